@@ -1,0 +1,4140 @@
+/* diffsim.h - v0.1.0 - differentiable physics in one C header - Unlicense OR MIT-0
+
+   Put this in ONE source file, and include the header without the macro everywhere else:
+
+       #define DIFFSIM_IMPLEMENTATION
+       #include "diffsim.h"
+
+   Build: any C99 or C++11 compiler, nothing but the C library:  cc -O2 program.c -lm
+
+   THE FIRST GRADIENT
+
+       #define DIFFSIM_IMPLEMENTATION
+       #include "diffsim.h"
+       #include <stdio.h>
+
+       int main(void)
+       {
+           ds_tape *t = ds_tape_create(NULL);
+           ds_var x = ds_input(t, 2.0), y = ds_input(t, 3.0);
+           ds_var f = ds_mul(y, ds_sin(ds_mul(x, y)));
+           ds_backward(f);
+           printf("f %g  df/dx %g  df/dy %g\n", ds_value(f), ds_grad(x), ds_grad(y));
+           ds_tape_destroy(t);
+           return 0;
+       }
+
+   prints
+
+       f -0.838246  df/dx 8.64153  df/dy 5.48161
+
+   WHAT IT DOES
+
+   Records what your program computes and gives the exact gradient of any result by any input: reverse-mode
+   automatic differentiation, with vectors as single nodes, blocks of numbers for networks, and one call
+   that certifies a gradient.
+
+   - A gradient is never silently wrong: an operation without a derivative, a stale or foreign variable,
+     the first NaN are errors with a sentence that says where and what to do.
+   - The same bits on every IEEE machine, compiler and optimisation level for + - * / sqrt; ds_build_info()
+     says when a build forbids it. (exp, sin and their kin are the C library's.)
+
+   WHAT IT DOES NOT DO
+
+   - No threads, files, output, global variables, abort or exit of its own; no allocation but by the
+     function you give it.
+   - It does not differentiate your branches: `if (ds_value(x) > 0)` records the branch taken; ds_select
+     records both.
+   - One tape belongs to one thread at a time. Distinct tapes run concurrently.
+
+   THE WHOLE TAPE IN 60 LINES
+
+   The idea without the errors, the constants and the speed. Everything in section 6 is this, made to last.
+
+       #include <math.h>
+       #include <stdio.h>
+
+       enum { INPUT, ADD, MUL, SIN };
+       typedef struct { int op, a, b; double value, adjoint; } node;
+       static node tape[100];
+       static int n;
+
+       static int push(int op, int a, int b, double value)  // record by running
+       {
+           tape[n].op = op;
+           tape[n].a = a;
+           tape[n].b = b;
+           tape[n].value = value;
+           return n++;
+       }
+       static int input(double x) { return push(INPUT, 0, 0, x); }
+       static int add(int a, int b) { return push(ADD, a, b, tape[a].value + tape[b].value); }
+       static int mul(int a, int b) { return push(MUL, a, b, tape[a].value * tape[b].value); }
+       static int sine(int a) { return push(SIN, a, 0, sin(tape[a].value)); }
+
+       static void backward(int f)  // walk back: each node hands its adjoint to its operands
+       {
+           for (int i = 0; i < n; i++) tape[i].adjoint = 0;
+           tape[f].adjoint = 1;                              // df/df
+           for (int i = f; i >= 0; i--) {
+               node *v = &tape[i], *a = &tape[v->a], *b = &tape[v->b];
+               switch (v->op) {
+               case ADD:
+                   a->adjoint += v->adjoint;
+                   b->adjoint += v->adjoint;
+                   break;
+               case MUL:
+                   a->adjoint += v->adjoint * b->value;
+                   b->adjoint += v->adjoint * a->value;
+                   break;
+               case SIN:
+                   a->adjoint += v->adjoint * cos(a->value);
+                   break;
+               }
+           }
+       }
+
+       int main(void)
+       {
+           int x = input(2), y = input(3), f = mul(y, sine(mul(x, y)));
+           backward(f);
+           printf("f %g  df/dx %g  df/dy %g\n", tape[f].value, tape[x].adjoint, tape[y].adjoint);
+           return 0;
+       }
+
+   CONVENTIONS
+
+   SI units. Column vectors, row-major matrices, quaternions (w, x, y, z), right-handed. Outputs overwrite,
+   adjoints add. ds_ public, dsi_ and DSI_ private, DSIM_ constants, DIFFSIM_ knobs. Arguments: context,
+   inputs, outputs. `{0}` is a valid desc of everything (C++: `{}`).
+
+   CONTENTS (search for >>api n, >>inline n, >>impl n)
+
+     1 base     results, memory, jobs, numbers as text, random numbers, hash, what the build does to floats
+     2 maths    ds_v3, ds_m3, ds_q4 by value
+     5 ops      THE table of operations: value, derivative, test interval
+     6 tape     ds_tape, ds_var, ds_var3, ds_vars: record, reverse, marks
+    16 checks   ds_check_gradient: a certificate for any gradient
+
+   KNOBS (define before including)
+
+     DIFFSIM_IMPLEMENTATION   the code, in one source file
+     DIFFSIM_REAL             double (default) or float, the same in all files
+     DIFFSIM_STATIC           all functions static: private to the file, may stand in several
+     DIFFSIM_API              replaces `extern` before every function (a DLL's export or import)
+     DIFFSIM_NO_INLINE        recording functions are called, not inlined: faster to compile, slower to run
+     DIFFSIM_DEBUG            files that record tell their lines, so that errors name file:line
+     DIFFSIM_ASSERT(truth)    called on a caller's bug (NULL); nothing by default, and the call returns safely
+
+   ERRORS
+
+   Bad calls and bad numbers are refused; nothing is half-written. The first refusal sticks to the tape,
+   later calls do nothing, ds_backward returns it, ds_tape_error says it in a sentence, ds_tape_reset or
+   _rewind clears it. A variable made by a failed call is never valid, ds_value and ds_grad of it are NaN.
+   Numbers are checked where they enter (ds_input) and where gradients leave; with ds_tape_desc.debug every
+   value is checked when it is made.
+
+   MEMORY
+
+   One ds_allocator per object, or none at all: ds_tape_init works in a block of yours. A node takes 16
+   bytes, a number 8 for its value and 8 for its adjoint (float: 4 and 4). Arrays double when full; reset
+   and rewind keep them, so from the second round on nothing is allocated.
+
+   LIMITS
+
+   2^32 - 65 numbers and as many nodes on a tape; a list has at most 2^30 entries; error sentences are cut
+   at 399 characters. */
+
+#ifndef DIFFSIM_H
+#define DIFFSIM_H
+
+#define DIFFSIM_VERSION_MAJOR 0
+#define DIFFSIM_VERSION_MINOR 1
+#define DIFFSIM_VERSION_PATCH 0
+#define DIFFSIM_VERSION_NUMBER \
+    (DIFFSIM_VERSION_MAJOR * 10000 + DIFFSIM_VERSION_MINOR * 100 + DIFFSIM_VERSION_PATCH)
+#define DIFFSIM_VERSION_STRING "0.1.0"
+
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* >>api 1 base ------------------------------------------------------------------------------------
+
+   What every other layer stands on: the number type, results and their sentences, memory, jobs, text, random
+   numbers, hashes, and what the build did to floating point. */
+
+#ifndef DIFFSIM_REAL
+#define DIFFSIM_REAL double
+#endif
+typedef DIFFSIM_REAL ds_real;
+
+/* the difference between C and C++, and between compilers, ends with this block */
+#if defined(__GNUC__) || defined(__clang__)
+#define DSI_UNUSED __attribute__((unused))
+#define DSI_LIKELY(dsi_truth) __builtin_expect(!!(dsi_truth), 1)
+#else
+#define DSI_UNUSED
+#define DSI_LIKELY(dsi_truth) (dsi_truth)
+#endif
+#if (defined(__GNUC__) || defined(__clang__)) && !defined(__TINYC__)
+#define DSI_KNOWN(dsi_truth) (__builtin_constant_p(dsi_truth) && (dsi_truth)) /* true at compile time */
+#define DSI_INLINE static inline __attribute__((always_inline, unused))
+#define DSI_RESTRICT __restrict__
+#else
+#define DSI_KNOWN(dsi_truth) 0
+#define DSI_INLINE static inline
+#define DSI_RESTRICT
+#endif
+#ifndef DIFFSIM_API
+#ifdef DIFFSIM_STATIC
+#define DIFFSIM_API static DSI_UNUSED
+#else
+#define DIFFSIM_API extern
+#endif
+#endif
+#ifdef DIFFSIM_NO_INLINE
+#define DSI_RECORDS DIFFSIM_API /* recording functions live in the implementation */
+#else
+#define DSI_RECORDS static inline DSI_UNUSED /* recording functions are inlined into user code */
+#endif
+#ifdef __cplusplus
+#define DSI_ZEROED {} /* the initialiser of a zero struct */
+#else
+#define DSI_ZEROED { 0 }
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Results. One row: name, sentence. DSIM_OK is zero; the sentence says what is wrong and what to do. */
+#define DSI_RESULTS(DSI_ROW) \
+    DSI_ROW(OK, "everything went well") \
+    DSI_ROW(ERROR_ARGUMENT, "an argument is missing or out of its range") \
+    DSI_ROW(ERROR_MEMORY, "the allocator returned NULL; free memory or record less") \
+    DSI_ROW(ERROR_FULL, "the fixed memory or the limit of the desc is used up; give more or rewind earlier") \
+    DSI_ROW(ERROR_OVERFLOW, "a size does not fit its integer; ask for less") \
+    DSI_ROW(ERROR_NON_FINITE, \
+            "a number is NaN or infinite; mend the input, or use a guarded operation such as ds_safe_norm3") \
+    DSI_ROW(ERROR_NO_RECORDER, "the variable is a constant: it was never recorded on a tape") \
+    DSI_ROW(ERROR_STALE, \
+            "the variable or mark was made before a reset or rewind that removed it; record it again") \
+    DSI_ROW(ERROR_FOREIGN, "the variable or mark belongs to another tape; use the tape that made it") \
+    DSI_ROW(ERROR_MIXED, "one operation got variables of two tapes; record both operands on one tape") \
+    DSI_ROW(ERROR_NOT_DIFFERENTIABLE, \
+            "the gradient passes an operation without a derivative; use a smooth one or ds_stop_gradient") \
+    DSI_ROW(ERROR_ORDER, "there is no gradient yet; call ds_backward first") \
+    DSI_ROW(ERROR_WRONG_GRADIENT, "the gradient does not fit the function; the report names the worst entry")
+
+typedef enum ds_result {
+#define DSI_ROW(NAME, sentence) DSIM_##NAME,
+    DSI_RESULTS(DSI_ROW)
+#undef DSI_ROW
+    DSIM_RESULT_COUNT
+} ds_result;
+
+DIFFSIM_API const char *ds_result_name(ds_result result); /* "DSIM_ERROR_STALE"; never NULL */
+DIFFSIM_API const char *ds_result_text(ds_result result); /* the sentence of the table; never NULL */
+
+/* What went wrong, where (index: which element, operand, node, byte ...), and what to do. Fixed size, no
+   pointers. */
+typedef struct ds_error {
+    ds_result code;
+    size_t index;
+    char text[400];
+} ds_error;
+
+/* Memory comes from one function: grow, shrink, allocate (pointer NULL) and free (new_bytes 0). It returns
+   NULL when it cannot, and leaves the old block as it was. Blocks are aligned for any type. {0} means
+   realloc and free. */
+typedef struct ds_allocator {
+    void *(*resize)(void *user, void *pointer, size_t old_bytes, size_t new_bytes);
+    void *user;
+} ds_allocator;
+
+/* Called once for each refusal, with its sentence. {0} means silence. */
+typedef struct ds_logger {
+    void (*write)(void *user, ds_result code, const char *text);
+    void *user;
+} ds_logger;
+
+/* Parallel loops: fn(task, begin, end, worker) is called so that [0, n) is covered exactly once, in pieces
+   of at least `grain` but for the last; worker < n_workers, and no two calls with the same worker overlap.
+   The hook returns when all pieces are done. {0} means the calling thread does it all. */
+typedef void ds_task_fn(void *task, size_t begin, size_t end, size_t worker);
+typedef struct ds_jobs {
+    void (*parallel_for)(void *user, size_t n, size_t grain, ds_task_fn *fn, void *task);
+    void *user;
+    size_t n_workers;
+} ds_jobs;
+DIFFSIM_API void ds_parallel_for(const ds_jobs *jobs, size_t n, size_t grain, ds_task_fn *fn, void *task);
+
+/* Sizes. Product and sum that refuse to wrap: DSIM_ERROR_OVERFLOW, and *out stays as it was. */
+DIFFSIM_API ds_result ds_size_mul(size_t left, size_t right, size_t *out);
+DIFFSIM_API ds_result ds_size_add(size_t left, size_t right, size_t *out);
+
+/* Arena: memory handed out front to back and given back to a mark. Over the caller's block it never
+   allocates; with an allocator it chains blocks of at least block_bytes. All memory is zeroed when handed
+   out.
+   ds_arena_alloc: count objects of `bytes` each, aligned for any type; NULL when there is no room (error
+   set). */
+typedef struct dsi_block dsi_block;
+typedef struct ds_arena {
+    ds_allocator allocator;
+    size_t block_bytes;
+    dsi_block *block; /* the newest; NULL: none yet */
+    char *begin, *end; /* what is left of the newest block */
+    char *memory; /* the caller's block, or NULL */
+    ds_error error; /* the first refusal */
+} ds_arena;
+typedef struct ds_arena_place {
+    dsi_block *block;
+    char *begin;
+} ds_arena_place;
+DIFFSIM_API void ds_arena_init(ds_arena *arena, void *memory, size_t bytes);
+DIFFSIM_API void ds_arena_create(ds_arena *arena, const ds_allocator *allocator, size_t block_bytes);
+DIFFSIM_API void *ds_arena_alloc(ds_arena *arena, size_t count, size_t bytes);
+DIFFSIM_API ds_arena_place ds_arena_mark(const ds_arena *arena);
+DIFFSIM_API ds_result ds_arena_release(ds_arena *arena, ds_arena_place place); /* everything since the mark */
+DIFFSIM_API void ds_arena_destroy(ds_arena *arena);
+
+/* Numbers as text, whatever the locale says.
+   ds_text_from_real: the shortest decimal text that reads back as the same double (digits 0), or `digits`
+   significant digits (1..17), correctly rounded; "nan", "inf", "-inf". Returns the length, at most 24,
+   without the closing zero; with a capacity too small it writes what fits and still returns the full
+   length.
+   ds_real_from_text: reads [+-]digits[.digits][(e|E)[+-]digits], inf or nan from [begin, end), correctly
+   rounded to double; returns the end of what it read, or NULL (and *out as it was) when no number stands
+   there. */
+DIFFSIM_API size_t ds_text_from_real(char *out, size_t capacity, double number, int digits);
+DIFFSIM_API const char *ds_real_from_text(const char *begin, const char *end, double *out);
+
+/* Random numbers from a counter: Philox4x32-10 (Salmon et al. 2011). The n-th number of a stream depends
+   on seed, stream and n only, so any thread can draw any part. State is the caller's; copying it forks the
+   sequence. */
+typedef struct ds_rng {
+    uint64_t seed, stream, count; /* count: how many blocks were drawn */
+} ds_rng;
+DIFFSIM_API void ds_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);
+DIFFSIM_API ds_rng ds_rng_make(uint64_t seed, uint64_t stream);
+DIFFSIM_API uint64_t ds_rng_bits(ds_rng *rng);
+DIFFSIM_API ds_real ds_rng_uniform(ds_rng *rng); /* in [0, 1), multiples of 2^-53 (float: 2^-24) */
+DIFFSIM_API ds_real ds_rng_normal(ds_rng *rng); /* mean 0, variance 1 (Box and Muller 1958) */
+
+/* 64-bit hash of bytes (XXH64, Collet 2012), and of numbers: little-endian IEEE bytes on every machine, so
+   that the hash of a state is the same everywhere. Chain by passing the last hash as seed. */
+DIFFSIM_API uint64_t ds_hash_bytes(const void *data, size_t bytes, uint64_t seed);
+DIFFSIM_API uint64_t ds_hash_reals(const ds_real *data, size_t n, uint64_t seed);
+
+/* Same bits: compilers for machines with fused multiply-add contract a * b + c into one rounding,
+   differently at each optimisation level. A product that passes an empty asm statement cannot be fused;
+   the fence costs nothing. */
+#if (defined(__GNUC__) || defined(__clang__)) && !defined(__TINYC__) && !defined(__CUDA_ARCH__) && \
+    (defined(__FMA__) || defined(__FMA4__) || defined(__ARM_FEATURE_FMA) || defined(__FP_FAST_FMA) || \
+     defined(__FP_FAST_FMAF) || defined(__s390x__) || defined(__powerpc__) || defined(__riscv_flen))
+#if defined(__x86_64__) || defined(__i386__)
+#define DSI_FENCE(dsi_number) __asm__("" : "+x"(dsi_number))
+#elif defined(__aarch64__) || defined(__arm__)
+#define DSI_FENCE(dsi_number) __asm__("" : "+w"(dsi_number))
+#elif defined(__s390x__) || defined(__riscv_flen)
+#define DSI_FENCE(dsi_number) __asm__("" : "+f"(dsi_number))
+#else
+#define DSI_FENCE(dsi_number) __asm__("" : "+m"(dsi_number))
+#endif
+#else
+#define DSI_FENCE(dsi_number) ((void)0)
+#endif
+
+/* left * right, rounded, never fused with what follows */
+DSI_INLINE ds_real dsi_product(ds_real left, ds_real right)
+{
+    ds_real result = left * right;
+    DSI_FENCE(result);
+    return result;
+}
+
+/* What the build and the process do to floating point, measured when called. same_bits: the library's own
+   arithmetic gives the bits of every other strict IEEE build of the same precision. text: one sentence
+   with the reason if not. */
+typedef struct ds_build {
+    const char *version; /* DIFFSIM_VERSION_STRING of the implementation */
+    size_t real_bytes; /* 4 or 8 */
+    int contraction; /* a * b + c of this translation unit is rounded once: the compiler fuses */
+    int own_contraction; /* the library's own products are fused in spite of its fences */
+    int fast_math; /* NaN or signed zero is optimised away */
+    int x87; /* intermediate results carry extra precision */
+    int flush_to_zero; /* denormal numbers become zero */
+    int rounding; /* the rounding mode is not to nearest */
+    int same_bits;
+    char text[240];
+} ds_build;
+DIFFSIM_API ds_build ds_build_info(void);
+DIFFSIM_API const char *ds_version(void); /* of the implementation; compare with DIFFSIM_VERSION_STRING */
+DIFFSIM_API int ds_version_number(void); /* of the implementation; compare with DIFFSIM_VERSION_NUMBER */
+
+/* >>api 2 maths -----------------------------------------------------------------------------------
+
+   Vectors, 3x3 matrices and quaternions by value. Column vectors, row-major matrices, quaternions (w, x,
+   y, z) in Hamilton's convention; unit quaternions rotate body to world. Nothing is guarded here:
+   normalising zero gives NaN. */
+
+typedef struct ds_v3 { ds_real x, y, z; } ds_v3;
+typedef struct ds_m3 { ds_real m[9]; } ds_m3; /* row-major: m[3 * row + column] */
+typedef struct ds_q4 { ds_real w, x, y, z; } ds_q4;
+
+DSI_INLINE ds_v3 ds_v3_make(ds_real x, ds_real y, ds_real z)
+{
+    ds_v3 r;
+    r.x = x;
+    r.y = y;
+    r.z = z;
+    return r;
+}
+DSI_INLINE ds_v3 ds_v3_add(ds_v3 a, ds_v3 b) { return ds_v3_make(a.x + b.x, a.y + b.y, a.z + b.z); }
+DSI_INLINE ds_v3 ds_v3_sub(ds_v3 a, ds_v3 b) { return ds_v3_make(a.x - b.x, a.y - b.y, a.z - b.z); }
+DSI_INLINE ds_v3 ds_v3_neg(ds_v3 a) { return ds_v3_make(-a.x, -a.y, -a.z); }
+DSI_INLINE ds_v3 ds_v3_scale(ds_v3 a, ds_real s)
+{
+    return ds_v3_make(dsi_product(a.x, s), dsi_product(a.y, s), dsi_product(a.z, s));
+}
+DSI_INLINE ds_v3 ds_v3_axpy(ds_real s, ds_v3 x, ds_v3 y)
+{
+    return ds_v3_add(ds_v3_scale(x, s), y);
+} /* s x + y */
+DSI_INLINE ds_v3 ds_v3_lerp(ds_v3 a, ds_v3 b, ds_real t) { return ds_v3_axpy(t, ds_v3_sub(b, a), a); }
+DSI_INLINE ds_real ds_v3_dot(ds_v3 a, ds_v3 b)
+{
+    return dsi_product(a.x, b.x) + dsi_product(a.y, b.y) + dsi_product(a.z, b.z);
+}
+DSI_INLINE ds_v3 ds_v3_cross(ds_v3 a, ds_v3 b)
+{
+    return ds_v3_make(dsi_product(a.y, b.z) - dsi_product(a.z, b.y),
+                      dsi_product(a.z, b.x) - dsi_product(a.x, b.z),
+                      dsi_product(a.x, b.y) - dsi_product(a.y, b.x));
+}
+DSI_INLINE ds_real ds_v3_norm(ds_v3 a) { return (ds_real)sqrt((double)ds_v3_dot(a, a)); }
+DSI_INLINE ds_v3 ds_v3_normalize(ds_v3 a)
+{
+    const ds_real length = ds_v3_norm(a);
+    return ds_v3_make(a.x / length, a.y / length, a.z / length);
+}
+
+DSI_INLINE ds_m3 ds_m3_from_rows(ds_v3 r0, ds_v3 r1, ds_v3 r2)
+{
+    ds_m3 r;
+    r.m[0] = r0.x, r.m[1] = r0.y, r.m[2] = r0.z;
+    r.m[3] = r1.x, r.m[4] = r1.y, r.m[5] = r1.z;
+    r.m[6] = r2.x, r.m[7] = r2.y, r.m[8] = r2.z;
+    return r;
+}
+DSI_INLINE ds_v3 ds_m3_row(ds_m3 a, int i) { return ds_v3_make(a.m[3 * i], a.m[3 * i + 1], a.m[3 * i + 2]); }
+DSI_INLINE ds_v3 ds_m3_column(ds_m3 a, int j) { return ds_v3_make(a.m[j], a.m[3 + j], a.m[6 + j]); }
+DSI_INLINE ds_m3 ds_m3_diagonal(ds_real x, ds_real y, ds_real z)
+{
+    return ds_m3_from_rows(ds_v3_make(x, 0, 0), ds_v3_make(0, y, 0), ds_v3_make(0, 0, z));
+}
+DSI_INLINE ds_m3 ds_m3_identity(void) { return ds_m3_diagonal(1, 1, 1); }
+DSI_INLINE ds_m3 ds_m3_transpose(ds_m3 a)
+{
+    return ds_m3_from_rows(ds_m3_column(a, 0), ds_m3_column(a, 1), ds_m3_column(a, 2));
+}
+DSI_INLINE ds_m3 ds_m3_add(ds_m3 a, ds_m3 b)
+{
+    return ds_m3_from_rows(ds_v3_add(ds_m3_row(a, 0), ds_m3_row(b, 0)),
+                           ds_v3_add(ds_m3_row(a, 1), ds_m3_row(b, 1)),
+                           ds_v3_add(ds_m3_row(a, 2), ds_m3_row(b, 2)));
+}
+DSI_INLINE ds_m3 ds_m3_scale(ds_m3 a, ds_real s)
+{
+    return ds_m3_from_rows(ds_v3_scale(ds_m3_row(a, 0), s), ds_v3_scale(ds_m3_row(a, 1), s),
+                           ds_v3_scale(ds_m3_row(a, 2), s));
+}
+DSI_INLINE ds_v3 ds_m3_mul_v3(ds_m3 a, ds_v3 v)
+{
+    return ds_v3_make(ds_v3_dot(ds_m3_row(a, 0), v), ds_v3_dot(ds_m3_row(a, 1), v),
+                      ds_v3_dot(ds_m3_row(a, 2), v));
+}
+DSI_INLINE ds_m3 ds_m3_mul(ds_m3 a, ds_m3 b)
+{
+    const ds_m3 t = ds_m3_transpose(b); /* row i of a b is b' times row i of a */
+    return ds_m3_from_rows(ds_m3_mul_v3(t, ds_m3_row(a, 0)), ds_m3_mul_v3(t, ds_m3_row(a, 1)),
+                           ds_m3_mul_v3(t, ds_m3_row(a, 2)));
+}
+DSI_INLINE ds_m3 ds_m3_outer(ds_v3 a, ds_v3 b) /* a b' */
+{
+    return ds_m3_from_rows(ds_v3_scale(b, a.x), ds_v3_scale(b, a.y), ds_v3_scale(b, a.z));
+}
+DSI_INLINE ds_m3 ds_m3_cofactor(ds_m3 a) /* det(a) a^-T, from minors, never by division */
+{
+    return ds_m3_from_rows(ds_v3_cross(ds_m3_row(a, 1), ds_m3_row(a, 2)),
+                           ds_v3_cross(ds_m3_row(a, 2), ds_m3_row(a, 0)),
+                           ds_v3_cross(ds_m3_row(a, 0), ds_m3_row(a, 1)));
+}
+DSI_INLINE ds_real ds_m3_det(ds_m3 a) { return ds_v3_dot(ds_m3_row(a, 0), ds_m3_row(ds_m3_cofactor(a), 0)); }
+DSI_INLINE ds_m3 ds_m3_inverse(ds_m3 a)
+{
+    return ds_m3_scale(ds_m3_transpose(ds_m3_cofactor(a)), 1 / ds_m3_det(a));
+}
+
+DSI_INLINE ds_q4 ds_q4_make(ds_real w, ds_real x, ds_real y, ds_real z)
+{
+    ds_q4 r;
+    r.w = w;
+    r.x = x;
+    r.y = y;
+    r.z = z;
+    return r;
+}
+DSI_INLINE ds_q4 ds_q4_identity(void) { return ds_q4_make(1, 0, 0, 0); }
+DSI_INLINE ds_q4 ds_q4_conjugate(ds_q4 a) { return ds_q4_make(a.w, -a.x, -a.y, -a.z); }
+DSI_INLINE ds_v3 ds_q4_vector(ds_q4 a) { return ds_v3_make(a.x, a.y, a.z); }
+DSI_INLINE ds_q4 ds_q4_mul(ds_q4 a, ds_q4 b)
+{
+    const ds_v3 u = ds_q4_vector(a), v = ds_q4_vector(b);
+    const ds_v3 r = ds_v3_axpy(a.w, v, ds_v3_axpy(b.w, u, ds_v3_cross(u, v)));
+    return ds_q4_make(dsi_product(a.w, b.w) - ds_v3_dot(u, v), r.x, r.y, r.z);
+}
+DSI_INLINE ds_q4 ds_q4_normalize(ds_q4 a)
+{
+    const ds_real square = dsi_product(a.w, a.w) + ds_v3_dot(ds_q4_vector(a), ds_q4_vector(a));
+    const ds_real length = (ds_real)sqrt((double)square);
+    return ds_q4_make(a.w / length, a.x / length, a.y / length, a.z / length);
+}
+DSI_INLINE ds_q4 ds_q4_from_axis_angle(ds_v3 axis, ds_real angle) /* axis not zero, angle in radians */
+{
+    const ds_v3 n = ds_v3_scale(ds_v3_normalize(axis), (ds_real)sin((double)angle / 2));
+    return ds_q4_make((ds_real)cos((double)angle / 2), n.x, n.y, n.z);
+}
+DSI_INLINE ds_v3 ds_q4_rotate(ds_q4 q, ds_v3 v) /* v + 2 w (u x v) + 2 u x (u x v) for unit q = (w, u) */
+{
+    const ds_v3 u = ds_q4_vector(q), t = ds_v3_cross(u, v), s = ds_v3_axpy(q.w, t, ds_v3_cross(u, t));
+    return ds_v3_axpy(2, s, v);
+}
+DSI_INLINE ds_m3 ds_q4_to_m3(ds_q4 q)
+{
+    return ds_m3_transpose(ds_m3_from_rows(ds_q4_rotate(q, ds_v3_make(1, 0, 0)),
+                                           ds_q4_rotate(q, ds_v3_make(0, 1, 0)),
+                                           ds_q4_rotate(q, ds_v3_make(0, 0, 1))));
+}
+
+/* >>api 5 ops -------------------------------------------------------------------------------------
+
+   THE table. A row is an operation: its value, its derivative and where the tests try it, written once and
+   expanded by every interpreter: numbers here and in the reverse sweep, a loop over a block, emission of a
+   record, C and CUDA text.
+
+   Columns. a, b, c are the operands, v is the value, g the adjoint of v; a derivative column is what an
+   operand's adjoint gains. Columns are written in calls of other rows, never infix, so that an interpreter
+   only says what a call means:
+
+       #define DSI_1(name, x) ...   #define DSI_2(name, x, y) ...   #define DSI_3(name, x, y, z) ...
+       #define DSI_K(number) ...    the constant number
+
+   Only DSI_RAW(expression), the value of a primitive, is C (and C++ and CUDA). DSI_NONE as a derivative:
+   there is none, backward fails with the name. DSI_ZERO: it is zero, on purpose.
+
+   Rule of the record: an adjoint that is exactly zero contributes nothing, whatever the partial
+   derivative. So the branch that ds_select did not take gives no 0 * inf = NaN. It holds for every
+   interpreter of the derivative columns.
+
+   Ties: min, max and clamp pass the adjoint to the later operand, as DiffTaichi does; abs has derivative 0
+   at 0. */
+
+#define DSI_NEG(x) DSI_1(neg, x)
+#define DSI_ABS(x) DSI_1(abs, x)
+#define DSI_SQRT(x) DSI_1(sqrt, x)
+#define DSI_SQUARE(x) DSI_1(square, x)
+#define DSI_EXP(x) DSI_1(exp, x)
+#define DSI_LOG(x) DSI_1(log, x)
+#define DSI_LOG1P(x) DSI_1(log1p, x)
+#define DSI_SIN(x) DSI_1(sin, x)
+#define DSI_COS(x) DSI_1(cos, x)
+#define DSI_SINH(x) DSI_1(sinh, x)
+#define DSI_COSH(x) DSI_1(cosh, x)
+#define DSI_SIGMOID(x) DSI_1(sigmoid, x)
+#define DSI_ADD(x, y) DSI_2(add, x, y)
+#define DSI_SUB(x, y) DSI_2(sub, x, y)
+#define DSI_MUL(x, y) DSI_2(mul, x, y)
+#define DSI_DIV(x, y) DSI_2(div, x, y)
+#define DSI_SAFE_DIV(x, y) DSI_2(safe_div, x, y)
+#define DSI_MIN(x, y) DSI_2(min, x, y)
+#define DSI_MAX(x, y) DSI_2(max, x, y)
+#define DSI_POW(x, y) DSI_2(pow, x, y)
+#define DSI_LT(x, y) DSI_2(lt, x, y)
+#define DSI_CLAMP(x, y, z) DSI_3(clamp, x, y, z)
+#define DSI_SELECT(x, y, z) DSI_3(select, x, y, z)
+#define DSI_SCALE3(x, y) DSI_2(scale3, x, y)
+#define DSI_ADD3(x, y) DSI_2(add3, x, y)
+#define DSI_SUB3(x, y) DSI_2(sub3, x, y)
+#define DSI_NEG3(x) DSI_1(neg3, x)
+#define DSI_DOT3(x, y) DSI_2(dot3, x, y)
+#define DSI_CROSS3(x, y) DSI_2(cross3, x, y)
+#define DSI_NORM3(x) DSI_1(norm3, x)
+#define DSI_AXPY3(x, y, z) DSI_3(axpy3, x, y, z)
+#define DSI_PACK3(x, y, z) DSI_3(pack3, x, y, z)
+#define DSI_PACK4(x, y) DSI_2(pack4, x, y)
+#define DSI_PACK33(x, y, z) DSI_3(pack33, x, y, z)
+#define DSI_ADD33(x, y) DSI_2(add33, x, y)
+#define DSI_MATVEC3(x, y) DSI_2(matvec3, x, y)
+#define DSI_TMATVEC3(x, y) DSI_2(tmatvec3, x, y)
+#define DSI_OUTER33(x, y) DSI_2(outer33, x, y)
+#define DSI_ROTATE3(x, y) DSI_2(rotate3, x, y)
+#define DSI_ZERO DSI_K(0.0)
+
+/* scalar, one operand:  name, value, what a gains, test interval of a */
+#define DSI_OPS_1(DSI_ROW) \
+    DSI_ROW(neg, DSI_RAW(-a), DSI_NEG(g), -3, 3) \
+    DSI_ROW(abs, DSI_RAW(DSI_LIBM(fabs)(a)), \
+            DSI_SELECT(DSI_LT(a, DSI_ZERO), DSI_NEG(g), DSI_SELECT(DSI_LT(DSI_ZERO, a), g, DSI_ZERO)), \
+            -3, 3) \
+    DSI_ROW(sign, DSI_RAW((a > 0 ? 1 : 0) - (a < 0 ? 1 : 0)), DSI_NONE, -3, 3) \
+    DSI_ROW(floor, DSI_RAW(DSI_LIBM(floor)(a)), DSI_NONE, -3, 3) \
+    DSI_ROW(stop_gradient, DSI_RAW(a), DSI_ZERO, -3, 3) \
+    DSI_ROW(sqrt, DSI_RAW(DSI_LIBM(sqrt)(a)), DSI_DIV(DSI_MUL(DSI_K(0.5), g), v), 0.1, 9) \
+    DSI_ROW(safe_sqrt, DSI_SQRT(DSI_MAX(a, DSI_ZERO)), \
+            DSI_SELECT(v, DSI_DIV(DSI_MUL(DSI_K(0.5), g), v), DSI_ZERO), 0.1, 9) \
+    DSI_ROW(cbrt, DSI_RAW(DSI_LIBM(cbrt)(a)), DSI_DIV(g, DSI_MUL(DSI_K(3.0), DSI_SQUARE(v))), 0.1, 9) \
+    DSI_ROW(rsqrt, DSI_DIV(DSI_K(1.0), DSI_SQRT(a)), \
+            DSI_MUL(DSI_MUL(DSI_K(-0.5), g), DSI_DIV(v, a)), 0.1, 9) \
+    DSI_ROW(square, DSI_MUL(a, a), DSI_MUL(g, DSI_ADD(a, a)), -3, 3) \
+    DSI_ROW(recip, DSI_DIV(DSI_K(1.0), a), DSI_NEG(DSI_MUL(g, DSI_SQUARE(v))), 0.2, 3) \
+    DSI_ROW(exp, DSI_RAW(DSI_LIBM(exp)(a)), DSI_MUL(g, v), -3, 3) \
+    DSI_ROW(expm1, DSI_RAW(DSI_LIBM(expm1)(a)), DSI_MUL(g, DSI_ADD(v, DSI_K(1.0))), -3, 3) \
+    DSI_ROW(log, DSI_RAW(DSI_LIBM(log)(a)), DSI_DIV(g, a), 0.1, 9) \
+    DSI_ROW(log1p, DSI_RAW(DSI_LIBM(log1p)(a)), DSI_DIV(g, DSI_ADD(DSI_K(1.0), a)), -0.8, 3) \
+    DSI_ROW(sin, DSI_RAW(DSI_LIBM(sin)(a)), DSI_MUL(g, DSI_COS(a)), -7, 7) \
+    DSI_ROW(cos, DSI_RAW(DSI_LIBM(cos)(a)), DSI_NEG(DSI_MUL(g, DSI_SIN(a))), -7, 7) \
+    DSI_ROW(tan, DSI_RAW(DSI_LIBM(tan)(a)), DSI_MUL(g, DSI_ADD(DSI_K(1.0), DSI_SQUARE(v))), -1.2, 1.2) \
+    DSI_ROW(asin, DSI_RAW(DSI_LIBM(asin)(a)), \
+            DSI_DIV(g, DSI_SQRT(DSI_MUL(DSI_SUB(DSI_K(1.0), a), DSI_ADD(DSI_K(1.0), a)))), -0.9, 0.9) \
+    DSI_ROW(acos, DSI_RAW(DSI_LIBM(acos)(a)), \
+            DSI_NEG(DSI_DIV(g, DSI_SQRT(DSI_MUL(DSI_SUB(DSI_K(1.0), a), DSI_ADD(DSI_K(1.0), a))))), \
+            -0.9, 0.9) \
+    DSI_ROW(atan, DSI_RAW(DSI_LIBM(atan)(a)), DSI_DIV(g, DSI_ADD(DSI_K(1.0), DSI_SQUARE(a))), -3, 3) \
+    DSI_ROW(sinh, DSI_RAW(DSI_LIBM(sinh)(a)), DSI_MUL(g, DSI_COSH(a)), -3, 3) \
+    DSI_ROW(cosh, DSI_RAW(DSI_LIBM(cosh)(a)), DSI_MUL(g, DSI_SINH(a)), -3, 3) \
+    DSI_ROW(tanh, DSI_RAW(DSI_LIBM(tanh)(a)), DSI_MUL(g, DSI_SUB(DSI_K(1.0), DSI_SQUARE(v))), -3, 3) \
+    DSI_ROW(sigmoid, \
+            DSI_DIV(DSI_SELECT(DSI_LT(a, DSI_ZERO), DSI_EXP(DSI_NEG(DSI_ABS(a))), DSI_K(1.0)), \
+                    DSI_ADD(DSI_K(1.0), DSI_EXP(DSI_NEG(DSI_ABS(a))))), \
+            DSI_MUL(g, DSI_MUL(v, DSI_SIGMOID(DSI_NEG(a)))), -6, 6) \
+    DSI_ROW(softplus, DSI_ADD(DSI_MAX(a, DSI_ZERO), DSI_LOG1P(DSI_EXP(DSI_NEG(DSI_ABS(a))))), \
+            DSI_MUL(g, DSI_SIGMOID(a)), -6, 6) \
+    DSI_ROW(erf, DSI_RAW(DSI_LIBM(erf)(a)), \
+            DSI_MUL(g, DSI_MUL(DSI_K(1.1283791670955126), DSI_EXP(DSI_NEG(DSI_SQUARE(a))))), -3, 3) \
+    DSI_ROW(relu, DSI_MAX(a, DSI_ZERO), DSI_SELECT(DSI_LT(DSI_ZERO, a), g, DSI_ZERO), -3, 3) \
+    DSI_ROW(smooth_step, \
+            DSI_MUL(DSI_MUL(DSI_UNIT(a), DSI_SQUARE(DSI_UNIT(a))), \
+                    DSI_ADD(DSI_K(10.0), \
+                            DSI_MUL(DSI_UNIT(a), DSI_SUB(DSI_MUL(DSI_K(6.0), DSI_UNIT(a)), DSI_K(15.0))))), \
+            DSI_MUL(g, DSI_MUL(DSI_K(30.0), \
+                               DSI_SQUARE(DSI_MUL(DSI_UNIT(a), DSI_SUB(DSI_K(1.0), DSI_UNIT(a)))))), \
+            -0.5, 1.5)
+#define DSI_UNIT(x) DSI_CLAMP(x, DSI_ZERO, DSI_K(1.0))
+
+/* scalar, two operands:  name, value, what a gains, what b gains, test intervals of a and b */
+#define DSI_OPS_2(DSI_ROW) \
+    DSI_ROW(add, DSI_RAW(a + b), g, g, -3, 3, -3, 3) \
+    DSI_ROW(sub, DSI_RAW(a - b), g, DSI_NEG(g), -3, 3, -3, 3) \
+    DSI_ROW(mul, DSI_RAW(dsi_product(a, b)), DSI_MUL(g, b), DSI_MUL(g, a), -3, 3, -3, 3) \
+    DSI_ROW(div, DSI_RAW(a / b), DSI_DIV(g, b), DSI_NEG(DSI_MUL(DSI_DIV(g, b), v)), -3, 3, 0.3, 3) \
+    DSI_ROW(min, DSI_RAW(a < b || a != a ? a : b), DSI_SELECT(DSI_LT(a, b), g, DSI_ZERO), \
+            DSI_SELECT(DSI_LT(a, b), DSI_ZERO, g), -3, 3, -3, 3) \
+    DSI_ROW(max, DSI_RAW(a > b || a != a ? a : b), DSI_SELECT(DSI_LT(b, a), g, DSI_ZERO), \
+            DSI_SELECT(DSI_LT(b, a), DSI_ZERO, g), -3, 3, -3, 3) \
+    DSI_ROW(pow, DSI_RAW(DSI_LIBM(pow)(a, b)), \
+            DSI_SELECT(b, DSI_MUL(g, DSI_MUL(b, DSI_POW(a, DSI_SUB(b, DSI_K(1.0))))), DSI_ZERO), \
+            DSI_SELECT(a, DSI_MUL(g, DSI_MUL(v, DSI_LOG(a))), DSI_ZERO), 0.2, 3, -2, 2) \
+    DSI_ROW(powi, DSI_POW(a, b), \
+            DSI_SELECT(b, DSI_MUL(g, DSI_MUL(b, DSI_POW(a, DSI_SUB(b, DSI_K(1.0))))), DSI_ZERO), DSI_NONE, \
+            0.2, 3, 3, 3) \
+    DSI_ROW(hypot, DSI_RAW(DSI_LIBM(hypot)(a, b)), DSI_MUL(g, DSI_DIV(a, v)), DSI_MUL(g, DSI_DIV(b, v)), \
+            -3, 3, 0.3, 3) \
+    DSI_ROW(atan2, DSI_RAW(DSI_LIBM(atan2)(a, b)), \
+            DSI_DIV(DSI_MUL(g, b), DSI_ADD(DSI_SQUARE(a), DSI_SQUARE(b))), \
+            DSI_NEG(DSI_DIV(DSI_MUL(g, a), DSI_ADD(DSI_SQUARE(a), DSI_SQUARE(b)))), -3, 3, 0.3, 3) \
+    DSI_ROW(safe_norm, DSI_SQRT(DSI_ADD(DSI_SQUARE(a), DSI_SQUARE(b))), \
+            DSI_SELECT(v, DSI_MUL(g, DSI_DIV(a, v)), DSI_ZERO), \
+            DSI_SELECT(v, DSI_MUL(g, DSI_DIV(b, v)), DSI_ZERO), \
+            -3, 3, -3, 3) \
+    DSI_ROW(safe_div, DSI_SELECT(b, DSI_DIV(a, b), DSI_ZERO), DSI_SELECT(b, DSI_DIV(g, b), DSI_ZERO), \
+            DSI_SELECT(b, DSI_NEG(DSI_MUL(DSI_DIV(g, b), v)), DSI_ZERO), -3, 3, 0.3, 3) \
+    DSI_ROW(smooth_abs, DSI_SQRT(DSI_ADD(DSI_SQUARE(a), DSI_SQUARE(b))), DSI_MUL(g, DSI_DIV(a, v)), \
+            DSI_MUL(g, DSI_DIV(b, v)), -3, 3, 0.1, 1) \
+    DSI_ROW(lt, DSI_RAW(a < b ? 1 : 0), DSI_NONE, DSI_NONE, -3, 3, -3, 3) \
+    DSI_ROW(le, DSI_RAW(a <= b ? 1 : 0), DSI_NONE, DSI_NONE, -3, 3, -3, 3) \
+    DSI_ROW(gt, DSI_RAW(a > b ? 1 : 0), DSI_NONE, DSI_NONE, -3, 3, -3, 3) \
+    DSI_ROW(ge, DSI_RAW(a >= b ? 1 : 0), DSI_NONE, DSI_NONE, -3, 3, -3, 3) \
+    DSI_ROW(eq, DSI_RAW(a == b ? 1 : 0), DSI_NONE, DSI_NONE, -3, 3, -3, 3) \
+    DSI_ROW(ne, DSI_RAW(a != b ? 1 : 0), DSI_NONE, DSI_NONE, -3, 3, -3, 3)
+
+/* scalar, three operands:  name, value, what a, b, c gain, test intervals of a, b and c */
+#define DSI_OPS_3(DSI_ROW) \
+    DSI_ROW(fma, DSI_ADD(DSI_MUL(a, b), c), DSI_MUL(g, b), DSI_MUL(g, a), g, -3, 3, -3, 3, -3, 3) \
+    DSI_ROW(clamp, DSI_MIN(DSI_MAX(a, b), c), \
+            DSI_SELECT(DSI_LT(b, a), DSI_SELECT(DSI_LT(a, c), g, DSI_ZERO), DSI_ZERO), \
+            DSI_SELECT(DSI_LT(b, a), DSI_ZERO, DSI_SELECT(DSI_LT(b, c), g, DSI_ZERO)), \
+            DSI_SELECT(DSI_LT(DSI_MAX(a, b), c), DSI_ZERO, g), -3, 3, -2, -1, 1, 2) \
+    DSI_ROW(select, DSI_RAW(a != 0 ? b : c), DSI_ZERO, DSI_SELECT(a, g, DSI_ZERO), \
+            DSI_SELECT(a, DSI_ZERO, g), 0, 1, -3, 3, -3, 3) \
+    DSI_ROW(smooth_min, DSI_SUB(DSI_MIN(a, b), DSI_DIP(a, b, c)), DSI_MUL(g, DSI_SHARE(b, a, c)), \
+            DSI_MUL(g, DSI_SHARE(a, b, c)), \
+            DSI_MUL(g, DSI_DIV(DSI_SUB(DSI_ADD(DSI_MUL(a, DSI_SHARE(b, a, c)), \
+                                               DSI_MUL(b, DSI_SHARE(a, b, c))), v), c)), \
+            -3, 3, -3, 3, 0.5, 4) \
+    DSI_ROW(smooth_max, DSI_ADD(DSI_MAX(a, b), DSI_DIP(a, b, c)), DSI_MUL(g, DSI_SHARE(a, b, c)), \
+            DSI_MUL(g, DSI_SHARE(b, a, c)), \
+            DSI_MUL(g, DSI_DIV(DSI_SUB(DSI_ADD(DSI_MUL(a, DSI_SHARE(a, b, c)), \
+                                               DSI_MUL(b, DSI_SHARE(b, a, c))), v), c)), \
+            -3, 3, -3, 3, 0.5, 4)
+#define DSI_DIP(p, q, c) DSI_DIV(DSI_LOG1P(DSI_EXP(DSI_NEG(DSI_MUL(c, DSI_ABS(DSI_SUB(p, q)))))), c)
+#define DSI_SHARE(p, q, c) DSI_SIGMOID(DSI_MUL(c, DSI_SUB(p, q))) /* exp(c p) / (exp(c p) + exp(c q)) */
+
+/* Vectors: rows of their own, because one node of three numbers is cheaper than three nodes. The kinds r1,
+   r3, r4, r9 are a number, ds_v3, ds_q4 and ds_m3. The value is a tuple of scalar calls, one for each
+   component of the result: that is the lowering kernels use. Then what each operand gains, in calls of
+   vector rows, and the tangent of v (ta, tb, tc are the tangents of a, b, c). */
+
+/* name, kinds of result and operand, value, what a gains, tangent */
+#define DSI_VOPS_1(DSI_ROW) \
+    DSI_ROW(neg3, r3, r3, (DSI_NEG(a.x), DSI_NEG(a.y), DSI_NEG(a.z)), DSI_NEG3(g), DSI_NEG3(ta)) \
+    DSI_ROW(norm3, r1, r3, (DSI_SQRT(DSI_SUM3(a, a))), DSI_SCALE3(a, DSI_DIV(g, v)), \
+            DSI_DIV(DSI_DOT3(a, ta), v)) \
+    DSI_ROW(safe_norm3, r1, r3, (DSI_SQRT(DSI_SUM3(a, a))), \
+            DSI_SCALE3(a, DSI_SELECT(v, DSI_DIV(g, v), DSI_ZERO)), \
+            DSI_SELECT(v, DSI_DIV(DSI_DOT3(a, ta), v), DSI_ZERO)) \
+    DSI_ROW(normalize3, r3, r3, \
+            (DSI_DIV(a.x, DSI_SQRT(DSI_SUM3(a, a))), DSI_DIV(a.y, DSI_SQRT(DSI_SUM3(a, a))), \
+             DSI_DIV(a.z, DSI_SQRT(DSI_SUM3(a, a)))), \
+            DSI_SCALE3(DSI_SUB3(g, DSI_SCALE3(v, DSI_DOT3(v, g))), DSI_DIV(DSI_K(1.0), DSI_NORM3(a))), \
+            DSI_SCALE3(DSI_SUB3(ta, DSI_SCALE3(v, DSI_DOT3(v, ta))), DSI_DIV(DSI_K(1.0), DSI_NORM3(a)))) \
+    DSI_ROW(safe_normalize3, r3, r3, \
+            (DSI_SAFE_DIV(a.x, DSI_SQRT(DSI_SUM3(a, a))), DSI_SAFE_DIV(a.y, DSI_SQRT(DSI_SUM3(a, a))), \
+             DSI_SAFE_DIV(a.z, DSI_SQRT(DSI_SUM3(a, a)))), \
+            DSI_SCALE3(DSI_SUB3(g, DSI_SCALE3(v, DSI_DOT3(v, g))), DSI_SAFE_DIV(DSI_K(1.0), DSI_NORM3(a))), \
+            DSI_SCALE3(DSI_SUB3(ta, DSI_SCALE3(v, DSI_DOT3(v, ta))), DSI_SAFE_DIV(DSI_K(1.0), DSI_NORM3(a))))
+#define DSI_SUM3(p, q) DSI_ADD(DSI_ADD(DSI_MUL(p.x, q.x), DSI_MUL(p.y, q.y)), DSI_MUL(p.z, q.z))
+#define DSI_MINOR(p, q, r, s) DSI_SUB(DSI_MUL(p, q), DSI_MUL(r, s))
+
+/* name, kinds of result and operands, value, what a gains, what b gains, tangent */
+#define DSI_VOPS_2(DSI_ROW) \
+    DSI_ROW(add3, r3, r3, r3, (DSI_ADD(a.x, b.x), DSI_ADD(a.y, b.y), DSI_ADD(a.z, b.z)), g, g, \
+            DSI_ADD3(ta, tb)) \
+    DSI_ROW(sub3, r3, r3, r3, (DSI_SUB(a.x, b.x), DSI_SUB(a.y, b.y), DSI_SUB(a.z, b.z)), g, DSI_NEG3(g), \
+            DSI_SUB3(ta, tb)) \
+    DSI_ROW(scale3, r3, r3, r1, (DSI_MUL(a.x, b), DSI_MUL(a.y, b), DSI_MUL(a.z, b)), DSI_SCALE3(g, b), \
+            DSI_DOT3(g, a), DSI_AXPY3(tb, a, DSI_SCALE3(ta, b))) \
+    DSI_ROW(dot3, r1, r3, r3, (DSI_SUM3(a, b)), DSI_SCALE3(b, g), DSI_SCALE3(a, g), \
+            DSI_ADD(DSI_DOT3(ta, b), DSI_DOT3(a, tb))) \
+    DSI_ROW(cross3, r3, r3, r3, \
+            (DSI_MINOR(a.y, b.z, a.z, b.y), DSI_MINOR(a.z, b.x, a.x, b.z), DSI_MINOR(a.x, b.y, a.y, b.x)), \
+            DSI_CROSS3(b, g), DSI_CROSS3(g, a), DSI_ADD3(DSI_CROSS3(ta, b), DSI_CROSS3(a, tb))) \
+    DSI_ROW(smooth_norm3, r1, r3, r1, (DSI_SQRT(DSI_ADD(DSI_SUM3(a, a), DSI_MUL(b, b)))), \
+            DSI_SCALE3(a, DSI_DIV(g, v)), DSI_MUL(g, DSI_DIV(b, v)), \
+            DSI_DIV(DSI_ADD(DSI_DOT3(a, ta), DSI_MUL(b, tb)), v)) \
+    DSI_ROW(matvec3, r3, r9, r3, \
+            (DSI_ADD(DSI_ADD(DSI_MUL(a.m[0], b.x), DSI_MUL(a.m[1], b.y)), DSI_MUL(a.m[2], b.z)), \
+             DSI_ADD(DSI_ADD(DSI_MUL(a.m[3], b.x), DSI_MUL(a.m[4], b.y)), DSI_MUL(a.m[5], b.z)), \
+             DSI_ADD(DSI_ADD(DSI_MUL(a.m[6], b.x), DSI_MUL(a.m[7], b.y)), DSI_MUL(a.m[8], b.z))), \
+            DSI_OUTER33(g, b), DSI_TMATVEC3(a, g), DSI_ADD3(DSI_MATVEC3(ta, b), DSI_MATVEC3(a, tb))) \
+    DSI_ROW(tmatvec3, r3, r9, r3, \
+            (DSI_ADD(DSI_ADD(DSI_MUL(a.m[0], b.x), DSI_MUL(a.m[3], b.y)), DSI_MUL(a.m[6], b.z)), \
+             DSI_ADD(DSI_ADD(DSI_MUL(a.m[1], b.x), DSI_MUL(a.m[4], b.y)), DSI_MUL(a.m[7], b.z)), \
+             DSI_ADD(DSI_ADD(DSI_MUL(a.m[2], b.x), DSI_MUL(a.m[5], b.y)), DSI_MUL(a.m[8], b.z))), \
+            DSI_OUTER33(b, g), DSI_MATVEC3(a, g), DSI_ADD3(DSI_TMATVEC3(ta, b), DSI_TMATVEC3(a, tb))) \
+    DSI_ROW(outer33, r9, r3, r3, \
+            (DSI_MUL(a.x, b.x), DSI_MUL(a.x, b.y), DSI_MUL(a.x, b.z), DSI_MUL(a.y, b.x), DSI_MUL(a.y, b.y), \
+             DSI_MUL(a.y, b.z), DSI_MUL(a.z, b.x), DSI_MUL(a.z, b.y), DSI_MUL(a.z, b.z)), \
+            DSI_MATVEC3(g, b), DSI_TMATVEC3(g, a), DSI_ADD33(DSI_OUTER33(ta, b), DSI_OUTER33(a, tb))) \
+    DSI_ROW(add33, r9, r9, r9, \
+            (DSI_ADD(a.m[0], b.m[0]), DSI_ADD(a.m[1], b.m[1]), DSI_ADD(a.m[2], b.m[2]), \
+             DSI_ADD(a.m[3], b.m[3]), DSI_ADD(a.m[4], b.m[4]), DSI_ADD(a.m[5], b.m[5]), \
+             DSI_ADD(a.m[6], b.m[6]), DSI_ADD(a.m[7], b.m[7]), DSI_ADD(a.m[8], b.m[8])), \
+            g, g, DSI_ADD33(ta, tb)) \
+    DSI_ROW(pack4, r4, r1, r3, (a, b.x, b.y, b.z), g.w, DSI_PACK3(g.x, g.y, g.z), DSI_PACK4(ta, tb)) \
+    DSI_ROW(rotate3, r3, r4, r3, /* b + 2 (w t + u x t),  a = (w, u),  t = u x b */ \
+            (DSI_TURN(x, DSI_TURN_X, DSI_MINOR(a.y, DSI_TURN_Z, a.z, DSI_TURN_Y)), \
+             DSI_TURN(y, DSI_TURN_Y, DSI_MINOR(a.z, DSI_TURN_X, a.x, DSI_TURN_Z)), \
+             DSI_TURN(z, DSI_TURN_Z, DSI_MINOR(a.x, DSI_TURN_Y, a.y, DSI_TURN_X))), \
+            /* w gains 2 g.t;  u gains 2 (w b x g + (u.b) g + (u.g) b - 2 (b.g) u) */ \
+            DSI_PACK4(DSI_MUL(DSI_K(2.0), DSI_DOT3(g, DSI_CROSS3(DSI_PART(a), b))), \
+                      DSI_SCALE3(DSI_AXPY3(a.w, DSI_CROSS3(b, g), DSI_TURN_BAR(DSI_PART(a), b, g)), \
+                                 DSI_K(2.0))), \
+            DSI_ROTATE3(DSI_PACK4(a.w, DSI_NEG3(DSI_PART(a))), g), \
+            DSI_ADD3(DSI_ROTATE3(a, tb), \
+                     DSI_SCALE3(DSI_AXPY3(ta.w, DSI_CROSS3(DSI_PART(a), b), \
+                                          DSI_AXPY3(a.w, DSI_CROSS3(DSI_PART(ta), b), \
+                                                    DSI_TURN_DOT(DSI_PART(a), b, DSI_PART(ta)))), \
+                                DSI_K(2.0))))
+#define DSI_PART(p) DSI_PACK3(p.x, p.y, p.z)
+#define DSI_TURN_X DSI_MINOR(a.y, b.z, a.z, b.y)
+#define DSI_TURN_Y DSI_MINOR(a.z, b.x, a.x, b.z)
+#define DSI_TURN_Z DSI_MINOR(a.x, b.y, a.y, b.x)
+#define DSI_TURN(i, t, u_cross_t) DSI_ADD(b.i, DSI_MUL(DSI_K(2.0), DSI_ADD(DSI_MUL(a.w, t), u_cross_t)))
+#define DSI_TURN_BAR(u, p, q) \
+    DSI_AXPY3(DSI_DOT3(u, p), q, \
+              DSI_AXPY3(DSI_DOT3(u, q), p, DSI_SCALE3(u, DSI_MUL(DSI_K(-2.0), DSI_DOT3(p, q)))))
+#define DSI_TURN_DOT(u, p, tu) /* d (u (u.p) - p (u.u)) */ \
+    DSI_AXPY3(DSI_DOT3(u, p), tu, \
+              DSI_AXPY3(DSI_DOT3(tu, p), u, DSI_SCALE3(p, DSI_MUL(DSI_K(-2.0), DSI_DOT3(u, tu)))))
+
+/* name, kinds of result and operands, value, what a, b, c gain, tangent */
+#define DSI_VOPS_3(DSI_ROW) \
+    DSI_ROW(axpy3, r3, r1, r3, r3, \
+            (DSI_ADD(DSI_MUL(a, b.x), c.x), DSI_ADD(DSI_MUL(a, b.y), c.y), DSI_ADD(DSI_MUL(a, b.z), c.z)), \
+            DSI_DOT3(g, b), DSI_SCALE3(g, a), g, DSI_AXPY3(ta, b, DSI_AXPY3(a, tb, tc))) \
+    DSI_ROW(naxpy3, r3, r1, r3, r3, \
+            (DSI_SUB(c.x, DSI_MUL(a, b.x)), DSI_SUB(c.y, DSI_MUL(a, b.y)), DSI_SUB(c.z, DSI_MUL(a, b.z))), \
+            DSI_NEG(DSI_DOT3(g, b)), DSI_SCALE3(g, DSI_NEG(a)), g, \
+            DSI_SUB3(tc, DSI_AXPY3(ta, b, DSI_SCALE3(tb, a)))) \
+    DSI_ROW(lerp3, r3, r3, r3, r1, \
+            (DSI_ADD(a.x, DSI_MUL(c, DSI_SUB(b.x, a.x))), DSI_ADD(a.y, DSI_MUL(c, DSI_SUB(b.y, a.y))), \
+             DSI_ADD(a.z, DSI_MUL(c, DSI_SUB(b.z, a.z)))), \
+            DSI_SUB3(g, DSI_SCALE3(g, c)), DSI_SCALE3(g, c), DSI_DOT3(g, DSI_SUB3(b, a)), \
+            DSI_AXPY3(tc, DSI_SUB3(b, a), DSI_AXPY3(c, DSI_SUB3(tb, ta), ta))) \
+    DSI_ROW(pack3, r3, r1, r1, r1, (a, b, c), g.x, g.y, g.z, DSI_PACK3(ta, tb, tc)) \
+    DSI_ROW(pack33, r9, r3, r3, r3, (a.x, a.y, a.z, b.x, b.y, b.z, c.x, c.y, c.z), \
+            DSI_PACK3(g.m[0], g.m[1], g.m[2]), DSI_PACK3(g.m[3], g.m[4], g.m[5]), \
+            DSI_PACK3(g.m[6], g.m[7], g.m[8]), DSI_PACK33(ta, tb, tc))
+
+/* All rows in one shape, for expansions that treat numbers and vectors alike: signatures only, with the
+   value, or with the derivatives. DSI_EACH_1(name, R, A), DSI_EACH_2(name, R, A, B), DSI_EACH_3(name, R,
+   A, B, C), then the columns. (A column that an expansion does not use is not passed: the preprocessor
+   would expand it for nothing.) */
+#define DSI_EVERY_SIGNATURE \
+    DSI_OPS_1(DSI_SIGNATURE_1) DSI_OPS_2(DSI_SIGNATURE_2) DSI_OPS_3(DSI_SIGNATURE_3) \
+    DSI_VOPS_1(DSI_SIGNATURE_V1) DSI_VOPS_2(DSI_SIGNATURE_V2) DSI_VOPS_3(DSI_SIGNATURE_V3)
+#define DSI_SIGNATURE_1(name, value, da, la, ha) DSI_EACH_1(name, r1, r1)
+#define DSI_SIGNATURE_2(name, value, da, db, la, ha, lb, hb) DSI_EACH_2(name, r1, r1, r1)
+#define DSI_SIGNATURE_3(name, value, da, db, dc, la, ha, lb, hb, lc, hc) DSI_EACH_3(name, r1, r1, r1, r1)
+#define DSI_SIGNATURE_V1(name, R, A, value, da, tangent) DSI_EACH_1(name, R, A)
+#define DSI_SIGNATURE_V2(name, R, A, B, value, da, db, tangent) DSI_EACH_2(name, R, A, B)
+#define DSI_SIGNATURE_V3(name, R, A, B, C, value, da, db, dc, tangent) DSI_EACH_3(name, R, A, B, C)
+#define DSI_EVERY_VALUE \
+    DSI_OPS_1(DSI_VALUE_1) DSI_OPS_2(DSI_VALUE_2) DSI_OPS_3(DSI_VALUE_3) \
+    DSI_VOPS_1(DSI_VALUE_V1) DSI_VOPS_2(DSI_VALUE_V2) DSI_VOPS_3(DSI_VALUE_V3)
+#define DSI_VALUE_1(name, value, da, la, ha) DSI_EACH_1(name, r1, r1, (value))
+#define DSI_VALUE_2(name, value, da, db, la, ha, lb, hb) DSI_EACH_2(name, r1, r1, r1, (value))
+#define DSI_VALUE_3(name, value, da, db, dc, la, ha, lb, hb, lc, hc) DSI_EACH_3(name, r1, r1, r1, r1, (value))
+#define DSI_VALUE_V1(name, R, A, value, da, tangent) DSI_EACH_1(name, R, A, value)
+#define DSI_VALUE_V2(name, R, A, B, value, da, db, tangent) DSI_EACH_2(name, R, A, B, value)
+#define DSI_VALUE_V3(name, R, A, B, C, value, da, db, dc, tangent) DSI_EACH_3(name, R, A, B, C, value)
+#define DSI_EVERY_DERIVATIVE \
+    DSI_OPS_1(DSI_DERIVATIVE_1) DSI_OPS_2(DSI_DERIVATIVE_2) DSI_OPS_3(DSI_DERIVATIVE_3) \
+    DSI_VOPS_1(DSI_DERIVATIVE_V1) DSI_VOPS_2(DSI_DERIVATIVE_V2) DSI_VOPS_3(DSI_DERIVATIVE_V3)
+#define DSI_DERIVATIVE_1(name, value, da, la, ha) DSI_EACH_1(name, r1, r1, da)
+#define DSI_DERIVATIVE_2(name, value, da, db, la, ha, lb, hb) DSI_EACH_2(name, r1, r1, r1, da, db)
+#define DSI_DERIVATIVE_3(name, value, da, db, dc, la, ha, lb, hb, lc, hc) \
+    DSI_EACH_3(name, r1, r1, r1, r1, da, db, dc)
+#define DSI_DERIVATIVE_V1(name, R, A, value, da, tangent) DSI_EACH_1(name, R, A, da)
+#define DSI_DERIVATIVE_V2(name, R, A, B, value, da, db, tangent) DSI_EACH_2(name, R, A, B, da, db)
+#define DSI_DERIVATIVE_V3(name, R, A, B, C, value, da, db, dc, tangent) \
+    DSI_EACH_3(name, R, A, B, C, da, db, dc)
+
+/* >>api 6 tape ------------------------------------------------------------------------------------
+
+   Record by running, then walk back. A ds_var is 16 bytes by value: the recorder it lives on, its value
+   slot, and the epoch it was made in. ds_c(0.5) is a variable without a recorder that carries the number
+   itself; it makes no node and mixes with everything. A ds_var3 is three numbers in one node.
+
+   A node is 16 bytes: operation and operand slots. Values lie in one array in the order of recording; a
+   node's constants lie just before its result, so the slot of a result follows from walking and costs no
+   memory. Leaves cost no reverse work: neighbours share one node.
+
+   Errors stick: the first refusal is kept in the tape with a sentence, later calls record nothing and
+   return a variable that is never valid, and ds_backward returns the first error. ds_tape_reset and
+   ds_tape_rewind clear it. */
+
+typedef struct dsi_node { uint32_t op, a, b, c; } dsi_node;
+
+/* What recording functions see of a tape; the rest is behind it. */
+typedef struct ds_recorder {
+    size_t n_nodes, n_values;
+    size_t most_nodes, most_values; /* below both there is room for any one node; 0: ask the library */
+    dsi_node *nodes;
+    ds_real *values;
+    uint64_t epoch; /* in the upper half, as in the handles */
+    const char *file; /* DIFFSIM_DEBUG: where the next node is recorded */
+    int line;
+} ds_recorder;
+
+/* at: epoch << 32 | slot. One word, so that a handle travels in two registers. */
+typedef struct ds_var {
+    ds_recorder *rec; /* NULL: the constant is.number */
+    union { uint64_t at; double number; } is;
+} ds_var;
+typedef struct ds_var3 { ds_recorder *rec; uint64_t at; } ds_var3; /* (x, y, z) */
+typedef struct ds_var4 { ds_recorder *rec; uint64_t at; } ds_var4; /* quaternion (w, x, y, z) */
+typedef struct ds_var33 { ds_recorder *rec; uint64_t at; } ds_var33; /* 3x3 matrix, row-major */
+typedef struct ds_vars { ds_recorder *rec; uint64_t at; size_t n; } ds_vars; /* a block of n numbers */
+
+typedef struct ds_tape ds_tape;
+
+/* {0} is a tape on the heap that grows by doubling. */
+typedef struct ds_tape_desc {
+    ds_allocator allocator;
+    ds_logger log;
+    size_t max_nodes, max_values; /* ds_tape_init: room to reserve. ds_tape_create: limits, 0 means none */
+    int debug; /* check every value when it is made, keep file:line of each node (see DIFFSIM_DEBUG) */
+} ds_tape_desc;
+
+/* Life. create: NULL if there is no memory. bytes and init: the same in the caller's memory (aligned for
+   any type), for max_nodes and max_values; such a tape never allocates. init returns NULL if bytes is less
+   than ds_tape_bytes(desc). */
+DIFFSIM_API ds_tape *ds_tape_create(const ds_tape_desc *desc); /* NULL means {0} */
+DIFFSIM_API size_t ds_tape_bytes(const ds_tape_desc *desc); /* 0: the desc is bad */
+DIFFSIM_API ds_tape *ds_tape_init(void *memory, size_t bytes, const ds_tape_desc *desc);
+DIFFSIM_API void ds_tape_destroy(ds_tape *tape); /* NULL is fine */
+DIFFSIM_API const ds_error *ds_tape_error(const ds_tape *tape); /* code DSIM_OK: nothing went wrong */
+
+/* Forget everything but the memory. Older variables become stale. */
+DIFFSIM_API void ds_tape_reset(ds_tape *tape);
+/* Forget what was recorded since the mark. Variables from before the mark stay valid. */
+typedef struct ds_mark { const ds_tape *tape; size_t n_nodes, n_values; uint64_t epoch; } ds_mark;
+DIFFSIM_API ds_mark ds_tape_mark(ds_tape *tape);
+DIFFSIM_API ds_result ds_tape_rewind(ds_tape *tape, ds_mark mark);
+
+/* bytes_used: nodes, values and adjoints of what is recorded now; bytes_reserved: what the tape holds. */
+typedef struct ds_tape_info { size_t nodes, values, bytes_used, bytes_reserved; } ds_tape_info;
+DIFFSIM_API ds_tape_info ds_tape_get_info(const ds_tape *tape);
+
+/* Leaves. The number must be finite. A constant vector is a leaf too: its gradient is simply not asked
+   for. */
+DIFFSIM_API ds_var ds_input(ds_tape *tape, double number);
+DIFFSIM_API ds_var3 ds_input3(ds_tape *tape, ds_v3 vector);
+DIFFSIM_API ds_var4 ds_input4(ds_tape *tape, ds_q4 quaternion);
+DIFFSIM_API ds_var33 ds_input33(ds_tape *tape, ds_m3 matrix);
+DIFFSIM_API ds_vars ds_inputs(ds_tape *tape, const ds_real *numbers, size_t n);
+
+/* Values. NaN if the variable is not valid. */
+DIFFSIM_API ds_real ds_value(ds_var var);
+DIFFSIM_API ds_v3 ds_value3(ds_var3 var);
+DIFFSIM_API ds_q4 ds_value4(ds_var4 var);
+DIFFSIM_API ds_m3 ds_value33(ds_var33 var);
+DIFFSIM_API ds_result ds_values(ds_vars vars, ds_real *out); /* [n] */
+
+/* Reverse sweep: after it ds_grad(x) is df/dx for every variable recorded before the call, x an input or
+   not. The many-seed form gives d(sum_i seeds[i] f[i])/dx. A refusal leaves no gradient: ds_grad is NaN.
+   Errors: the tape's own first one; NO_RECORDER, STALE, MIXED (f, with its index); NON_FINITE, with the
+   first operation that made a NaN or infinite value or adjoint; NOT_DIFFERENTIABLE, with the operation. */
+DIFFSIM_API ds_result ds_backward(ds_var f);
+DIFFSIM_API ds_result ds_backward_many(const ds_var *f, const ds_real *seeds, size_t n);
+DIFFSIM_API ds_real ds_grad(ds_var var);
+DIFFSIM_API ds_v3 ds_grad3(ds_var3 var);
+DIFFSIM_API ds_q4 ds_grad4(ds_var4 var);
+DIFFSIM_API ds_m3 ds_grad33(ds_var33 var);
+DIFFSIM_API ds_result ds_grads(ds_vars vars, ds_real *out); /* [n]; out as it was on error */
+
+/* a constant: no node, on any recorder */
+DSI_INLINE ds_var ds_c(double number)
+{
+    ds_var r;
+    r.rec = NULL;
+    r.is.number = number;
+    return r;
+}
+
+/* Components are views: no node, no cost. The view of a bad variable is bad. */
+#define DSI_NOWHERE (UINT64_C(0x7ff8) << 48) /* a part of nothing: as a constant it is NaN */
+DSI_INLINE ds_var dsi_view(ds_recorder *rec, uint64_t at)
+{
+    ds_var r;
+    r.rec = rec;
+    r.is.at = at;
+    return r;
+}
+DSI_INLINE ds_var3 dsi_view3(ds_recorder *rec, uint64_t at)
+{
+    ds_var3 r;
+    r.rec = rec;
+    r.at = at;
+    return r;
+}
+DSI_INLINE ds_var dsi_part(ds_recorder *rec, uint64_t at) { return dsi_view(rec, rec ? at : DSI_NOWHERE); }
+DSI_INLINE ds_var ds_x(ds_var3 p) { return dsi_part(p.rec, p.at); }
+DSI_INLINE ds_var ds_y(ds_var3 p) { return dsi_part(p.rec, p.at + 1); }
+DSI_INLINE ds_var ds_z(ds_var3 p) { return dsi_part(p.rec, p.at + 2); }
+DSI_INLINE ds_var ds_scalar_part(ds_var4 q) { return dsi_part(q.rec, q.at); } /* w */
+DSI_INLINE ds_var3 ds_vector_part(ds_var4 q) { return dsi_view3(q.rec, q.at + 1); } /* (x, y, z) */
+/* refuses n entries from `first` of `size`; the variable returned is never valid */
+DIFFSIM_API ds_var dsi_bad_part(ds_recorder *rec, size_t size, size_t first, size_t n);
+DSI_INLINE ds_var3 (ds_row)(ds_var33 p, size_t i) /* errors: ARGUMENT, index i */
+{
+    if (DSI_LIKELY(i < 3)) return dsi_view3(p.rec, p.at + 3 * i);
+    return dsi_view3(p.rec, dsi_bad_part(p.rec, 3, i, 1).is.at);
+}
+
+/* Parts of a block are views, too. A part that is not there is an error of the tape: ARGUMENT, index
+   first. */
+DSI_INLINE ds_vars (ds_vars_slice)(ds_vars vars, size_t first, size_t n) /* entries first .. first + n - 1 */
+{
+    const int good = first <= vars.n && n <= vars.n - first;
+    vars.at = DSI_LIKELY(good) ? vars.at + first : dsi_bad_part(vars.rec, vars.n, first, n).is.at;
+    vars.n = good ? n : 0;
+    return vars;
+}
+DSI_INLINE ds_var (ds_vars_at)(ds_vars vars, size_t i)
+{
+    if (DSI_LIKELY(i < vars.n)) return dsi_view(vars.rec, vars.at + i);
+    return dsi_bad_part(vars.rec, vars.n, i, 1);
+}
+DSI_INLINE ds_var3 (ds_vars_at3)(ds_vars vars, size_t i) /* entries 3i, 3i + 1, 3i + 2 as a point */
+{
+    if (DSI_LIKELY(i < vars.n && 3 * i + 2 < vars.n)) return dsi_view3(vars.rec, vars.at + 3 * i);
+    return dsi_view3(vars.rec, dsi_bad_part(vars.rec, vars.n, i < vars.n ? 3 * i : i, 3).is.at);
+}
+
+/* Operations. One line each; values, derivatives and ties stand in the table of section 5. Comparisons
+   give 1 or 0. */
+DSI_RECORDS ds_var ds_neg(ds_var a);
+DSI_RECORDS ds_var ds_abs(ds_var a);
+DSI_RECORDS ds_var ds_sign(ds_var a); /* no derivative */
+DSI_RECORDS ds_var ds_floor(ds_var a); /* no derivative */
+DSI_RECORDS ds_var ds_stop_gradient(ds_var a); /* a, with derivative zero on purpose */
+DSI_RECORDS ds_var ds_sqrt(ds_var a);
+DSI_RECORDS ds_var ds_safe_sqrt(ds_var a); /* sqrt(max(a, 0)); derivative 0 for a <= 0 */
+DSI_RECORDS ds_var ds_cbrt(ds_var a);
+DSI_RECORDS ds_var ds_rsqrt(ds_var a); /* 1 / sqrt(a) */
+DSI_RECORDS ds_var ds_square(ds_var a);
+DSI_RECORDS ds_var ds_recip(ds_var a); /* 1 / a */
+DSI_RECORDS ds_var ds_exp(ds_var a);
+DSI_RECORDS ds_var ds_expm1(ds_var a); /* exp(a) - 1 */
+DSI_RECORDS ds_var ds_log(ds_var a);
+DSI_RECORDS ds_var ds_log1p(ds_var a); /* log(1 + a) */
+DSI_RECORDS ds_var ds_sin(ds_var a);
+DSI_RECORDS ds_var ds_cos(ds_var a);
+DSI_RECORDS ds_var ds_tan(ds_var a);
+DSI_RECORDS ds_var ds_asin(ds_var a);
+DSI_RECORDS ds_var ds_acos(ds_var a);
+DSI_RECORDS ds_var ds_atan(ds_var a);
+DSI_RECORDS ds_var ds_sinh(ds_var a);
+DSI_RECORDS ds_var ds_cosh(ds_var a);
+DSI_RECORDS ds_var ds_tanh(ds_var a);
+DSI_RECORDS ds_var ds_sigmoid(ds_var a); /* 1 / (1 + exp(-a)), without overflow */
+DSI_RECORDS ds_var ds_softplus(ds_var a); /* log(1 + exp(a)), without overflow */
+DSI_RECORDS ds_var ds_erf(ds_var a);
+DSI_RECORDS ds_var ds_relu(ds_var a); /* max(a, 0); derivative 0 at 0 */
+DSI_RECORDS ds_var ds_smooth_step(ds_var a); /* 6 t^5 - 15 t^4 + 10 t^3, t = a clamped to [0, 1] */
+DSI_RECORDS ds_var ds_add(ds_var a, ds_var b);
+DSI_RECORDS ds_var ds_sub(ds_var a, ds_var b);
+DSI_RECORDS ds_var ds_mul(ds_var a, ds_var b);
+DSI_RECORDS ds_var ds_div(ds_var a, ds_var b);
+DSI_RECORDS ds_var ds_min(ds_var a, ds_var b);
+DSI_RECORDS ds_var ds_max(ds_var a, ds_var b);
+DSI_RECORDS ds_var ds_pow(ds_var a, ds_var b); /* a < 0 needs a constant integer b */
+DSI_RECORDS ds_var ds_powi(ds_var a, ds_var b); /* b = ds_c(an integer); no derivative by b */
+DSI_RECORDS ds_var ds_hypot(ds_var a, ds_var b); /* sqrt(a^2 + b^2) without overflow */
+DSI_RECORDS ds_var ds_atan2(ds_var a, ds_var b); /* angle of the point (b, a) */
+DSI_RECORDS ds_var ds_safe_norm(ds_var a, ds_var b); /* sqrt(a^2 + b^2); derivative 0 at the origin */
+DSI_RECORDS ds_var ds_safe_div(ds_var a, ds_var b); /* a / b; for b = 0 it is 0 with derivative 0 */
+DSI_RECORDS ds_var ds_smooth_abs(ds_var a, ds_var b); /* sqrt(a^2 + b^2): |a| rounded over the width b > 0 */
+DSI_RECORDS ds_var ds_lt(ds_var a, ds_var b); /* comparisons: no derivative; ds_select needs none */
+DSI_RECORDS ds_var ds_le(ds_var a, ds_var b);
+DSI_RECORDS ds_var ds_gt(ds_var a, ds_var b);
+DSI_RECORDS ds_var ds_ge(ds_var a, ds_var b);
+DSI_RECORDS ds_var ds_eq(ds_var a, ds_var b);
+DSI_RECORDS ds_var ds_ne(ds_var a, ds_var b);
+DSI_RECORDS ds_var ds_fma(ds_var a, ds_var b, ds_var c); /* a b + c in two roundings, everywhere */
+DSI_RECORDS ds_var ds_clamp(ds_var a, ds_var b, ds_var c); /* a between b and c, b <= c */
+DSI_RECORDS ds_var ds_select(ds_var a, ds_var b, ds_var c); /* a != 0 ? b : c, and so the gradient */
+DSI_RECORDS ds_var ds_smooth_min(ds_var a, ds_var b, ds_var c); /* -log(exp(-c a) + exp(-c b)) / c, c > 0 */
+DSI_RECORDS ds_var ds_smooth_max(ds_var a, ds_var b, ds_var c); /* log(exp(c a) + exp(c b)) / c */
+
+DSI_RECORDS ds_var3 ds_pack3(ds_var a, ds_var b, ds_var c); /* (a, b, c); at least one is not a constant */
+DSI_RECORDS ds_var3 ds_neg3(ds_var3 a);
+DSI_RECORDS ds_var3 ds_add3(ds_var3 a, ds_var3 b);
+DSI_RECORDS ds_var3 ds_sub3(ds_var3 a, ds_var3 b);
+DSI_RECORDS ds_var3 ds_scale3(ds_var3 a, ds_var b);
+DSI_RECORDS ds_var3 ds_axpy3(ds_var a, ds_var3 b, ds_var3 c); /* a b + c */
+DSI_RECORDS ds_var3 ds_naxpy3(ds_var a, ds_var3 b, ds_var3 c); /* c - a b */
+DSI_RECORDS ds_var3 ds_lerp3(ds_var3 a, ds_var3 b, ds_var c); /* a + c (b - a) */
+DSI_RECORDS ds_var ds_dot3(ds_var3 a, ds_var3 b);
+DSI_RECORDS ds_var3 ds_cross3(ds_var3 a, ds_var3 b);
+DSI_RECORDS ds_var ds_norm3(ds_var3 a); /* sqrt(a.a); no derivative at 0: the error names it */
+DSI_RECORDS ds_var ds_safe_norm3(ds_var3 a); /* sqrt(a.a); derivative 0 at 0 */
+DSI_RECORDS ds_var ds_smooth_norm3(ds_var3 a, ds_var b); /* sqrt(a.a + b^2): smooth for b != 0 */
+DSI_RECORDS ds_var3 ds_normalize3(ds_var3 a);
+DSI_RECORDS ds_var3 ds_safe_normalize3(ds_var3 a); /* 0 with derivative 0 at 0 */
+DSI_RECORDS ds_var4 ds_pack4(ds_var a, ds_var3 b); /* quaternion: scalar part a, vector part b */
+DSI_RECORDS ds_var3 ds_rotate3(ds_var4 a, ds_var3 b); /* by the unit quaternion a */
+DSI_RECORDS ds_var33 ds_pack33(ds_var3 a, ds_var3 b, ds_var3 c); /* matrix of three rows */
+DSI_RECORDS ds_var33 ds_add33(ds_var33 a, ds_var33 b);
+DSI_RECORDS ds_var33 ds_outer33(ds_var3 a, ds_var3 b); /* a b' */
+DSI_RECORDS ds_var3 ds_matvec3(ds_var33 a, ds_var3 b);
+DSI_RECORDS ds_var3 ds_tmatvec3(ds_var33 a, ds_var3 b); /* a' b */
+
+/* One node for a whole list, summed in order. x, a, b: [n] variables of one tape or constants; w: [n]
+   finite numbers. */
+DIFFSIM_API ds_var ds_sum(const ds_var *x, size_t n);
+DIFFSIM_API ds_var ds_weighted_sum(const ds_real *w, const ds_var *x, size_t n);
+DIFFSIM_API ds_var ds_dot(const ds_var *a, const ds_var *b, size_t n);
+DIFFSIM_API ds_var3 ds_sum3(const ds_var3 *x, size_t n); /* n >= 1 */
+DIFFSIM_API ds_var3 ds_weighted_sum3(const ds_real *w, const ds_var3 *x, size_t n); /* n >= 1 */
+
+/* Blocks: dot product, w x + b (w row-major [b.n][x.n]), tanh of each. Errors: ARGUMENT when sizes do not
+   fit. */
+DIFFSIM_API ds_var ds_vars_dot(ds_vars a, ds_vars b);
+DIFFSIM_API ds_vars ds_affine(ds_vars w, ds_vars x, ds_vars b);
+DIFFSIM_API ds_vars ds_vars_tanh(ds_vars x);
+
+/* the long way: any operands, any state of the recorder; what the inlined functions fall back to */
+DIFFSIM_API ds_var dsi_record(unsigned op, ds_var a, ds_var b, ds_var c);
+
+/* >>api 16 checks ---------------------------------------------------------------------------------
+
+   A certificate for any gradient. The function may use a tape, a kernel, or derivatives written by hand. */
+
+/* f(x) and, if grad is not NULL, its gradient: x [n], value [1], grad [n]. Returns DSIM_OK, or an error
+   that ends the check. Called with the same x it must give the same value. */
+typedef ds_result ds_function(void *user, const ds_real *x, size_t n, ds_real *value, ds_real *grad);
+
+typedef struct ds_check_desc {
+    ds_allocator allocator; /* 3 n numbers of scratch */
+    uint64_t seed; /* of the random direction */
+    size_t max_entries; /* how many entries get a central difference; 0 means 1000, more are spread evenly */
+    double step; /* relative step of the central differences; 0 means cbrt(epsilon) */
+    double tolerance; /* relative to the largest entry; 0 means epsilon^(2/5): 5.5e-7, float 1.7e-3 */
+} ds_check_desc;
+
+enum { DSIM_CHECK_LEVELS = 16 };
+typedef struct ds_check_report {
+    ds_result result; /* DSIM_OK: the gradient fits the function */
+    double value; /* f(x) */
+    /* Taylor test along a random direction p: remainder[k] = |f(x + h p) - f(x) - h g.p| falls as h^slope;
+       2 means right, 1 means the gradient is wrong. slope is NaN when the remainders are all rounding
+       noise (f is linear along p). */
+    double steps[DSIM_CHECK_LEVELS], remainders[DSIM_CHECK_LEVELS], slope;
+    double noise; /* remainders below this are rounding */
+    /* central differences, step h max(1, |x_i|) */
+    size_t checked, worst_entry;
+    double worst_gradient, worst_difference, worst_error; /* of that entry; |gradient - difference| / scale */
+    double scale; /* the largest |entry| of gradient and differences, or change of it within a step */
+    char text[400]; /* the verdict in one sentence */
+} ds_check_report;
+
+/* Checks grad against f at x [n], which is not changed. Returns report->result. desc may be NULL.
+   Errors: ARGUMENT, MEMORY, NON_FINITE (index in the text), the function's own, WRONG_GRADIENT.
+   From: Griewank and Walther 2008 (Taylor test); step sizes as in Press et al. 2007, sec. 5.7. */
+DIFFSIM_API ds_result ds_check_gradient(ds_function *function, void *user, const ds_real *x, size_t n,
+                                        const ds_check_desc *desc, ds_check_report *report);
+
+/* >>api end */
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* DIFFSIM_H */
+
+/* What is inlined into user code: the table expanded as plain numbers, and the recording functions. Under
+   DIFFSIM_NO_INLINE only the implementation sees it. */
+#if (!defined(DIFFSIM_NO_INLINE) || defined(DIFFSIM_IMPLEMENTATION)) && !defined(DSI_INLINE_PART)
+#define DSI_INLINE_PART
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* >>inline 5 ops ---------------------------------------------------------------------------------- */
+
+/* The interpreter that is always in force: plain numbers. DSI_MUL(a, b) is dsi_mul(a, b), a function made
+   from the row. */
+#define DSI_1(name, x) dsi_##name(x)
+#define DSI_2(name, x, y) dsi_##name(x, y)
+#define DSI_3(name, x, y, z) dsi_##name(x, y, z)
+#define DSI_K(number) ((ds_real)(number))
+#define DSI_RAW(expression) ((ds_real)(expression))
+#define DSI_LIBM(function) DSI_LIBM_OF(DIFFSIM_REAL)(function)
+#define DSI_LIBM_OF(real) DSI_LIBM_PASTE(real)
+#define DSI_LIBM_PASTE(real) DSI_LIBM_##real
+#define DSI_LIBM_double(function) function
+#define DSI_LIBM_float(function) function##f
+
+/* kinds: the number type, and a number made from its components */
+#define DSI_TYPE_r1 ds_real
+#define DSI_TYPE_r3 ds_v3
+#define DSI_TYPE_r4 ds_q4
+#define DSI_TYPE_r9 ds_m3
+DSI_INLINE ds_real dsi_make_r1(ds_real x) { return x; }
+DSI_INLINE ds_v3 dsi_make_r3(ds_real x, ds_real y, ds_real z) { return ds_v3_make(x, y, z); }
+DSI_INLINE ds_q4 dsi_make_r4(ds_real w, ds_real x, ds_real y, ds_real z) { return ds_q4_make(w, x, y, z); }
+DSI_INLINE ds_m3 dsi_make_r9(ds_real m0, ds_real m1, ds_real m2, ds_real m3, ds_real m4, ds_real m5,
+                             ds_real m6, ds_real m7, ds_real m8)
+{
+    return ds_m3_from_rows(ds_v3_make(m0, m1, m2), ds_v3_make(m3, m4, m5), ds_v3_make(m6, m7, m8));
+}
+
+/* kinds in memory: so many numbers, one after the other */
+#define DSI_WIDTH(kind) (sizeof(DSI_TYPE_##kind) / sizeof(ds_real))
+DSI_INLINE ds_real dsi_load_r1(const ds_real *from) { return from[0]; }
+DSI_INLINE ds_v3 dsi_load_r3(const ds_real *from) { return ds_v3_make(from[0], from[1], from[2]); }
+DSI_INLINE ds_q4 dsi_load_r4(const ds_real *from) { return ds_q4_make(from[0], from[1], from[2], from[3]); }
+DSI_INLINE ds_m3 dsi_load_r9(const ds_real *from)
+{
+    return ds_m3_from_rows(dsi_load_r3(from), dsi_load_r3(from + 3), dsi_load_r3(from + 6));
+}
+DSI_INLINE void dsi_store_r1(ds_real *to, ds_real number) { to[0] = number; }
+DSI_INLINE void dsi_store_r3(ds_real *to, ds_v3 v)
+{
+    to[0] = v.x;
+    to[1] = v.y;
+    to[2] = v.z;
+}
+DSI_INLINE void dsi_store_r4(ds_real *to, ds_q4 q)
+{
+    to[0] = q.w;
+    to[1] = q.x;
+    to[2] = q.y;
+    to[3] = q.z;
+}
+DSI_INLINE void dsi_store_r9(ds_real *to, ds_m3 m)
+{
+    dsi_store_r3(to, ds_m3_row(m, 0));
+    dsi_store_r3(to + 3, ds_m3_row(m, 1));
+    dsi_store_r3(to + 6, ds_m3_row(m, 2));
+}
+
+/* what an operand can be: none, a number (perhaps a constant), a vector (never one) */
+enum { DSI_OPERAND_NONE, DSI_OPERAND_r1, DSI_OPERAND_r3, DSI_OPERAND_r4, DSI_OPERAND_r9 };
+
+/* DSI_INLINE ds_real dsi_sin(ds_real a);   first all prototypes, since rows call each other */
+#define DSI_EACH_1(name, R, A) DSI_INLINE DSI_TYPE_##R dsi_##name(DSI_TYPE_##A a);
+#define DSI_EACH_2(name, R, A, B) DSI_INLINE DSI_TYPE_##R dsi_##name(DSI_TYPE_##A a, DSI_TYPE_##B b);
+#define DSI_EACH_3(name, R, A, B, C) \
+    DSI_INLINE DSI_TYPE_##R dsi_##name(DSI_TYPE_##A a, DSI_TYPE_##B b, DSI_TYPE_##C c);
+DSI_EVERY_SIGNATURE
+#undef DSI_EACH_1
+#undef DSI_EACH_2
+#undef DSI_EACH_3
+
+/* DSI_INLINE ds_real dsi_sin(ds_real a) { return dsi_make_r1 (((ds_real)(sin(a)))); } */
+#define DSI_EACH_1(name, R, A, value) \
+    DSI_INLINE DSI_TYPE_##R dsi_##name(DSI_TYPE_##A a) { return dsi_make_##R value; }
+#define DSI_EACH_2(name, R, A, B, value) \
+    DSI_INLINE DSI_TYPE_##R dsi_##name(DSI_TYPE_##A a, DSI_TYPE_##B b) { return dsi_make_##R value; }
+#define DSI_EACH_3(name, R, A, B, C, value) \
+    DSI_INLINE DSI_TYPE_##R dsi_##name(DSI_TYPE_##A a, DSI_TYPE_##B b, DSI_TYPE_##C c) \
+    { \
+        return dsi_make_##R value; \
+    }
+DSI_EVERY_VALUE
+#undef DSI_EACH_1
+#undef DSI_EACH_2
+#undef DSI_EACH_3
+
+/* DSI_OP_sin, ...: the operation codes. Behind the table: nodes with a list of operands, blocks, and
+   bookkeeping. */
+#define DSI_LIST_OPS(DSI_ROW) \
+    DSI_ROW(sum) DSI_ROW(weighted_sum) DSI_ROW(dot) DSI_ROW(sum3) DSI_ROW(weighted_sum3) DSI_ROW(affine) \
+    DSI_ROW(vars_tanh)
+enum {
+#define DSI_EACH_1(name, R, A) DSI_OP_##name,
+#define DSI_EACH_2(name, R, A, B) DSI_OP_##name,
+#define DSI_EACH_3(name, R, A, B, C) DSI_OP_##name,
+    DSI_EVERY_SIGNATURE
+#undef DSI_EACH_1
+#undef DSI_EACH_2
+#undef DSI_EACH_3
+#define DSI_ROW(name) DSI_OP_##name,
+    DSI_LIST_OPS(DSI_ROW)
+#undef DSI_ROW
+    DSI_OP_leaves, /* inputs: no reverse work */
+    DSI_OP_epoch, /* what follows was recorded after a rewind */
+    DSI_OP_COUNT
+};
+/* in a node: which operands are constants held by the node itself (bits 1, 2, 4) */
+#define DSI_CODE(op, constants) ((uint32_t)(op) * 8u + (uint32_t)(constants))
+
+/* >>inline 6 tape --------------------------------------------------------------------------------- */
+
+/* Recording, inlined. The short way needs live operands on one recorder with room; anything else, errors
+   included, goes through dsi_record. A constant operand takes the short way where the compiler sees that
+   it is one. */
+#define DSI_HANDLE_r1 ds_var
+#define DSI_HANDLE_r3 ds_var3
+#define DSI_HANDLE_r4 ds_var4
+#define DSI_HANDLE_r9 ds_var33
+
+/* handles of any kind as a ds_var, and back */
+DSI_INLINE ds_var dsi_any_r1(ds_var var) { return var; }
+DSI_INLINE ds_var dsi_any_r3(ds_var3 var) { return dsi_view(var.rec, var.at); }
+DSI_INLINE ds_var dsi_any_r4(ds_var4 var) { return dsi_view(var.rec, var.at); }
+DSI_INLINE ds_var dsi_any_r9(ds_var33 var) { return dsi_view(var.rec, var.at); }
+DSI_INLINE ds_var dsi_as_r1(ds_var var) { return var; }
+DSI_INLINE ds_var3 dsi_as_r3(ds_var var) { return dsi_view3(var.rec, var.is.at); }
+DSI_INLINE ds_var4 dsi_as_r4(ds_var var)
+{
+    ds_var4 r;
+    r.rec = var.rec;
+    r.at = var.is.at;
+    return r;
+}
+DSI_INLINE ds_var33 dsi_as_r9(ds_var var)
+{
+    ds_var33 r;
+    r.rec = var.rec;
+    r.at = var.is.at;
+    return r;
+}
+typedef struct dsi_operands {
+    ds_recorder *rec;
+    uint32_t a, b, c; /* slots */
+    uint32_t constants; /* bits 1, 2, 4: held by the node */
+} dsi_operands;
+
+/* made on this recorder in its current epoch */
+DSI_INLINE int dsi_is_live(const ds_recorder *rec, ds_var var)
+{
+    return var.rec == rec && (var.is.at ^ rec->epoch) <= UINT32_MAX;
+}
+DSI_INLINE uint32_t dsi_slot(ds_var var) { return (uint32_t)var.is.at; }
+
+/* a constant operand moves into the slot before the result */
+DSI_INLINE uint32_t dsi_hold(ds_recorder *rec, double number)
+{
+    rec->values[rec->n_values] = (ds_real)number;
+    return (uint32_t)rec->n_values++;
+}
+
+/* finds the slots of the operands; 0 if the short way is closed. The kinds are constants, so all but one
+   path vanishes. */
+DSI_INLINE int dsi_open(dsi_operands *s, ds_var a, int kind_a, ds_var b, int kind_b, ds_var c, int kind_c)
+{
+    const int fixed_a = kind_a == DSI_OPERAND_r1 && DSI_KNOWN(a.rec == NULL);
+    const int fixed_b = kind_b == DSI_OPERAND_r1 && DSI_KNOWN(b.rec == NULL);
+    const int fixed_c = kind_c == DSI_OPERAND_r1 && DSI_KNOWN(c.rec == NULL);
+    ds_recorder *const rec = !fixed_a ? a.rec : !fixed_b ? b.rec : c.rec;
+    if (!rec || rec->n_nodes >= rec->most_nodes || rec->n_values >= rec->most_values ||
+        (!fixed_a && !dsi_is_live(rec, a)) || (!fixed_b && kind_b && !dsi_is_live(rec, b)) ||
+        (!fixed_c && kind_c && !dsi_is_live(rec, c)))
+        return 0;
+    s->rec = rec;
+    s->constants = (fixed_a ? 1u : 0u) + (fixed_b ? 2u : 0u) + (fixed_c ? 4u : 0u);
+    s->a = fixed_a ? dsi_hold(rec, a.is.number) : dsi_slot(a);
+    s->b = fixed_b ? dsi_hold(rec, b.is.number) : kind_b ? dsi_slot(b) : 0;
+    s->c = fixed_c ? dsi_hold(rec, c.is.number) : kind_c ? dsi_slot(c) : 0;
+    return 1;
+}
+
+/* appends the node; its result, `width` values, is stored by the caller at the slot of the variable
+   returned */
+DSI_INLINE ds_var dsi_push(const dsi_operands *s, uint32_t op, int operands, size_t width)
+{
+    ds_recorder *const rec = s->rec;
+    dsi_node *const node = rec->nodes + rec->n_nodes++;
+    const uint64_t at = rec->epoch | rec->n_values;
+    node->op = DSI_CODE(op, s->constants);
+    node->a = s->a;
+    if (operands > 1) node->b = s->b; /* what an operation has no operand for is never read */
+    if (operands > 2) node->c = s->c;
+    rec->n_values += width;
+    return dsi_view(rec, at);
+}
+
+/* ds_var ds_sin(ds_var p): if the short way is open, push the node and store dsi_sin(value of p); else
+   dsi_record */
+#define DSI_EACH_1(name, R, A) \
+    DSI_RECORDS DSI_HANDLE_##R (ds_##name)(DSI_HANDLE_##A dsi_p) \
+    { \
+        dsi_operands dsi_s; \
+        if (DSI_LIKELY(dsi_open(&dsi_s, dsi_any_##A(dsi_p), DSI_OPERAND_##A, ds_c(0), 0, ds_c(0), 0))) { \
+            const ds_var dsi_r = dsi_push(&dsi_s, DSI_OP_##name, 1, DSI_WIDTH(R)); \
+            ds_real *const dsi_v = dsi_s.rec->values; \
+            dsi_store_##R(dsi_v + dsi_slot(dsi_r), dsi_##name(dsi_load_##A(dsi_v + dsi_s.a))); \
+            return dsi_as_##R(dsi_r); \
+        } \
+        return dsi_as_##R(dsi_record(DSI_OP_##name, dsi_any_##A(dsi_p), ds_c(0), ds_c(0))); \
+    }
+#define DSI_EACH_2(name, R, A, B) \
+    DSI_RECORDS DSI_HANDLE_##R (ds_##name)(DSI_HANDLE_##A dsi_p, DSI_HANDLE_##B dsi_q) \
+    { \
+        dsi_operands dsi_s; \
+        if (DSI_LIKELY(dsi_open(&dsi_s, dsi_any_##A(dsi_p), DSI_OPERAND_##A, dsi_any_##B(dsi_q), \
+                                DSI_OPERAND_##B, ds_c(0), 0))) { \
+            const ds_var dsi_r = dsi_push(&dsi_s, DSI_OP_##name, 2, DSI_WIDTH(R)); \
+            ds_real *const dsi_v = dsi_s.rec->values; \
+            dsi_store_##R(dsi_v + dsi_slot(dsi_r), \
+                          dsi_##name(dsi_load_##A(dsi_v + dsi_s.a), dsi_load_##B(dsi_v + dsi_s.b))); \
+            return dsi_as_##R(dsi_r); \
+        } \
+        return dsi_as_##R(dsi_record(DSI_OP_##name, dsi_any_##A(dsi_p), dsi_any_##B(dsi_q), ds_c(0))); \
+    }
+#define DSI_EACH_3(name, R, A, B, C) \
+    DSI_RECORDS DSI_HANDLE_##R (ds_##name)(DSI_HANDLE_##A dsi_p, DSI_HANDLE_##B dsi_q, DSI_HANDLE_##C dsi_t) \
+    { \
+        dsi_operands dsi_s; \
+        if (DSI_LIKELY(dsi_open(&dsi_s, dsi_any_##A(dsi_p), DSI_OPERAND_##A, dsi_any_##B(dsi_q), \
+                                DSI_OPERAND_##B, dsi_any_##C(dsi_t), DSI_OPERAND_##C))) { \
+            const ds_var dsi_r = dsi_push(&dsi_s, DSI_OP_##name, 3, DSI_WIDTH(R)); \
+            ds_real *const dsi_v = dsi_s.rec->values; \
+            dsi_store_##R(dsi_v + dsi_slot(dsi_r), \
+                          dsi_##name(dsi_load_##A(dsi_v + dsi_s.a), dsi_load_##B(dsi_v + dsi_s.b), \
+                                     dsi_load_##C(dsi_v + dsi_s.c))); \
+            return dsi_as_##R(dsi_r); \
+        } \
+        return dsi_as_##R( \
+            dsi_record(DSI_OP_##name, dsi_any_##A(dsi_p), dsi_any_##B(dsi_q), dsi_any_##C(dsi_t))); \
+    }
+DSI_EVERY_SIGNATURE
+#undef DSI_EACH_1
+#undef DSI_EACH_2
+#undef DSI_EACH_3
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* DSI_INLINE_PART */
+
+#if defined(DIFFSIM_IMPLEMENTATION) && !defined(DSI_IMPLEMENTED)
+#define DSI_IMPLEMENTED
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* >>impl 1 base ----------------------------------------------------------------------------------- */
+
+#include <float.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifndef DIFFSIM_ASSERT
+#define DIFFSIM_ASSERT(dsi_truth) ((void)0)
+#endif
+
+DIFFSIM_API const char *ds_version(void) { return DIFFSIM_VERSION_STRING; }
+DIFFSIM_API int ds_version_number(void) { return DIFFSIM_VERSION_NUMBER; }
+
+DIFFSIM_API const char *ds_result_name(ds_result result)
+{
+    static const char *const names[] = {
+#define DSI_ROW(NAME, sentence) "DSIM_" #NAME,
+        DSI_RESULTS(DSI_ROW)
+#undef DSI_ROW
+    };
+    return (unsigned)result < DSIM_RESULT_COUNT ? names[result] : "unknown result";
+}
+
+DIFFSIM_API const char *ds_result_text(ds_result result)
+{
+    static const char *const sentences[] = {
+#define DSI_ROW(NAME, sentence) sentence,
+        DSI_RESULTS(DSI_ROW)
+#undef DSI_ROW
+    };
+    return (unsigned)result < DSIM_RESULT_COUNT ? sentences[result] : "not a result of this library";
+}
+
+/* NaN and infinity by their bits: x != x is dead under -ffast-math */
+static int dsi_double_is_finite(double x)
+{
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return (bits & UINT64_C(0x7ff0000000000000)) != UINT64_C(0x7ff0000000000000);
+}
+
+static int dsi_is_finite(ds_real x)
+{
+    if (sizeof(ds_real) == sizeof(uint32_t)) {
+        uint32_t bits;
+        memcpy(&bits, &x, sizeof bits);
+        return (bits & 0x7f800000u) != 0x7f800000u;
+    }
+    return dsi_double_is_finite((double)x);
+}
+
+/* 0 or a sign bit: adding 1 to an exponent of all ones carries into the sign */
+DSI_INLINE uint64_t dsi_non_finite_bit(const ds_real *x)
+{
+    if (sizeof(ds_real) == 4) {
+        uint32_t bits;
+        memcpy(&bits, x, sizeof bits);
+        return (uint64_t)((bits & 0x7fffffffu) + 0x00800000u) << 32;
+    } else {
+        uint64_t bits;
+        memcpy(&bits, x, sizeof bits);
+        return (bits & UINT64_C(0x7fffffffffffffff)) + UINT64_C(0x0010000000000000);
+    }
+}
+
+static int dsi_all_finite(const ds_real *x, size_t n)
+{
+    uint64_t any = 0;
+    size_t i = 0;
+    for (; i + 4 <= n; i += 4)
+        any |= (dsi_non_finite_bit(x + i) | dsi_non_finite_bit(x + i + 1)) |
+               (dsi_non_finite_bit(x + i + 2) | dsi_non_finite_bit(x + i + 3));
+    for (; i < n; i++) any |= dsi_non_finite_bit(x + i);
+    return !(any >> 63);
+}
+
+/* the first entry that is NaN or infinite; n: all are finite */
+static size_t dsi_first_non_finite(const ds_real *x, size_t n)
+{
+    size_t i;
+    if (dsi_all_finite(x, n)) return n;
+    for (i = 0; i < n && dsi_is_finite(x[i]); i++) continue;
+    return i;
+}
+
+static ds_real dsi_nan(void)
+{
+    const uint64_t bits = UINT64_C(0x7ff8000000000000);
+    double x;
+    memcpy(&x, &bits, sizeof x);
+    return (ds_real)x;
+}
+
+DIFFSIM_API ds_result ds_size_mul(size_t left, size_t right, size_t *out)
+{
+    if (right && left > (size_t)-1 / right) return DSIM_ERROR_OVERFLOW;
+    *out = left * right;
+    return DSIM_OK;
+}
+
+DIFFSIM_API ds_result ds_size_add(size_t left, size_t right, size_t *out)
+{
+    if (left > (size_t)-1 - right) return DSIM_ERROR_OVERFLOW;
+    *out = left + right;
+    return DSIM_OK;
+}
+
+static size_t dsi_least(size_t left, size_t right) { return left < right ? left : right; }
+
+static void *dsi_default_resize(void *user, void *pointer, size_t old_bytes, size_t new_bytes)
+{
+    (void)user;
+    (void)old_bytes;
+    if (new_bytes) return realloc(pointer, new_bytes);
+    free(pointer);
+    return NULL;
+}
+
+static ds_allocator dsi_allocator(const ds_allocator *wanted)
+{
+    ds_allocator r;
+    r.resize = wanted && wanted->resize ? wanted->resize : dsi_default_resize;
+    r.user = wanted ? wanted->user : NULL;
+    return r;
+}
+
+DIFFSIM_API void ds_parallel_for(const ds_jobs *jobs, size_t n, size_t grain, ds_task_fn *fn, void *task)
+{
+    if (jobs && jobs->parallel_for && n > grain)
+        jobs->parallel_for(jobs->user, n, grain ? grain : 1, fn, task);
+    else if (n)
+        fn(task, 0, n, 0);
+}
+
+/* sentences in fixed buffers: what does not fit is cut, the closing zero always stands */
+typedef struct dsi_text {
+    char *out;
+    size_t n, capacity;
+} dsi_text;
+
+static dsi_text dsi_text_into(char *out, size_t capacity)
+{
+    dsi_text t;
+    t.out = out;
+    t.n = 0;
+    t.capacity = capacity;
+    out[0] = 0;
+    return t;
+}
+
+static void dsi_put(dsi_text *t, const char *words)
+{
+    while (*words && t->n + 1 < t->capacity) t->out[t->n++] = *words++;
+    t->out[t->n] = 0;
+}
+
+static void dsi_put_size(dsi_text *t, size_t number)
+{
+    char digits[24];
+    size_t i = sizeof digits - 1;
+    digits[i] = 0;
+    do digits[--i] = (char)('0' + number % 10);
+    while (number /= 10);
+    dsi_put(t, digits + i);
+}
+
+static void dsi_put_real(dsi_text *t, double number)
+{
+    char digits[32];
+    ds_text_from_real(digits, sizeof digits, number, 6);
+    dsi_put(t, digits);
+}
+
+/* Arena. A block is a header and its bytes; over the caller's memory there is one block that is not ours. */
+struct dsi_block {
+    struct dsi_block *older;
+    size_t bytes; /* the header included; 0: the caller's memory */
+    char *begin, *end; /* where the arena stood when this block was begun */
+};
+
+enum { DSI_ALIGN = 16 };
+
+static size_t dsi_round_up(size_t bytes) { return (bytes + DSI_ALIGN - 1) / DSI_ALIGN * DSI_ALIGN; }
+
+static void dsi_arena_refuse(ds_arena *arena, ds_result code, size_t bytes)
+{
+    dsi_text t;
+    if (arena->error.code) return;
+    arena->error.code = code;
+    arena->error.index = bytes;
+    t = dsi_text_into(arena->error.text, sizeof arena->error.text);
+    dsi_put(&t, "arena: no room for ");
+    dsi_put_size(&t, bytes);
+    dsi_put(&t, " bytes: ");
+    dsi_put(&t, ds_result_text(code));
+}
+
+DIFFSIM_API void ds_arena_init(ds_arena *arena, void *memory, size_t bytes)
+{
+    const size_t skip = (DSI_ALIGN - (uintptr_t)memory % DSI_ALIGN) % DSI_ALIGN;
+    memset(arena, 0, sizeof *arena);
+    if (!memory) return;
+    arena->memory = arena->begin = (char *)memory + dsi_least(skip, bytes);
+    arena->end = (char *)memory + bytes;
+}
+
+DIFFSIM_API void ds_arena_create(ds_arena *arena, const ds_allocator *allocator, size_t block_bytes)
+{
+    memset(arena, 0, sizeof *arena);
+    arena->allocator = dsi_allocator(allocator);
+    arena->block_bytes = block_bytes ? block_bytes : 65536;
+}
+
+static ds_result dsi_arena_grow(ds_arena *arena, size_t bytes)
+{
+    const size_t head = dsi_round_up(sizeof(dsi_block));
+    size_t whole = arena->block_bytes;
+    dsi_block *block;
+    if (!arena->allocator.resize) return DSIM_ERROR_FULL;
+    if (whole < bytes) whole = bytes;
+    if (ds_size_add(whole, head, &whole)) return DSIM_ERROR_OVERFLOW;
+    block = (dsi_block *)arena->allocator.resize(arena->allocator.user, NULL, 0, whole);
+    if (!block) return DSIM_ERROR_MEMORY;
+    block->older = arena->block;
+    block->bytes = whole;
+    block->begin = arena->begin;
+    block->end = arena->end;
+    arena->block = block;
+    arena->begin = (char *)block + head;
+    arena->end = (char *)block + whole;
+    return DSIM_OK;
+}
+
+DIFFSIM_API void *ds_arena_alloc(ds_arena *arena, size_t count, size_t bytes)
+{
+    ds_result result = ds_size_mul(count, bytes, &bytes);
+    void *r;
+    if (!result) result = ds_size_add(bytes, DSI_ALIGN - 1, &count);
+    if (!result) {
+        bytes = dsi_round_up(bytes ? bytes : 1);
+        if ((size_t)(arena->end - arena->begin) < bytes) result = dsi_arena_grow(arena, bytes);
+    }
+    if (result) {
+        dsi_arena_refuse(arena, result, bytes);
+        return NULL;
+    }
+    r = arena->begin;
+    arena->begin += bytes;
+    return memset(r, 0, bytes);
+}
+
+DIFFSIM_API ds_arena_place ds_arena_mark(const ds_arena *arena)
+{
+    ds_arena_place r;
+    r.block = arena->block;
+    r.begin = arena->begin;
+    return r;
+}
+
+/* where the memory of a block (NULL: the caller's) begins */
+static char *dsi_block_begin(const ds_arena *arena, dsi_block *block)
+{
+    return block ? (char *)block + dsi_round_up(sizeof(dsi_block)) : arena->memory;
+}
+
+DIFFSIM_API ds_result ds_arena_release(ds_arena *arena, ds_arena_place place)
+{
+    dsi_block *block = arena->block;
+    char *used = arena->begin;
+    for (; block && block != place.block; block = block->older) used = block->begin;
+    if (block != place.block || place.begin < dsi_block_begin(arena, block) || place.begin > used)
+        return DSIM_ERROR_STALE;
+    while (arena->block != place.block) {
+        dsi_block *const newest = arena->block;
+        arena->block = newest->older;
+        arena->begin = newest->begin;
+        arena->end = newest->end;
+        arena->allocator.resize(arena->allocator.user, newest, newest->bytes, 0);
+    }
+    arena->begin = place.begin;
+    return DSIM_OK;
+}
+
+DIFFSIM_API void ds_arena_destroy(ds_arena *arena)
+{
+    ds_arena_place empty;
+    if (!arena || !arena->allocator.resize) return;
+    empty.block = NULL;
+    empty.begin = NULL;
+    ds_arena_release(arena, empty);
+    arena->end = NULL;
+}
+
+/* Numbers as text, exactly: a number is a ratio of two big integers, and rounding looks at the true
+   remainder. Slower than tables of powers, with nothing to trust but long division. At most 800 digits are
+   kept; what follows them only tells whether the rest is zero. */
+enum { DSI_BIG_LIMBS = 136, DSI_DIGITS = 800 };
+typedef struct dsi_big {
+    int n;
+    uint32_t limb[DSI_BIG_LIMBS]; /* least significant first, no leading zero limb */
+} dsi_big;
+
+static void dsi_big_set(dsi_big *x, uint64_t number)
+{
+    x->n = 0;
+    for (; number; number >>= 32) x->limb[x->n++] = (uint32_t)number;
+}
+
+static void dsi_big_mul_add(dsi_big *x, uint32_t factor, uint32_t carry) /* x = x * factor + carry */
+{
+    uint64_t rest = carry;
+    int i;
+    for (i = 0; i < x->n; i++, rest >>= 32) {
+        rest += (uint64_t)x->limb[i] * factor;
+        x->limb[i] = (uint32_t)rest;
+    }
+    if (rest) x->limb[x->n++] = (uint32_t)rest;
+}
+
+static void dsi_big_mul_pow10(dsi_big *x, int power)
+{
+    for (; power >= 9; power -= 9) dsi_big_mul_add(x, 1000000000u, 0);
+    for (; power > 0; power--) dsi_big_mul_add(x, 10u, 0);
+}
+
+static void dsi_big_shift(dsi_big *x, int bits) /* x <<= bits */
+{
+    const int limbs = bits / 32;
+    dsi_big_mul_add(x, (uint32_t)1 << bits % 32, 0);
+    if (!x->n || !limbs) return;
+    memmove(x->limb + limbs, x->limb, (size_t)x->n * sizeof x->limb[0]);
+    memset(x->limb, 0, (size_t)limbs * sizeof x->limb[0]);
+    x->n += limbs;
+}
+
+static int dsi_big_bits(const dsi_big *x)
+{
+    int bits = 32 * x->n;
+    uint32_t top;
+    if (!bits) return 0;
+    for (top = x->limb[x->n - 1]; !(top >> 31); top <<= 1) bits--;
+    return bits;
+}
+
+static int dsi_big_compare(const dsi_big *x, const dsi_big *y)
+{
+    int i;
+    if (x->n != y->n) return x->n < y->n ? -1 : 1;
+    for (i = x->n - 1; i >= 0; i--)
+        if (x->limb[i] != y->limb[i]) return x->limb[i] < y->limb[i] ? -1 : 1;
+    return 0;
+}
+
+static void dsi_big_subtract(dsi_big *x, const dsi_big *y) /* x -= y, x >= y */
+{
+    uint64_t borrow = 0;
+    int i;
+    for (i = 0; i < x->n; i++) {
+        const uint64_t d = (uint64_t)x->limb[i] - (i < y->n ? y->limb[i] : 0u) - borrow;
+        x->limb[i] = (uint32_t)d;
+        borrow = d >> 63;
+    }
+    while (x->n && !x->limb[x->n - 1]) x->n--;
+}
+
+/* 0.d0 d1 d2 ... * 10^point, correctly rounded (ties to even); rest: non-zero digits follow the last one */
+static double dsi_double_from_digits(const char *digits, int n, int rest, int point)
+{
+    dsi_big num, den;
+    uint64_t quotient = 0, bits;
+    double x;
+    int i, shift, steps, order;
+    while (n && digits[n - 1] == '0' && !rest) n--; /* fewer digits, smaller integers */
+    if (!n || point < -330) return 0.0;
+    if (point > 310) point = 400, n = 1;
+    dsi_big_set(&num, 0);
+    dsi_big_set(&den, 1);
+    for (i = 0; i < n; i++) dsi_big_mul_add(&num, 10u, (uint32_t)(digits[i] - '0'));
+    if (rest) dsi_big_mul_add(&num, 10u, 1u), n++;
+    if (point >= n) dsi_big_mul_pow10(&num, point - n);
+    else dsi_big_mul_pow10(&den, n - point);
+    /* num / den * 2^shift in [2^52, 2^54), unless that is below the smallest unit 2^-1074 */
+    shift = 53 - (dsi_big_bits(&num) - dsi_big_bits(&den));
+    if (shift > 1074) shift = 1074;
+    if (shift > 0) dsi_big_shift(&num, shift);
+    else dsi_big_shift(&den, -shift);
+    steps = dsi_big_bits(&num) - dsi_big_bits(&den);
+    if (steps > 0) dsi_big_shift(&den, steps);
+    for (i = steps > 0 ? steps : 0; i >= 0; i--) { /* schoolbook division, one bit at a time */
+        quotient <<= 1;
+        if (dsi_big_compare(&num, &den) >= 0) dsi_big_subtract(&num, &den), quotient |= 1;
+        if (i) dsi_big_mul_add(&num, 2u, 0);
+    }
+    if (quotient >> 53) { /* one bit too many: it is the half */
+        order = !(quotient & 1) ? -1 : num.n ? 1 : 0;
+        quotient >>= 1;
+        shift--;
+    } else {
+        dsi_big_mul_add(&num, 2u, 0);
+        order = dsi_big_compare(&num, &den);
+    }
+    if (order > 0 || (order == 0 && (quotient & 1))) quotient++;
+    if (quotient >> 53) quotient >>= 1, shift--;
+    if (shift < -971) return HUGE_VAL;
+    bits =
+        quotient >> 52 ? ((uint64_t)(1075 - shift) << 52) | (quotient & UINT64_C(0xfffffffffffff)) : quotient;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+/* 18 digits of |x| and whether more follow, x finite and not zero; returns the point: 0.d0 d1 ... *
+   10^point */
+static int dsi_digits_from_double(double x, char digits[18], int *rest)
+{
+    dsi_big num, den;
+    uint64_t bits, fraction;
+    int exponent, point, i;
+    memcpy(&bits, &x, sizeof bits);
+    fraction = bits & UINT64_C(0xfffffffffffff);
+    exponent = (int)(bits >> 52 & 2047);
+    if (exponent) fraction |= UINT64_C(1) << 52;
+    else exponent = 1;
+    exponent -= 1075; /* |x| = fraction * 2^exponent */
+    dsi_big_set(&num, fraction);
+    dsi_big_set(&den, 1);
+    dsi_big_shift(exponent > 0 ? &num : &den, exponent > 0 ? exponent : -exponent);
+    point = (dsi_big_bits(&num) - dsi_big_bits(&den)) * 30103 / 100000 - 1; /* never above, not far below */
+    if (point >= 0) dsi_big_mul_pow10(&den, point);
+    else dsi_big_mul_pow10(&num, -point);
+    while (dsi_big_compare(&num, &den) >= 0) dsi_big_mul_add(&den, 10u, 0), point++;
+    for (i = 0; i < 18; i++) {
+        dsi_big_mul_add(&num, 10u, 0);
+        for (digits[i] = '0'; dsi_big_compare(&num, &den) >= 0; digits[i]++) dsi_big_subtract(&num, &den);
+    }
+    *rest = num.n != 0;
+    return point;
+}
+
+/* 18 digits (and a rest) cut to n <= 17 of them, or the next above; the point moves when 99.. becomes
+   100.. */
+static int dsi_cut_digits(const char digits[18], int point, int n, int up, char out[18])
+{
+    int i;
+    memcpy(out, digits, (size_t)n);
+    for (i = n - 1; up && i >= 0; i--) {
+        up = out[i] == '9';
+        out[i] = (char)(up ? '0' : out[i] + 1);
+    }
+    if (!up) return point;
+    out[0] = '1';
+    return point + 1;
+}
+
+/* is the cut to n digits nearer from above? ties to even */
+static int dsi_rounds_up(const char digits[18], int rest, int n)
+{
+    int i;
+    for (i = n + 1; i < 18; i++) rest |= digits[i] != '0';
+    return digits[n] > '5' || (digits[n] == '5' && (rest || (digits[n - 1] - '0') % 2));
+}
+
+/* Do n digits, cut below or above, read back as |x|? Unless x is subnormal, only if what is cut off is
+   nothing or nearly one unit, as 15 digits tell at once. Above a power of two the next double is farther
+   off than below, so the nearer cut may fail and the other not. */
+static int dsi_reads_back(const char digits[18], int rest, int point, int n, uint64_t bits, int *up)
+{
+    const int nearer = dsi_rounds_up(digits, rest, n);
+    char d[18];
+    int i, k;
+    for (i = n; i < 15 && digits[i] == digits[n] && (digits[n] == '0' || digits[n] == '9');) i++;
+    if (i < 15 && bits << 1 >> 53) return 0;
+    for (k = 0; k < 2; k++) {
+        double back;
+        uint64_t back_bits;
+        *up = k ? !nearer : nearer;
+        back = dsi_double_from_digits(d, n, 0, dsi_cut_digits(digits, point, n, *up, d));
+        memcpy(&back_bits, &back, sizeof back_bits);
+        if (back_bits == bits << 1 >> 1) return 1;
+    }
+    *up = nearer;
+    return 0;
+}
+
+DIFFSIM_API size_t ds_text_from_real(char *out, size_t capacity, double number, int digits)
+{
+    char all[18], d[18], text[32];
+    dsi_text t = dsi_text_into(text, sizeof text);
+    int rest, point, n, i;
+    uint64_t bits;
+    memcpy(&bits, &number, sizeof bits);
+    if (!dsi_double_is_finite(number)) {
+        dsi_put(&t, bits << 12 ? "nan" : bits >> 63 ? "-inf" : "inf");
+    } else if (!(bits << 1)) {
+        dsi_put(&t, bits >> 63 ? "-0" : "0");
+    } else {
+        const int first = dsi_digits_from_double(number, all, &rest);
+        int up = 0;
+        n = digits < 1 ? 1 : digits > 17 ? 17 : digits;
+        while (digits < 1 && n < 17 && !dsi_reads_back(all, rest, first, n, bits, &up)) n++;
+        if (digits >= 1 || n == 17) up = dsi_rounds_up(all, rest, n);
+        point = dsi_cut_digits(all, first, n, up, d);
+        while (n > 1 && d[n - 1] == '0') n--;
+        if (bits >> 63) dsi_put(&t, "-");
+        if (point > 17 || point < -3) { /* d.ddde<point - 1> */
+            text[t.n++] = d[0];
+            if (n > 1) text[t.n++] = '.';
+            for (i = 1; i < n; i++) text[t.n++] = d[i];
+            dsi_put(&t, point < 1 ? "e-" : "e");
+            dsi_put_size(&t, (size_t)(point < 1 ? 1 - point : point - 1));
+        } else {
+            if (point <= 0) dsi_put(&t, "0.");
+            for (i = point; i < 0; i++) text[t.n++] = '0';
+            for (i = 0; i < n || i < point; i++) {
+                if (i == point && i) text[t.n++] = '.';
+                text[t.n++] = i < n ? d[i] : '0';
+            }
+        }
+    }
+    text[t.n] = 0;
+    if (out && capacity) {
+        dsi_text copy = dsi_text_into(out, capacity);
+        dsi_put(&copy, text);
+    }
+    return t.n;
+}
+
+/* reads `word` (lower case) whatever its case; the position behind it or NULL */
+static const char *dsi_read_word(const char *p, const char *end, const char *word)
+{
+    for (; *word; word++, p++)
+        if (p == end || (*p | 32) != *word) return NULL;
+    return p;
+}
+
+DIFFSIM_API const char *ds_real_from_text(const char *begin, const char *end, double *out)
+{
+    const char *p = begin, *after;
+    char digits[DSI_DIGITS];
+    int n = 0, rest = 0, point = 0, seen = 0, dot = 0, negative;
+    double x;
+    if (!begin || !end || begin >= end || !out) return NULL;
+    negative = *p == '-';
+    if (*p == '-' || *p == '+') p++;
+    if ((after = dsi_read_word(p, end, "inf")) != NULL) {
+        const char *const longer = dsi_read_word(after, end, "inity");
+        *out = negative ? -HUGE_VAL : HUGE_VAL;
+        return longer ? longer : after;
+    }
+    if ((after = dsi_read_word(p, end, "nan")) != NULL) {
+        *out = (double)dsi_nan();
+        return after;
+    }
+    for (; p < end && ((*p >= '0' && *p <= '9') || (*p == '.' && !dot)); p++) {
+        if (*p == '.') {
+            dot = 1;
+            continue;
+        }
+        seen = 1;
+        if (!n && *p == '0') point -= dot; /* a leading zero */
+        else if (n < DSI_DIGITS) digits[n++] = *p, point += !dot;
+        else rest |= *p != '0', point += !dot;
+        if (point > 1000000000) point = 1000000000; /* so long a number is infinite */
+        if (point < -1000000000) point = -1000000000;
+    }
+    if (!seen) return NULL;
+    if (p < end && (*p | 32) == 'e') {
+        const char *q = p + 1;
+        const int minus = q < end && *q == '-';
+        int exponent = 0;
+        if (q < end && (*q == '-' || *q == '+')) q++;
+        if (q < end && *q >= '0' && *q <= '9') {
+            for (; q < end && *q >= '0' && *q <= '9'; q++)
+                if (exponent < 100000000) exponent = exponent * 10 + (*q - '0');
+            point += minus ? -exponent : exponent;
+            p = q;
+        }
+    }
+    x = dsi_double_from_digits(digits, n, rest, point);
+    *out = negative ? -x : x;
+    return p;
+}
+
+/* Philox4x32-10: ten rounds of two 32x32 multiplications and a Weyl key. From: Salmon et al. 2011, sec.
+   3.3. */
+DIFFSIM_API void ds_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4])
+{
+    uint32_t c0 = counter[0], c1 = counter[1], c2 = counter[2], c3 = counter[3], k0 = key[0], k1 = key[1];
+    int round;
+    for (round = 0; round < 10; round++) {
+        const uint64_t p0 = (uint64_t)0xD2511F53u * c0, p1 = (uint64_t)0xCD9E8D57u * c2;
+        c0 = (uint32_t)(p1 >> 32) ^ c1 ^ k0;
+        c2 = (uint32_t)(p0 >> 32) ^ c3 ^ k1;
+        c1 = (uint32_t)p1;
+        c3 = (uint32_t)p0;
+        k0 += 0x9E3779B9u;
+        k1 += 0xBB67AE85u;
+    }
+    out[0] = c0;
+    out[1] = c1;
+    out[2] = c2;
+    out[3] = c3;
+}
+
+DIFFSIM_API ds_rng ds_rng_make(uint64_t seed, uint64_t stream)
+{
+    ds_rng r;
+    r.seed = seed;
+    r.stream = stream;
+    r.count = 0;
+    return r;
+}
+
+DIFFSIM_API uint64_t ds_rng_bits(ds_rng *rng)
+{
+    uint32_t counter[4], key[2], out[4];
+    counter[0] = (uint32_t)rng->count;
+    counter[1] = (uint32_t)(rng->count >> 32);
+    counter[2] = (uint32_t)rng->stream;
+    counter[3] = (uint32_t)(rng->stream >> 32);
+    key[0] = (uint32_t)rng->seed;
+    key[1] = (uint32_t)(rng->seed >> 32);
+    ds_philox(counter, key, out);
+    rng->count++;
+    return out[0] | (uint64_t)out[1] << 32;
+}
+
+DIFFSIM_API ds_real ds_rng_uniform(ds_rng *rng)
+{
+    const uint64_t bits = ds_rng_bits(rng);
+    if (sizeof(ds_real) == 4) return (ds_real)((double)(bits >> 40) / 16777216.0);
+    return (ds_real)((double)(bits >> 11) / 9007199254740992.0);
+}
+
+DIFFSIM_API ds_real ds_rng_normal(ds_rng *rng)
+{
+    const double radius = sqrt(-2 * log(1 - (double)ds_rng_uniform(rng))); /* 1 - u is never zero */
+    return (ds_real)(radius * cos(6.283185307179586 * (double)ds_rng_uniform(rng)));
+}
+
+/* XXH64: four lanes of multiply and rotate, then an avalanche. From: Collet 2012, the published
+   specification. */
+#define DSI_PRIME1 UINT64_C(0x9E3779B185EBCA87)
+#define DSI_PRIME2 UINT64_C(0xC2B2AE3D27D4EB4F)
+#define DSI_PRIME3 UINT64_C(0x165667B19E3779F9)
+#define DSI_PRIME4 UINT64_C(0x85EBCA77C2B2AE63)
+#define DSI_PRIME5 UINT64_C(0x27D4EB2F165667C5)
+
+static uint64_t dsi_rotate(uint64_t x, int bits) { return x << bits | x >> (64 - bits); }
+static uint64_t dsi_hash_round(uint64_t lane, uint64_t word)
+{
+    return dsi_rotate(lane + word * DSI_PRIME2, 31) * DSI_PRIME1;
+}
+
+/* bytes i.. of p as a number; flip: the low bits to flip in each byte's position */
+static uint64_t dsi_word(const unsigned char *p, size_t i, int bytes, size_t flip)
+{
+    uint64_t word = 0;
+    while (bytes--) word = word << 8 | p[(i + (size_t)bytes) ^ flip];
+    return word;
+}
+
+static uint64_t dsi_hash(const unsigned char *p, size_t bytes, uint64_t seed, size_t flip)
+{
+    uint64_t lane[4], hash = seed + DSI_PRIME5;
+    size_t i = 0, j;
+    if (bytes >= 32) {
+        lane[0] = seed + DSI_PRIME1 + DSI_PRIME2;
+        lane[1] = seed + DSI_PRIME2;
+        lane[2] = seed;
+        lane[3] = seed - DSI_PRIME1;
+        for (; bytes - i >= 32; i += 32)
+            for (j = 0; j < 4; j++) lane[j] = dsi_hash_round(lane[j], dsi_word(p, i + 8 * j, 8, flip));
+        hash = dsi_rotate(lane[0], 1) + dsi_rotate(lane[1], 7) + dsi_rotate(lane[2], 12) +
+               dsi_rotate(lane[3], 18);
+        for (j = 0; j < 4; j++) hash = (hash ^ dsi_hash_round(0, lane[j])) * DSI_PRIME1 + DSI_PRIME4;
+    }
+    hash += bytes;
+    for (; bytes - i >= 8; i += 8)
+        hash = dsi_rotate(hash ^ dsi_hash_round(0, dsi_word(p, i, 8, flip)), 27) * DSI_PRIME1 + DSI_PRIME4;
+    for (; bytes - i >= 4; i += 4)
+        hash = dsi_rotate(hash ^ dsi_word(p, i, 4, flip) * DSI_PRIME1, 23) * DSI_PRIME2 + DSI_PRIME3;
+    for (; i < bytes; i++) hash = dsi_rotate(hash ^ p[i ^ flip] * DSI_PRIME5, 11) * DSI_PRIME1;
+    hash = (hash ^ hash >> 33) * DSI_PRIME2;
+    hash = (hash ^ hash >> 29) * DSI_PRIME3;
+    return hash ^ hash >> 32;
+}
+
+DIFFSIM_API uint64_t ds_hash_bytes(const void *data, size_t bytes, uint64_t seed)
+{
+    return dsi_hash((const unsigned char *)data, bytes, seed, 0);
+}
+
+/* on a big-endian machine the bytes of each number are read backwards: position i becomes i ^ (size - 1) */
+DIFFSIM_API uint64_t ds_hash_reals(const ds_real *data, size_t n, uint64_t seed)
+{
+    const uint16_t one = 1;
+    unsigned char little;
+    memcpy(&little, &one, 1);
+    return dsi_hash((const unsigned char *)data, n * sizeof *data, seed, little ? 0 : sizeof *data - 1);
+}
+
+/* a * b + c rounded once and rounded twice differ for (1 + e)(1 - e) - 1: -e^2 against 0, with e^2 below
+   half a unit */
+DIFFSIM_API ds_build ds_build_info(void)
+{
+    const int is_float = sizeof(ds_real) == 4;
+    const ds_real e = (ds_real)(is_float ? 1.0 / 8192 : 1.0 / 134217728); /* 2^-13, 2^-27 */
+    volatile ds_real up = 1 + e, down = 1 - e, unit = 1,
+                     least = is_float ? (ds_real)FLT_MIN : (ds_real)DBL_MIN;
+    volatile ds_real not_a_number = dsi_nan();
+    volatile double one = 1, three = 3, huge = DBL_MAX, third, back;
+    dsi_text t;
+    ds_build r;
+    memset(&r, 0, sizeof r);
+    r.version = DIFFSIM_VERSION_STRING;
+    r.real_bytes = sizeof(ds_real);
+    r.contraction = up * down - unit < 0; /* each reads its own operands, lest the product is shared */
+    r.own_contraction = dsi_product(up, down) - unit < 0;
+    r.fast_math = not_a_number == not_a_number;
+#if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)
+    r.fast_math = 1;
+#endif
+    r.x87 = dsi_double_is_finite(huge * 2 / 2) && !r.fast_math; /* a register of more range */
+    r.flush_to_zero = !(least / 2 > 0);
+    third = one / three;
+    back = third * three; /* exactly one only when rounding to nearest */
+    r.rounding = back < 1 || back > 1;
+    r.same_bits = !(r.own_contraction || r.fast_math || r.x87 || r.flush_to_zero || r.rounding);
+    t = dsi_text_into(r.text, sizeof r.text);
+    dsi_put(&t, r.same_bits ? "strict IEEE arithmetic: the bits of any other strict build of this precision"
+                            : "other bits than a strict build:");
+    if (r.own_contraction) dsi_put(&t, " products are fused in spite of the fences;");
+    if (r.fast_math) dsi_put(&t, " built with fast-math, drop it;");
+    if (r.x87) dsi_put(&t, " x87 registers, use -msse2 -mfpmath=sse;");
+    if (r.flush_to_zero) dsi_put(&t, " denormals are flushed, often by a linked fast-math object;");
+    if (r.rounding) dsi_put(&t, " the rounding mode is not to nearest;");
+    return r;
+}
+
+/* >>impl 2 maths ----------------------------------------------------------------------------------
+
+   All of it is inlined. */
+
+/* >>impl 5 ops ------------------------------------------------------------------------------------ */
+
+/* what the interpreters need to know of an operation besides its columns */
+typedef struct dsi_op_info {
+    const char *name;
+    unsigned char operands, width; /* of the result; 0 for operations with a list */
+    unsigned char kind[3]; /* DSI_OPERAND_r1 ... */
+} dsi_op_info;
+
+static const dsi_op_info dsi_ops[] = {
+#define DSI_EACH_1(name, R, A) { #name, 1, DSI_WIDTH(R), { DSI_OPERAND_##A, 0, 0 } },
+#define DSI_EACH_2(name, R, A, B) { #name, 2, DSI_WIDTH(R), { DSI_OPERAND_##A, DSI_OPERAND_##B, 0 } },
+#define DSI_EACH_3(name, R, A, B, C) \
+    { #name, 3, DSI_WIDTH(R), { DSI_OPERAND_##A, DSI_OPERAND_##B, DSI_OPERAND_##C } },
+    DSI_EVERY_SIGNATURE
+#undef DSI_EACH_1
+#undef DSI_EACH_2
+#undef DSI_EACH_3
+#define DSI_ROW(name) { #name, 0, 0, { 0, 0, 0 } },
+    DSI_LIST_OPS(DSI_ROW)
+#undef DSI_ROW
+    { "input", 0, 0, { 0, 0, 0 } },
+    { "rewind", 0, 0, { 0, 0, 0 } }
+};
+
+static unsigned dsi_bit_count3(unsigned bits) { return (bits & 1) + (bits >> 1 & 1) + (bits >> 2 & 1); }
+
+/* value of any row: the operands' numbers in, the result's numbers out */
+static void dsi_evaluate(unsigned op, const ds_real *pa, const ds_real *pb, const ds_real *pc, ds_real *out)
+{
+    switch (op) {
+/* case DSI_OP_sin: dsi_store_r1(out, dsi_sin(dsi_load_r1(pa))); break; */
+#define DSI_EACH_1(name, R, A) \
+    case DSI_OP_##name: dsi_store_##R(out, dsi_##name(dsi_load_##A(pa))); break;
+#define DSI_EACH_2(name, R, A, B) \
+    case DSI_OP_##name: dsi_store_##R(out, dsi_##name(dsi_load_##A(pa), dsi_load_##B(pb))); break;
+#define DSI_EACH_3(name, R, A, B, C) \
+    case DSI_OP_##name: \
+        dsi_store_##R(out, dsi_##name(dsi_load_##A(pa), dsi_load_##B(pb), dsi_load_##C(pc))); \
+        break;
+        DSI_EVERY_SIGNATURE
+#undef DSI_EACH_1
+#undef DSI_EACH_2
+#undef DSI_EACH_3
+    default: break;
+    }
+}
+
+/* >>impl 6 tape -----------------------------------------------------------------------------------
+
+   Walking. Nodes are read from the newest to the oldest, with `top` the number of values before which
+   everything is still to be walked: a node's result is the last of its slots, its constants stand before
+   it. List nodes are preceded by data nodes that hold the slots of their operands.
+
+   Epochs. A handle is good if the segment of the tape that holds its slot was recorded in its epoch. Reset
+   begins a new epoch; so does a rewind, which leaves a node `epoch` (a: first slot, b: the epoch, c: the
+   previous such node + 1) where the new segment begins. Handles of the current epoch take the short way;
+   older ones are looked up in that chain.
+
+   A list node {op, n, held, flags} has `held` constants before its result, the weights last. The data node
+   before it says where its lists begin {a, b, -, -}; before that stand the slots of list a, then of list
+   b, four to a data node, unless they follow each other. The data node of an affine map holds its two
+   sizes. */
+
+typedef struct dsi_place { const char *file; int line; } dsi_place;
+
+struct ds_tape {
+    ds_recorder rec; /* first: a ds_recorder of a tape is the tape */
+    ds_real *adjoints;
+    size_t cap_nodes, cap_places, cap_values, cap_adjoints;
+    size_t n_gradients; /* slots below have an adjoint from the last sweep; 0: none */
+    size_t no_merge; /* leaves may join the node before only above this one */
+    uint32_t first_epoch, next_epoch; /* of the tape's beginning; the next to be used */
+    uint32_t last_epoch_node; /* newest node `epoch` + 1, or 0 */
+    int fixed; /* in the caller's memory */
+    int careful; /* sweeps look at each adjoint: one ended badly without */
+    dsi_place *places; /* debug: where each node was recorded */
+    ds_tape_desc desc;
+    ds_error error;
+};
+
+static const size_t dsi_most_slots = UINT32_MAX - 64u;
+
+/* slots that an inlined recording function takes at most: a vector of three numbers and three constants,
+   or a matrix */
+enum { DSI_MOST_INLINE = 9 };
+
+static ds_tape *dsi_tape_of(ds_recorder *rec) { return (ds_tape *)rec; }
+static const ds_recorder *dsi_rec_of(const ds_tape *tape) { return &tape->rec; }
+static ds_var dsi_dead(ds_tape *tape) { return dsi_view(&tape->rec, 0); } /* no epoch is 0 */
+
+/* Refusals: the first sticks and closes the short way. Begin, put words, end. */
+static dsi_text dsi_refuse(ds_tape *tape, ds_result code, size_t index)
+{
+    dsi_text t = dsi_text_into(tape->error.text, sizeof tape->error.text);
+    tape->rec.most_nodes = 0;
+    tape->n_gradients = 0;
+    tape->error.code = code;
+    tape->error.index = index;
+    if (tape->rec.file) {
+        dsi_put(&t, tape->rec.file);
+        dsi_put(&t, ":");
+        dsi_put_size(&t, (size_t)tape->rec.line);
+        dsi_put(&t, ": ");
+    }
+    return t;
+}
+
+static ds_result dsi_refused(ds_tape *tape, dsi_text *t)
+{
+    dsi_put(t, ": ");
+    dsi_put(t, ds_result_text(tape->error.code));
+    if (tape->desc.log.write) tape->desc.log.write(tape->desc.log.user, tape->error.code, tape->error.text);
+    return tape->error.code;
+}
+
+/* "ds_mul: operand 2 ..." */
+static ds_result dsi_refuse_at(ds_tape *tape, ds_result code, size_t index, const char *function,
+                               const char *what)
+{
+    dsi_text t = dsi_refuse(tape, code, index);
+    dsi_put(&t, "ds_");
+    dsi_put(&t, function);
+    dsi_put(&t, what);
+    dsi_put_size(&t, index);
+    return dsi_refused(tape, &t);
+}
+
+/* opens the short way as far as there is room, or closes it */
+static void dsi_set_limits(ds_tape *tape)
+{
+    const int open = !tape->desc.debug && !tape->error.code && tape->cap_values >= DSI_MOST_INLINE;
+    tape->rec.most_nodes = open ? tape->cap_nodes : 0;
+    tape->rec.most_values = open ? tape->cap_values - DSI_MOST_INLINE + 1 : 0;
+}
+
+/* one array to at least `need` elements, doubling; the old one stays if there is no memory */
+static ds_result dsi_grow(const ds_allocator *allocator, void **array, size_t *capacity, size_t need,
+                          size_t most, size_t element)
+{
+    size_t wanted = *capacity < most / 2 ? *capacity * 2 : most, bytes;
+    void *larger;
+    if (wanted < 256) wanted = dsi_least(256, most);
+    if (wanted < need) wanted = need;
+    if (ds_size_mul(wanted, element, &bytes)) return DSIM_ERROR_OVERFLOW;
+    larger = allocator->resize(allocator->user, *array, *capacity * element, bytes);
+    if (!larger) return DSIM_ERROR_MEMORY;
+    *array = larger;
+    *capacity = wanted;
+    return DSIM_OK;
+}
+
+static ds_result dsi_grow_nodes(ds_tape *tape, size_t need)
+{
+    const size_t most = tape->desc.max_nodes ? tape->desc.max_nodes : dsi_most_slots;
+    void *nodes = tape->rec.nodes, *places = tape->places;
+    ds_result result = DSIM_OK;
+    if (tape->fixed || need > most) return DSIM_ERROR_FULL;
+    if (need > tape->cap_nodes)
+        result =
+            dsi_grow(&tape->desc.allocator, &nodes, &tape->cap_nodes, need, most, sizeof *tape->rec.nodes);
+    tape->rec.nodes = (dsi_node *)nodes;
+    if (!result && tape->desc.debug && need > tape->cap_places)
+        result =
+            dsi_grow(&tape->desc.allocator, &places, &tape->cap_places, need, most, sizeof *tape->places);
+    tape->places = (dsi_place *)places;
+    return result;
+}
+
+static ds_result dsi_grow_values(ds_tape *tape, size_t need)
+{
+    const size_t most = tape->desc.max_values ? tape->desc.max_values : dsi_most_slots;
+    void *values = tape->rec.values;
+    ds_result result;
+    if (tape->fixed || need > most) return DSIM_ERROR_FULL;
+    result =
+        dsi_grow(&tape->desc.allocator, &values, &tape->cap_values, need, most, sizeof *tape->rec.values);
+    tape->rec.values = (ds_real *)values;
+    return result;
+}
+
+/* room for so many more nodes and values, or a refusal */
+static ds_result dsi_room(ds_tape *tape, size_t nodes, size_t values, const char *function)
+{
+    ds_result result = DSIM_OK;
+    size_t need_nodes = 0, need_values = 0;
+    if (ds_size_add(tape->rec.n_nodes, nodes, &need_nodes) ||
+        ds_size_add(tape->rec.n_values, values, &need_values))
+        result = DSIM_ERROR_OVERFLOW;
+    if (!result && (need_nodes > tape->cap_nodes || (tape->desc.debug && need_nodes > tape->cap_places)))
+        result = dsi_grow_nodes(tape, need_nodes);
+    if (!result && need_values > tape->cap_values) result = dsi_grow_values(tape, need_values);
+    if (result) {
+        dsi_text t = dsi_refuse(tape, result, tape->rec.n_nodes);
+        dsi_put(&t, "ds_");
+        dsi_put(&t, function);
+        dsi_put(&t, ": the tape holds ");
+        dsi_put_size(&t, tape->rec.n_nodes);
+        dsi_put(&t, " nodes and ");
+        dsi_put_size(&t, tape->rec.n_values);
+        dsi_put(&t, " values and has no room for ");
+        dsi_put_size(&t, nodes);
+        dsi_put(&t, " and ");
+        dsi_put_size(&t, values);
+        dsi_put(&t, " more");
+        return dsi_refused(tape, &t);
+    }
+    dsi_set_limits(tape);
+    return DSIM_OK;
+}
+
+/* Life. */
+static int dsi_desc_is_good(const ds_tape_desc *desc)
+{
+    return !desc || (desc->max_nodes <= dsi_most_slots && desc->max_values <= dsi_most_slots);
+}
+
+static void dsi_tape_begin(ds_tape *tape, const ds_tape_desc *desc)
+{
+    memset(tape, 0, sizeof *tape);
+    if (desc) tape->desc = *desc;
+    tape->desc.allocator = dsi_allocator(desc ? &desc->allocator : NULL);
+    tape->first_epoch = 1;
+    tape->rec.epoch = (uint64_t)tape->first_epoch << 32;
+    tape->next_epoch = 2;
+}
+
+DIFFSIM_API ds_tape *ds_tape_create(const ds_tape_desc *desc)
+{
+    const ds_allocator allocator = dsi_allocator(desc ? &desc->allocator : NULL);
+    ds_tape *tape;
+    if (!dsi_desc_is_good(desc)) return NULL;
+    tape = (ds_tape *)allocator.resize(allocator.user, NULL, 0, sizeof *tape);
+    if (tape) dsi_tape_begin(tape, desc);
+    return tape;
+}
+
+/* the arrays of a fixed tape, one behind the other; 0: the sizes do not fit a size_t */
+static size_t dsi_fixed_layout(const ds_tape_desc *desc, size_t offset[4])
+{
+    size_t end = dsi_round_up(sizeof(ds_tape)), bytes[4];
+    int i;
+    if (ds_size_mul(desc->max_nodes, sizeof(dsi_node), &bytes[0]) ||
+        ds_size_mul(desc->max_values, sizeof(ds_real), &bytes[1]) ||
+        ds_size_mul(desc->debug ? desc->max_nodes : 0, sizeof(dsi_place), &bytes[3]))
+        return 0;
+    bytes[2] = bytes[1];
+    for (i = 0; i < 4; i++) {
+        offset[i] = end;
+        if (ds_size_add(end, bytes[i], &end) || ds_size_add(end, DSI_ALIGN, &bytes[i])) return 0;
+        end = dsi_round_up(end);
+    }
+    return end;
+}
+
+DIFFSIM_API size_t ds_tape_bytes(const ds_tape_desc *desc)
+{
+    size_t offset[4];
+    if (!desc || !dsi_desc_is_good(desc) || !desc->max_nodes || !desc->max_values) return 0;
+    return dsi_fixed_layout(desc, offset);
+}
+
+DIFFSIM_API ds_tape *ds_tape_init(void *memory, size_t bytes, const ds_tape_desc *desc)
+{
+    const size_t need = ds_tape_bytes(desc);
+    ds_tape *const tape = (ds_tape *)memory;
+    size_t offset[4];
+    if (!memory || !need || bytes < need || (uintptr_t)memory % sizeof(void *)) return NULL;
+    dsi_fixed_layout(desc, offset);
+    dsi_tape_begin(tape, desc);
+    tape->fixed = 1;
+    tape->rec.nodes = (dsi_node *)(void *)((char *)memory + offset[0]);
+    tape->rec.values = (ds_real *)(void *)((char *)memory + offset[1]);
+    tape->adjoints = (ds_real *)(void *)((char *)memory + offset[2]);
+    if (desc->debug) tape->places = (dsi_place *)(void *)((char *)memory + offset[3]);
+    tape->cap_nodes = desc->max_nodes;
+    tape->cap_places = desc->debug ? desc->max_nodes : 0;
+    tape->cap_values = tape->cap_adjoints = desc->max_values;
+    dsi_set_limits(tape);
+    return tape;
+}
+
+DIFFSIM_API void ds_tape_destroy(ds_tape *tape)
+{
+    ds_allocator allocator;
+    if (!tape || tape->fixed) return;
+    allocator = tape->desc.allocator;
+    if (tape->rec.nodes)
+        allocator.resize(allocator.user, tape->rec.nodes, tape->cap_nodes * sizeof *tape->rec.nodes, 0);
+    if (tape->rec.values)
+        allocator.resize(allocator.user, tape->rec.values, tape->cap_values * sizeof *tape->rec.values, 0);
+    if (tape->adjoints)
+        allocator.resize(allocator.user, tape->adjoints, tape->cap_adjoints * sizeof *tape->adjoints, 0);
+    if (tape->places)
+        allocator.resize(allocator.user, tape->places, tape->cap_places * sizeof *tape->places, 0);
+    allocator.resize(allocator.user, tape, sizeof *tape, 0);
+}
+
+DIFFSIM_API const ds_error *ds_tape_error(const ds_tape *tape)
+{
+    static const ds_error no_tape = {DSIM_ERROR_ARGUMENT, 0,
+                                     "the tape is NULL: ds_tape_create found no memory"};
+    return tape ? &tape->error : &no_tape;
+}
+
+static void dsi_clear_error(ds_tape *tape)
+{
+    memset(&tape->error, 0, sizeof tape->error);
+    tape->rec.file = NULL;
+    tape->rec.line = 0;
+}
+
+static uint32_t dsi_new_epoch(ds_tape *tape)
+{
+    if (!tape->next_epoch) tape->next_epoch = 1; /* 0 means dead; after 2^32 rewinds the count begins again */
+    return tape->next_epoch++;
+}
+
+DIFFSIM_API void ds_tape_reset(ds_tape *tape)
+{
+    DIFFSIM_ASSERT(tape);
+    if (!tape) return;
+    tape->rec.n_nodes = tape->rec.n_values = 0;
+    tape->n_gradients = tape->no_merge = 0;
+    tape->last_epoch_node = 0;
+    tape->first_epoch = dsi_new_epoch(tape);
+    tape->rec.epoch = (uint64_t)tape->first_epoch << 32;
+    dsi_clear_error(tape);
+    dsi_set_limits(tape);
+}
+
+/* in which epoch the segment of a slot was recorded */
+static uint32_t dsi_epoch_of_slot(const ds_tape *tape, size_t slot)
+{
+    uint32_t k = tape->last_epoch_node;
+    while (k && tape->rec.nodes[k - 1].a > slot) k = tape->rec.nodes[k - 1].c;
+    return k ? tape->rec.nodes[k - 1].b : tape->first_epoch;
+}
+
+static int dsi_is_alive(const ds_tape *tape, ds_var var)
+{
+    if (dsi_is_live(&tape->rec, var)) return 1;
+    return dsi_slot(var) < tape->rec.n_values && var.is.at >> 32 == dsi_epoch_of_slot(tape, dsi_slot(var));
+}
+
+DIFFSIM_API ds_mark ds_tape_mark(ds_tape *tape)
+{
+    ds_mark r;
+    memset(&r, 0, sizeof r);
+    DIFFSIM_ASSERT(tape);
+    if (!tape) return r;
+    r.tape = tape;
+    r.n_nodes = tape->no_merge = tape->rec.n_nodes;
+    r.n_values = tape->rec.n_values;
+    r.epoch = tape->rec.epoch;
+    return r;
+}
+
+/* a mark is good if the segment that was current when it was taken still reaches it */
+static int dsi_mark_is_alive(const ds_tape *tape, ds_mark mark)
+{
+    uint32_t k = tape->last_epoch_node;
+    while (k && k > mark.n_nodes) k = tape->rec.nodes[k - 1].c;
+    return mark.n_nodes <= tape->rec.n_nodes && mark.n_values <= tape->rec.n_values &&
+           mark.epoch >> 32 == (k ? tape->rec.nodes[k - 1].b : tape->first_epoch);
+}
+
+DIFFSIM_API ds_result (ds_tape_rewind)(ds_tape *tape, ds_mark mark)
+{
+    DIFFSIM_ASSERT(tape);
+    if (!tape) return DSIM_ERROR_ARGUMENT;
+    if (mark.tape != tape || !dsi_mark_is_alive(tape, mark)) {
+        const ds_result code = mark.tape == tape ? DSIM_ERROR_STALE : DSIM_ERROR_FOREIGN;
+        if (tape->error.code) return tape->error.code;
+        return dsi_refuse_at(tape, code, mark.n_nodes, "tape_rewind", ": the mark at node ");
+    }
+    dsi_clear_error(tape);
+    if (tape->rec.n_nodes > mark.n_nodes) { /* so there is room for one node */
+        dsi_node *const node = tape->rec.nodes + mark.n_nodes;
+        while (tape->last_epoch_node > mark.n_nodes)
+            tape->last_epoch_node = tape->rec.nodes[tape->last_epoch_node - 1].c;
+        node->op = DSI_CODE(DSI_OP_epoch, 0);
+        node->a = (uint32_t)mark.n_values;
+        node->b = dsi_new_epoch(tape);
+        tape->rec.epoch = (uint64_t)node->b << 32;
+        node->c = tape->last_epoch_node;
+        tape->rec.n_nodes = tape->no_merge = mark.n_nodes + 1;
+        tape->last_epoch_node = (uint32_t)tape->rec.n_nodes;
+        tape->rec.n_values = mark.n_values;
+        tape->n_gradients = dsi_least(tape->n_gradients, mark.n_values);
+    }
+    dsi_set_limits(tape);
+    return DSIM_OK;
+}
+
+DIFFSIM_API ds_tape_info ds_tape_get_info(const ds_tape *tape)
+{
+    ds_tape_info r;
+    memset(&r, 0, sizeof r);
+    if (!tape) return r;
+    r.nodes = tape->rec.n_nodes;
+    r.values = tape->rec.n_values;
+    r.bytes_used = r.nodes * sizeof(dsi_node) + 2 * r.values * sizeof(ds_real);
+    r.bytes_reserved = sizeof *tape + tape->cap_nodes * sizeof(dsi_node) +
+                       (tape->cap_values + tape->cap_adjoints) * sizeof(ds_real) +
+                       tape->cap_places * sizeof *tape->places;
+    return r;
+}
+
+/* How list nodes are laid out, see the head of this section. */
+enum { DSI_LIST_A_CONTIGUOUS = 1, DSI_LIST_B_CONTIGUOUS = 2, DSI_LIST_PAIR = 4 };
+
+/* the slots of a list: a table, or steps of `stride` from the first */
+typedef struct dsi_slots { const uint32_t *table; size_t first, stride; } dsi_slots;
+
+DSI_INLINE size_t dsi_list_slot(const dsi_slots *s, size_t i)
+{
+    return s->table ? s->table[i] : s->first + s->stride * i;
+}
+
+typedef struct dsi_list_view {
+    size_t n, held, width, data; /* data: nodes before this one that hold slots */
+    dsi_slots a, b;
+} dsi_list_view;
+
+DSI_INLINE dsi_list_view dsi_view_list(const dsi_node *node)
+{
+    const unsigned op = node->op / 8u;
+    const size_t nodes = ((size_t)node->a + 3) / 4;
+    dsi_list_view r;
+    r.n = node->a;
+    r.held = node->b;
+    r.width = op == DSI_OP_sum3 || op == DSI_OP_weighted_sum3 ? 3 : 1;
+    r.data = 1;
+    r.a.table = r.b.table = NULL;
+    r.a.first = (node - 1)->a;
+    r.b.first = (node - 1)->b;
+    r.a.stride = r.b.stride = r.width;
+    if (!(node->c & DSI_LIST_A_CONTIGUOUS)) {
+        r.data += nodes;
+        r.a.table = (const uint32_t *)(const void *)(node - r.data);
+    }
+    if ((node->c & DSI_LIST_PAIR) && !(node->c & DSI_LIST_B_CONTIGUOUS)) {
+        r.data += nodes;
+        r.b.table = (const uint32_t *)(const void *)(node - r.data);
+    }
+    return r;
+}
+
+/* Walking. */
+
+/* what a node takes: data nodes before it, and values (constants and result, the result last) */
+typedef struct dsi_extent { size_t data, held, width; } dsi_extent;
+
+static dsi_extent dsi_extent_of(const dsi_node *node)
+{
+    const unsigned op = node->op / 8u;
+    dsi_extent r;
+    r.data = r.held = 0;
+    if (op < DSI_OP_sum) {
+        r.held = dsi_bit_count3(node->op & 7u);
+        r.width = dsi_ops[op].width;
+    } else if (op < DSI_OP_affine) {
+        const dsi_list_view list = dsi_view_list(node);
+        r.data = list.data;
+        r.held = list.held;
+        r.width = list.width;
+    } else if (op == DSI_OP_affine) {
+        r.data = 1;
+        r.width = (node - 1)->op;
+    } else if (op == DSI_OP_vars_tanh) {
+        r.width = node->b;
+    } else {
+        r.width = op == DSI_OP_leaves ? node->a : 0;
+    }
+    return r;
+}
+
+/* the node that holds a slot, seen from node k (exclusive) with `*top` values before it; *top: behind its
+   result */
+static size_t dsi_find_node(const ds_tape *tape, size_t k, size_t *top, size_t slot)
+{
+    while (k--) {
+        const dsi_extent e = dsi_extent_of(tape->rec.nodes + k);
+        if (slot >= *top - e.width - e.held) break;
+        *top -= e.width + e.held;
+        k -= e.data;
+    }
+    return k;
+}
+
+/* the k-th slot that a node reads, or SIZE_MAX */
+static size_t dsi_operand_slot(const dsi_node *node, size_t k)
+{
+    const unsigned op = node->op / 8u;
+    if (op < DSI_OP_sum) {
+        size_t i, width;
+        for (i = 0; i < dsi_ops[op].operands; i++, k -= width) {
+            static const unsigned char widths[] = { 0, 1, 3, 4, 9 };
+            width = widths[dsi_ops[op].kind[i]];
+            if (k < width) return (i == 0 ? node->a : i == 1 ? node->b : node->c) + k;
+        }
+    } else if (op < DSI_OP_affine) {
+        const dsi_list_view s = dsi_view_list(node);
+        if (k < s.n * s.width) return dsi_list_slot(&s.a, k / s.width) + k % s.width;
+        k -= s.n * s.width;
+        if ((node->c & DSI_LIST_PAIR) && k < s.n) return dsi_list_slot(&s.b, k);
+    } else if (op == DSI_OP_affine) {
+        const size_t rows = (node - 1)->op, columns = (node - 1)->a;
+        if (k < rows * columns) return node->a + k;
+        if (k - rows * columns < columns) return node->b + k - rows * columns;
+        if (k - rows * columns - columns < rows) return node->c + k - rows * columns - columns;
+    } else if (op == DSI_OP_vars_tanh && k < node->b) {
+        return node->a + k;
+    }
+    return (size_t)-1;
+}
+
+/* "'div' (node 12, spring.c:7) with operands 1, 0 gave inf" */
+static void dsi_describe(const ds_tape *tape, dsi_text *t, size_t k, size_t top)
+{
+    const dsi_node *const node = tape->rec.nodes + k;
+    const dsi_extent e = dsi_extent_of(node);
+    const dsi_place *const place = tape->places && tape->places[k].file ? tape->places + k : NULL;
+    size_t i, slot;
+    dsi_put(t, "'");
+    dsi_put(t, dsi_ops[node->op / 8u].name);
+    dsi_put(t, "' (node ");
+    dsi_put_size(t, k);
+    if (place) {
+        dsi_put(t, ", ");
+        dsi_put(t, place->file);
+        dsi_put(t, ":");
+        dsi_put_size(t, (size_t)place->line);
+    }
+    dsi_put(t, ")");
+    for (i = 0; i < 9 && (slot = dsi_operand_slot(node, i)) != (size_t)-1; i++) {
+        dsi_put(t, i ? ", " : " with operands ");
+        dsi_put_real(t, (double)tape->rec.values[slot]);
+    }
+    for (i = 0; i < e.width && i < 4; i++) {
+        dsi_put(t, i ? ", " : " gave ");
+        dsi_put_real(t, (double)tape->rec.values[top - e.width + i]);
+    }
+}
+
+/* Recording, the long way. */
+
+static void dsi_keep_place(ds_tape *tape)
+{
+    if (!tape->places) return;
+    tape->places[tape->rec.n_nodes - 1].file = tape->rec.file;
+    tape->places[tape->rec.n_nodes - 1].line = tape->rec.line;
+}
+
+static dsi_node *dsi_add_node(ds_tape *tape, uint32_t op, size_t a, size_t b, size_t c)
+{
+    dsi_node *const node = tape->rec.nodes + tape->rec.n_nodes++;
+    node->op = op;
+    node->a = (uint32_t)a;
+    node->b = (uint32_t)b;
+    node->c = (uint32_t)c;
+    dsi_keep_place(tape);
+    return node;
+}
+
+/* room for n leaves; the slot of the first, or a refusal */
+static ds_result dsi_leaves(ds_tape *tape, const ds_real *numbers, size_t n, const char *function,
+                            size_t *slot)
+{
+    ds_result result = tape->error.code;
+    size_t bad;
+    if (result) return result;
+    bad = dsi_first_non_finite(numbers, n);
+    if (bad < n) return dsi_refuse_at(tape, DSIM_ERROR_NON_FINITE, bad, function, ": number ");
+    result = dsi_room(tape, 1, n, function);
+    if (result) return result;
+    if (tape->rec.n_nodes > tape->no_merge &&
+        tape->rec.nodes[tape->rec.n_nodes - 1].op == DSI_CODE(DSI_OP_leaves, 0))
+        tape->rec.nodes[tape->rec.n_nodes - 1].a += (uint32_t)n;
+    else
+        dsi_add_node(tape, DSI_CODE(DSI_OP_leaves, 0), n, 0, 0);
+    *slot = tape->rec.n_values;
+    if (n) memcpy(tape->rec.values + *slot, numbers, n * sizeof *numbers);
+    tape->rec.n_values += n;
+    return DSIM_OK;
+}
+
+/* a few leaves in one handle */
+static ds_var dsi_input(ds_tape *tape, const ds_real *numbers, size_t n, const char *function)
+{
+    size_t slot = 0;
+    DIFFSIM_ASSERT(tape);
+    if (!tape) return ds_c((double)dsi_nan());
+    if (dsi_leaves(tape, numbers, n, function, &slot)) return dsi_dead(tape);
+    return dsi_view(&tape->rec, tape->rec.epoch | slot);
+}
+
+DIFFSIM_API ds_var (ds_input)(ds_tape *tape, double number)
+{
+    const ds_real x = (ds_real)number;
+    return dsi_input(tape, &x, 1, "input");
+}
+
+DIFFSIM_API ds_var3 (ds_input3)(ds_tape *tape, ds_v3 vector)
+{
+    ds_real x[3];
+    dsi_store_r3(x, vector);
+    return dsi_as_r3(dsi_input(tape, x, 3, "input3"));
+}
+
+DIFFSIM_API ds_var4 (ds_input4)(ds_tape *tape, ds_q4 quaternion)
+{
+    ds_real x[4];
+    dsi_store_r4(x, quaternion);
+    return dsi_as_r4(dsi_input(tape, x, 4, "input4"));
+}
+
+DIFFSIM_API ds_var33 (ds_input33)(ds_tape *tape, ds_m3 matrix)
+{
+    return dsi_as_r9(dsi_input(tape, matrix.m, 9, "input33"));
+}
+
+static ds_vars dsi_block_of(ds_var first, size_t n)
+{
+    ds_vars r;
+    r.rec = first.rec;
+    r.at = first.is.at;
+    r.n = n;
+    return r;
+}
+
+DIFFSIM_API ds_vars (ds_inputs)(ds_tape *tape, const ds_real *numbers, size_t n)
+{
+    if (tape && n && !numbers && !tape->error.code)
+        dsi_refuse_at(tape, DSIM_ERROR_ARGUMENT, n, "inputs", ": numbers is NULL, n is ");
+    return dsi_block_of(dsi_input(tape, numbers, n, "inputs"), n);
+}
+
+/* all operands are constants: so is the result; a vector without a recorder stays without */
+static ds_var dsi_fold(unsigned op, const ds_var operand[3])
+{
+    ds_real numbers[3], out[9];
+    int i;
+    for (i = 0; i < 3; i++) numbers[i] = (ds_real)operand[i].is.number;
+    for (i = 0; i < dsi_ops[op].operands; i++)
+        if (dsi_ops[op].kind[i] != DSI_OPERAND_r1) return dsi_view(NULL, DSI_NOWHERE);
+    dsi_evaluate(op, &numbers[0], &numbers[1], &numbers[2], out);
+    return dsi_ops[op].width == 1 ? ds_c((double)out[0]) : dsi_view(NULL, DSI_NOWHERE);
+}
+
+/* the tape that records an operation: that of the first operand with a recorder; NULL: every one is a
+   constant */
+static ds_tape *dsi_choose_tape(const ds_var *operand, size_t n)
+{
+    size_t i;
+    for (i = 0; i < n; i++)
+        if (operand[i].rec) return dsi_tape_of(operand[i].rec);
+    return NULL;
+}
+
+/* is operand number `index` (from 1) good for the tape? */
+static ds_result dsi_check_operand(ds_tape *tape, ds_var operand, size_t index, const char *function)
+{
+    if (!operand.rec)
+        return dsi_refuse_at(
+            tape, DSIM_ERROR_NO_RECORDER, index, function,
+            ": a vector of constants, made without a tape (make it with ds_input3): operand ");
+    if (operand.rec != dsi_rec_of(tape)) {
+        ds_tape *const other = dsi_tape_of(operand.rec);
+        if (!other->error.code) dsi_refuse_at(other, DSIM_ERROR_MIXED, index, function, ": operand ");
+        return dsi_refuse_at(tape, DSIM_ERROR_MIXED, index, function, ": operand ");
+    }
+    if (!dsi_is_alive(tape, operand))
+        return dsi_refuse_at(tape, DSIM_ERROR_STALE, index, function, ": operand ");
+    return DSIM_OK;
+}
+
+/* debug: the value just made must be finite */
+static ds_var dsi_made(ds_tape *tape, size_t slot, size_t width)
+{
+    if (tape->desc.debug && dsi_first_non_finite(tape->rec.values + slot, width) < width) {
+        dsi_text t = dsi_refuse(tape, DSIM_ERROR_NON_FINITE, tape->rec.n_nodes - 1);
+        dsi_put(&t, "debug: ");
+        dsi_describe(tape, &t, tape->rec.n_nodes - 1, tape->rec.n_values);
+        dsi_refused(tape, &t);
+        return dsi_dead(tape);
+    }
+    return dsi_view(&tape->rec, tape->rec.epoch | slot);
+}
+
+DIFFSIM_API ds_var dsi_record(unsigned op, ds_var a, ds_var b, ds_var c)
+{
+    const dsi_op_info *const info = &dsi_ops[op];
+    const size_t n = info->operands;
+    ds_var operand[3];
+    ds_tape *tape;
+    uint32_t constants = 0, slot[3] = { 0, 0, 0 };
+    size_t i, result;
+    operand[0] = a;
+    operand[1] = b;
+    operand[2] = c;
+    tape = dsi_choose_tape(operand, n);
+    if (!tape) return dsi_fold(op, operand);
+    if (tape->error.code) return dsi_dead(tape);
+    for (i = 0; i < n; i++) {
+        if (!operand[i].rec && info->kind[i] == DSI_OPERAND_r1) constants |= 1u << i;
+        else if (dsi_check_operand(tape, operand[i], i + 1, info->name)) return dsi_dead(tape);
+    }
+    if (dsi_room(tape, 1, info->width + dsi_bit_count3(constants), info->name)) return dsi_dead(tape);
+    for (i = 0; i < n; i++)
+        slot[i] = constants >> i & 1 ? dsi_hold(&tape->rec, operand[i].is.number) : dsi_slot(operand[i]);
+    dsi_add_node(tape, DSI_CODE(op, constants), slot[0], slot[1], slot[2]);
+    result = tape->rec.n_values;
+    tape->rec.n_values += info->width;
+    dsi_evaluate(op, tape->rec.values + slot[0], tape->rec.values + slot[1], tape->rec.values + slot[2],
+                 tape->rec.values + result);
+    return dsi_made(tape, result, info->width);
+}
+
+/* Lists of operands: one node, see the head of this section. */
+
+/* a loop over slots p of a list, with and without a table, so that each is a plain loop */
+#define DSI_FOR_SLOTS(list, statement) \
+    do { \
+        size_t i, p; \
+        if ((list).table) { \
+            for (i = 0; i < s->n; i++) { \
+                p = (list).table[i]; \
+                statement; \
+            } \
+        } else { \
+            for (i = 0, p = (list).first; i < s->n; i++, p += (list).stride) { statement; } \
+        } \
+    } while (0)
+
+static void dsi_evaluate_list(unsigned op, const dsi_list_view *s, const ds_real *val, ds_real *result)
+{
+    const ds_real *const w = result - s->n; /* the weights, if any */
+    ds_v3 sum3 = ds_v3_make(0, 0, 0);
+    ds_real sum = 0;
+    switch (op) {
+    case DSI_OP_sum: DSI_FOR_SLOTS(s->a, sum += val[p]); break;
+    case DSI_OP_weighted_sum: DSI_FOR_SLOTS(s->a, sum += dsi_product(w[i], val[p])); break;
+    case DSI_OP_dot: DSI_FOR_SLOTS(s->a, sum += dsi_product(val[p], val[dsi_list_slot(&s->b, i)])); break;
+    case DSI_OP_sum3: DSI_FOR_SLOTS(s->a, sum3 = ds_v3_add(sum3, dsi_load_r3(val + p))); break;
+    default: DSI_FOR_SLOTS(s->a, sum3 = ds_v3_axpy(w[i], dsi_load_r3(val + p), sum3));
+    }
+    if (s->width == 1) result[0] = sum;
+    else dsi_store_r3(result, sum3);
+}
+
+static void dsi_reverse_list(unsigned op, const dsi_list_view *s, const ds_real *DSI_RESTRICT val,
+                             ds_real *DSI_RESTRICT adj, size_t result)
+{
+    const ds_real *const w = val + result - s->n;
+    if (s->width == 3) {
+        const ds_v3 g = dsi_load_r3(adj + result);
+        if (op == DSI_OP_sum3)
+            DSI_FOR_SLOTS(s->a, dsi_store_r3(adj + p, ds_v3_add(dsi_load_r3(adj + p), g)));
+        else
+            DSI_FOR_SLOTS(s->a, dsi_store_r3(adj + p, ds_v3_axpy(w[i], g, dsi_load_r3(adj + p))));
+    } else if (adj[result] != 0) {
+        const ds_real g = adj[result];
+        if (op == DSI_OP_sum) DSI_FOR_SLOTS(s->a, adj[p] += g);
+        else if (op == DSI_OP_weighted_sum) DSI_FOR_SLOTS(s->a, adj[p] += dsi_product(g, w[i]));
+        else
+            DSI_FOR_SLOTS(s->a, {
+                const size_t q = dsi_list_slot(&s->b, i);
+                adj[p] += dsi_product(g, val[q]);
+                adj[q] += dsi_product(g, val[p]);
+            });
+    }
+}
+#undef DSI_FOR_SLOTS
+
+/* lists as they are given: numbers in x, or vectors in points */
+DSI_INLINE ds_var dsi_entry(const ds_var *x, const ds_var3 *points, size_t i)
+{
+    return points ? dsi_any_r3(points[i]) : x[i];
+}
+
+/* do the entries follow each other, all live? (their words then count up, the epoch included) */
+DSI_INLINE int dsi_is_run(const ds_recorder *rec, const ds_var *x, const ds_var3 *points, size_t n)
+{
+    const uint64_t stride = points ? 3 : 1;
+    uint64_t next = dsi_entry(x, points, 0).is.at;
+    size_t i;
+    if (!dsi_is_live(rec, dsi_entry(x, points, 0))) return 0;
+    for (i = 0; i < n; i++, next += stride) {
+        const ds_var e = dsi_entry(x, points, i);
+        if (e.rec != rec || e.is.at != next) return 0;
+    }
+    return 1;
+}
+
+/* the slots, if every entry is a live variable */
+DSI_INLINE int dsi_take_slots(const ds_recorder *rec, const ds_var *x, const ds_var3 *points, size_t n,
+                              uint32_t *slots)
+{
+    size_t i;
+    for (i = 0; i < n; i++) {
+        const ds_var e = dsi_entry(x, points, i);
+        if (!dsi_is_live(rec, e)) return 0;
+        slots[i] = dsi_slot(e);
+    }
+    return 1;
+}
+
+/* the same for any entries: constants get slots before the result, the first bad one is refused */
+static ds_result dsi_take_slots_slowly(ds_tape *tape, const ds_var *x, const ds_var3 *points, size_t n,
+                                       uint32_t *slots, const char *name)
+{
+    size_t i;
+    for (i = 0; i < n; i++) {
+        const ds_var e = dsi_entry(x, points, i);
+        if (!e.rec && !points) slots[i] = dsi_hold(&tape->rec, e.is.number);
+        else if (dsi_check_operand(tape, e, i + 1, name)) return tape->error.code;
+        else slots[i] = dsi_slot(e);
+    }
+    return DSIM_OK;
+}
+
+/* all entries constants: so is the sum */
+static ds_var dsi_fold_list(const ds_real *w, const ds_var *xa, const ds_var *xb, size_t n)
+{
+    ds_real sum = 0;
+    size_t i;
+    for (i = 0; i < n; i++) {
+        const ds_real x = (ds_real)xa[i].is.number;
+        sum += w ? dsi_product(w[i], x) : xb ? dsi_product(x, (ds_real)xb[i].is.number) : x;
+    }
+    return ds_c((double)sum);
+}
+
+/* The short way of sum3 and weighted_sum3: one loop checks, keeps and sums. 0 if it is closed. Nothing
+   counts until the node is there, so a closed way leaves the tape as it was. */
+static int dsi_sum3_shortly(ds_tape *tape, unsigned op, size_t n, const ds_real *w, const ds_var3 *x,
+                            ds_var3 *out)
+{
+    ds_recorder *const rec = &tape->rec;
+    const size_t table = (n + 3) / 4, held = w ? n : 0, at = rec->n_values + held;
+    dsi_node *const node = rec->nodes + rec->n_nodes + table;
+    uint32_t *const slots = (uint32_t *)(void *)(rec->nodes + rec->n_nodes);
+    ds_real *const val = rec->values;
+    ds_v3 sum = ds_v3_make(0, 0, 0);
+    uint64_t bad = 0;
+    size_t i;
+    if (rec->n_nodes + table + 2 > rec->most_nodes || at + 3 > tape->cap_values) return 0;
+    for (i = 0; i < n; i++) {
+        const uint32_t slot = (uint32_t)x[i].at;
+        if (!dsi_is_live(rec, dsi_any_r3(x[i]))) return 0;
+        slots[i] = slot;
+        if (!w) {
+            sum = ds_v3_add(sum, dsi_load_r3(val + slot));
+            continue;
+        }
+        bad |= dsi_non_finite_bit(w + i);
+        val[rec->n_values + i] = w[i];
+        sum = ds_v3_axpy(w[i], dsi_load_r3(val + slot), sum);
+    }
+    if (bad >> 63) return 0;
+    for (; i % 4; i++) slots[i] = 0;
+    node[0].op = node[0].a = node[0].b = node[0].c = 0;
+    node[1].op = DSI_CODE(op, 0);
+    node[1].a = (uint32_t)n;
+    node[1].b = (uint32_t)held;
+    node[1].c = 0;
+    dsi_store_r3(val + at, sum);
+    rec->n_nodes += table + 2;
+    rec->n_values = at + 3;
+    *out = dsi_view3(rec, rec->epoch | at);
+    return 1;
+}
+
+/* the slots of a list that is no run, in data nodes; the first bad entry is refused */
+DSI_INLINE void dsi_put_list(ds_tape *tape, const ds_var *x, const ds_var3 *points, size_t n,
+                             const char *name)
+{
+    uint32_t *const slots = (uint32_t *)(void *)(tape->rec.nodes + tape->rec.n_nodes);
+    if (!dsi_take_slots(&tape->rec, x, points, n, slots))
+        dsi_take_slots_slowly(tape, x, points, n, slots, name);
+    tape->rec.n_nodes += (n + 3) / 4;
+}
+
+/* the node behind its lists; its constants so far are those from slot `held` on */
+static ds_var dsi_end_list(ds_tape *tape, unsigned op, size_t n, const ds_real *w, uint32_t first_a,
+                           uint32_t first_b, uint32_t flags, size_t held)
+{
+    const size_t width = op == DSI_OP_sum3 || op == DSI_OP_weighted_sum3 ? 3 : 1;
+    dsi_list_view view;
+    size_t result, i;
+    for (i = 0; w && i < n; i++) tape->rec.values[tape->rec.n_values++] = w[i];
+    result = tape->rec.n_values;
+    dsi_add_node(tape, 0, first_a, first_b, 0);
+    view = dsi_view_list(dsi_add_node(tape, DSI_CODE(op, 0), n, result - held, flags));
+    tape->rec.n_values += width;
+    dsi_evaluate_list(op, &view, tape->rec.values, tape->rec.values + result);
+    return dsi_made(tape, result, width);
+}
+
+static size_t dsi_count_constants(const ds_var *x, size_t n)
+{
+    size_t i, count = 0;
+    for (i = 0; i < n; i++) count += x[i].rec == NULL;
+    return count;
+}
+
+/* xa and perhaps xb, or points; n > 0 for points */
+static ds_var dsi_record_list(unsigned op, size_t n, const ds_real *w, const ds_var *xa, const ds_var *xb,
+                              const ds_var3 *points)
+{
+    const char *const name = dsi_ops[op].name;
+    const size_t table = (n + 3) / 4, width = points ? 3 : 1;
+    size_t bad = n, i = 0, n_nodes, n_values, constants = 0;
+    uint32_t first_a, first_b, flags = xb ? DSI_LIST_PAIR : 0;
+    ds_tape *tape = points ? NULL : dsi_choose_tape(xa, n);
+    for (; points && i < n && !tape; i++) tape = points[i].rec ? dsi_tape_of(points[i].rec) : NULL;
+    if (!tape && xb) tape = dsi_choose_tape(xb, n);
+    if (!tape) return points ? dsi_view(NULL, DSI_NOWHERE) : dsi_fold_list(w, xa, xb, n);
+    if (tape->error.code) return dsi_dead(tape);
+    first_a = dsi_slot(dsi_entry(xa, points, 0));
+    first_b = xb ? dsi_slot(xb[0]) : 0;
+    if (points ? dsi_is_run(&tape->rec, NULL, points, n) : dsi_is_run(&tape->rec, xa, NULL, n))
+        flags |= DSI_LIST_A_CONTIGUOUS;
+    else if (!points) constants += dsi_count_constants(xa, n);
+    if (xb && dsi_is_run(&tape->rec, xb, NULL, n)) flags |= DSI_LIST_B_CONTIGUOUS;
+    else if (xb) constants += dsi_count_constants(xb, n);
+    if (n > dsi_most_slots / 4) dsi_refuse_at(tape, DSIM_ERROR_OVERFLOW, n, name, ": entries: ");
+    else if (w && (bad = dsi_first_non_finite(w, n)) < n)
+        dsi_refuse_at(tape, DSIM_ERROR_NON_FINITE, bad, name, ": weight ");
+    else
+        dsi_room(tape, 2 + (flags & DSI_LIST_A_CONTIGUOUS ? 0 : table) +
+                           (!xb || flags & DSI_LIST_B_CONTIGUOUS ? 0 : table),
+                 constants + (w ? n : 0) + width, name);
+    if (tape->error.code) return dsi_dead(tape);
+    n_nodes = tape->rec.n_nodes;
+    n_values = tape->rec.n_values;
+    if (xb && !(flags & DSI_LIST_B_CONTIGUOUS)) dsi_put_list(tape, xb, NULL, n, name);
+    if (!tape->error.code && !(flags & DSI_LIST_A_CONTIGUOUS)) {
+        if (points) dsi_put_list(tape, NULL, points, n, name);
+        else dsi_put_list(tape, xa, NULL, n, name);
+    }
+    if (tape->error.code) { /* nothing is half-written */
+        tape->rec.n_nodes = n_nodes;
+        tape->rec.n_values = n_values;
+        return dsi_dead(tape);
+    }
+    return dsi_end_list(tape, op, n, w, first_a, first_b, flags, n_values);
+}
+
+DIFFSIM_API ds_var (ds_sum)(const ds_var *x, size_t n)
+{
+    DIFFSIM_ASSERT(x || !n);
+    return x || !n ? dsi_record_list(DSI_OP_sum, n, NULL, x, NULL, NULL) : ds_c((double)dsi_nan());
+}
+
+DIFFSIM_API ds_var (ds_weighted_sum)(const ds_real *w, const ds_var *x, size_t n)
+{
+    DIFFSIM_ASSERT((x && w) || !n);
+    return (x && w) || !n ? dsi_record_list(DSI_OP_weighted_sum, n, w, x, NULL, NULL)
+                          : ds_c((double)dsi_nan());
+}
+
+DIFFSIM_API ds_var (ds_dot)(const ds_var *a, const ds_var *b, size_t n)
+{
+    DIFFSIM_ASSERT((a && b) || !n);
+    return (a && b) || !n ? dsi_record_list(DSI_OP_dot, n, NULL, a, b, NULL) : ds_c((double)dsi_nan());
+}
+
+static ds_var3 dsi_record_sum3(unsigned op, size_t n, const ds_real *w, const ds_var3 *x)
+{
+    ds_var3 r;
+    if (x->rec && dsi_sum3_shortly(dsi_tape_of(x->rec), op, n, w, x, &r)) return r;
+    return dsi_as_r3(dsi_record_list(op, n, w, NULL, NULL, x));
+}
+
+DIFFSIM_API ds_var3 (ds_sum3)(const ds_var3 *x, size_t n)
+{
+    DIFFSIM_ASSERT(x && n);
+    return x && n ? dsi_record_sum3(DSI_OP_sum3, n, NULL, x) : dsi_view3(NULL, DSI_NOWHERE);
+}
+
+DIFFSIM_API ds_var3 (ds_weighted_sum3)(const ds_real *w, const ds_var3 *x, size_t n)
+{
+    DIFFSIM_ASSERT(w && x && n);
+    return w && x && n ? dsi_record_sum3(DSI_OP_weighted_sum3, n, w, x) : dsi_view3(NULL, DSI_NOWHERE);
+}
+
+/* Blocks. */
+static ds_var dsi_first_of(ds_vars block) { return dsi_view(block.rec, block.at); }
+
+/* the tape of one to three blocks that are all good; NULL: they are not, and a tape, if there is any, has
+   the error */
+static ds_tape *dsi_tape_of_blocks(const ds_vars *block, size_t n, const char *function)
+{
+    ds_tape *tape = NULL;
+    size_t i;
+    for (i = 0; i < n && !tape; i++) tape = block[i].rec ? dsi_tape_of(block[i].rec) : NULL;
+    for (i = 0; tape && !tape->error.code && i < n; i++)
+        dsi_check_operand(tape, dsi_first_of(block[i]), i + 1, function);
+    return tape && !tape->error.code ? tape : NULL;
+}
+
+static ds_vars dsi_dead_block(ds_recorder *rec) { return dsi_block_of(dsi_part(rec, 0), 0); }
+
+DIFFSIM_API ds_var dsi_bad_part(ds_recorder *rec, size_t size, size_t first, size_t n)
+{
+    ds_tape *const tape = rec ? dsi_tape_of(rec) : NULL;
+    if (tape && !tape->error.code) {
+        dsi_text t = dsi_refuse(tape, DSIM_ERROR_ARGUMENT, first);
+        dsi_put(&t, "part: ");
+        dsi_put_size(&t, n);
+        dsi_put(&t, n == 1 ? " entry from " : " entries from ");
+        dsi_put_size(&t, first);
+        dsi_put(&t, " of a block of ");
+        dsi_put_size(&t, size);
+        dsi_refused(tape, &t);
+    }
+    return dsi_part(rec, 0);
+}
+
+static ds_vars dsi_refuse_sizes(ds_tape *tape, const char *what, size_t m, size_t n, size_t k)
+{
+    dsi_text t = dsi_refuse(tape, DSIM_ERROR_ARGUMENT, n);
+    dsi_put(&t, what);
+    dsi_put_size(&t, m);
+    dsi_put(&t, ", ");
+    dsi_put_size(&t, n);
+    dsi_put(&t, " and ");
+    dsi_put_size(&t, k);
+    dsi_refused(tape, &t);
+    return dsi_dead_block(&tape->rec);
+}
+
+DIFFSIM_API ds_var (ds_vars_dot)(ds_vars a, ds_vars b)
+{
+    ds_vars block[2];
+    ds_tape *tape;
+    block[0] = a;
+    block[1] = b;
+    tape = dsi_tape_of_blocks(block, 2, "vars_dot");
+    if (!tape) return dsi_first_of(dsi_dead_block(a.rec ? a.rec : b.rec));
+    if (a.n != b.n)
+        return dsi_first_of(dsi_refuse_sizes(tape, "ds_vars_dot: a, b and their smaller have sizes ", a.n,
+                                             b.n, dsi_least(a.n, b.n)));
+    if (dsi_room(tape, 2, 1, "vars_dot")) return dsi_dead(tape);
+    return dsi_end_list(tape, DSI_OP_dot, a.n, NULL, (uint32_t)a.at, (uint32_t)b.at,
+                        DSI_LIST_PAIR | DSI_LIST_A_CONTIGUOUS | DSI_LIST_B_CONTIGUOUS, tape->rec.n_values);
+}
+
+/* out = w x + b; each sum in the order of a plain loop, four rows at a time so that they do not wait for
+   each other */
+static void dsi_affine_value(const ds_real *DSI_RESTRICT w, const ds_real *DSI_RESTRICT x,
+                             const ds_real *DSI_RESTRICT b, ds_real *DSI_RESTRICT out, size_t rows,
+                             size_t columns)
+{
+    size_t i = 0, j;
+    for (; i + 4 <= rows; i += 4, w += 4 * columns) {
+        const ds_real *const w1 = w + columns, *const w2 = w1 + columns, *const w3 = w2 + columns;
+        ds_real s0 = b[i], s1 = b[i + 1], s2 = b[i + 2], s3 = b[i + 3];
+        for (j = 0; j < columns; j++) {
+            const ds_real xj = x[j];
+            s0 += dsi_product(w[j], xj);
+            s1 += dsi_product(w1[j], xj);
+            s2 += dsi_product(w2[j], xj);
+            s3 += dsi_product(w3[j], xj);
+        }
+        out[i] = s0;
+        out[i + 1] = s1;
+        out[i + 2] = s2;
+        out[i + 3] = s3;
+    }
+    for (; i < rows; i++, w += columns) {
+        out[i] = b[i];
+        for (j = 0; j < columns; j++) out[i] += dsi_product(w[j], x[j]);
+    }
+}
+
+DIFFSIM_API ds_vars (ds_affine)(ds_vars w, ds_vars x, ds_vars b)
+{
+    size_t product = 0, result;
+    ds_vars block[3];
+    ds_tape *tape;
+    block[0] = w;
+    block[1] = x;
+    block[2] = b;
+    tape = dsi_tape_of_blocks(block, 3, "affine");
+    if (!tape) return dsi_dead_block(w.rec ? w.rec : x.rec ? x.rec : b.rec);
+    if (ds_size_mul(b.n, x.n, &product) || product != w.n)
+        return dsi_refuse_sizes(tape, "ds_affine: w must have b.n * x.n entries, but w, x and b have ", w.n,
+                                x.n, b.n);
+    if (dsi_room(tape, 2, b.n, "affine")) return dsi_dead_block(&tape->rec);
+    dsi_add_node(tape, (uint32_t)b.n, x.n, 0, 0);
+    dsi_add_node(tape, DSI_CODE(DSI_OP_affine, 0), (uint32_t)w.at, (uint32_t)x.at, (uint32_t)b.at);
+    result = tape->rec.n_values;
+    tape->rec.n_values += b.n;
+    dsi_affine_value(tape->rec.values + (uint32_t)w.at, tape->rec.values + (uint32_t)x.at,
+                     tape->rec.values + (uint32_t)b.at, tape->rec.values + result, b.n, x.n);
+    return dsi_block_of(dsi_made(tape, result, b.n), b.n);
+}
+
+DIFFSIM_API ds_vars (ds_vars_tanh)(ds_vars x)
+{
+    ds_tape *const tape = dsi_tape_of_blocks(&x, 1, "vars_tanh");
+    size_t i, result;
+    if (!tape || dsi_room(tape, 1, x.n, "vars_tanh")) return dsi_dead_block(x.rec);
+    dsi_add_node(tape, DSI_CODE(DSI_OP_vars_tanh, 0), (uint32_t)x.at, x.n, 0);
+    result = tape->rec.n_values;
+    tape->rec.n_values += x.n;
+    for (i = 0; i < x.n; i++) tape->rec.values[result + i] = dsi_tanh(tape->rec.values[(uint32_t)x.at + i]);
+    return dsi_block_of(dsi_made(tape, result, x.n), x.n);
+}
+
+/* Reverse. */
+
+/* an adjoint through an operation without a derivative; see DSI_NONE */
+DSI_INLINE ds_real dsi_no_derivative(ds_real adjoint, int *none)
+{
+    *none = adjoint != 0;
+    return 0;
+}
+
+/* the zero of a derivative column: here an adjoint may be dropped, NaN or not */
+DSI_INLINE ds_real dsi_zero(int *drops)
+{
+    *drops = 1;
+    return 0;
+}
+
+/* n numbers that are all +0 or -0: integer arithmetic, because comparing floats takes three instructions
+   each */
+DSI_INLINE int dsi_all_zero(const ds_real *x, size_t n)
+{
+    size_t i;
+    if (sizeof(ds_real) == 4) {
+        uint32_t any = 0, bits;
+        for (i = 0; i < n; i++) {
+            memcpy(&bits, x + i, sizeof bits);
+            any |= bits;
+        }
+        return any << 1 == 0;
+    } else {
+        uint64_t any = 0, bits;
+        for (i = 0; i < n; i++) {
+            memcpy(&bits, x + i, sizeof bits);
+            any |= bits;
+        }
+        return any << 1 == 0;
+    }
+}
+
+DSI_INLINE void dsi_gain_r1(ds_real *to, ds_real x) { to[0] += x; }
+DSI_INLINE void dsi_gain_r3(ds_real *to, ds_v3 v)
+{
+    to[0] += v.x;
+    to[1] += v.y;
+    to[2] += v.z;
+}
+DSI_INLINE void dsi_gain_r4(ds_real *to, ds_q4 q)
+{
+    to[0] += q.w;
+    to[1] += q.x;
+    to[2] += q.y;
+    to[3] += q.z;
+}
+DSI_INLINE void dsi_gain_r9(ds_real *to, ds_m3 m)
+{
+    dsi_gain_r3(to, ds_m3_row(m, 0));
+    dsi_gain_r3(to + 3, ds_m3_row(m, 1));
+    dsi_gain_r3(to + 6, ds_m3_row(m, 2));
+}
+
+/* n rows (1 or 2) of w_bar += g x' and x_bar += w' g; two at a time save half the loads and stores of
+   x_bar. The bars may overlap, being views of the user's choice. */
+DSI_INLINE void dsi_affine_bar(const ds_real *DSI_RESTRICT w, const ds_real *DSI_RESTRICT x, ds_real g0,
+                               ds_real g1, ds_real *w_bar, ds_real *x_bar, size_t columns, int rows)
+{
+    size_t j;
+    for (j = 0; j < columns; j++) {
+        const ds_real xj = x[j];
+        w_bar[j] += dsi_product(g0, xj);
+        if (rows == 2) w_bar[columns + j] += dsi_product(g1, xj);
+        x_bar[j] += dsi_product(g0, w[j]);
+        if (rows == 2) x_bar[j] += dsi_product(g1, w[columns + j]);
+    }
+}
+
+static void dsi_reverse_affine(const dsi_node *node, const ds_real *DSI_RESTRICT val,
+                               ds_real *DSI_RESTRICT adj, size_t result)
+{
+    const size_t rows = (node - 1)->op, n = (node - 1)->a;
+    const ds_real *const w = val + node->a, *const x = val + node->b, *const g = adj + result;
+    ds_real *const w_bar = adj + node->a, *const x_bar = adj + node->b;
+    size_t i;
+    for (i = 0; i < rows; i++) adj[node->c + i] += g[i];
+    for (i = 0; i < rows; i++) {
+        if (g[i] == 0) continue;
+        if (i + 1 < rows && g[i + 1] != 0) {
+            dsi_affine_bar(w + i * n, x, g[i], g[i + 1], w_bar + i * n, x_bar, n, 2);
+            i++;
+        } else {
+            dsi_affine_bar(w + i * n, x, g[i], 0, w_bar + i * n, x_bar, n, 1);
+        }
+    }
+}
+
+static void dsi_reverse_vars_tanh(const dsi_node *node, const ds_real *DSI_RESTRICT v,
+                                  ds_real *DSI_RESTRICT adj, size_t result)
+{
+    size_t i;
+    for (i = 0; i < node->b; i++)
+        if (adj[result + i] != 0)
+            adj[node->a + i] += dsi_product(adj[result + i], 1 - dsi_product(v[result + i], v[result + i]));
+}
+
+/* what a sweep found out */
+typedef struct dsi_sweep_report {
+    size_t node, top; /* where it stopped, and the values before that node */
+    int no_derivative; /* at that node */
+    int non_finite; /* a leaf has such an adjoint */
+} dsi_sweep_report;
+
+#define DSI_NONE dsi_no_derivative(g, &none)
+#undef DSI_ZERO
+#define DSI_ZERO dsi_zero(&drops)
+/* case DSI_OP_mul, no constants: g, v of the result, a, b of the operands; a and b gain what the table
+   says */
+#define DSI_BITS(constants) (((constants) & 1) + ((constants) >> 1 & 1) + ((constants) >> 2 & 1))
+#define DSI_BEGIN(R, constants) \
+    { \
+        int none = 0, drops = 0; \
+        const size_t width = DSI_WIDTH(R), result = top - width; \
+        const DSI_TYPE_##R v = dsi_load_##R(val + result), g = dsi_load_##R(adj + result); \
+        top = result - DSI_BITS(constants); \
+        (void)v; \
+        (void)g; \
+        if (careful && dsi_all_zero(adj + result, width)) break;
+#define DSI_END \
+        if (drops && !careful && !dsi_all_finite(adj + result, width)) r->non_finite = 1; \
+        if (none) { \
+            r->no_derivative = 1; \
+            goto stop; \
+        } \
+        break; \
+    }
+#define DSI_CASE_1(name, R, A, da) \
+    case DSI_CODE(DSI_OP_##name, 0): \
+        DSI_BEGIN(R, 0) \
+        const DSI_TYPE_##A a = dsi_load_##A(val + node->a); \
+        (void)a; \
+        dsi_gain_##A(adj + node->a, da); \
+        DSI_END
+#define DSI_CASE_2(name, constants, R, A, B, da, db) \
+    case DSI_CODE(DSI_OP_##name, constants): \
+        DSI_BEGIN(R, constants) \
+        const DSI_TYPE_##A a = dsi_load_##A(val + node->a); \
+        const DSI_TYPE_##B b = dsi_load_##B(val + node->b); \
+        (void)a; \
+        (void)b; \
+        if (!((constants) & 1)) dsi_gain_##A(adj + node->a, da); \
+        if (!((constants) & 2)) dsi_gain_##B(adj + node->b, db); \
+        DSI_END
+#define DSI_CASE_3(name, constants, R, A, B, C, da, db, dc) \
+    case DSI_CODE(DSI_OP_##name, constants): \
+        DSI_BEGIN(R, constants) \
+        const DSI_TYPE_##A a = dsi_load_##A(val + node->a); \
+        const DSI_TYPE_##B b = dsi_load_##B(val + node->b); \
+        const DSI_TYPE_##C c = dsi_load_##C(val + node->c); \
+        (void)a; \
+        (void)b; \
+        (void)c; \
+        if (!((constants) & 1)) dsi_gain_##A(adj + node->a, da); \
+        if (!((constants) & 2)) dsi_gain_##B(adj + node->b, db); \
+        if (!((constants) & 4)) dsi_gain_##C(adj + node->c, dc); \
+        DSI_END
+/* a case for each choice of constant operands; only numbers can be constants */
+#define DSI_IF_r1(cases) cases
+#define DSI_IF_r3(cases)
+#define DSI_IF_r4(cases)
+#define DSI_IF_r9(cases)
+#define DSI_EACH_1(name, R, A, da) DSI_CASE_1(name, R, A, da)
+#define DSI_EACH_2(name, R, A, B, da, db) \
+    DSI_CASE_2(name, 0, R, A, B, da, db) \
+    DSI_IF_##A(DSI_CASE_2(name, 1, R, A, B, da, db)) \
+    DSI_IF_##B(DSI_CASE_2(name, 2, R, A, B, da, db))
+#define DSI_EACH_3(name, R, A, B, C, da, db, dc) \
+    DSI_CASE_3(name, 0, R, A, B, C, da, db, dc) \
+    DSI_IF_##A(DSI_CASE_3(name, 1, R, A, B, C, da, db, dc)) \
+    DSI_IF_##B(DSI_CASE_3(name, 2, R, A, B, C, da, db, dc)) \
+    DSI_IF_##C(DSI_CASE_3(name, 4, R, A, B, C, da, db, dc)) \
+    DSI_IF_##A(DSI_IF_##B(DSI_CASE_3(name, 3, R, A, B, C, da, db, dc))) \
+    DSI_IF_##A(DSI_IF_##C(DSI_CASE_3(name, 5, R, A, B, C, da, db, dc))) \
+    DSI_IF_##B(DSI_IF_##C(DSI_CASE_3(name, 6, R, A, B, C, da, db, dc)))
+
+/* Walks from node `end` down to `begin`, with r->top values before `end`. The rule that a zero adjoint
+   contributes nothing matters only where a partial derivative is not finite: then 0 * inf = NaN arrives at
+   the leaves. So the first sweep goes without looking; if it ends badly, a careful one looks at each
+   adjoint. Where both end well they agree bit for bit, since adding 0 * finite = +-0 to a sum that began
+   as +0 changes nothing. (Columns with a zero can drop a NaN on its way: they look.) */
+static void dsi_sweep(ds_tape *tape, size_t begin, size_t end, int careful, dsi_sweep_report *r)
+{
+    const dsi_node *const nodes = tape->rec.nodes;
+    const ds_real *DSI_RESTRICT const val = tape->rec.values;
+    ds_real *DSI_RESTRICT const adj = tape->adjoints;
+    const dsi_node *node = nodes + end;
+    size_t top = r->top;
+    while (node > nodes + begin) {
+        node--;
+        switch (node->op) {
+        DSI_EVERY_DERIVATIVE
+        case DSI_CODE(DSI_OP_leaves, 0):
+            top -= node->a;
+            if (!dsi_all_finite(adj + top, node->a)) r->non_finite = 1;
+            break;
+        case DSI_CODE(DSI_OP_epoch, 0):
+            break;
+        case DSI_CODE(DSI_OP_affine, 0):
+            top -= (node - 1)->op;
+            dsi_reverse_affine(node, val, adj, top);
+            node--;
+            break;
+        case DSI_CODE(DSI_OP_vars_tanh, 0):
+            top -= node->b;
+            dsi_reverse_vars_tanh(node, val, adj, top);
+            break;
+        default: {
+            const dsi_list_view list = dsi_view_list(node);
+            top -= list.width;
+            dsi_reverse_list(node->op / 8u, &list, val, adj, top);
+            top -= list.held;
+            node -= list.data;
+        }
+        }
+    }
+stop:
+    r->node = (size_t)(node - nodes);
+    r->top = top;
+}
+#undef DSI_NONE
+#undef DSI_ZERO
+#define DSI_ZERO DSI_K(0.0)
+#undef DSI_BITS
+#undef DSI_BEGIN
+#undef DSI_END
+#undef DSI_CASE_1
+#undef DSI_CASE_2
+#undef DSI_CASE_3
+#undef DSI_IF_r1
+#undef DSI_IF_r3
+#undef DSI_IF_r4
+#undef DSI_IF_r9
+#undef DSI_EACH_1
+#undef DSI_EACH_2
+#undef DSI_EACH_3
+
+static void dsi_seed(ds_tape *tape, const ds_var *f, const ds_real *seeds, size_t n)
+{
+    size_t i;
+    memset(tape->adjoints, 0, tape->rec.n_values * sizeof *tape->adjoints);
+    for (i = 0; i < n; i++)
+        if (f[i].rec) tape->adjoints[dsi_slot(f[i])] += seeds[i];
+}
+
+/* a value that is not finite came from somewhere: follow it to the first operation that made one of finite
+   operands */
+static ds_result dsi_blame_value(ds_tape *tape, size_t slot)
+{
+    size_t top = tape->rec.n_values, k = tape->rec.n_nodes, i, from = slot;
+    dsi_text t;
+    do {
+        slot = from;
+        k = dsi_find_node(tape, k, &top, slot) + 1;
+        for (i = 0; (from = dsi_operand_slot(tape->rec.nodes + k - 1, i)) != (size_t)-1; i++)
+            if (!dsi_is_finite(tape->rec.values[from])) break;
+    } while (from != (size_t)-1 && from < top - dsi_extent_of(tape->rec.nodes + k - 1).width -
+                                             dsi_extent_of(tape->rec.nodes + k - 1).held);
+    t = dsi_refuse(tape, DSIM_ERROR_NON_FINITE, k - 1);
+    dsi_put(&t, "ds_backward: first non-finite value: ");
+    dsi_describe(tape, &t, k - 1, top);
+    return dsi_refused(tape, &t);
+}
+
+/* sweep again, node by node, to the first that makes a non-finite adjoint of a finite one */
+static ds_result dsi_blame_adjoint(ds_tape *tape, const ds_var *f, const ds_real *seeds, size_t n, size_t k,
+                                   size_t top)
+{
+    dsi_sweep_report r;
+    dsi_text t;
+    memset(&r, 0, sizeof r);
+    r.top = top;
+    dsi_seed(tape, f, seeds, n);
+    for (r.node = k; r.node;) {
+        const size_t before = r.top, now = r.node - 1;
+        const dsi_node *const node = tape->rec.nodes + now;
+        size_t i, slot;
+        dsi_sweep(tape, now - dsi_extent_of(node).data, now + 1, 1, &r);
+        for (i = 0; (slot = dsi_operand_slot(node, i)) != (size_t)-1; i++) {
+            if (dsi_is_finite(tape->adjoints[slot])) continue;
+            t = dsi_refuse(tape, DSIM_ERROR_NON_FINITE, now);
+            dsi_put(&t, "ds_backward: first non-finite adjoint: ");
+            dsi_describe(tape, &t, now, before);
+            dsi_put(&t, ", adjoint ");
+            dsi_put_real(&t, (double)tape->adjoints[before - dsi_extent_of(node).width]);
+            return dsi_refused(tape, &t);
+        }
+    }
+    return DSIM_OK;
+}
+
+/* the tape of f, or the reason why there is none; which is DSIM_OK for a tape with an error */
+static ds_result dsi_check_outputs(const ds_var *f, const ds_real *seeds, size_t n, ds_tape **tape)
+{
+    size_t i;
+    *tape = f && seeds ? dsi_choose_tape(f, n) : NULL;
+    if (!*tape) return f && seeds && n ? DSIM_ERROR_NO_RECORDER : DSIM_ERROR_ARGUMENT;
+    if ((*tape)->error.code) return (*tape)->error.code;
+    for (i = 0; i < n; i++) {
+        if (f[i].rec && dsi_check_operand(*tape, f[i], i + 1, "backward")) return (*tape)->error.code;
+        if (!dsi_is_finite(seeds[i]))
+            return dsi_refuse_at(*tape, DSIM_ERROR_NON_FINITE, i, "backward", ": seed ");
+        if (f[i].rec && !dsi_is_finite((*tape)->rec.values[dsi_slot(f[i])]))
+            return dsi_blame_value(*tape, dsi_slot(f[i]));
+    }
+    return DSIM_OK;
+}
+
+DIFFSIM_API ds_result (ds_backward_many)(const ds_var *f, const ds_real *seeds, size_t n)
+{
+    ds_tape *tape;
+    ds_result result = dsi_check_outputs(f, seeds, n, &tape);
+    dsi_sweep_report r;
+    size_t i, last = 0, top, k;
+    if (result) return result;
+    tape->n_gradients = 0;
+    if (tape->cap_adjoints < tape->rec.n_values) {
+        void *adjoints = tape->adjoints;
+        result = dsi_grow(&tape->desc.allocator, &adjoints, &tape->cap_adjoints, tape->cap_values,
+                          tape->cap_values, sizeof *tape->adjoints);
+        tape->adjoints = (ds_real *)adjoints;
+        if (result) return dsi_refuse_at(tape, result, tape->rec.n_values, "backward", ": adjoints wanted: ");
+    }
+    dsi_seed(tape, f, seeds, n);
+    for (i = 0; i < n; i++) {
+        if (!f[i].rec) continue;
+        if (!dsi_is_finite(tape->adjoints[dsi_slot(f[i])]))
+            return dsi_refuse_at(tape, DSIM_ERROR_NON_FINITE, i, "backward", ": sum of seeds of output ");
+        if (dsi_slot(f[i]) > last) last = dsi_slot(f[i]);
+    }
+    top = tape->rec.n_values;
+    k = dsi_find_node(tape, tape->rec.n_nodes, &top, last) + 1; /* later nodes have no part */
+    for (;; dsi_seed(tape, f, seeds, n)) {
+        const int careful = tape->careful;
+        memset(&r, 0, sizeof r);
+        r.top = top;
+        dsi_sweep(tape, 0, k, careful, &r);
+        tape->careful |= r.no_derivative || r.non_finite;
+        if (careful || !tape->careful) break;
+    }
+    if (r.no_derivative) {
+        const dsi_extent taken = dsi_extent_of(tape->rec.nodes + r.node);
+        dsi_text t = dsi_refuse(tape, DSIM_ERROR_NOT_DIFFERENTIABLE, r.node);
+        dsi_put(&t, "ds_backward: ");
+        dsi_describe(tape, &t, r.node, r.top + taken.held + taken.width);
+        return dsi_refused(tape, &t);
+    }
+    if (r.non_finite) return dsi_blame_adjoint(tape, f, seeds, n, k, top);
+    tape->n_gradients = tape->rec.n_values;
+    return DSIM_OK;
+}
+
+DIFFSIM_API ds_result (ds_backward)(ds_var f)
+{
+    const ds_real one = 1;
+    return ds_backward_many(&f, &one, 1);
+}
+
+/* Reading. */
+
+/* the tape on which a variable of some kind is good, or NULL */
+static ds_tape *dsi_good_tape(ds_var var)
+{
+    ds_tape *const tape = var.rec ? dsi_tape_of(var.rec) : NULL;
+    return tape && dsi_is_alive(tape, var) ? tape : NULL;
+}
+
+static void dsi_read(ds_var var, int gradient, ds_real *out, size_t n)
+{
+    const ds_tape *const tape = dsi_good_tape(var);
+    const int there = tape && (!gradient || dsi_slot(var) < tape->n_gradients);
+    size_t i;
+    if (there && n)
+        memcpy(out, (gradient ? tape->adjoints : tape->rec.values) + dsi_slot(var), n * sizeof *out);
+    for (i = 0; !there && i < n; i++) out[i] = dsi_nan();
+}
+
+DIFFSIM_API ds_real ds_value(ds_var var)
+{
+    ds_real r;
+    if (!var.rec) return (ds_real)var.is.number;
+    dsi_read(var, 0, &r, 1);
+    return r;
+}
+
+DIFFSIM_API ds_real ds_grad(ds_var var)
+{
+    ds_real r;
+    dsi_read(var, 1, &r, 1);
+    return r;
+}
+
+/* ds_v3 ds_value3(ds_var3 var) { read 3 numbers }, and so on */
+#define DSI_READER(function, kind, gradient) \
+    DIFFSIM_API DSI_TYPE_##kind function(DSI_HANDLE_##kind var) \
+    { \
+        ds_real r[DSI_WIDTH(kind)]; \
+        dsi_read(dsi_any_##kind(var), gradient, r, DSI_WIDTH(kind)); \
+        return dsi_load_##kind(r); \
+    }
+DSI_READER(ds_value3, r3, 0)
+DSI_READER(ds_value4, r4, 0)
+DSI_READER(ds_value33, r9, 0)
+DSI_READER(ds_grad3, r3, 1)
+DSI_READER(ds_grad4, r4, 1)
+DSI_READER(ds_grad33, r9, 1)
+#undef DSI_READER
+
+DIFFSIM_API ds_result ds_values(ds_vars vars, ds_real *out)
+{
+    const ds_tape *const tape = dsi_good_tape(dsi_first_of(vars));
+    if (!vars.rec) return DSIM_ERROR_NO_RECORDER;
+    if (!tape)
+        return dsi_tape_of(vars.rec)->error.code ? dsi_tape_of(vars.rec)->error.code : DSIM_ERROR_STALE;
+    if (!out) return DSIM_ERROR_ARGUMENT;
+    dsi_read(dsi_first_of(vars), 0, out, vars.n);
+    return DSIM_OK;
+}
+
+DIFFSIM_API ds_result ds_grads(ds_vars vars, ds_real *out)
+{
+    const ds_tape *const tape = dsi_good_tape(dsi_first_of(vars));
+    if (!vars.rec) return DSIM_ERROR_NO_RECORDER;
+    if (dsi_tape_of(vars.rec)->error.code) return dsi_tape_of(vars.rec)->error.code;
+    if (!tape) return DSIM_ERROR_STALE;
+    if (!out) return DSIM_ERROR_ARGUMENT;
+    if (vars.n && (uint32_t)vars.at >= tape->n_gradients) return DSIM_ERROR_ORDER;
+    dsi_read(dsi_first_of(vars), 1, out, vars.n);
+    return DSIM_OK;
+}
+
+/* >>impl 16 checks -------------------------------------------------------------------------------- */
+
+/* everything a check works on */
+typedef struct dsi_check {
+    ds_function *function;
+    void *user;
+    const ds_real *x;
+    size_t n, most;
+    ds_real *gradient, *direction, *moved; /* [n] each */
+    double epsilon, step, tolerance;
+    ds_check_report *report;
+} dsi_check;
+
+static double dsi_magnitude(double x) { return x < 0 ? -x : x; }
+static double dsi_larger(double x, double y) { return x > y ? x : y; }
+
+/* a verdict that ends the check: "<what><index>: <sentence>" */
+static ds_result dsi_check_ends(ds_check_report *report, ds_result code, const char *what, size_t index)
+{
+    dsi_text t = dsi_text_into(report->text, sizeof report->text);
+    report->result = code;
+    dsi_put(&t, "ds_check_gradient: ");
+    dsi_put(&t, what);
+    dsi_put_size(&t, index);
+    dsi_put(&t, ": ");
+    dsi_put(&t, ds_result_text(code));
+    return code;
+}
+
+/* f and its gradient at x, finite, and the same value again without the gradient */
+static ds_result dsi_check_start(const dsi_check *c)
+{
+    ds_check_report *const r = c->report;
+    ds_real value = dsi_nan(), again = dsi_nan();
+    size_t bad = dsi_first_non_finite(c->x, c->n);
+    ds_result result;
+    if (bad < c->n) return dsi_check_ends(r, DSIM_ERROR_NON_FINITE, "x, entry ", bad);
+    memcpy(c->moved, c->x, c->n * sizeof *c->moved);
+    result = c->function(c->user, c->moved, c->n, &value, c->gradient);
+    if (result)
+        return dsi_check_ends(r, result, "the function failed at x, asked for a gradient of entries ", c->n);
+    bad = dsi_first_non_finite(c->gradient, c->n);
+    if (bad < c->n) return dsi_check_ends(r, DSIM_ERROR_NON_FINITE, "the gradient, entry ", bad);
+    result = c->function(c->user, c->moved, c->n, &again, NULL);
+    if (result)
+        return dsi_check_ends(r, result, "the function failed at x, asked for the value only, call ", 2);
+    if (!dsi_is_finite(value)) return dsi_check_ends(r, DSIM_ERROR_NON_FINITE, "the value at x, call ", 1);
+    if (memcmp(&value, &again, sizeof value) != 0)
+        return dsi_check_ends(r, DSIM_ERROR_ARGUMENT,
+                              "the same x gave another value without the gradient, call ", 2);
+    r->value = (double)value;
+    return DSIM_OK;
+}
+
+/* Remainders along a random direction for halving h, and their order: the slope of the last four above the
+   noise. Steps that leave the domain (a value that is not finite, or an error) are left out. */
+static void dsi_taylor_test(const dsi_check *c, ds_rng rng)
+{
+    ds_check_report *const r = c->report;
+    double along = 0, sum = 0, h = 1.0 / 32;
+    int k, first, last, from;
+    size_t i;
+    for (i = 0; i < c->n; i++) {
+        c->direction[i] =
+            (2 * ds_rng_uniform(&rng) - 1) * (ds_real)dsi_larger(1, dsi_magnitude((double)c->x[i]));
+        along += (double)c->gradient[i] * (double)c->direction[i];
+        sum += dsi_magnitude((double)c->gradient[i]) * dsi_larger(1, dsi_magnitude((double)c->x[i]));
+    }
+    r->noise = 32 * c->epsilon * (dsi_magnitude(r->value) + sum) + DBL_MIN; /* of the values and of x + h p */
+    for (k = 0; k < DSIM_CHECK_LEVELS; k++, h /= 2) {
+        ds_real value = dsi_nan();
+        for (i = 0; i < c->n; i++) c->moved[i] = (ds_real)((double)c->x[i] + h * (double)c->direction[i]);
+        r->steps[k] = h;
+        r->remainders[k] = (double)dsi_nan();
+        if (!c->function(c->user, c->moved, c->n, &value, NULL) && dsi_is_finite(value))
+            r->remainders[k] = dsi_magnitude((double)value - r->value - h * along);
+    }
+    for (k = 0; k < DSIM_CHECK_LEVELS && !dsi_double_is_finite(r->remainders[k]);) k++;
+    for (first = k; k < DSIM_CHECK_LEVELS && r->remainders[k] > r->noise;) k++;
+    last = k - 1;
+    from = last - first > 3 ? last - 3 : first;
+    r->slope = last > from
+                   ? log(r->remainders[from] / r->remainders[last]) / log(r->steps[from] / r->steps[last])
+                   : (double)dsi_nan();
+}
+
+/* f at x with entry i moved to `to` */
+static ds_result dsi_moved_value(const dsi_check *c, size_t i, ds_real to, double *value)
+{
+    ds_real v = dsi_nan();
+    ds_result result;
+    c->moved[i] = to;
+    result = c->function(c->user, c->moved, c->n, &v, NULL);
+    c->moved[i] = c->x[i];
+    if (result)
+        return dsi_check_ends(c->report, result, "the function failed near x, with a change of entry ", i);
+    if (!dsi_is_finite(v))
+        return dsi_check_ends(c->report, DSIM_ERROR_NON_FINITE, "the value near x, entry ", i);
+    *value = (double)v;
+    return DSIM_OK;
+}
+
+/* (f(x + h) - f(x - h)) / 2h along entry i, and how much the gradient bends within the step */
+static ds_result dsi_central_difference(const dsi_check *c, size_t i, double h, double *difference,
+                                        double *bend)
+{
+    const ds_real up = (ds_real)((double)c->x[i] + h), down = (ds_real)((double)c->x[i] - h);
+    double above = 0, below = 0;
+    ds_result result = DSIM_OK;
+    if (!(up > down))
+        return dsi_check_ends(c->report, DSIM_ERROR_ARGUMENT, "the step vanishes beside x, entry ", i);
+    result = dsi_moved_value(c, i, up, &above);
+    if (!result) result = dsi_moved_value(c, i, down, &below);
+    if (result) return result;
+    *difference = (above - below) / ((double)up - (double)down);
+    *bend = dsi_magnitude(above - 2 * c->report->value + below) / h;
+    return DSIM_OK;
+}
+
+/* Central differences of up to `most` entries, spread evenly. One that seems off is taken again with half
+   the step and extrapolated (Richardson), since its own error falls with the square. An entry is wrong if it
+   misses by the tolerance times the scale, the largest entry or change of one within a step (nearly zero at
+   a minimum is not wrong); or if it misses by a thousandth of itself, however small it is, as long as that
+   is more than rounding. */
+static ds_result dsi_difference_test(const dsi_check *c)
+{
+    ds_check_report *const r = c->report;
+    const double rounding = c->epsilon / c->step * 100;
+    double worst = -1, worst_alone = -1;
+    size_t k, alone = 0;
+    r->checked = dsi_least(c->n, c->most);
+    memcpy(c->moved, c->x, c->n * sizeof *c->moved);
+    for (k = 0; k < r->checked; k++) {
+        const size_t i = r->checked < c->n ? (size_t)((double)k * ((double)c->n / (double)r->checked)) : k;
+        const double h = c->step * dsi_larger(1, dsi_magnitude((double)c->x[i])), g = (double)c->gradient[i];
+        double difference, bend, half, half_bend, miss, own;
+        ds_result result = dsi_central_difference(c, i, h, &difference, &bend);
+        if (!result && dsi_magnitude(g - difference) > c->tolerance / 4 * dsi_magnitude(g)) {
+            result = dsi_central_difference(c, i, h / 2, &half, &half_bend);
+            if (!result && dsi_magnitude(g - (4 * half - difference) / 3) < dsi_magnitude(g - difference))
+                difference = (4 * half - difference) / 3;
+        }
+        if (result) return result;
+        c->direction[i] = (ds_real)difference;
+        own = dsi_larger(dsi_magnitude(g), dsi_larger(dsi_magnitude(difference), bend));
+        r->scale = dsi_larger(r->scale, own);
+        miss = dsi_magnitude(g - difference) - 4 * c->epsilon * dsi_magnitude(r->value) / h;
+        if (miss > worst || k == 0) worst = miss, r->worst_entry = i;
+        miss -= 60 * c->epsilon * dsi_magnitude(r->value) / h + 1e-3 * own;
+        if (miss > worst_alone) worst_alone = miss, alone = i;
+    }
+    r->result = worst > c->tolerance * r->scale ? DSIM_ERROR_WRONG_GRADIENT : DSIM_OK;
+    if (!r->result && worst_alone > rounding * r->scale) {
+        r->result = DSIM_ERROR_WRONG_GRADIENT;
+        r->worst_entry = alone;
+    }
+    r->worst_gradient = (double)c->gradient[r->worst_entry];
+    r->worst_difference = (double)c->direction[r->worst_entry];
+    worst = dsi_magnitude(r->worst_gradient - r->worst_difference);
+    r->worst_error = r->scale > 0 ? worst / r->scale : 0;
+    return DSIM_OK;
+}
+
+static void dsi_put_verdict(const dsi_check *c)
+{
+    ds_check_report *const r = c->report;
+    const int kink = !r->result && r->slope < 1.5; /* false for NaN */
+    const double miss = dsi_magnitude(r->worst_gradient - r->worst_difference);
+    const double own = dsi_larger(dsi_magnitude(r->worst_gradient), dsi_magnitude(r->worst_difference));
+    dsi_text t = dsi_text_into(r->text, sizeof r->text);
+    if (kink) r->result = DSIM_ERROR_WRONG_GRADIENT;
+    dsi_put(&t,
+            kink ? "the differences fit, but f has a kink or jump near x, or an entry not checked is wrong: "
+            : r->result ? "the gradient is wrong: "
+                        : "the gradient is right: ");
+    if (!r->result || kink) {
+        dsi_put_size(&t, r->checked);
+        dsi_put(&t, " of ");
+        dsi_put_size(&t, c->n);
+        dsi_put(&t, " entries within ");
+        dsi_put_real(&t, r->worst_error);
+        dsi_put(&t, " of central differences");
+        if (!(r->scale > 0)) dsi_put(&t, " (all are zero)");
+    } else {
+        dsi_put(&t, "entry ");
+        dsi_put_size(&t, r->worst_entry);
+        dsi_put(&t, " is ");
+        dsi_put_real(&t, r->worst_gradient);
+        dsi_put(&t, ", its central difference is ");
+        dsi_put_real(&t, r->worst_difference);
+        dsi_put(&t, " (relative error ");
+        dsi_put_real(&t, miss / own);
+        dsi_put(&t, ")");
+    }
+    if (dsi_double_is_finite(r->slope)) {
+        dsi_put(&t, ", the Taylor remainder falls with slope ");
+        dsi_put_real(&t, (double)(long)(r->slope * 100 + (r->slope < 0 ? -0.5 : 0.5)) / 100);
+        dsi_put(&t, " (2 is right, 1 is wrong)");
+    } else {
+        dsi_put(&t, ", the Taylor remainder is rounding only");
+    }
+}
+
+DIFFSIM_API ds_result ds_check_gradient(ds_function *function, void *user, const ds_real *x, size_t n,
+                                        const ds_check_desc *desc, ds_check_report *report)
+{
+    ds_check_desc d;
+    dsi_check c;
+    ds_arena scratch;
+    ds_result result;
+    DIFFSIM_ASSERT(report);
+    if (!report) return DSIM_ERROR_ARGUMENT;
+    memset(report, 0, sizeof *report);
+    memset(&d, 0, sizeof d);
+    if (desc) d = *desc;
+    if (!function || !x || !n)
+        return dsi_check_ends(report, DSIM_ERROR_ARGUMENT, "function, x or n is missing, n = ", n);
+    if (!(d.step >= 0 && d.step < 1) || !(d.tolerance >= 0 && dsi_double_is_finite(d.tolerance)))
+        return dsi_check_ends(report, DSIM_ERROR_ARGUMENT, "desc: 0 <= step < 1 and tolerance >= 0, n = ", n);
+    memset(&c, 0, sizeof c);
+    c.function = function;
+    c.user = user;
+    c.x = x;
+    c.n = n;
+    c.most = d.max_entries ? d.max_entries : 1000;
+    c.epsilon = sizeof(ds_real) == 4 ? (double)FLT_EPSILON : DBL_EPSILON;
+    c.step = d.step > 0 ? d.step : pow(c.epsilon, 1.0 / 3);
+    c.tolerance = d.tolerance > 0 ? d.tolerance : pow(c.epsilon, 0.4);
+    c.report = report;
+    ds_arena_create(&scratch, &d.allocator, 1);
+    c.gradient = (ds_real *)ds_arena_alloc(&scratch, n, sizeof *c.gradient);
+    c.direction = (ds_real *)ds_arena_alloc(&scratch, n, sizeof *c.direction);
+    c.moved = (ds_real *)ds_arena_alloc(&scratch, n, sizeof *c.moved);
+    if (!c.gradient || !c.direction || !c.moved) {
+        result = dsi_check_ends(report, scratch.error.code, "scratch for three vectors of ", n);
+    } else {
+        result = dsi_check_start(&c);
+        if (!result) dsi_taylor_test(&c, ds_rng_make(d.seed, 0));
+        if (!result) result = dsi_difference_test(&c);
+        if (!result) dsi_put_verdict(&c);
+    }
+    ds_arena_destroy(&scratch);
+    return report->result;
+}
+
+/* >>impl end */
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* DIFFSIM_IMPLEMENTATION */
+
+/* Under DIFFSIM_DEBUG each recording call first tells the recorder of its operands where it stands. */
+#if defined(DIFFSIM_DEBUG) && !defined(DSI_DEBUG_PART)
+#define DSI_DEBUG_PART
+DSI_INLINE void dsi_here(ds_recorder *rec, const char *file, int line)
+{
+    if (!rec) return;
+    rec->file = file;
+    rec->line = line;
+}
+/* DSI_INLINE ds_var dsi_here_r1(ds_var var, file, line) { tell its recorder; return var; } */
+#define DSI_ROW(kind, type, recorder) \
+    DSI_INLINE type dsi_here_##kind(type var, const char *file, int line) \
+    { \
+        dsi_here(recorder, file, line); \
+        return var; \
+    }
+DSI_ROW(r1, ds_var, var.rec)
+DSI_ROW(r3, ds_var3, var.rec)
+DSI_ROW(r4, ds_var4, var.rec)
+DSI_ROW(r9, ds_var33, var.rec)
+DSI_ROW(block, ds_vars, var.rec)
+DSI_ROW(tape, ds_tape *, (ds_recorder *)(void *)var) /* a tape begins with its recorder */
+#undef DSI_ROW
+#define DSI_HERE(kind, var) dsi_here_##kind(var, __FILE__, __LINE__)
+#define DSI_HERE_1(name, A, p) (name)(DSI_HERE(A, p))
+#define DSI_HERE_2(name, A, B, p, q) (name)(DSI_HERE(A, p), DSI_HERE(B, q))
+#define DSI_HERE_3(name, A, B, C, p, q, s) (name)(DSI_HERE(A, p), DSI_HERE(B, q), DSI_HERE(C, s))
+#define ds_neg(p) DSI_HERE_1(ds_neg, r1, p)
+#define ds_abs(p) DSI_HERE_1(ds_abs, r1, p)
+#define ds_sign(p) DSI_HERE_1(ds_sign, r1, p)
+#define ds_floor(p) DSI_HERE_1(ds_floor, r1, p)
+#define ds_stop_gradient(p) DSI_HERE_1(ds_stop_gradient, r1, p)
+#define ds_sqrt(p) DSI_HERE_1(ds_sqrt, r1, p)
+#define ds_safe_sqrt(p) DSI_HERE_1(ds_safe_sqrt, r1, p)
+#define ds_cbrt(p) DSI_HERE_1(ds_cbrt, r1, p)
+#define ds_rsqrt(p) DSI_HERE_1(ds_rsqrt, r1, p)
+#define ds_square(p) DSI_HERE_1(ds_square, r1, p)
+#define ds_recip(p) DSI_HERE_1(ds_recip, r1, p)
+#define ds_exp(p) DSI_HERE_1(ds_exp, r1, p)
+#define ds_expm1(p) DSI_HERE_1(ds_expm1, r1, p)
+#define ds_log(p) DSI_HERE_1(ds_log, r1, p)
+#define ds_log1p(p) DSI_HERE_1(ds_log1p, r1, p)
+#define ds_sin(p) DSI_HERE_1(ds_sin, r1, p)
+#define ds_cos(p) DSI_HERE_1(ds_cos, r1, p)
+#define ds_tan(p) DSI_HERE_1(ds_tan, r1, p)
+#define ds_asin(p) DSI_HERE_1(ds_asin, r1, p)
+#define ds_acos(p) DSI_HERE_1(ds_acos, r1, p)
+#define ds_atan(p) DSI_HERE_1(ds_atan, r1, p)
+#define ds_sinh(p) DSI_HERE_1(ds_sinh, r1, p)
+#define ds_cosh(p) DSI_HERE_1(ds_cosh, r1, p)
+#define ds_tanh(p) DSI_HERE_1(ds_tanh, r1, p)
+#define ds_sigmoid(p) DSI_HERE_1(ds_sigmoid, r1, p)
+#define ds_softplus(p) DSI_HERE_1(ds_softplus, r1, p)
+#define ds_erf(p) DSI_HERE_1(ds_erf, r1, p)
+#define ds_relu(p) DSI_HERE_1(ds_relu, r1, p)
+#define ds_smooth_step(p) DSI_HERE_1(ds_smooth_step, r1, p)
+#define ds_add(p, q) DSI_HERE_2(ds_add, r1, r1, p, q)
+#define ds_sub(p, q) DSI_HERE_2(ds_sub, r1, r1, p, q)
+#define ds_mul(p, q) DSI_HERE_2(ds_mul, r1, r1, p, q)
+#define ds_div(p, q) DSI_HERE_2(ds_div, r1, r1, p, q)
+#define ds_min(p, q) DSI_HERE_2(ds_min, r1, r1, p, q)
+#define ds_max(p, q) DSI_HERE_2(ds_max, r1, r1, p, q)
+#define ds_pow(p, q) DSI_HERE_2(ds_pow, r1, r1, p, q)
+#define ds_powi(p, q) DSI_HERE_2(ds_powi, r1, r1, p, q)
+#define ds_hypot(p, q) DSI_HERE_2(ds_hypot, r1, r1, p, q)
+#define ds_atan2(p, q) DSI_HERE_2(ds_atan2, r1, r1, p, q)
+#define ds_safe_norm(p, q) DSI_HERE_2(ds_safe_norm, r1, r1, p, q)
+#define ds_safe_div(p, q) DSI_HERE_2(ds_safe_div, r1, r1, p, q)
+#define ds_smooth_abs(p, q) DSI_HERE_2(ds_smooth_abs, r1, r1, p, q)
+#define ds_lt(p, q) DSI_HERE_2(ds_lt, r1, r1, p, q)
+#define ds_le(p, q) DSI_HERE_2(ds_le, r1, r1, p, q)
+#define ds_gt(p, q) DSI_HERE_2(ds_gt, r1, r1, p, q)
+#define ds_ge(p, q) DSI_HERE_2(ds_ge, r1, r1, p, q)
+#define ds_eq(p, q) DSI_HERE_2(ds_eq, r1, r1, p, q)
+#define ds_ne(p, q) DSI_HERE_2(ds_ne, r1, r1, p, q)
+#define ds_fma(p, q, s) DSI_HERE_3(ds_fma, r1, r1, r1, p, q, s)
+#define ds_clamp(p, q, s) DSI_HERE_3(ds_clamp, r1, r1, r1, p, q, s)
+#define ds_select(p, q, s) DSI_HERE_3(ds_select, r1, r1, r1, p, q, s)
+#define ds_smooth_min(p, q, s) DSI_HERE_3(ds_smooth_min, r1, r1, r1, p, q, s)
+#define ds_smooth_max(p, q, s) DSI_HERE_3(ds_smooth_max, r1, r1, r1, p, q, s)
+#define ds_pack3(p, q, s) DSI_HERE_3(ds_pack3, r1, r1, r1, p, q, s)
+#define ds_neg3(p) DSI_HERE_1(ds_neg3, r3, p)
+#define ds_add3(p, q) DSI_HERE_2(ds_add3, r3, r3, p, q)
+#define ds_sub3(p, q) DSI_HERE_2(ds_sub3, r3, r3, p, q)
+#define ds_scale3(p, q) DSI_HERE_2(ds_scale3, r3, r1, p, q)
+#define ds_axpy3(p, q, s) DSI_HERE_3(ds_axpy3, r1, r3, r3, p, q, s)
+#define ds_naxpy3(p, q, s) DSI_HERE_3(ds_naxpy3, r1, r3, r3, p, q, s)
+#define ds_lerp3(p, q, s) DSI_HERE_3(ds_lerp3, r3, r3, r1, p, q, s)
+#define ds_dot3(p, q) DSI_HERE_2(ds_dot3, r3, r3, p, q)
+#define ds_cross3(p, q) DSI_HERE_2(ds_cross3, r3, r3, p, q)
+#define ds_norm3(p) DSI_HERE_1(ds_norm3, r3, p)
+#define ds_safe_norm3(p) DSI_HERE_1(ds_safe_norm3, r3, p)
+#define ds_smooth_norm3(p, q) DSI_HERE_2(ds_smooth_norm3, r3, r1, p, q)
+#define ds_normalize3(p) DSI_HERE_1(ds_normalize3, r3, p)
+#define ds_safe_normalize3(p) DSI_HERE_1(ds_safe_normalize3, r3, p)
+#define ds_pack4(p, q) DSI_HERE_2(ds_pack4, r1, r3, p, q)
+#define ds_rotate3(p, q) DSI_HERE_2(ds_rotate3, r4, r3, p, q)
+#define ds_pack33(p, q, s) DSI_HERE_3(ds_pack33, r3, r3, r3, p, q, s)
+#define ds_add33(p, q) DSI_HERE_2(ds_add33, r9, r9, p, q)
+#define ds_outer33(p, q) DSI_HERE_2(ds_outer33, r3, r3, p, q)
+#define ds_matvec3(p, q) DSI_HERE_2(ds_matvec3, r9, r3, p, q)
+#define ds_tmatvec3(p, q) DSI_HERE_2(ds_tmatvec3, r9, r3, p, q)
+#define ds_vars_dot(p, q) DSI_HERE_2(ds_vars_dot, block, block, p, q)
+#define ds_affine(p, q, s) DSI_HERE_3(ds_affine, block, block, block, p, q, s)
+#define ds_vars_tanh(p) DSI_HERE_1(ds_vars_tanh, block, p)
+#define ds_vars_at(p, i) (ds_vars_at)(DSI_HERE(block, p), i)
+#define ds_vars_at3(p, i) (ds_vars_at3)(DSI_HERE(block, p), i)
+#define ds_vars_slice(p, i, n) (ds_vars_slice)(DSI_HERE(block, p), i, n)
+#define ds_input(t, x) (ds_input)(DSI_HERE(tape, t), x)
+#define ds_input3(t, x) (ds_input3)(DSI_HERE(tape, t), x)
+#define ds_input4(t, x) (ds_input4)(DSI_HERE(tape, t), x)
+#define ds_input33(t, x) (ds_input33)(DSI_HERE(tape, t), x)
+#define ds_inputs(t, x, n) (ds_inputs)(DSI_HERE(tape, t), x, n)
+#define ds_row(p, i) (ds_row)(DSI_HERE(r9, p), i)
+#define ds_backward(f) (ds_backward)(DSI_HERE(r1, f))
+#define ds_tape_rewind(t, mark) (ds_tape_rewind)(DSI_HERE(tape, t), mark)
+/* a list: the first entry that has a recorder is told */
+DSI_INLINE size_t dsi_here_list(const ds_var *x, size_t n, const char *file, int line)
+{
+    size_t i;
+    for (i = 0; x && i < n; i++)
+        if (x[i].rec) {
+            dsi_here(x[i].rec, file, line);
+            break;
+        }
+    return n;
+}
+DSI_INLINE ds_var dsi_here_sum(const ds_var *x, size_t n, const char *file, int line)
+{
+    return ds_sum(x, dsi_here_list(x, n, file, line));
+}
+DSI_INLINE ds_var dsi_here_weighted_sum(const ds_real *w, const ds_var *x, size_t n, const char *file,
+                                        int line)
+{
+    return ds_weighted_sum(w, x, dsi_here_list(x, n, file, line));
+}
+DSI_INLINE ds_var dsi_here_dot(const ds_var *a, const ds_var *b, size_t n, const char *file, int line)
+{
+    return ds_dot(a, b, dsi_here_list(b, dsi_here_list(a, n, file, line), file, line));
+}
+DSI_INLINE ds_var3 dsi_here_sum3(const ds_var3 *x, size_t n, const char *file, int line)
+{
+    if (x && n) dsi_here(x->rec, file, line);
+    return ds_sum3(x, n);
+}
+DSI_INLINE ds_var3 dsi_here_weighted_sum3(const ds_real *w, const ds_var3 *x, size_t n, const char *file,
+                                          int line)
+{
+    if (x && n) dsi_here(x->rec, file, line);
+    return ds_weighted_sum3(w, x, n);
+}
+DSI_INLINE ds_result dsi_here_backward(const ds_var *f, const ds_real *seeds, size_t n, const char *file,
+                                       int line)
+{
+    return ds_backward_many(f, seeds, dsi_here_list(f, n, file, line));
+}
+#define ds_backward_many(f, seeds, n) dsi_here_backward(f, seeds, n, __FILE__, __LINE__)
+#define ds_sum(x, n) dsi_here_sum(x, n, __FILE__, __LINE__)
+#define ds_weighted_sum(w, x, n) dsi_here_weighted_sum(w, x, n, __FILE__, __LINE__)
+#define ds_dot(a, b, n) dsi_here_dot(a, b, n, __FILE__, __LINE__)
+#define ds_sum3(x, n) dsi_here_sum3(x, n, __FILE__, __LINE__)
+#define ds_weighted_sum3(w, x, n) dsi_here_weighted_sum3(w, x, n, __FILE__, __LINE__)
+#endif /* DIFFSIM_DEBUG */
+
+/* Changes
+
+   0.1.0  the first gradient: base, maths, the table of operations, the tape, gradient checks
+
+   ----------------------------------------------------------------------------------------------------
+   This software is available under 2 licenses; choose whichever you prefer.
+   ----------------------------------------------------------------------------------------------------
+   ALTERNATIVE A - Public domain (www.unlicense.org)
+
+   This is free and unencumbered software released into the public domain. Anyone is free to copy, modify,
+   publish, use, compile, sell, or distribute this software, either in source code form or as a compiled
+   binary, for any purpose, commercial or non-commercial, and by any means.
+
+   In jurisdictions that recognize copyright laws, the author or authors of this software dedicate any and
+   all copyright interest in the software to the public domain. We make this dedication for the benefit of
+   the public at large and to the detriment of our heirs and successors. We intend this dedication to be an
+   overt act of relinquishment in perpetuity of all present and future rights to this software under
+   copyright law.
+
+   THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED, INCLUDING BUT NOT
+   LIMITED TO THE WARRANTIES OF MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN
+   NO EVENT SHALL THE AUTHORS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF
+   CONTRACT, TORT OR OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER
+   DEALINGS IN THE SOFTWARE.
+
+   For more information, please refer to <http://unlicense.org/>
+   ----------------------------------------------------------------------------------------------------
+   ALTERNATIVE B - MIT No Attribution
+
+   Permission is hereby granted, free of charge, to any person obtaining a copy of this software and
+   associated documentation files (the "Software"), to deal in the Software without restriction, including
+   without limitation the rights to use, copy, modify, merge, publish, distribute, sublicense, and/or sell
+   copies of the Software, and to permit persons to whom the Software is furnished to do so.
+
+   THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED, INCLUDING BUT NOT
+   LIMITED TO THE WARRANTIES OF MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN
+   NO EVENT SHALL THE AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY,
+   WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE
+   SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE. */

@@ -1,0 +1,413 @@
+/* bench.c - the tape against plain C: time and memory of a loss with its gradient.
+
+   build/bench [--reps N] [--tsv] [--strict]
+
+   Every contender is checked first; no time is printed unless all losses and gradients are right.
+   Then they take turns: in each repetition every contender takes one sample, so that a slow moment of a
+   shared machine falls on all of them, and a ratio is the median over the repetitions of two times taken
+   within the same one. Times are CPU times of this thread. Before a sample stands one evaluation that is not
+   counted: each finds the caches as it leaves them itself. --strict makes a missed target an error. */
+
+#define _POSIX_C_SOURCE 200809L
+
+#include "tape.h"
+#include "workloads.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define TOLERANCE  1e-10    /* of a loss by itself, of a gradient by its largest component */
+#define SAMPLE_NS  200e3    /* evaluations shorter than this are repeated within a sample */
+
+/* >>contenders ---- */
+
+typedef struct contender {
+    int         workload;
+    const char *name;
+    double    (*value)(workloads *);                /* one of these three */
+    double    (*adjoint)(workloads *, double *);
+    record_fn  *record;
+    double      max_adjoint, max_value, max_bytes;  /* targets: times as slow, bytes per op; 0 is none */
+} contender;
+
+static const contender contenders[] = {
+    { WL_A,  "plain value",  springs_value, NULL, NULL, 0, 0, 0 },
+    { WL_A,  "hand adjoint", NULL, springs_adjoint, NULL, 0, 0, 0 },
+    { WL_A,  "tape",         NULL, NULL, record_springs, 3.7, 0, 18 },
+    { WL_B,  "plain value",  tets_value, NULL, NULL, 0, 0, 0 },
+    { WL_B,  "hand adjoint", NULL, tets_adjoint, NULL, 0, 0, 0 },
+    { WL_B,  "tape",         NULL, NULL, record_tets, 3.8, 0, 0 },
+    { WL_B,  "tape, fused",  NULL, NULL, record_tets_fused, 3.0, 0, 0 },
+    { WL_C1, "plain value",  product_value, NULL, NULL, 0, 0, 0 },
+    { WL_C1, "hand adjoint", NULL, product_adjoint, NULL, 0, 0, 0 },
+    { WL_C1, "tape",         NULL, NULL, record_product, 0, 8, 0 },
+    { WL_C2, "plain value",  network_value, NULL, NULL, 0, 0, 0 },
+    { WL_C2, "hand adjoint", NULL, network_adjoint, NULL, 0, 0, 0 },
+    { WL_C2, "tape, dots",   NULL, NULL, record_network_dots, 0, 10, 0 },
+    { WL_C2, "tape, blocks", NULL, NULL, record_network_blocks, 0, 3.5, 0 },
+};
+
+enum { N_CONTENDERS = sizeof contenders / sizeof contenders[0] };
+
+typedef struct runner {
+    const contender *what;
+    const wl_facts  *facts;
+    recording        rec;
+    size_t           allocations;                   /* requests for memory by rec.tape so far */
+    double           loss, grad[WL_MAX_INPUTS];
+    int              inner;                         /* evaluations in a sample */
+    double          *total, *record;                /* [reps] ns per evaluation, and recording's part */
+} runner;
+
+typedef struct bench {
+    workloads w;
+    runner    runners[N_CONTENDERS];
+    double   *scratch;                              /* [reps] */
+    size_t    late_allocations;                     /* after the first repetition */
+    double    clock_ns;                             /* what reading the clock costs */
+    int       reps, tsv, strict;
+    int       missed;
+} bench;
+
+/* >>clock ---- */
+
+static double now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
+static double clock_cost(void)
+{
+    double least = 1e9;
+    for (int i = 0; i < 2000; i++) {
+        double start = now_ns(), end = now_ns();
+        if (end - start < least) least = end - start;
+    }
+    return least;
+}
+
+/* >>set up ---- */
+
+static void *count_and_resize(void *user, void *ptr, size_t old_bytes, size_t new_bytes)
+{
+    size_t *allocations = (size_t *)user;
+    (void)old_bytes;
+    if (new_bytes == 0) {
+        free(ptr);
+        return NULL;
+    }
+    ++*allocations;
+    return realloc(ptr, new_bytes);
+}
+
+static int runner_init(runner *r, const contender *what, int reps)
+{
+    r->what = what;
+    r->facts = &wl_table[what->workload];
+    r->total = (double *)calloc((size_t)reps, sizeof *r->total);
+    r->record = (double *)calloc((size_t)reps, sizeof *r->record);
+    if (what->record) {
+        ds_tape_desc desc;
+        memset(&desc, 0, sizeof desc);
+        desc.allocator.resize = count_and_resize;
+        desc.allocator.user = &r->allocations;
+        r->rec.tape = ds_tape_create(&desc);
+        if (!r->rec.tape) return 0;
+    }
+    return r->total && r->record;
+}
+
+static void bench_destroy(bench *b)
+{
+    for (int i = 0; i < N_CONTENDERS; i++) {
+        runner *r = &b->runners[i];
+        if (r->rec.tape) ds_tape_destroy(r->rec.tape);
+        free(r->total);
+        free(r->record);
+    }
+    free(b->scratch);
+    free(b);
+}
+
+static bench *bench_create(int reps)
+{
+    bench *b = (bench *)calloc(1, sizeof *b);
+    if (!b) return NULL;
+    b->reps = reps;
+    b->clock_ns = clock_cost();
+    b->scratch = (double *)calloc((size_t)reps, sizeof *b->scratch);
+    workloads_make(&b->w);
+    int ok = b->scratch != NULL;
+    for (int i = 0; i < N_CONTENDERS; i++) ok = runner_init(&b->runners[i], &contenders[i], reps) && ok;
+    if (ok) return b;
+    bench_destroy(b);
+    return NULL;
+}
+
+/* >>check ---- */
+
+static void evaluate(runner *r, workloads *w)
+{
+    if (r->what->value) r->loss = r->what->value(w);
+    else if (r->what->adjoint) r->loss = r->what->adjoint(w, r->grad);
+    else {
+        r->what->record(&r->rec, w);
+        r->loss = recording_reverse(&r->rec, r->grad);
+    }
+}
+
+static double largest(const double *g, int n)
+{
+    double m = 0;
+    for (int i = 0; i < n; i++) m = fmax(m, fabs(g[i]));
+    return m;
+}
+
+/* the larger of two errors; NaN if one is NaN */
+static double worse(double a, double b)
+{
+    return a >= b ? a : b >= a ? b : a + b;
+}
+
+static double error_to_table(const runner *r)
+{
+    const wl_facts *f = r->facts;
+    const double *g = r->grad;
+    double error = fabs(r->loss - f->loss) / fabs(f->loss);
+    if (r->what->value) return error;
+    double squares = 0, scale = largest(g, f->inputs);
+    for (int i = 0; i < f->inputs; i++) squares += g[i] * g[i];
+    error = worse(error, fabs(sqrt(squares) - f->grad_norm) / f->grad_norm);
+    error = worse(error, fabs(g[0] - f->grad_first) / scale);
+    return worse(error, fabs(g[f->inputs - 1] - f->grad_last) / scale);
+}
+
+static double error_to_adjoint(const runner *r, const runner *adjoint)
+{
+    double error = fabs(r->loss - adjoint->loss) / fabs(adjoint->loss);
+    if (r->what->value) return error;
+    double scale = largest(adjoint->grad, r->facts->inputs);
+    for (int i = 0; i < r->facts->inputs; i++)
+        error = worse(error, fabs(r->grad[i] - adjoint->grad[i]) / scale);
+    return error;
+}
+
+static runner *base_of(bench *b, const runner *r, int adjoint)
+{
+    for (int i = 0; i < N_CONTENDERS; i++) {
+        runner *base = &b->runners[i];
+        if (base->what->workload == r->what->workload && (adjoint ? base->what->adjoint != NULL
+                                                                  : base->what->value != NULL)) return base;
+    }
+    return NULL;
+}
+
+/* Evaluates everything once; returns how many contenders are wrong. */
+static int check(bench *b)
+{
+    int wrong = 0;
+    for (int i = 0; i < N_CONTENDERS; i++) evaluate(&b->runners[i], &b->w);
+    for (int i = 0; i < N_CONTENDERS; i++) {
+        const runner *r = &b->runners[i];
+        double table = error_to_table(r), adjoint = error_to_adjoint(r, base_of(b, r, 1));
+        if (table <= TOLERANCE && adjoint <= TOLERANCE) continue;
+        wrong++;
+        fprintf(stderr, "%s, %s: loss %.17g is wrong or its gradient: error %.1e to the reference values, "
+                "%.1e to the hand-derived adjoint\n", r->facts->name, r->what->name, r->loss, table, adjoint);
+        if (r->what->record) fprintf(stderr, "    the tape says: %s\n", recording_error(&r->rec));
+    }
+    return wrong;
+}
+
+/* >>measure ---- */
+
+static double time_evaluations(const bench *b, runner *r, workloads *w)
+{
+    double start = now_ns();
+    for (int i = 0; i < r->inner; i++) evaluate(r, w);
+    return fmax(now_ns() - start - b->clock_ns, 1) / r->inner;
+}
+
+/* share of recording in the time of an evaluation */
+static double time_recording(const bench *b, runner *r, workloads *w)
+{
+    double record = 0, reverse = 0;
+    for (int i = 0; i < r->inner; i++) {
+        double start = now_ns();
+        r->what->record(&r->rec, w);
+        double middle = now_ns();
+        r->loss = recording_reverse(&r->rec, r->grad);
+        double end = now_ns();
+        record += fmax(middle - start - b->clock_ns, 0);
+        reverse += fmax(end - middle - b->clock_ns, 0);
+    }
+    return record / fmax(record + reverse, 1);
+}
+
+static void choose_inner(bench *b)
+{
+    for (int i = 0; i < N_CONTENDERS; i++) {
+        runner *r = &b->runners[i];
+        r->inner = 3;
+        r->inner = 1 + (int)(SAMPLE_NS / time_evaluations(b, r, &b->w));
+    }
+}
+
+static size_t count_allocations(const bench *b)
+{
+    size_t n = 0;
+    for (int i = 0; i < N_CONTENDERS; i++) n += b->runners[i].allocations;
+    return n;
+}
+
+static void measure(bench *b)
+{
+    size_t early = 0;
+    choose_inner(b);
+    for (int rep = 0; rep < b->reps; rep++) {
+        for (int i = 0; i < N_CONTENDERS; i++) {
+            runner *r = &b->runners[i];
+            evaluate(r, &b->w);
+            r->total[rep] = time_evaluations(b, r, &b->w);
+            if (r->what->record) r->record[rep] = r->total[rep] * time_recording(b, r, &b->w);
+        }
+        if (rep == 0) early = count_allocations(b);
+    }
+    b->late_allocations = count_allocations(b) - early;
+}
+
+/* >>report ---- */
+
+static int by_size(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* sorts x */
+static double median(double *x, int n)
+{
+    qsort(x, (size_t)n, sizeof *x, by_size);
+    return n % 2 ? x[n / 2] : 0.5 * (x[n / 2 - 1] + x[n / 2]);
+}
+
+static double median_time(bench *b, const double *ns, double *least)
+{
+    memcpy(b->scratch, ns, (size_t)b->reps * sizeof *ns);
+    double m = median(b->scratch, b->reps);
+    if (least) *least = b->scratch[0];
+    return m;
+}
+
+static double median_ratio(bench *b, const double *ns, const double *base)
+{
+    for (int i = 0; i < b->reps; i++) b->scratch[i] = ns[i] / base[i];
+    return median(b->scratch, b->reps);
+}
+
+typedef struct row {
+    double ns, least, per_op, record, reverse, bytes;
+    double to_adjoint, to_value;
+} row;
+
+static row row_of(bench *b, const runner *r)
+{
+    row x;
+    double ops = r->facts->ops;
+    memset(&x, 0, sizeof x);
+    x.ns = median_time(b, r->total, &x.least);
+    x.per_op = x.ns / ops;
+    x.to_adjoint = median_ratio(b, r->total, base_of(b, r, 1)->total);
+    x.to_value = median_ratio(b, r->total, base_of(b, r, 0)->total);
+    if (r->what->record) {
+        x.record = median_time(b, r->record, NULL) / ops;
+        x.reverse = x.per_op - x.record;
+        x.bytes = (double)ds_tape_get_info(r->rec.tape).bytes_used / ops;
+    }
+    return x;
+}
+
+static void print_target(bench *b, const char *name, double value, double most)
+{
+    if (most <= 0) return;
+    int met = value <= most;
+    if (!met) b->missed++;
+    printf("  %s <= %.1f %s", name, most, met ? "met" : "MISSED");
+}
+
+static void print_row(bench *b, const runner *r)
+{
+    row x = row_of(b, r);
+    const contender *c = r->what;
+    if (b->tsv)
+        printf("%s\t%s\t%.1f\t%.1f\t%.4f\t%.4f\t%.4f\t%.2f\t%.3f\t%.3f\t", r->facts->name, c->name, x.ns,
+               x.least, x.per_op, x.record, x.reverse, x.bytes, x.to_adjoint, x.to_value);
+    else if (c->record)
+        printf("%-4s %-13s %10.0f %10.0f %7.3f %7.3f %7.3f %6.1f %8.2f %7.2f", r->facts->name, c->name, x.ns,
+               x.least, x.per_op, x.record, x.reverse, x.bytes, x.to_adjoint, x.to_value);
+    else
+        printf("%-4s %-13s %10.0f %10.0f %7.3f %7s %7s %6s %8.2f %7.2f", r->facts->name, c->name, x.ns,
+               x.least, x.per_op, "-", "-", "-", x.to_adjoint, x.to_value);
+    print_target(b, "adjoint", x.to_adjoint, c->max_adjoint);
+    print_target(b, "value", x.to_value, c->max_value);
+    print_target(b, "bytes", x.bytes, c->max_bytes);
+    printf("\n");
+}
+
+static void report(bench *b)
+{
+    if (b->tsv)
+        printf("workload\tcontender\tns\tleast_ns\tns_per_op\trecord\treverse\tbytes_per_op\tto_adjoint\t"
+               "to_value\ttarget\n");
+    else {
+        printf("ns per evaluation, median and least of %d; per operation: ns, of which recording and\n"
+               "reverse, and bytes of tape; then the time as a multiple of the hand-derived adjoint's\n"
+               "and of the plain value's\n\n", b->reps);
+        printf("%-4s %-13s %10s %10s %7s %7s %7s %6s %8s %7s  target\n", "", "contender", "median", "least",
+               "ns/op", "record", "reverse", "bytes", "/adjoint", "/value");
+    }
+    for (int i = 0; i < N_CONTENDERS; i++) print_row(b, &b->runners[i]);
+    if (b->tsv) return;
+    printf("\nallocations after the first repetition: %lu\n", (unsigned long)b->late_allocations);
+    printf("targets missed: %d\n", b->missed);
+}
+
+/* >>main ---- */
+
+static int usage(void)
+{
+    fprintf(stderr, "usage: bench [--reps N] [--tsv] [--strict]\n");
+    return 2;
+}
+
+int main(int argc, char **argv)
+{
+    int reps = 101, tsv = 0, strict = 0;
+    for (int i = 1; i < argc; i++) {
+        if (!strcmp(argv[i], "--tsv")) tsv = 1;
+        else if (!strcmp(argv[i], "--strict")) strict = 1;
+        else if (!strcmp(argv[i], "--reps") && i + 1 < argc) reps = atoi(argv[++i]);
+        else return usage();
+    }
+    if (reps < 1 || reps > 1000000) return usage();
+
+    bench *b = bench_create(reps);
+    if (!b) {
+        fprintf(stderr, "out of memory\n");
+        return 1;
+    }
+    b->tsv = tsv;
+    int failed = check(b) > 0;
+    if (!failed) {
+        measure(b);
+        report(b);
+        failed = strict && (b->missed > 0 || b->late_allocations > 0);
+    }
+    bench_destroy(b);
+    return failed;
+}

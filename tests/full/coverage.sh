@@ -1,0 +1,44 @@
+#!/bin/sh
+# What the tests run of diffsim.h: lines (at least 95 %) and branches. All test programs in double and float,
+# and text/same.c with every knob, in gcc builds without optimisation, counted together.
+
+. text/tap.sh
+
+if ! have gcc || ! have gcovr; then
+    skip "coverage" "$type_this"
+    finish
+fi
+
+# the names of the counters are those of the objects: one per program and build
+build()
+{
+    program=$1
+    name=$2
+    shift 2
+    gcc -O0 --coverage "$@" -I"$(dirname "$header")" -c "$program" -o "$work/$name.o" || return
+    gcc --coverage "$work/$name.o" -o "$work/$name" -lm
+}
+
+for real in double float; do
+    for program in test_*.c; do
+        test -f "$program" || continue
+        name=${program%.c}_$real
+        check "$program in $real builds" build "$program" "$name" -DDIFFSIM_REAL=$real
+        "$work/$name" >/dev/null 2>&1 # whether it passes is asked elsewhere
+    done
+done
+for knob in REAL=double DEBUG NO_INLINE STATIC; do
+    build text/same.c same_$knob -DDIFFSIM_$knob && "$work/same_$knob" >/dev/null
+done
+
+gcovr -r "$(dirname "$header")" -f '.*diffsim\.h' --txt "$work/lines.txt" --csv "$work/lines.csv" "$work" \
+    >"$work/gcovr.out" 2>&1
+check "gcovr counts" test -s "$work/lines.csv"
+# filename, line_total, line_covered, line_percent, branch_total, branch_covered, branch_percent, ...
+numbers=$(awk -F, 'NR > 1 && $2 { printf "%.1f %.1f", 100 * $3 / $2, $5 ? 100 * $6 / $5 : 0 }' \
+    "$work/lines.csv")
+lines=${numbers% *}
+check "$lines % of the lines, at least 95" awk "BEGIN { exit !(${lines:-0} >= 95) }"
+diag "lines $lines %, branches ${numbers#* } %"
+diag "not run: $(awk '/diffsim.h/ { $1 = $2 = $3 = $4 = ""; print }' "$work/lines.txt")"
+finish

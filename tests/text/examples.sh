@@ -1,0 +1,49 @@
+#!/bin/sh
+# The examples build, run with --quick, and their result lines are the known answers.
+
+. text/tap.sh
+
+# the quick form links the implementation in build/, as if each program had seen it
+flags='-O1 -DDSI_IMPLEMENTED'
+library=$(object double)
+test -n "$FULL" && flags=-O2 library=
+make -s -C ../examples all BUILD="$work" CC="$CC" CXX="$CXX" CFLAGS="-std=c99 $flags" LDFLAGS="$library" \
+    >"$work/make.out" 2>&1
+check "all examples build" test $? = 0
+
+for source in ../examples/*.c; do
+    name=$(basename "$source" .c)
+    check "$name --quick runs" "$work/$name" --quick --out "$work/out"
+done
+
+# agree SCENE PROGRAM ARGS: the rows of the oracle file that belong to a scene
+agree()
+{
+    scene=$1
+    shift
+    "$@" >"$work/results" 2>"$work/noise"
+    awk -v scene="$scene" '
+        FNR == NR { if ($1 == "result") got[$2] = $3; next }
+        $1 == scene || $1 == "both" {
+            miss = got[$2] - $3
+            if (miss < 0) miss = -miss
+            size = $3 < 0 ? -$3 : $3
+            verdict = ($2 in got) && miss <= $4 * size ? "ok" : "not ok"
+            printf "%s mass_spring, %s: %s is %s (%s within %s)\n", verdict, scene, $2, got[$2], $3, $4
+        }' "$work/results" oracle/mass_spring_simple.txt >"$work/verdicts"
+    while read -r verdict rest; do
+        case $verdict in
+        ok) ok "$rest" ;;
+        not) not_ok "${rest#ok }" ;;
+        esac
+    done <"$work/verdicts"
+}
+agree paper "$work/mass_spring" --out "$work/out"
+agree wall "$work/mass_spring" --wall --out "$work/out"
+
+"$work/02_throw" --out "$work/out" >"$work/throw" 2>&1
+check "02_throw hits" \
+    awk '$1 == "result" && $2 == "miss" { found = $3 < 1e-6 } END { exit !found }' "$work/throw"
+check "02_throw certifies its gradient" grep -q "the gradient is right: 3 of 3" "$work/throw"
+check "01_gradient has at most 25 lines" test "$(wc -l <../examples/01_gradient.c)" -le 25
+finish

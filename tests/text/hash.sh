@@ -1,0 +1,64 @@
+#!/bin/sh
+# One hash: values and gradients of text/same.c have the same bits with every compiler and optimisation level.
+# The hashes below are those of every IEEE machine; they change only if the library changes what it computes.
+
+. text/tap.sh
+
+double='values cdb5e931407ab4bb gradients a5122d558ace3b1b f 1643.32306'
+float='values e406207ba688461e gradients f58fdb1b9d6fb34f f 1643.32153'
+
+include=-I$(dirname "$header")
+cp text/same.c "$work/same.c"
+cp text/same.c "$work/same.cc"
+
+# machines beside this one: a cross compiler and a way to run what it makes
+others='aarch64-linux-gnu-gcc=qemu-aarch64-static arm-linux-gnueabihf-gcc=qemu-arm-static
+        riscv64-linux-gnu-gcc=qemu-riscv64-static powerpc64le-linux-gnu-gcc=qemu-ppc64le-static
+        s390x-linux-gnu-gcc=qemu-s390x-static x86_64-w64-mingw32-gcc=wine'
+
+# one COMPILER PACKAGE FLAGS REAL WANT [RUNNER]
+one()
+{
+    name="$1 $3 $4"
+    if ! have "$1" "$2"; then
+        skip "$name" "$type_this"
+        return
+    fi
+    source=same.c
+    case $1 in *++*) source=same.cc ;; esac
+    static=${6:+-static}
+    if $1 $3 $static -DDIFFSIM_REAL="$4" "$include" "$work/$source" -o "$work/same" -lm \
+        >"$work/log" 2>&1; then
+        equal "$name" "$(${6:-} "$work/same" 2>&1 | tr -d '\r')" "$5"
+    else
+        empty "$name: compiles" "$work/log"
+    fi
+}
+
+native=
+echo 'int main(void) { return 0; }' >"$work/native.c"
+$CC -march=native "$work/native.c" -o "$work/native" 2>/dev/null && native=-march=native
+
+one "$CC" gcc "-O2 $native" float "$float"
+one tcc tcc '' double "$double" # not float: tcc 0.9.27 loses float arguments beside structs of floats
+
+if test -n "$FULL"; then
+    for flags in -O0 -O2 "-O3 $native"; do one "$CC" gcc "$flags" double "$double"; done
+    one "$CC" gcc "-O3 $native" float "$float"
+    one "$CXX" g++ "-O2 $native" double "$double"
+    one clang clang "-O2 $native" double "$double"
+    one clang clang "-O2 $native" float "$float"
+    for real in double float; do
+        want=$(eval "printf %s \"\$$real\"")
+        for flags in -O1 -Os "-O2 -flto $native" "-O3 -funroll-loops $native"; do
+            one "$CC" gcc "$flags" $real "$want"
+            one clang clang "$flags" $real "$want"
+        done
+        one clang++ clang "-O3 $native" $real "$want"
+        for pair in $others; do
+            have "${pair%=*}" && have "${pair#*=}" && one "${pair%=*}" '' -O2 $real "$want" "${pair#*=}"
+        done
+    done
+fi
+
+finish

@@ -1,0 +1,163 @@
+/* same.c - a computation with + - * / sqrt only, recorded and differentiated: one hash on every IEEE
+   machine, compiler and optimisation level. C leaves open which argument of a call is evaluated first, so
+   no call here records two arguments: that order is the order of the tape. SAME_DECLARES: the
+   implementation is in another file. SAME_NO_MAIN and SAME_TWICE: two files of one program. */
+
+#if !defined(SAME_DECLARES)
+#define DIFFSIM_IMPLEMENTATION
+#endif
+#include "diffsim.h"
+#include <stdio.h>
+
+enum { POINTS = 12, STEPS = 30, WIDE = 20 };
+
+typedef struct same { uint64_t values, gradients; double f; } same;
+
+static void take(uint64_t *hash, ds_real number) { *hash = ds_hash_reals(&number, 1, *hash); }
+
+/* scalars: an oscillator with a soft spring, and every operation that needs no libm but sqrt */
+static ds_var scalars(ds_var x, ds_var v)
+{
+    ds_var sum = ds_c(0);
+    int i;
+    for (i = 0; i < STEPS; i++) {
+        ds_var pull = ds_div(x, ds_add(ds_c(1), ds_square(x)));
+        ds_var less, round, tip, wide;
+        v = ds_sub(v, ds_mul(ds_c(0.1), pull));
+        x = ds_fma(ds_c(0.1), v, x);
+        less = ds_lt(x, v);
+        round = ds_smooth_abs(x, ds_c(0.3));
+        tip = ds_recip(ds_add(ds_square(v), ds_c(2)));
+        sum = ds_add(sum, ds_select(less, round, tip));
+        round = ds_safe_sqrt(v);
+        sum = ds_add(sum, ds_min(round, x));
+        tip = ds_rsqrt(ds_add(ds_square(x), ds_c(0.7)));
+        wide = ds_clamp(v, ds_c(-0.5), ds_c(0.5));
+        sum = ds_sub(sum, ds_max(tip, wide));
+        sum = ds_add(sum, ds_smooth_step(ds_neg(x)));
+        wide = ds_safe_norm(x, v);
+        sum = ds_add(sum, ds_safe_div(ds_relu(v), wide));
+    }
+    return sum;
+}
+
+/* [n] numbers in [0, 1) */
+static void draw(ds_rng *rng, ds_real *numbers, int n)
+{
+    int i;
+    for (i = 0; i < n; i++) numbers[i] = ds_rng_uniform(rng);
+}
+
+/* vectors: a hanging chain, semi-implicit, turned by a quaternion and sheared by a matrix */
+static ds_var vectors(ds_tape *t, ds_rng *rng)
+{
+    const ds_real weights[3] = { 1, (ds_real)-0.7, (ds_real)0.3 };
+    ds_var3 x[POINTS], v[POINTS], force[POINTS], left, right;
+    ds_real r[4];
+    ds_var4 q;
+    ds_var33 m;
+    ds_var part[4];
+    int i, step;
+    draw(rng, r, 4);
+    q = ds_input4(t, ds_q4_normalize(ds_q4_make(r[0], r[1], 1, 2)));
+    m = ds_input33(t, ds_m3_inverse(ds_m3_from_rows(ds_v3_make(2, r[2], 0), ds_v3_make(0, 3, 1),
+                                                    ds_v3_make(1, 0, r[3] + 2))));
+    for (i = 0; i < POINTS; i++) {
+        draw(rng, r, 2);
+        x[i] = ds_input3(t, ds_v3_make((ds_real)i, r[0], r[1]));
+        v[i] = ds_input3(t, ds_v3_make(0, 0, 0));
+    }
+    for (step = 0; step < STEPS; step++) {
+        for (i = 0; i < POINTS; i++) force[i] = ds_input3(t, ds_v3_make(0, (ds_real)-9.81, 0));
+        for (i = 0; i + 1 < POINTS; i++) {
+            ds_var3 d = ds_sub3(x[i + 1], x[i]);
+            ds_var pull = ds_mul(ds_c(70), ds_sub(ds_norm3(d), ds_c(1)));
+            ds_var3 along = ds_normalize3(d);
+            force[i] = ds_axpy3(pull, along, force[i]);
+            force[i + 1] = ds_naxpy3(pull, along, force[i + 1]);
+        }
+        for (i = 1; i < POINTS; i++) {
+            v[i] = ds_axpy3(ds_c(0.01), force[i], v[i]);
+            x[i] = ds_axpy3(ds_c(0.01), v[i], x[i]);
+        }
+    }
+    m = ds_add33(m, ds_outer33(x[3], x[4]));
+    left = ds_rotate3(q, x[5]);
+    right = ds_matvec3(m, x[6]);
+    part[0] = ds_dot3(left, right);
+    left = ds_tmatvec3(m, x[7]);
+    right = ds_lerp3(x[8], x[9], ds_c(0.3));
+    part[1] = ds_safe_norm3(ds_cross3(left, right));
+    part[2] = ds_smooth_norm3(ds_weighted_sum3(weights, x, 3), ds_c(0.1));
+    part[3] = ds_norm3(ds_sum3(v, POINTS));
+    return ds_sum(part, 4);
+}
+
+/* blocks: two linear layers, then lists with a rational function of each entry */
+static ds_var blocks(ds_tape *t, ds_rng *rng)
+{
+    ds_real numbers[WIDE * WIDE], weights[WIDE];
+    ds_var entry[WIDE], bent[WIDE], part[3];
+    ds_vars w, b, y;
+    int i;
+    draw(rng, numbers, WIDE * WIDE);
+    draw(rng, weights, WIDE);
+    for (i = 0; i < WIDE * WIDE; i++) numbers[i] -= (ds_real)0.5;
+    w = ds_inputs(t, numbers, WIDE * WIDE);
+    b = ds_inputs(t, weights, WIDE);
+    y = ds_affine(w, ds_affine(w, b, b), b);
+    for (i = 0; i < WIDE; i++) {
+        entry[i] = ds_vars_at(y, (size_t)i);
+        bent[i] = ds_div(entry[i], ds_add(ds_c(1), ds_abs(entry[i])));
+    }
+    part[0] = ds_dot(entry, bent, WIDE);
+    part[1] = ds_weighted_sum(weights, bent, WIDE);
+    part[2] = ds_vars_dot(ds_vars_slice(y, 0, 10), ds_vars_slice(y, 10, 10));
+    return ds_sum(part, 3);
+}
+
+static same compute(void)
+{
+    same r = { 0, 0, 0 };
+    ds_rng rng = ds_rng_make(7, 1);
+    ds_tape *t = ds_tape_create(NULL);
+    ds_var x = ds_input(t, 0.3), v = ds_input(t, (double)ds_rng_uniform(&rng));
+    ds_var f = scalars(x, v), g = vectors(t, &rng), h = blocks(t, &rng);
+    ds_var all = ds_fma(f, g, ds_div(h, g));
+    const ds_recorder *rec = all.rec;
+    size_t i;
+    if (ds_backward(all)) printf("%s\n", ds_tape_error(t)->text);
+    for (i = 0; rec && i < rec->n_values; i++) {
+        ds_var each = x;
+        each.is.at = rec->epoch | i;
+        take(&r.values, ds_value(each));
+        take(&r.gradients, ds_grad(each));
+    }
+    r.f = (double)ds_value(all);
+    ds_tape_destroy(t);
+    return r;
+}
+
+#if defined(SAME_NO_MAIN)
+uint64_t same_elsewhere(void);
+uint64_t same_elsewhere(void)
+{
+    const same r = compute();
+    return r.values ^ r.gradients;
+}
+#else
+int main(void)
+{
+    const same r = compute();
+    printf("values %08lx%08lx gradients %08lx%08lx f %.9g\n", (unsigned long)(r.values >> 32),
+           (unsigned long)(r.values & 0xffffffffu), (unsigned long)(r.gradients >> 32),
+           (unsigned long)(r.gradients & 0xffffffffu), r.f);
+#if defined(SAME_TWICE)
+    {
+        extern uint64_t same_elsewhere(void);
+        if (same_elsewhere() != (r.values ^ r.gradients)) return 1;
+    }
+#endif
+    return !(r.f - r.f == 0); /* NaN and infinity are failures */
+}
+#endif

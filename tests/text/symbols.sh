@@ -1,0 +1,62 @@
+#!/bin/sh
+# What the object of the implementation shows to a linker: ds_ and dsi_ names, no writable data, nothing from
+# outside but memory and mathematics. Under DIFFSIM_STATIC it shows no name at all.
+
+. text/tap.sh
+
+if ! have nm binutils; then
+    skip "symbols" "$type_this"
+    finish
+fi
+
+# <string.h>, realloc and free, <math.h> in double and float, and what compilers call on their own
+memory='mem(cpy|move|set|cmp|chr)|strlen|strcmp|strncmp|realloc|free|_GLOBAL_OFFSET_TABLE_|__stack_chk_fail'
+maths='fabs|floor|ceil|sqrt|cbrt|exp|exp2|expm1|log|log2|log1p|sin|cos|sincos|tan|asin|acos|atan|sinh|cosh'
+maths="$maths|tanh|erf|pow|hypot|atan2|fmod|ldexp|frexp"
+allowed="^($memory|($maths)f?)\$"
+
+# examine NAME OBJECT
+examine()
+{
+    nm -g "$2" | awk 'NF == 3 { print $2, $3 }' >"$work/global"
+    case $1 in
+    *STATIC*)
+        empty "$1: no global name" "$work/global"
+        ;;
+    *)
+        check "$1: global names are there" grep -q ds_tape_create "$work/global"
+        grep -v -E '^[A-Z] dsi?_' "$work/global" >"$work/found"
+        empty "$1: global names begin with ds_ or dsi_" "$work/found"
+        ;;
+    esac
+    # .data.rel.ro holds constants with addresses
+    nm -f sysv "$2" | awk -F'|' '$3 ~ /[BbCcDdSsGgVvWwu]/ && $7 !~ /^\.data\.rel\.ro/' >"$work/found"
+    empty "$1: no writable data, nothing weak" "$work/found"
+    nm -u "$2" | awk '{ print $2 }' | grep -v -E "$allowed" >"$work/found"
+    empty "$1: needs memory and mathematics only" "$work/found"
+}
+
+# compile COMPILER FLAGS
+compile()
+{
+    if ! have "$1"; then
+        skip "symbols of $1" "$type_this"
+        return
+    fi
+    check "$1 $2: compiles" $1 $2 -DDIFFSIM_IMPLEMENTATION -x c -c "$header" -o "$work/impl.o"
+    examine "$1 $2" "$work/impl.o"
+}
+
+examine double "$(object double)"
+examine float "$(object float)"
+compile $CC '-O0 -DDIFFSIM_STATIC'
+if test -n "$FULL"; then
+    for compiler in $CC clang; do
+        for flags in -O0 -O2 -O3 '-O2 -DDIFFSIM_REAL=float' '-O0 -DDIFFSIM_NO_INLINE' '-O0 -DDIFFSIM_DEBUG' \
+            '-O2 -DDIFFSIM_STATIC'; do
+            compile $compiler "$flags"
+        done
+    done
+fi
+
+finish

@@ -1,0 +1,69 @@
+#!/bin/sh
+# No warnings: every compiler, C99 to C2x and C++11 to C++20, double and float, declarations, implementation.
+# The quick form takes the oldest standard of each compiler and does not optimise.
+
+. text/tap.sh
+
+common='-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wdouble-promotion -Werror'
+c_only="$common -Wstrict-prototypes -Wmissing-prototypes"
+include=-I$(dirname "$header")
+
+echo 'typedef int not_empty;' >"$work/rest"
+for language in c cc; do
+    { echo '#include "diffsim.h"' && cat "$work/rest"; } >"$work/declarations.$language"
+    printf '#define DIFFSIM_IMPLEMENTATION\n#include "diffsim.h"\n' >"$work/implementation.$language"
+    cp text/same.c "$work/program.$language"
+done
+
+# one COMPILER FLAGS FILE DEFINES
+one() { check "$1 ${2%% *} $3 ${4#-D}" $1 $2 $include $4 -c "$work/$3" -o "$work/object.o"; }
+
+# what a compiler is asked in the language c or cc, with these flags
+ask()
+{
+    one "$1" "$2" implementation.$3 -DDIFFSIM_REAL=float
+    one "$1" "$2" program.$3 -DDIFFSIM_DEBUG
+    test -z "$FULL" && test "$3" = cc && return
+    one "$1" "$2" implementation.$3 -DDIFFSIM_REAL=double
+    for real in double float; do one "$1" "$2" declarations.$3 -DDIFFSIM_REAL=$real; done
+    test -n "$FULL" || return
+    for knob in STATIC NO_INLINE; do one "$1" "$2" program.$3 -DDIFFSIM_$knob; done
+}
+
+for compiler in gcc clang tcc g++ clang++; do
+    package=${compiler%++}
+    test $compiler = g++ && package=g++
+    if ! have $compiler $package; then
+        skip "warnings of $compiler" "$type_this"
+        continue
+    fi
+    case $compiler in
+    tcc) ask tcc '-std=c99 -Wall -Werror' c ;;
+    *++)
+        if test -z "$FULL"; then
+            ask $compiler "-std=c++11 $common -fsyntax-only" cc
+        else
+            for standard in c++11 c++14 c++17 c++20; do
+                for level in -O2 -O3; do ask $compiler "-std=$standard$level $common" cc; done
+            done
+        fi
+        ;;
+    *)
+        if test -z "$FULL"; then
+            ask $compiler "-std=c99 $c_only -fsyntax-only" c
+        else
+            for standard in c99 c11 c17 c2x; do
+                for level in -O2 -O3; do ask $compiler "-std=$standard$level $c_only" c; done
+            done
+        fi
+        ;;
+    esac
+done
+
+# the test programs themselves
+for file in test_*.c tap.h; do
+    test -f "$file" || continue
+    check "$file: no warnings" $CC -std=c99 $c_only -fsyntax-only -x c "$file"
+done
+
+finish
