@@ -1,6 +1,7 @@
 #!/bin/sh
 # No warnings: every compiler, C99 to C2x and C++11 to C++20, double and float, declarations, implementation.
-# The quick form takes the oldest standard of each compiler and does not optimise.
+# The quick form takes the oldest standard of each compiler and does not optimise; the full form does that in
+# every standard, and optimises (some warnings need it) in the oldest.
 
 . text/tap.sh
 
@@ -16,7 +17,7 @@ for language in c cc; do
 done
 
 # one COMPILER FLAGS FILE DEFINES
-one() { check "$1 ${2%% *} $3 ${4#-D}" $1 $2 $include $4 -c "$work/$3" -o "$work/object.o"; }
+one() { check "$1 ${2%% -W*} $3 ${4#-D}" $1 $2 $include $4 -c "$work/$3" -o "$work/object.o"; }
 
 # what a compiler is asked in the language c or cc, with these flags
 ask()
@@ -44,8 +45,9 @@ for compiler in gcc clang tcc g++ clang++; do
             ask $compiler "-std=c++11 $common -fsyntax-only" cc
         else
             for standard in c++11 c++14 c++17 c++20; do
-                for level in -O2 -O3; do ask $compiler "-std=$standard$level $common" cc; done
+                ask $compiler "-std=$standard $common -fsyntax-only" cc
             done
+            for level in -O2 -O3; do ask $compiler "-std=c++11 $level $common" cc; done
         fi
         ;;
     *)
@@ -53,8 +55,9 @@ for compiler in gcc clang tcc g++ clang++; do
             ask $compiler "-std=c99 $c_only -fsyntax-only" c
         else
             for standard in c99 c11 c17 c2x; do
-                for level in -O2 -O3; do ask $compiler "-std=$standard$level $c_only" c; done
+                ask $compiler "-std=$standard $c_only -fsyntax-only" c
             done
+            for level in -O2 -O3; do ask $compiler "-std=c99 $level $c_only" c; done
         fi
         ;;
     esac
