@@ -1128,7 +1128,8 @@ DIFFSIM_API ds_result ds_check_gradient(ds_function *function, void *user, const
 
 /* What is inlined into user code: the table expanded as plain numbers, and the recording functions. Under
    DIFFSIM_NO_INLINE only the implementation sees it. */
-#if (!defined(DIFFSIM_NO_INLINE) || defined(DIFFSIM_IMPLEMENTATION)) && !defined(DSI_INLINE_PART)
+#if (!defined(DIFFSIM_NO_INLINE) || (defined(DIFFSIM_IMPLEMENTATION) && !defined(DSI_IMPLEMENTED))) && \
+    !defined(DSI_INLINE_PART)
 #define DSI_INLINE_PART
 #ifdef __cplusplus
 extern "C" {
