@@ -859,11 +859,9 @@ typedef struct ds_recorder {
     int line;
 } ds_recorder;
 
-/* at: epoch << 32 | slot. One word, so that a handle travels in two registers. */
-typedef struct ds_var {
-    ds_recorder *rec; /* NULL: the constant is.number */
-    union { uint64_t at; double number; } is;
-} ds_var;
+/* at: epoch << 32 | slot; without a recorder, the bits of a constant double. Whole words, so that a handle
+   travels in two registers and never through one for floating point. */
+typedef struct ds_var { ds_recorder *rec; uint64_t at; } ds_var; /* a number */
 typedef struct ds_var3 { ds_recorder *rec; uint64_t at; } ds_var3; /* (x, y, z) */
 typedef struct ds_var4 { ds_recorder *rec; uint64_t at; } ds_var4; /* quaternion (w, x, y, z) */
 typedef struct ds_var33 { ds_recorder *rec; uint64_t at; } ds_var33; /* 3x3 matrix, row-major */
@@ -927,11 +925,14 @@ DIFFSIM_API ds_m3 ds_grad33(ds_var33 var);
 DIFFSIM_API ds_result ds_grads(ds_vars vars, ds_real *out); /* [n]; out as it was on error */
 
 /* a constant: no node, on any recorder */
+typedef union dsi_bits { double number; uint64_t bits; } dsi_bits;
 DSI_INLINE ds_var ds_c(double number)
 {
     ds_var r;
+    dsi_bits word;
+    word.number = number;
     r.rec = NULL;
-    r.is.number = number;
+    r.at = word.bits;
     return r;
 }
 
@@ -941,7 +942,7 @@ DSI_INLINE ds_var dsi_view(ds_recorder *rec, uint64_t at)
 {
     ds_var r;
     r.rec = rec;
-    r.is.at = at;
+    r.at = at;
     return r;
 }
 DSI_INLINE ds_var3 dsi_view3(ds_recorder *rec, uint64_t at)
@@ -962,7 +963,7 @@ DIFFSIM_API ds_var dsi_bad_part(ds_recorder *rec, size_t size, size_t first, siz
 DSI_INLINE ds_var3 (ds_row)(ds_var33 p, size_t i) /* errors: ARGUMENT, index i */
 {
     if (DSI_LIKELY(i < 3)) return dsi_view3(p.rec, p.at + 3 * i);
-    return dsi_view3(p.rec, dsi_bad_part(p.rec, 3, i, 1).is.at);
+    return dsi_view3(p.rec, dsi_bad_part(p.rec, 3, i, 1).at);
 }
 
 /* Parts of a block are views, too. A part that is not there is an error of the tape: ARGUMENT, index
@@ -970,7 +971,7 @@ DSI_INLINE ds_var3 (ds_row)(ds_var33 p, size_t i) /* errors: ARGUMENT, index i *
 DSI_INLINE ds_vars (ds_vars_slice)(ds_vars vars, size_t first, size_t n) /* entries first .. first + n - 1 */
 {
     const int good = first <= vars.n && n <= vars.n - first;
-    vars.at = DSI_LIKELY(good) ? vars.at + first : dsi_bad_part(vars.rec, vars.n, first, n).is.at;
+    vars.at = DSI_LIKELY(good) ? vars.at + first : dsi_bad_part(vars.rec, vars.n, first, n).at;
     vars.n = good ? n : 0;
     return vars;
 }
@@ -982,7 +983,7 @@ DSI_INLINE ds_var (ds_vars_at)(ds_vars vars, size_t i)
 DSI_INLINE ds_var3 (ds_vars_at3)(ds_vars vars, size_t i) /* entries 3i, 3i + 1, 3i + 2 as a point */
 {
     if (DSI_LIKELY(i < vars.n && 3 * i + 2 < vars.n)) return dsi_view3(vars.rec, vars.at + 3 * i);
-    return dsi_view3(vars.rec, dsi_bad_part(vars.rec, vars.n, i < vars.n ? 3 * i : i, 3).is.at);
+    return dsi_view3(vars.rec, dsi_bad_part(vars.rec, vars.n, i < vars.n ? 3 * i : i, 3).at);
 }
 
 /* Operations. One line each; values, derivatives and ties stand in the table of section 5. Comparisons
@@ -1261,19 +1262,19 @@ DSI_INLINE ds_var dsi_any_r3(ds_var3 var) { return dsi_view(var.rec, var.at); }
 DSI_INLINE ds_var dsi_any_r4(ds_var4 var) { return dsi_view(var.rec, var.at); }
 DSI_INLINE ds_var dsi_any_r9(ds_var33 var) { return dsi_view(var.rec, var.at); }
 DSI_INLINE ds_var dsi_as_r1(ds_var var) { return var; }
-DSI_INLINE ds_var3 dsi_as_r3(ds_var var) { return dsi_view3(var.rec, var.is.at); }
+DSI_INLINE ds_var3 dsi_as_r3(ds_var var) { return dsi_view3(var.rec, var.at); }
 DSI_INLINE ds_var4 dsi_as_r4(ds_var var)
 {
     ds_var4 r;
     r.rec = var.rec;
-    r.at = var.is.at;
+    r.at = var.at;
     return r;
 }
 DSI_INLINE ds_var33 dsi_as_r9(ds_var var)
 {
     ds_var33 r;
     r.rec = var.rec;
-    r.at = var.is.at;
+    r.at = var.at;
     return r;
 }
 typedef struct dsi_operands {
@@ -1285,9 +1286,15 @@ typedef struct dsi_operands {
 /* made on this recorder in its current epoch */
 DSI_INLINE int dsi_is_live(const ds_recorder *rec, ds_var var)
 {
-    return var.rec == rec && (var.is.at ^ rec->epoch) <= UINT32_MAX;
+    return var.rec == rec && (var.at ^ rec->epoch) <= UINT32_MAX;
 }
-DSI_INLINE uint32_t dsi_slot(ds_var var) { return (uint32_t)var.is.at; }
+DSI_INLINE uint32_t dsi_slot(ds_var var) { return (uint32_t)var.at; }
+DSI_INLINE double dsi_number(ds_var constant)
+{
+    dsi_bits word;
+    word.bits = constant.at;
+    return word.number;
+}
 
 /* a constant operand moves into the slot before the result */
 DSI_INLINE uint32_t dsi_hold(ds_recorder *rec, double number)
@@ -1310,9 +1317,9 @@ DSI_INLINE int dsi_open(dsi_operands *s, ds_var a, int kind_a, ds_var b, int kin
         return 0;
     s->rec = rec;
     s->constants = (fixed_a ? 1u : 0u) + (fixed_b ? 2u : 0u) + (fixed_c ? 4u : 0u);
-    s->a = fixed_a ? dsi_hold(rec, a.is.number) : dsi_slot(a);
-    s->b = fixed_b ? dsi_hold(rec, b.is.number) : kind_b ? dsi_slot(b) : 0;
-    s->c = fixed_c ? dsi_hold(rec, c.is.number) : kind_c ? dsi_slot(c) : 0;
+    s->a = fixed_a ? dsi_hold(rec, dsi_number(a)) : dsi_slot(a);
+    s->b = fixed_b ? dsi_hold(rec, dsi_number(b)) : kind_b ? dsi_slot(b) : 0;
+    s->c = fixed_c ? dsi_hold(rec, dsi_number(c)) : kind_c ? dsi_slot(c) : 0;
     return 1;
 }
 
@@ -2203,7 +2210,7 @@ typedef struct dsi_place { const char *file; int line; } dsi_place;
 struct ds_tape {
     ds_recorder rec; /* first: a ds_recorder of a tape is the tape */
     ds_real *adjoints;
-    size_t cap_nodes, cap_places, cap_values, cap_adjoints;
+    size_t cap_nodes, cap_places, cap_values, cap_adjoints; /* the last with the gap before them */
     size_t n_gradients; /* slots below have an adjoint from the last sweep; 0: none */
     size_t no_merge; /* leaves may join the node before only above this one */
     uint32_t first_epoch, next_epoch; /* of the tape's beginning; the next to be used */
@@ -2216,6 +2223,11 @@ struct ds_tape {
 };
 
 static const size_t dsi_most_slots = UINT32_MAX - 64u;
+
+/* Numbers before the first adjoint. Allocators begin large blocks at the same place of a page, and the
+   processors that compare only the lower 12 bits of addresses would take each load of values[k] for a load
+   of the adjoints[k] just stored, and wait. */
+enum { DSI_ADJOINT_GAP = 272 };
 
 /* slots that an inlined recording function takes at most: a vector of three numbers and three constants,
    or a matrix */
@@ -2315,6 +2327,18 @@ static ds_result dsi_grow_values(ds_tape *tape, size_t need)
     return result;
 }
 
+/* as many adjoints as there is room for values */
+static ds_result dsi_grow_adjoints(ds_tape *tape)
+{
+    const size_t need = tape->cap_values + DSI_ADJOINT_GAP;
+    void *block = tape->adjoints ? tape->adjoints - DSI_ADJOINT_GAP : NULL;
+    ds_result result;
+    if (tape->cap_adjoints >= need) return DSIM_OK;
+    result = dsi_grow(&tape->desc.allocator, &block, &tape->cap_adjoints, need, need, sizeof(ds_real));
+    if (!result) tape->adjoints = (ds_real *)block + DSI_ADJOINT_GAP;
+    return result;
+}
+
 /* room for so many more nodes and values, or a refusal */
 static ds_result dsi_room(ds_tape *tape, size_t nodes, size_t values, const char *function)
 {
@@ -2380,7 +2404,7 @@ static size_t dsi_fixed_layout(const ds_tape_desc *desc, size_t offset[4])
         ds_size_mul(desc->max_values, sizeof(ds_real), &bytes[1]) ||
         ds_size_mul(desc->debug ? desc->max_nodes : 0, sizeof(dsi_place), &bytes[3]))
         return 0;
-    bytes[2] = bytes[1];
+    if (ds_size_add(bytes[1], DSI_ADJOINT_GAP * sizeof(ds_real), &bytes[2])) return 0;
     for (i = 0; i < 4; i++) {
         offset[i] = end;
         if (ds_size_add(end, bytes[i], &end) || ds_size_add(end, DSI_ALIGN, &bytes[i])) return 0;
@@ -2407,11 +2431,12 @@ DIFFSIM_API ds_tape *ds_tape_init(void *memory, size_t bytes, const ds_tape_desc
     tape->fixed = 1;
     tape->rec.nodes = (dsi_node *)(void *)((char *)memory + offset[0]);
     tape->rec.values = (ds_real *)(void *)((char *)memory + offset[1]);
-    tape->adjoints = (ds_real *)(void *)((char *)memory + offset[2]);
+    tape->adjoints = (ds_real *)(void *)((char *)memory + offset[2]) + DSI_ADJOINT_GAP;
     if (desc->debug) tape->places = (dsi_place *)(void *)((char *)memory + offset[3]);
     tape->cap_nodes = desc->max_nodes;
     tape->cap_places = desc->debug ? desc->max_nodes : 0;
-    tape->cap_values = tape->cap_adjoints = desc->max_values;
+    tape->cap_values = desc->max_values;
+    tape->cap_adjoints = desc->max_values + DSI_ADJOINT_GAP;
     dsi_set_limits(tape);
     return tape;
 }
@@ -2426,7 +2451,8 @@ DIFFSIM_API void ds_tape_destroy(ds_tape *tape)
     if (tape->rec.values)
         allocator.resize(allocator.user, tape->rec.values, tape->cap_values * sizeof *tape->rec.values, 0);
     if (tape->adjoints)
-        allocator.resize(allocator.user, tape->adjoints, tape->cap_adjoints * sizeof *tape->adjoints, 0);
+        allocator.resize(allocator.user, tape->adjoints - DSI_ADJOINT_GAP,
+                         tape->cap_adjoints * sizeof *tape->adjoints, 0);
     if (tape->places)
         allocator.resize(allocator.user, tape->places, tape->cap_places * sizeof *tape->places, 0);
     allocator.resize(allocator.user, tape, sizeof *tape, 0);
@@ -2476,7 +2502,7 @@ static uint32_t dsi_epoch_of_slot(const ds_tape *tape, size_t slot)
 static int dsi_is_alive(const ds_tape *tape, ds_var var)
 {
     if (dsi_is_live(&tape->rec, var)) return 1;
-    return dsi_slot(var) < tape->rec.n_values && var.is.at >> 32 == dsi_epoch_of_slot(tape, dsi_slot(var));
+    return dsi_slot(var) < tape->rec.n_values && var.at >> 32 == dsi_epoch_of_slot(tape, dsi_slot(var));
 }
 
 DIFFSIM_API ds_mark ds_tape_mark(ds_tape *tape)
@@ -2761,7 +2787,7 @@ static ds_vars dsi_block_of(ds_var first, size_t n)
 {
     ds_vars r;
     r.rec = first.rec;
-    r.at = first.is.at;
+    r.at = first.at;
     r.n = n;
     return r;
 }
@@ -2778,7 +2804,7 @@ static ds_var dsi_fold(unsigned op, const ds_var operand[3])
 {
     ds_real numbers[3], out[9];
     int i;
-    for (i = 0; i < 3; i++) numbers[i] = (ds_real)operand[i].is.number;
+    for (i = 0; i < 3; i++) numbers[i] = (ds_real)dsi_number(operand[i]);
     for (i = 0; i < dsi_ops[op].operands; i++)
         if (dsi_ops[op].kind[i] != DSI_OPERAND_r1) return dsi_view(NULL, DSI_NOWHERE);
     dsi_evaluate(op, &numbers[0], &numbers[1], &numbers[2], out);
@@ -2845,7 +2871,7 @@ DIFFSIM_API ds_var dsi_record(unsigned op, ds_var a, ds_var b, ds_var c)
     }
     if (dsi_room(tape, 1, info->width + dsi_bit_count3(constants), info->name)) return dsi_dead(tape);
     for (i = 0; i < n; i++)
-        slot[i] = constants >> i & 1 ? dsi_hold(&tape->rec, operand[i].is.number) : dsi_slot(operand[i]);
+        slot[i] = constants >> i & 1 ? dsi_hold(&tape->rec, dsi_number(operand[i])) : dsi_slot(operand[i]);
     dsi_add_node(tape, DSI_CODE(op, constants), slot[0], slot[1], slot[2]);
     result = tape->rec.n_values;
     tape->rec.n_values += info->width;
@@ -2920,12 +2946,12 @@ DSI_INLINE ds_var dsi_entry(const ds_var *x, const ds_var3 *points, size_t i)
 DSI_INLINE int dsi_is_run(const ds_recorder *rec, const ds_var *x, const ds_var3 *points, size_t n)
 {
     const uint64_t stride = points ? 3 : 1;
-    uint64_t next = dsi_entry(x, points, 0).is.at;
+    uint64_t next = dsi_entry(x, points, 0).at;
     size_t i;
     if (!dsi_is_live(rec, dsi_entry(x, points, 0))) return 0;
     for (i = 0; i < n; i++, next += stride) {
         const ds_var e = dsi_entry(x, points, i);
-        if (e.rec != rec || e.is.at != next) return 0;
+        if (e.rec != rec || e.at != next) return 0;
     }
     return 1;
 }
@@ -2950,7 +2976,7 @@ static ds_result dsi_take_slots_slowly(ds_tape *tape, const ds_var *x, const ds_
     size_t i;
     for (i = 0; i < n; i++) {
         const ds_var e = dsi_entry(x, points, i);
-        if (!e.rec && !points) slots[i] = dsi_hold(&tape->rec, e.is.number);
+        if (!e.rec && !points) slots[i] = dsi_hold(&tape->rec, dsi_number(e));
         else if (dsi_check_operand(tape, e, i + 1, name)) return tape->error.code;
         else slots[i] = dsi_slot(e);
     }
@@ -2963,8 +2989,8 @@ static ds_var dsi_fold_list(const ds_real *w, const ds_var *xa, const ds_var *xb
     ds_real sum = 0;
     size_t i;
     for (i = 0; i < n; i++) {
-        const ds_real x = (ds_real)xa[i].is.number;
-        sum += w ? dsi_product(w[i], x) : xb ? dsi_product(x, (ds_real)xb[i].is.number) : x;
+        const ds_real x = (ds_real)dsi_number(xa[i]);
+        sum += w ? dsi_product(w[i], x) : xb ? dsi_product(x, (ds_real)dsi_number(xb[i])) : x;
     }
     return ds_c((double)sum);
 }
@@ -3569,13 +3595,8 @@ DIFFSIM_API ds_result (ds_backward_many)(const ds_var *f, const ds_real *seeds, 
     size_t i, last = 0, top, k;
     if (result) return result;
     tape->n_gradients = 0;
-    if (tape->cap_adjoints < tape->rec.n_values) {
-        void *adjoints = tape->adjoints;
-        result = dsi_grow(&tape->desc.allocator, &adjoints, &tape->cap_adjoints, tape->cap_values,
-                          tape->cap_values, sizeof *tape->adjoints);
-        tape->adjoints = (ds_real *)adjoints;
-        if (result) return dsi_refuse_at(tape, result, tape->rec.n_values, "backward", ": adjoints wanted: ");
-    }
+    result = dsi_grow_adjoints(tape);
+    if (result) return dsi_refuse_at(tape, result, tape->rec.n_values, "backward", ": adjoints wanted: ");
     dsi_seed(tape, f, seeds, n);
     for (i = 0; i < n; i++) {
         if (!f[i].rec) continue;
@@ -3633,7 +3654,7 @@ static void dsi_read(ds_var var, int gradient, ds_real *out, size_t n)
 DIFFSIM_API ds_real ds_value(ds_var var)
 {
     ds_real r;
-    if (!var.rec) return (ds_real)var.is.number;
+    if (!var.rec) return (ds_real)dsi_number(var);
     dsi_read(var, 0, &r, 1);
     return r;
 }

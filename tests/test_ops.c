@@ -563,7 +563,7 @@ static void both_products(const vector_row *r, trial *w, int constant, ds_tape *
     if (constant >= 0) memset(w->dot[constant], 0, sizeof w->dot[constant]);
     out = r->record(in[0].rec, at, x, constant);
     block.rec = out.rec;
-    block.at = out.is.at;
+    block.at = out.at;
     block.n = (size_t)r->width;
     ds_values(block, v);
     lowered(r, w, low);
@@ -571,7 +571,7 @@ static void both_products(const vector_row *r, trial *w, int constant, ds_tape *
     r->tangent(x, dot, tangent);
     *forward = *reverse = 0;
     for (int i = 0; i < r->width; i++) {
-        seeds[i] = dsi_view(out.rec, out.is.at + (uint64_t)i);
+        seeds[i] = dsi_view(out.rec, out.at + (uint64_t)i);
         *forward += (double)w->g[i] * (double)tangent[i];
     }
     if (ds_backward_many(seeds, w->g, (size_t)r->width)) *reverse = 1e9;

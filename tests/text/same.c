@@ -129,7 +129,7 @@ static same compute(void)
     if (ds_backward(all)) printf("%s\n", ds_tape_error(t)->text);
     for (i = 0; rec && i < rec->n_values; i++) {
         ds_var each = x;
-        each.is.at = rec->epoch | i;
+        each.at = rec->epoch | i;
         take(&r.values, ds_value(each));
         take(&r.gradients, ds_grad(each));
     }
