@@ -2996,42 +2996,39 @@ static ds_var dsi_fold_list(const ds_real *w, const ds_var *xa, const ds_var *xb
 }
 
 /* The short way of sum3 and weighted_sum3: one loop checks, keeps and sums. 0 if it is closed. Nothing
-   counts until the node is there, so a closed way leaves the tape as it was. */
+   counts until the node is there, so a closed way leaves the tape as it was. A weight that is not finite
+   shows in the sum. */
 static int dsi_sum3_shortly(ds_tape *tape, unsigned op, size_t n, const ds_real *w, const ds_var3 *x,
                             ds_var3 *out)
 {
     ds_recorder *const rec = &tape->rec;
     const size_t table = (n + 3) / 4, held = w ? n : 0, at = rec->n_values + held;
+    const uint64_t epoch = rec->epoch;
     dsi_node *const node = rec->nodes + rec->n_nodes + table;
     uint32_t *const slots = (uint32_t *)(void *)(rec->nodes + rec->n_nodes);
-    ds_real *const val = rec->values;
+    const ds_real *const val = rec->values;
+    ds_real *const weights = rec->values + rec->n_values;
     ds_v3 sum = ds_v3_make(0, 0, 0);
-    uint64_t bad = 0;
     size_t i;
     if (rec->n_nodes + table + 2 > rec->most_nodes || at + 3 > tape->cap_values) return 0;
     for (i = 0; i < n; i++) {
-        const uint32_t slot = (uint32_t)x[i].at;
-        if (!dsi_is_live(rec, dsi_any_r3(x[i]))) return 0;
-        slots[i] = slot;
-        if (!w) {
-            sum = ds_v3_add(sum, dsi_load_r3(val + slot));
-            continue;
-        }
-        bad |= dsi_non_finite_bit(w + i);
-        val[rec->n_values + i] = w[i];
-        sum = ds_v3_axpy(w[i], dsi_load_r3(val + slot), sum);
+        const uint64_t slot = x[i].at ^ epoch; /* of this epoch: its upper half cancels */
+        if (x[i].rec != rec || slot > UINT32_MAX) return 0;
+        slots[i] = (uint32_t)slot;
+        if (w) weights[i] = w[i];
+        sum = w ? ds_v3_axpy(w[i], dsi_load_r3(val + slot), sum) : ds_v3_add(sum, dsi_load_r3(val + slot));
     }
-    if (bad >> 63) return 0;
+    dsi_store_r3(rec->values + at, sum);
+    if (!dsi_all_finite(val + at, 3)) return 0;
     for (; i % 4; i++) slots[i] = 0;
     node[0].op = node[0].a = node[0].b = node[0].c = 0;
     node[1].op = DSI_CODE(op, 0);
     node[1].a = (uint32_t)n;
     node[1].b = (uint32_t)held;
     node[1].c = 0;
-    dsi_store_r3(val + at, sum);
     rec->n_nodes += table + 2;
     rec->n_values = at + 3;
-    *out = dsi_view3(rec, rec->epoch | at);
+    *out = dsi_view3(rec, epoch | at);
     return 1;
 }
 

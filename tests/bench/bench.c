@@ -5,8 +5,8 @@
    Every contender is checked first; no time is printed unless all losses and gradients are right.
    Then they take turns: in each repetition every contender takes one sample, so that a slow moment of a
    shared machine falls on all of them, and a ratio is the median over the repetitions of two times taken
-   within the same one. Times are CPU times of this thread. Before a sample stands one evaluation that is not
-   counted: each finds the caches as it leaves them itself. --strict makes a missed target an error. */
+   within the same one. Times are CPU times of this thread. Before a sample stand WARM evaluations that are
+   not counted: each finds the caches as it leaves them itself. --strict makes a missed target an error. */
 
 #define _POSIX_C_SOURCE 200809L
 
@@ -21,6 +21,7 @@
 
 #define TOLERANCE  1e-10    /* of a loss by itself, of a gradient by its largest component */
 #define SAMPLE_NS  200e3    /* evaluations shorter than this are repeated within a sample */
+#define WARM       4        /* after one, long tapes are still 10 % slower */
 
 /* >>contenders ---- */
 
@@ -272,7 +273,7 @@ static void measure(bench *b)
     for (int rep = 0; rep < b->reps; rep++) {
         for (int i = 0; i < N_CONTENDERS; i++) {
             runner *r = &b->runners[i];
-            evaluate(r, &b->w);
+            for (int k = 0; k < WARM; k++) evaluate(r, &b->w);
             r->total[rep] = time_evaluations(b, r, &b->w);
             if (r->what->record) r->record[rep] = r->total[rep] * time_recording(b, r, &b->w);
         }
