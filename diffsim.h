@@ -530,6 +530,7 @@ DSI_INLINE ds_m3 ds_q4_to_m3(ds_q4 q)
 
        #define DSI_1(name, x) ...   #define DSI_2(name, x, y) ...   #define DSI_3(name, x, y, z) ...
        #define DSI_K(number) ...    the constant number
+       #define DSI_AT(p, member) ...    a component of a vector, in the derivative columns
 
    Only DSI_RAW(expression), the value of a primitive, is C (and C++ and CUDA). DSI_NONE as a derivative:
    there is none, backward fails with the name. DSI_ZERO: it is zero, on purpose.
@@ -752,22 +753,23 @@ DSI_INLINE ds_m3 ds_q4_to_m3(ds_q4 q)
              DSI_ADD(a.m[3], b.m[3]), DSI_ADD(a.m[4], b.m[4]), DSI_ADD(a.m[5], b.m[5]), \
              DSI_ADD(a.m[6], b.m[6]), DSI_ADD(a.m[7], b.m[7]), DSI_ADD(a.m[8], b.m[8])), \
             g, g, DSI_ADD33(ta, tb)) \
-    DSI_ROW(pack4, r4, r1, r3, (a, b.x, b.y, b.z), g.w, DSI_PACK3(g.x, g.y, g.z), DSI_PACK4(ta, tb)) \
+    DSI_ROW(pack4, r4, r1, r3, (a, b.x, b.y, b.z), DSI_AT(g, w), DSI_PART(g), DSI_PACK4(ta, tb)) \
     DSI_ROW(rotate3, r3, r4, r3, /* b + 2 (w t + u x t),  a = (w, u),  t = u x b */ \
             (DSI_TURN(x, DSI_TURN_X, DSI_MINOR(a.y, DSI_TURN_Z, a.z, DSI_TURN_Y)), \
              DSI_TURN(y, DSI_TURN_Y, DSI_MINOR(a.z, DSI_TURN_X, a.x, DSI_TURN_Z)), \
              DSI_TURN(z, DSI_TURN_Z, DSI_MINOR(a.x, DSI_TURN_Y, a.y, DSI_TURN_X))), \
             /* w gains 2 g.t;  u gains 2 (w b x g + (u.b) g + (u.g) b - 2 (b.g) u) */ \
             DSI_PACK4(DSI_MUL(DSI_K(2.0), DSI_DOT3(g, DSI_CROSS3(DSI_PART(a), b))), \
-                      DSI_SCALE3(DSI_AXPY3(a.w, DSI_CROSS3(b, g), DSI_TURN_BAR(DSI_PART(a), b, g)), \
+                      DSI_SCALE3(DSI_AXPY3(DSI_AT(a, w), DSI_CROSS3(b, g), \
+                                           DSI_TURN_BAR(DSI_PART(a), b, g)), \
                                  DSI_K(2.0))), \
-            DSI_ROTATE3(DSI_PACK4(a.w, DSI_NEG3(DSI_PART(a))), g), \
+            DSI_ROTATE3(DSI_PACK4(DSI_AT(a, w), DSI_NEG3(DSI_PART(a))), g), \
             DSI_ADD3(DSI_ROTATE3(a, tb), \
-                     DSI_SCALE3(DSI_AXPY3(ta.w, DSI_CROSS3(DSI_PART(a), b), \
-                                          DSI_AXPY3(a.w, DSI_CROSS3(DSI_PART(ta), b), \
+                     DSI_SCALE3(DSI_AXPY3(DSI_AT(ta, w), DSI_CROSS3(DSI_PART(a), b), \
+                                          DSI_AXPY3(DSI_AT(a, w), DSI_CROSS3(DSI_PART(ta), b), \
                                                     DSI_TURN_DOT(DSI_PART(a), b, DSI_PART(ta)))), \
                                 DSI_K(2.0))))
-#define DSI_PART(p) DSI_PACK3(p.x, p.y, p.z)
+#define DSI_PART(p) DSI_PACK3(DSI_AT(p, x), DSI_AT(p, y), DSI_AT(p, z))
 #define DSI_TURN_X DSI_MINOR(a.y, b.z, a.z, b.y)
 #define DSI_TURN_Y DSI_MINOR(a.z, b.x, a.x, b.z)
 #define DSI_TURN_Z DSI_MINOR(a.x, b.y, a.y, b.x)
@@ -793,10 +795,11 @@ DSI_INLINE ds_m3 ds_q4_to_m3(ds_q4 q)
              DSI_ADD(a.z, DSI_MUL(c, DSI_SUB(b.z, a.z)))), \
             DSI_SUB3(g, DSI_SCALE3(g, c)), DSI_SCALE3(g, c), DSI_DOT3(g, DSI_SUB3(b, a)), \
             DSI_AXPY3(tc, DSI_SUB3(b, a), DSI_AXPY3(c, DSI_SUB3(tb, ta), ta))) \
-    DSI_ROW(pack3, r3, r1, r1, r1, (a, b, c), g.x, g.y, g.z, DSI_PACK3(ta, tb, tc)) \
+    DSI_ROW(pack3, r3, r1, r1, r1, (a, b, c), DSI_AT(g, x), DSI_AT(g, y), DSI_AT(g, z), \
+            DSI_PACK3(ta, tb, tc)) \
     DSI_ROW(pack33, r9, r3, r3, r3, (a.x, a.y, a.z, b.x, b.y, b.z, c.x, c.y, c.z), \
-            DSI_PACK3(g.m[0], g.m[1], g.m[2]), DSI_PACK3(g.m[3], g.m[4], g.m[5]), \
-            DSI_PACK3(g.m[6], g.m[7], g.m[8]), DSI_PACK33(ta, tb, tc))
+            DSI_TRIPLE(g, 0, 1, 2), DSI_TRIPLE(g, 3, 4, 5), DSI_TRIPLE(g, 6, 7, 8), DSI_PACK33(ta, tb, tc))
+#define DSI_TRIPLE(p, i, j, k) DSI_PACK3(DSI_AT(p, m[i]), DSI_AT(p, m[j]), DSI_AT(p, m[k]))
 
 /* All rows in one shape, for expansions that treat numbers and vectors alike: signatures only, with the
    value, or with the derivatives. DSI_EACH_1(name, R, A), DSI_EACH_2(name, R, A, B), DSI_EACH_3(name, R,
@@ -1144,6 +1147,7 @@ extern "C" {
 #define DSI_2(name, x, y) dsi_##name(x, y)
 #define DSI_3(name, x, y, z) dsi_##name(x, y, z)
 #define DSI_K(number) ((ds_real)(number))
+#define DSI_AT(p, member) ((p).member)
 #define DSI_RAW(expression) ((ds_real)(expression))
 #define DSI_LIBM(function) DSI_LIBM_OF(DIFFSIM_REAL)(function)
 #define DSI_LIBM_OF(real) DSI_LIBM_PASTE(real)
