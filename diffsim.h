@@ -877,6 +877,7 @@ typedef struct ds_tape_desc {
     ds_allocator allocator;
     ds_logger log;
     size_t max_nodes, max_values; /* ds_tape_init: room to reserve. ds_tape_create: limits, 0 means none */
+    int directions; /* ds_tape_init: reserve room for ds_forward, ds_hessian_vector and ds_hessian */
     int debug; /* check every value when it is made, keep file:line of each node (see DIFFSIM_DEBUG) */
 } ds_tape_desc;
 
@@ -926,6 +927,22 @@ DIFFSIM_API ds_v3 ds_grad3(ds_var3 var);
 DIFFSIM_API ds_q4 ds_grad4(ds_var4 var);
 DIFFSIM_API ds_m3 ds_grad33(ds_var33 var);
 DIFFSIM_API ds_result ds_grads(ds_vars vars, ds_real *out); /* [n]; out as it was on error */
+
+/* Directions: how does everything move when the variables x move by x_dot? One sweep forward; afterwards
+   ds_tangent(f) = sum_i df/dx[i] x_dot[i] for every f on the tape. An f that no direction reaches through
+   finite derivatives has the tangent NaN, and the tape an error that names the operation. */
+DIFFSIM_API ds_result ds_forward(const ds_var *x, const ds_real *x_dot, size_t n);
+DIFFSIM_API ds_real ds_tangent(ds_var var);
+DIFFSIM_API ds_v3 ds_tangent3(ds_var3 var);
+
+/* Second derivatives, tangent over reverse: exact, one reverse and one forward sweep and one more back.
+   ds_hessian_vector: out [n] = H direction, H [n][n] the second derivatives of f by the variables x.
+   ds_hessian: out [n][n] = H, row by row. Both run ds_backward(f) unless it was the last; the gradient is
+   there afterwards. Errors: those of ds_backward; FULL on a tape in the caller's memory whose desc has no
+   directions; NON_FINITE, index of the variable whose row is not finite (later rows of out as they were). */
+DIFFSIM_API ds_result ds_hessian_vector(ds_var f, const ds_var *x, const ds_real *direction, size_t n,
+                                        ds_real *out);
+DIFFSIM_API ds_result ds_hessian(ds_var f, const ds_var *x, size_t n, ds_real *out);
 
 /* a constant: no node, on any recorder */
 typedef union dsi_bits { double number; uint64_t bits; } dsi_bits;
@@ -2193,6 +2210,103 @@ static void dsi_evaluate(unsigned op, const ds_real *pa, const ds_real *pb, cons
     }
 }
 
+/* Dual numbers: a number and how it moves. Columns read as dual numbers give second derivatives. The
+   functions come from the rows: the derivative column of a scalar row is linear in g, so that with
+   g = the operand's tangent it says what the result's tangent gains; vector rows have a tangent column. */
+#define DSI_EVERY_KIND(DSI_ROW) DSI_ROW(r1) DSI_ROW(r3) DSI_ROW(r4) DSI_ROW(r9)
+#define DSI_ROW(kind) \
+    typedef struct dsi_dual_##kind { DSI_TYPE_##kind v, d; } dsi_dual_##kind; \
+    DSI_INLINE dsi_dual_##kind dsi_pair_##kind(DSI_TYPE_##kind v, DSI_TYPE_##kind d) \
+    { \
+        dsi_dual_##kind r; \
+        r.v = v; \
+        r.d = d; \
+        return r; \
+    }
+DSI_EVERY_KIND(DSI_ROW)
+#undef DSI_ROW
+
+/* dsi_dual_r1 dsi_dual_sin(dsi_dual_r1 p) { a = p.v; v = sin(a); d = cos(a) g with g = p.d; (v, d) }. An
+   operand that does not move gains nothing, whatever its partial derivative. What has no derivative is
+   piecewise constant. */
+#define DSI_NONE DSI_K(0.0)
+#define DSI_MOVE(t, column) \
+    if ((t) != 0) { \
+        const ds_real g = (t); \
+        (void)g; \
+        d += column; \
+    }
+#define DSI_EACH_1(name, value, da, la, ha) \
+    DSI_INLINE dsi_dual_r1 dsi_dual_##name(dsi_dual_r1 p) \
+    { \
+        const ds_real a = p.v, v = dsi_##name(a); \
+        ds_real d = 0; \
+        DSI_MOVE(p.d, da) \
+        return dsi_pair_r1(v, d); \
+    }
+#define DSI_EACH_2(name, value, da, db, la, ha, lb, hb) \
+    DSI_INLINE dsi_dual_r1 dsi_dual_##name(dsi_dual_r1 p, dsi_dual_r1 q) \
+    { \
+        const ds_real a = p.v, b = q.v, v = dsi_##name(a, b); \
+        ds_real d = 0; \
+        DSI_MOVE(p.d, da) \
+        DSI_MOVE(q.d, db) \
+        return dsi_pair_r1(v, d); \
+    }
+#define DSI_EACH_3(name, value, da, db, dc, la, ha, lb, hb, lc, hc) \
+    DSI_INLINE dsi_dual_r1 dsi_dual_##name(dsi_dual_r1 p, dsi_dual_r1 q, dsi_dual_r1 s) \
+    { \
+        const ds_real a = p.v, b = q.v, c = s.v, v = dsi_##name(a, b, c); \
+        ds_real d = 0; \
+        DSI_MOVE(p.d, da) \
+        DSI_MOVE(q.d, db) \
+        DSI_MOVE(s.d, dc) \
+        return dsi_pair_r1(v, d); \
+    }
+DSI_OPS_1(DSI_EACH_1)
+DSI_OPS_2(DSI_EACH_2)
+DSI_OPS_3(DSI_EACH_3)
+#undef DSI_EACH_1
+#undef DSI_EACH_2
+#undef DSI_EACH_3
+#undef DSI_MOVE
+#define DSI_EACH_1(name, R, A, value, da, tangent) \
+    DSI_INLINE dsi_dual_##R dsi_dual_##name(dsi_dual_##A p) \
+    { \
+        const DSI_TYPE_##A a = p.v, ta = p.d; \
+        const DSI_TYPE_##R v = dsi_##name(a); \
+        return dsi_pair_##R(v, tangent); \
+    }
+#define DSI_EACH_2(name, R, A, B, value, da, db, tangent) \
+    DSI_INLINE dsi_dual_##R dsi_dual_##name(dsi_dual_##A p, dsi_dual_##B q) \
+    { \
+        const DSI_TYPE_##A a = p.v, ta = p.d; \
+        const DSI_TYPE_##B b = q.v, tb = q.d; \
+        const DSI_TYPE_##R v = dsi_##name(a, b); \
+        (void)a; \
+        (void)b; \
+        return dsi_pair_##R(v, tangent); \
+    }
+#define DSI_EACH_3(name, R, A, B, C, value, da, db, dc, tangent) \
+    DSI_INLINE dsi_dual_##R dsi_dual_##name(dsi_dual_##A p, dsi_dual_##B q, dsi_dual_##C s) \
+    { \
+        const DSI_TYPE_##A a = p.v, ta = p.d; \
+        const DSI_TYPE_##B b = q.v, tb = q.d; \
+        const DSI_TYPE_##C c = s.v, tc = s.d; \
+        const DSI_TYPE_##R v = dsi_##name(a, b, c); \
+        (void)a; \
+        (void)b; \
+        (void)c; \
+        return dsi_pair_##R(v, tangent); \
+    }
+DSI_VOPS_1(DSI_EACH_1)
+DSI_VOPS_2(DSI_EACH_2)
+DSI_VOPS_3(DSI_EACH_3)
+#undef DSI_EACH_1
+#undef DSI_EACH_2
+#undef DSI_EACH_3
+#undef DSI_NONE
+
 /* >>impl 6 tape -----------------------------------------------------------------------------------
 
    Walking. Nodes are read from the newest to the oldest, with `top` the number of values before which
@@ -2211,6 +2325,16 @@ static void dsi_evaluate(unsigned op, const ds_real *pa, const ds_real *pb, cons
 
 typedef struct dsi_place { const char *file; int line; } dsi_place;
 
+/* The nodes in the order of recording with the slots of their results, for sweeps forward. Found by walking
+   back when first needed, good as long as nothing is recorded. */
+typedef struct dsi_step { uint32_t node, result; } dsi_step;
+typedef struct dsi_steps {
+    dsi_step *all;
+    size_t n, first, capacity; /* the order is all[first] .. all[n - 1] */
+    size_t n_nodes, n_values; /* of the tape when it was found */
+    uint64_t epoch;
+} dsi_steps;
+
 struct ds_tape {
     ds_recorder rec; /* first: a ds_recorder of a tape is the tape */
     ds_real *adjoints;
@@ -2222,6 +2346,11 @@ struct ds_tape {
     int fixed; /* in the caller's memory */
     int careful; /* sweeps look at each adjoint: one ended badly without */
     dsi_place *places; /* debug: where each node was recorded */
+    dsi_steps steps; /* the order forward */
+    ds_real *motion; /* [2][n_values]: tangents, then tangents of the adjoints */
+    size_t cap_motion;
+    size_t n_tangents; /* slots below have a tangent from the last ds_forward; 0: none */
+    uint64_t gradient_of; /* the handle of the f of the last ds_backward */
     ds_tape_desc desc;
     ds_error error;
 };
@@ -2246,7 +2375,7 @@ static dsi_text dsi_refuse(ds_tape *tape, ds_result code, size_t index)
 {
     dsi_text t = dsi_text_into(tape->error.text, sizeof tape->error.text);
     tape->rec.most_nodes = 0;
-    tape->n_gradients = 0;
+    tape->n_gradients = tape->n_tangents = 0;
     tape->error.code = code;
     tape->error.index = index;
     if (tape->rec.file) {
@@ -2399,17 +2528,21 @@ DIFFSIM_API ds_tape *ds_tape_create(const ds_tape_desc *desc)
     return tape;
 }
 
-/* the arrays of a fixed tape, one behind the other; 0: the sizes do not fit a size_t */
-static size_t dsi_fixed_layout(const ds_tape_desc *desc, size_t offset[4])
+/* the arrays of a fixed tape, one behind the other: nodes, values, adjoints, places, steps, motion; 0: the
+   sizes do not fit a size_t */
+enum { DSI_ARRAYS = 6 };
+static size_t dsi_fixed_layout(const ds_tape_desc *desc, size_t offset[DSI_ARRAYS])
 {
-    size_t end = dsi_round_up(sizeof(ds_tape)), bytes[4];
+    size_t end = dsi_round_up(sizeof(ds_tape)), bytes[DSI_ARRAYS];
     int i;
     if (ds_size_mul(desc->max_nodes, sizeof(dsi_node), &bytes[0]) ||
         ds_size_mul(desc->max_values, sizeof(ds_real), &bytes[1]) ||
-        ds_size_mul(desc->debug ? desc->max_nodes : 0, sizeof(dsi_place), &bytes[3]))
+        ds_size_add(bytes[1], DSI_ADJOINT_GAP * sizeof(ds_real), &bytes[2]) ||
+        ds_size_mul(desc->debug ? desc->max_nodes : 0, sizeof(dsi_place), &bytes[3]) ||
+        ds_size_mul(desc->max_nodes, sizeof(dsi_step), &bytes[4]) ||
+        ds_size_mul(desc->directions ? bytes[1] : 0, 2, &bytes[5]))
         return 0;
-    if (ds_size_add(bytes[1], DSI_ADJOINT_GAP * sizeof(ds_real), &bytes[2])) return 0;
-    for (i = 0; i < 4; i++) {
+    for (i = 0; i < DSI_ARRAYS; i++) {
         offset[i] = end;
         if (ds_size_add(end, bytes[i], &end) || ds_size_add(end, DSI_ALIGN, &bytes[i])) return 0;
         end = dsi_round_up(end);
@@ -2419,7 +2552,7 @@ static size_t dsi_fixed_layout(const ds_tape_desc *desc, size_t offset[4])
 
 DIFFSIM_API size_t ds_tape_bytes(const ds_tape_desc *desc)
 {
-    size_t offset[4];
+    size_t offset[DSI_ARRAYS];
     if (!desc || !dsi_desc_is_good(desc) || !desc->max_nodes || !desc->max_values) return 0;
     return dsi_fixed_layout(desc, offset);
 }
@@ -2428,7 +2561,7 @@ DIFFSIM_API ds_tape *ds_tape_init(void *memory, size_t bytes, const ds_tape_desc
 {
     const size_t need = ds_tape_bytes(desc);
     ds_tape *const tape = (ds_tape *)memory;
-    size_t offset[4];
+    size_t offset[DSI_ARRAYS];
     if (!memory || !need || bytes < need || (uintptr_t)memory % sizeof(void *)) return NULL;
     dsi_fixed_layout(desc, offset);
     dsi_tape_begin(tape, desc);
@@ -2436,6 +2569,10 @@ DIFFSIM_API ds_tape *ds_tape_init(void *memory, size_t bytes, const ds_tape_desc
     tape->rec.nodes = (dsi_node *)(void *)((char *)memory + offset[0]);
     tape->rec.values = (ds_real *)(void *)((char *)memory + offset[1]);
     tape->adjoints = (ds_real *)(void *)((char *)memory + offset[2]) + DSI_ADJOINT_GAP;
+    tape->steps.all = (dsi_step *)(void *)((char *)memory + offset[4]);
+    tape->steps.capacity = desc->max_nodes;
+    if (desc->directions) tape->motion = (ds_real *)(void *)((char *)memory + offset[5]);
+    tape->cap_motion = desc->directions ? 2 * desc->max_values : 0;
     if (desc->debug) tape->places = (dsi_place *)(void *)((char *)memory + offset[3]);
     tape->cap_nodes = desc->max_nodes;
     tape->cap_places = desc->debug ? desc->max_nodes : 0;
@@ -2459,6 +2596,10 @@ DIFFSIM_API void ds_tape_destroy(ds_tape *tape)
                          tape->cap_adjoints * sizeof *tape->adjoints, 0);
     if (tape->places)
         allocator.resize(allocator.user, tape->places, tape->cap_places * sizeof *tape->places, 0);
+    if (tape->steps.all)
+        allocator.resize(allocator.user, tape->steps.all, tape->steps.capacity * sizeof *tape->steps.all, 0);
+    if (tape->motion)
+        allocator.resize(allocator.user, tape->motion, tape->cap_motion * sizeof *tape->motion, 0);
     allocator.resize(allocator.user, tape, sizeof *tape, 0);
 }
 
@@ -2487,7 +2628,7 @@ DIFFSIM_API void ds_tape_reset(ds_tape *tape)
     DIFFSIM_ASSERT(tape);
     if (!tape) return;
     tape->rec.n_nodes = tape->rec.n_values = 0;
-    tape->n_gradients = tape->no_merge = 0;
+    tape->n_gradients = tape->n_tangents = tape->no_merge = 0;
     tape->last_epoch_node = 0;
     tape->first_epoch = dsi_new_epoch(tape);
     tape->rec.epoch = (uint64_t)tape->first_epoch << 32;
@@ -2554,6 +2695,7 @@ DIFFSIM_API ds_result (ds_tape_rewind)(ds_tape *tape, ds_mark mark)
         tape->last_epoch_node = (uint32_t)tape->rec.n_nodes;
         tape->rec.n_values = mark.n_values;
         tape->n_gradients = dsi_least(tape->n_gradients, mark.n_values);
+        tape->n_tangents = dsi_least(tape->n_tangents, mark.n_values);
     }
     dsi_set_limits(tape);
     return DSIM_OK;
@@ -2568,8 +2710,9 @@ DIFFSIM_API ds_tape_info ds_tape_get_info(const ds_tape *tape)
     r.values = tape->rec.n_values;
     r.bytes_used = r.nodes * sizeof(dsi_node) + 2 * r.values * sizeof(ds_real);
     r.bytes_reserved = sizeof *tape + tape->cap_nodes * sizeof(dsi_node) +
-                       (tape->cap_values + tape->cap_adjoints) * sizeof(ds_real) +
-                       tape->cap_places * sizeof *tape->places;
+                       (tape->cap_values + tape->cap_adjoints + tape->cap_motion) * sizeof(ds_real) +
+                       tape->cap_places * sizeof *tape->places +
+                       tape->steps.capacity * sizeof *tape->steps.all;
     return r;
 }
 
@@ -3414,8 +3557,8 @@ typedef struct dsi_sweep_report {
         (void)a; \
         dsi_gain_##A(adj + node->a, da); \
         DSI_END
-#define DSI_CASE_2(name, constants, R, A, B, da, db) \
-    case DSI_CODE(DSI_OP_##name, constants): \
+#define DSI_CASE_2(cases, constants, R, A, B, da, db) \
+    cases \
         DSI_BEGIN(R, constants) \
         const DSI_TYPE_##A a = dsi_load_##A(val + node->a); \
         const DSI_TYPE_##B b = dsi_load_##B(val + node->b); \
@@ -3424,8 +3567,8 @@ typedef struct dsi_sweep_report {
         if (!((constants) & 1)) dsi_gain_##A(adj + node->a, da); \
         if (!((constants) & 2)) dsi_gain_##B(adj + node->b, db); \
         DSI_END
-#define DSI_CASE_3(name, constants, R, A, B, C, da, db, dc) \
-    case DSI_CODE(DSI_OP_##name, constants): \
+#define DSI_CASE_3(cases, constants, R, A, B, C, da, db, dc) \
+    cases \
         DSI_BEGIN(R, constants) \
         const DSI_TYPE_##A a = dsi_load_##A(val + node->a); \
         const DSI_TYPE_##B b = dsi_load_##B(val + node->b); \
@@ -3437,24 +3580,22 @@ typedef struct dsi_sweep_report {
         if (!((constants) & 2)) dsi_gain_##B(adj + node->b, db); \
         if (!((constants) & 4)) dsi_gain_##C(adj + node->c, dc); \
         DSI_END
-/* a case for each choice of constant operands; only numbers can be constants */
+/* Only numbers can be constants. Two operands: a case for each choice; three: one case for all choices, for
+   the sake of the time to compile. */
 #define DSI_IF_r1(cases) cases
 #define DSI_IF_r3(cases)
 #define DSI_IF_r4(cases)
 #define DSI_IF_r9(cases)
+#define DSI_AS(name, constants) case DSI_CODE(DSI_OP_##name, constants):
 #define DSI_EACH_1(name, R, A, da) DSI_CASE_1(name, R, A, da)
 #define DSI_EACH_2(name, R, A, B, da, db) \
-    DSI_CASE_2(name, 0, R, A, B, da, db) \
-    DSI_IF_##A(DSI_CASE_2(name, 1, R, A, B, da, db)) \
-    DSI_IF_##B(DSI_CASE_2(name, 2, R, A, B, da, db))
+    DSI_CASE_2(DSI_AS(name, 0), 0, R, A, B, da, db) \
+    DSI_IF_##A(DSI_CASE_2(DSI_AS(name, 1), 1, R, A, B, da, db)) \
+    DSI_IF_##B(DSI_CASE_2(DSI_AS(name, 2), 2, R, A, B, da, db))
 #define DSI_EACH_3(name, R, A, B, C, da, db, dc) \
-    DSI_CASE_3(name, 0, R, A, B, C, da, db, dc) \
-    DSI_IF_##A(DSI_CASE_3(name, 1, R, A, B, C, da, db, dc)) \
-    DSI_IF_##B(DSI_CASE_3(name, 2, R, A, B, C, da, db, dc)) \
-    DSI_IF_##C(DSI_CASE_3(name, 4, R, A, B, C, da, db, dc)) \
-    DSI_IF_##A(DSI_IF_##B(DSI_CASE_3(name, 3, R, A, B, C, da, db, dc))) \
-    DSI_IF_##A(DSI_IF_##C(DSI_CASE_3(name, 5, R, A, B, C, da, db, dc))) \
-    DSI_IF_##B(DSI_IF_##C(DSI_CASE_3(name, 6, R, A, B, C, da, db, dc)))
+    DSI_CASE_3(DSI_AS(name, 0), 0, R, A, B, C, da, db, dc) \
+    DSI_CASE_3(DSI_AS(name, 1) DSI_AS(name, 2) DSI_AS(name, 3) DSI_AS(name, 4) DSI_AS(name, 5) \
+               DSI_AS(name, 6), node->op & 7u, R, A, B, C, da, db, dc)
 
 /* Walks from node `end` down to `begin`, with r->top values before `end`. The rule that a zero adjoint
    contributes nothing matters only where a partial derivative is not finite: then 0 * inf = NaN arrives at
@@ -3513,6 +3654,7 @@ stop:
 #undef DSI_IF_r3
 #undef DSI_IF_r4
 #undef DSI_IF_r9
+#undef DSI_AS
 #undef DSI_EACH_1
 #undef DSI_EACH_2
 #undef DSI_EACH_3
@@ -3525,22 +3667,30 @@ static void dsi_seed(ds_tape *tape, const ds_var *f, const ds_real *seeds, size_
         if (f[i].rec) tape->adjoints[dsi_slot(f[i])] += seeds[i];
 }
 
-/* a value that is not finite came from somewhere: follow it to the first operation that made one of finite
-   operands */
-static ds_result dsi_blame_value(ds_tape *tape, size_t slot)
+/* a number that is not finite came from somewhere: follow it to the first operation that made one of finite
+   operands. numbers: the values of the tape or their tangents. The node, and *top behind its result. */
+static size_t dsi_first_non_finite_node(const ds_tape *tape, const ds_real *numbers, size_t slot, size_t *top)
 {
-    size_t top = tape->rec.n_values, k = tape->rec.n_nodes, i, from = slot;
-    dsi_text t;
+    size_t k = tape->rec.n_nodes, i, from = slot;
+    dsi_extent e;
+    *top = tape->rec.n_values;
     do {
         slot = from;
-        k = dsi_find_node(tape, k, &top, slot) + 1;
+        k = dsi_find_node(tape, k, top, slot) + 1;
+        e = dsi_extent_of(tape->rec.nodes + k - 1);
         for (i = 0; (from = dsi_operand_slot(tape->rec.nodes + k - 1, i)) != (size_t)-1; i++)
-            if (!dsi_is_finite(tape->rec.values[from])) break;
-    } while (from != (size_t)-1 && from < top - dsi_extent_of(tape->rec.nodes + k - 1).width -
-                                             dsi_extent_of(tape->rec.nodes + k - 1).held);
-    t = dsi_refuse(tape, DSIM_ERROR_NON_FINITE, k - 1);
+            if (!dsi_is_finite(numbers[from])) break;
+    } while (from != (size_t)-1 && from < *top - e.width - e.held);
+    return k - 1;
+}
+
+static ds_result dsi_blame_value(ds_tape *tape, size_t slot)
+{
+    size_t top;
+    const size_t k = dsi_first_non_finite_node(tape, tape->rec.values, slot, &top);
+    dsi_text t = dsi_refuse(tape, DSIM_ERROR_NON_FINITE, k);
     dsi_put(&t, "ds_backward: first non-finite value: ");
-    dsi_describe(tape, &t, k - 1, top);
+    dsi_describe(tape, &t, k, top);
     return dsi_refused(tape, &t);
 }
 
@@ -3630,7 +3780,471 @@ DIFFSIM_API ds_result (ds_backward_many)(const ds_var *f, const ds_real *seeds, 
 DIFFSIM_API ds_result (ds_backward)(ds_var f)
 {
     const ds_real one = 1;
-    return ds_backward_many(&f, &one, 1);
+    const ds_result result = ds_backward_many(&f, &one, 1);
+    if (!result) dsi_tape_of(f.rec)->gradient_of = f.at;
+    return result;
+}
+
+/* Forward. */
+
+/* finds the order of the nodes */
+static ds_result dsi_find_steps(ds_tape *tape, const char *function)
+{
+    dsi_steps *const steps = &tape->steps;
+    size_t k = tape->rec.n_nodes, top = tape->rec.n_values, i = k;
+    if (steps->n && steps->n_nodes == k && steps->n_values == top && steps->epoch == tape->rec.epoch)
+        return DSIM_OK;
+    if (k > steps->capacity) {
+        void *all = steps->all;
+        const ds_result result = dsi_grow(&tape->desc.allocator, &all, &steps->capacity, tape->cap_nodes,
+                                          tape->cap_nodes, sizeof *steps->all);
+        steps->all = (dsi_step *)all;
+        if (result) return dsi_refuse_at(tape, result, k, function, ": the order of the nodes, so many: ");
+    }
+    while (k--) {
+        const dsi_extent e = dsi_extent_of(tape->rec.nodes + k);
+        top -= e.width;
+        if (tape->rec.nodes[k].op != DSI_CODE(DSI_OP_epoch, 0)) {
+            i--;
+            steps->all[i].node = (uint32_t)k;
+            steps->all[i].result = (uint32_t)top;
+        }
+        top -= e.held;
+        k -= e.data;
+    }
+    steps->first = i;
+    steps->n = steps->n_nodes = tape->rec.n_nodes;
+    steps->n_values = tape->rec.n_values;
+    steps->epoch = tape->rec.epoch;
+    return DSIM_OK;
+}
+
+/* to += factor * from, n numbers */
+DSI_INLINE void dsi_axpy(ds_real *to, ds_real factor, const ds_real *from, size_t n)
+{
+    size_t i;
+    for (i = 0; i < n; i++) to[i] += dsi_product(factor, from[i]);
+}
+
+/* Tangents of the results of a row: what the derivative columns give with g = the operand's tangent, or the
+   tangent column. The tangent of what has no derivative is NaN, which a select or a later multiplication
+   treats as it should: the first drops it, the second shows it. */
+#define DSI_NONE dsi_nan()
+#define DSI_MOVE(node_slot, column) \
+    { \
+        const ds_real g = tan[node_slot]; \
+        if (g != 0) d += column; \
+    }
+#define DSI_BEGIN(name, R) \
+    case DSI_OP_##name: { \
+        const DSI_TYPE_##R v = dsi_load_##R(val + result); \
+        (void)v;
+#define DSI_EACH_1(name, value, da, la, ha) \
+    DSI_BEGIN(name, r1) \
+        const ds_real a = val[node->a]; \
+        (void)a; \
+        ds_real d = 0; \
+        DSI_MOVE(node->a, da) \
+        tan[result] += d; \
+    } break;
+#define DSI_EACH_2(name, value, da, db, la, ha, lb, hb) \
+    DSI_BEGIN(name, r1) \
+        const ds_real a = val[node->a], b = val[node->b]; \
+        (void)a; \
+        (void)b; \
+        ds_real d = 0; \
+        DSI_MOVE(node->a, da) \
+        DSI_MOVE(node->b, db) \
+        tan[result] += d; \
+    } break;
+#define DSI_EACH_3(name, value, da, db, dc, la, ha, lb, hb, lc, hc) \
+    DSI_BEGIN(name, r1) \
+        const ds_real a = val[node->a], b = val[node->b], c = val[node->c]; \
+        (void)a; \
+        (void)b; \
+        (void)c; \
+        ds_real d = 0; \
+        DSI_MOVE(node->a, da) \
+        DSI_MOVE(node->b, db) \
+        DSI_MOVE(node->c, dc) \
+        tan[result] += d; \
+    } break;
+static void dsi_move_scalar(const dsi_node *node, size_t result, const ds_real *val, ds_real *tan)
+{
+    switch (node->op / 8u) {
+    DSI_OPS_1(DSI_EACH_1)
+    DSI_OPS_2(DSI_EACH_2)
+    DSI_OPS_3(DSI_EACH_3)
+    default: break;
+    }
+}
+#undef DSI_EACH_1
+#undef DSI_EACH_2
+#undef DSI_EACH_3
+#undef DSI_MOVE
+#undef DSI_NONE
+#define DSI_OPERAND(A, x) \
+        const DSI_TYPE_##A x = dsi_load_##A(val + node->x), t##x = dsi_load_##A(tan + node->x); \
+        (void)x;
+#define DSI_EACH_1(name, R, A, value, da, tangent) \
+    DSI_BEGIN(name, R) \
+        DSI_OPERAND(A, a) \
+        dsi_gain_##R(tan + result, tangent); \
+    } break;
+#define DSI_EACH_2(name, R, A, B, value, da, db, tangent) \
+    DSI_BEGIN(name, R) \
+        DSI_OPERAND(A, a) \
+        DSI_OPERAND(B, b) \
+        dsi_gain_##R(tan + result, tangent); \
+    } break;
+#define DSI_EACH_3(name, R, A, B, C, value, da, db, dc, tangent) \
+    DSI_BEGIN(name, R) \
+        DSI_OPERAND(A, a) \
+        DSI_OPERAND(B, b) \
+        DSI_OPERAND(C, c) \
+        dsi_gain_##R(tan + result, tangent); \
+    } break;
+static void dsi_move_vector(const dsi_node *node, size_t result, const ds_real *val, ds_real *tan)
+{
+    switch (node->op / 8u) {
+    DSI_VOPS_1(DSI_EACH_1)
+    DSI_VOPS_2(DSI_EACH_2)
+    DSI_VOPS_3(DSI_EACH_3)
+    default: break;
+    }
+}
+#undef DSI_EACH_1
+#undef DSI_EACH_2
+#undef DSI_EACH_3
+#undef DSI_OPERAND
+#undef DSI_BEGIN
+
+/* the lists and blocks: all linear but dot, affine and tanh */
+static void dsi_move_list(const dsi_node *node, size_t result, const ds_real *val, ds_real *tan)
+{
+    const dsi_list_view s = dsi_view_list(node);
+    const ds_real *const w = val + result - s.n;
+    const unsigned op = node->op / 8u;
+    const int weighted = op == DSI_OP_weighted_sum || op == DSI_OP_weighted_sum3;
+    size_t i;
+    for (i = 0; i < s.n; i++) {
+        const size_t p = dsi_list_slot(&s.a, i);
+        if (op == DSI_OP_dot) {
+            const size_t q = dsi_list_slot(&s.b, i);
+            tan[result] += dsi_product(val[q], tan[p]) + dsi_product(val[p], tan[q]);
+        } else {
+            dsi_axpy(tan + result, weighted ? w[i] : 1, tan + p, s.width);
+        }
+    }
+}
+
+static void dsi_move_affine(const dsi_node *node, size_t result, const ds_real *val, ds_real *tan)
+{
+    const size_t rows = (node - 1)->op, n = (node - 1)->a, x = node->b;
+    size_t w = node->a, i, j;
+    for (i = 0; i < rows; i++, w += n) {
+        ds_real sum = tan[node->c + i];
+        for (j = 0; j < n; j++)
+            sum += dsi_product(val[x + j], tan[w + j]) + dsi_product(val[w + j], tan[x + j]);
+        tan[result + i] += sum;
+    }
+}
+
+/* 1 - v^2, the derivative of v = tanh(x) */
+DSI_INLINE ds_real dsi_tanh_slope(ds_real v) { return 1 - dsi_product(v, v); }
+
+/* tangents of all values from those in tan, which are added to what an operation gives */
+static void dsi_move(const ds_tape *tape, ds_real *tan)
+{
+    const ds_real *const val = tape->rec.values;
+    size_t i, k;
+    for (k = tape->steps.first; k < tape->steps.n; k++) {
+        const dsi_node *const node = tape->rec.nodes + tape->steps.all[k].node;
+        const size_t result = tape->steps.all[k].result;
+        const unsigned op = node->op / 8u;
+        if (op < DSI_OP_neg3) dsi_move_scalar(node, result, val, tan);
+        else if (op < DSI_OP_sum) dsi_move_vector(node, result, val, tan);
+        else if (op < DSI_OP_affine) dsi_move_list(node, result, val, tan);
+        else if (op == DSI_OP_affine) dsi_move_affine(node, result, val, tan);
+        else if (op == DSI_OP_vars_tanh)
+            for (i = 0; i < node->b; i++)
+                tan[result + i] += dsi_product(dsi_tanh_slope(val[result + i]), tan[node->a + i]);
+    }
+}
+
+/* Second order: how the adjoints move. The adjoint columns read as dual numbers: (adjoint, its motion) in,
+   the motion of what the operands gain out. */
+#undef DSI_1
+#undef DSI_2
+#undef DSI_3
+#undef DSI_K
+#undef DSI_AT
+#define DSI_1(name, x) dsi_dual_##name(x)
+#define DSI_2(name, x, y) dsi_dual_##name(x, y)
+#define DSI_3(name, x, y, z) dsi_dual_##name(x, y, z)
+#define DSI_K(number) dsi_pair_r1((ds_real)(number), 0)
+#define DSI_AT(p, member) dsi_pair_r1((p).v.member, (p).d.member)
+#define DSI_NONE DSI_K(0.0)
+#define DSI_DUAL(K, x, slot, numbers, moving) \
+    const dsi_dual_##K x = dsi_pair_##K(dsi_load_##K(numbers + slot), \
+                                        dsi_load_##K(moving + slot)); \
+    (void)x;
+#define DSI_GIVE(A, x, column) \
+    { \
+        const dsi_dual_##A gain = column; \
+        dsi_gain_##A(dot + node->x, gain.d); \
+    }
+#define DSI_BEGIN(name, R) \
+    case DSI_OP_##name: { \
+        DSI_DUAL(R, v, result, val, tan) \
+        DSI_DUAL(R, g, result, adj, dot)
+#define DSI_EACH_1(name, R, A, da) \
+    DSI_BEGIN(name, R) \
+        DSI_DUAL(A, a, node->a, val, tan) \
+        DSI_GIVE(A, a, da) \
+        break; \
+    }
+#define DSI_EACH_2(name, R, A, B, da, db) \
+    DSI_BEGIN(name, R) \
+        DSI_DUAL(A, a, node->a, val, tan) \
+        DSI_DUAL(B, b, node->b, val, tan) \
+        DSI_GIVE(A, a, da) \
+        DSI_GIVE(B, b, db) \
+        break; \
+    }
+#define DSI_EACH_3(name, R, A, B, C, da, db, dc) \
+    DSI_BEGIN(name, R) \
+        DSI_DUAL(A, a, node->a, val, tan) \
+        DSI_DUAL(B, b, node->b, val, tan) \
+        DSI_DUAL(C, c, node->c, val, tan) \
+        DSI_GIVE(A, a, da) \
+        DSI_GIVE(B, b, db) \
+        DSI_GIVE(C, c, dc) \
+        break; \
+    }
+static void dsi_move_adjoint(const dsi_node *node, size_t result, const ds_real *val, const ds_real *adj,
+                             const ds_real *tan, ds_real *dot)
+{
+    switch (node->op / 8u) {
+    DSI_EVERY_DERIVATIVE
+    default: break;
+    }
+}
+#undef DSI_EACH_1
+#undef DSI_EACH_2
+#undef DSI_EACH_3
+#undef DSI_BEGIN
+#undef DSI_GIVE
+#undef DSI_DUAL
+#undef DSI_NONE
+#undef DSI_1
+#undef DSI_2
+#undef DSI_3
+#undef DSI_K
+#undef DSI_AT
+#define DSI_1(name, x) dsi_##name(x)
+#define DSI_2(name, x, y) dsi_##name(x, y)
+#define DSI_3(name, x, y, z) dsi_##name(x, y, z)
+#define DSI_K(number) ((ds_real)(number))
+#define DSI_AT(p, member) ((p).member)
+
+static void dsi_move_adjoint_list(const dsi_node *node, size_t result, const ds_real *val, const ds_real *adj,
+                                  const ds_real *tan, ds_real *dot)
+{
+    const dsi_list_view s = dsi_view_list(node);
+    const ds_real *const w = val + result - s.n, g = adj[result], g_dot = dot[result];
+    const unsigned op = node->op / 8u;
+    const int weighted = op == DSI_OP_weighted_sum || op == DSI_OP_weighted_sum3;
+    size_t i;
+    for (i = 0; i < s.n; i++) {
+        const size_t p = dsi_list_slot(&s.a, i);
+        if (op == DSI_OP_dot) {
+            const size_t q = dsi_list_slot(&s.b, i);
+            dot[p] += dsi_product(g_dot, val[q]) + dsi_product(g, tan[q]);
+            dot[q] += dsi_product(g_dot, val[p]) + dsi_product(g, tan[p]);
+        } else {
+            dsi_axpy(dot + p, weighted ? w[i] : 1, dot + result, s.width);
+        }
+    }
+}
+
+/* w_bar += g x',  x_bar += w' g,  b_bar += g */
+static void dsi_move_adjoint_affine(const dsi_node *node, size_t result, const ds_real *val,
+                                    const ds_real *adj, const ds_real *tan, ds_real *dot)
+{
+    const size_t rows = (node - 1)->op, n = (node - 1)->a, x = node->b;
+    size_t w = node->a, i;
+    for (i = 0; i < rows; i++, w += n) {
+        const ds_real g = adj[result + i], g_dot = dot[result + i];
+        dot[node->c + i] += g_dot;
+        dsi_axpy(dot + w, g_dot, val + x, n);
+        dsi_axpy(dot + w, g, tan + x, n);
+        dsi_axpy(dot + x, g_dot, val + w, n);
+        dsi_axpy(dot + x, g, tan + w, n);
+    }
+}
+
+/* v = tanh(x):  x_bar += g (1 - v^2) */
+static void dsi_move_adjoint_tanh(const dsi_node *node, size_t result, const ds_real *val, const ds_real *adj,
+                                  const ds_real *tan, ds_real *dot)
+{
+    size_t i;
+    for (i = 0; i < node->b; i++) {
+        const ds_real v = val[result + i];
+        dot[node->a + i] += dsi_product(dsi_tanh_slope(v), dot[result + i]) -
+                            dsi_product(dsi_product(2 * v, adj[result + i]), tan[result + i]);
+    }
+}
+
+/* the motion of all adjoints, from the newest node to the oldest; nodes whose adjoint is zero and stays so
+   contribute nothing */
+static void dsi_move_adjoints(const ds_tape *tape, const ds_real *tan, ds_real *dot)
+{
+    const ds_real *const val = tape->rec.values, *const adj = tape->adjoints;
+    size_t k;
+    for (k = tape->steps.n; k-- > tape->steps.first;) {
+        const dsi_node *const node = tape->rec.nodes + tape->steps.all[k].node;
+        const size_t result = tape->steps.all[k].result;
+        const unsigned op = node->op / 8u;
+        if (op < DSI_OP_sum) {
+            const size_t width = dsi_ops[op].width;
+            if (dsi_all_zero(adj + result, width) && dsi_all_zero(dot + result, width)) continue;
+            dsi_move_adjoint(node, result, val, adj, tan, dot);
+        } else if (op < DSI_OP_affine) {
+            dsi_move_adjoint_list(node, result, val, adj, tan, dot);
+        } else if (op == DSI_OP_affine) {
+            dsi_move_adjoint_affine(node, result, val, adj, tan, dot);
+        } else if (op == DSI_OP_vars_tanh) {
+            dsi_move_adjoint_tanh(node, result, val, adj, tan, dot);
+        }
+    }
+}
+
+/* room for `planes` arrays [n_values]: 1 tangents, 2 motions of adjoints too; all zero */
+static ds_result dsi_motion(ds_tape *tape, size_t planes, const char *function)
+{
+    const size_t need = planes * tape->rec.n_values;
+    ds_result result = dsi_find_steps(tape, function);
+    if (result) return result;
+    if (need > tape->cap_motion) {
+        void *motion = tape->motion;
+        result = tape->fixed ? DSIM_ERROR_FULL
+                             : dsi_grow(&tape->desc.allocator, &motion, &tape->cap_motion, need,
+                                        2 * tape->cap_values, sizeof *tape->motion);
+        tape->motion = (ds_real *)motion;
+        if (result)
+            return dsi_refuse_at(tape, result, need, function, ": numbers wanted (see desc.directions): ");
+    }
+    memset(tape->motion, 0, need * sizeof *tape->motion);
+    tape->n_tangents = 0;
+    return DSIM_OK;
+}
+
+/* the tape of the variables x, which are all good for it, and perhaps their finite direction; or the reason
+   why there is none */
+static ds_result dsi_check_direction(const ds_var *x, const ds_real *x_dot, size_t n, const char *function,
+                                     ds_tape **tape)
+{
+    size_t i;
+    *tape = x ? dsi_choose_tape(x, n) : NULL;
+    if (!*tape) return x && n ? DSIM_ERROR_NO_RECORDER : DSIM_ERROR_ARGUMENT;
+    if ((*tape)->error.code) return (*tape)->error.code;
+    for (i = 0; i < n; i++)
+        if (dsi_check_operand(*tape, x[i], i + 1, function)) return (*tape)->error.code;
+    i = x_dot ? dsi_first_non_finite(x_dot, n) : n;
+    if (i < n) return dsi_refuse_at(*tape, DSIM_ERROR_NON_FINITE, i, function, ": direction ");
+    return DSIM_OK;
+}
+
+DIFFSIM_API ds_result (ds_forward)(const ds_var *x, const ds_real *x_dot, size_t n)
+{
+    ds_tape *tape;
+    size_t i;
+    ds_result result = x_dot ? dsi_check_direction(x, x_dot, n, "forward", &tape) : DSIM_ERROR_ARGUMENT;
+    if (!result) result = dsi_motion(tape, 1, "forward");
+    if (result) return result;
+    for (i = 0; i < n; i++) tape->motion[dsi_slot(x[i])] += x_dot[i];
+    dsi_move(tape, tape->motion);
+    tape->n_tangents = tape->rec.n_values;
+    return DSIM_OK;
+}
+
+/* a tangent that is not finite: which operation made it, and whether it has no derivative at all. (A sweep
+   over that node alone asks.) */
+static void dsi_blame_tangent(ds_tape *tape, size_t slot)
+{
+    size_t top;
+    const size_t k = dsi_first_non_finite_node(tape, tape->motion, slot, &top);
+    const dsi_extent e = dsi_extent_of(tape->rec.nodes + k);
+    dsi_sweep_report r;
+    dsi_text t;
+    memset(&r, 0, sizeof r);
+    r.top = top;
+    if (!dsi_grow_adjoints(tape)) {
+        memset(tape->adjoints, 0, tape->rec.n_values * sizeof *tape->adjoints);
+        for (; e.width && slot >= top - e.width && slot < top; slot = top) tape->adjoints[slot] = 1;
+        if (tape->rec.nodes[k].op / 8u < DSI_OP_sum) tape->adjoints[top - e.width] = 1;
+        dsi_sweep(tape, k - e.data, k + 1, 1, &r);
+    }
+    t = dsi_refuse(tape, r.no_derivative ? DSIM_ERROR_NOT_DIFFERENTIABLE : DSIM_ERROR_NON_FINITE, k);
+    dsi_put(&t, "ds_tangent: first non-finite tangent: ");
+    dsi_describe(tape, &t, k, top);
+    dsi_refused(tape, &t);
+}
+
+/* the motion of the adjoints along the tangents that stand in tape->motion; refused if it is not finite for
+   one of the x */
+static ds_result dsi_second_order(ds_tape *tape, const ds_var *x, size_t n, const char *function)
+{
+    const ds_real *const dot = tape->motion + tape->rec.n_values;
+    size_t i;
+    dsi_move(tape, tape->motion);
+    dsi_move_adjoints(tape, tape->motion, tape->motion + tape->rec.n_values);
+    for (i = 0; i < n; i++)
+        if (!dsi_is_finite(dot[dsi_slot(x[i])]))
+            return dsi_refuse_at(tape, DSIM_ERROR_NON_FINITE, i, function,
+                                 ": a second derivative is not finite in the row of x number ");
+    return DSIM_OK;
+}
+
+/* checks, and the gradient of f unless it is there */
+static ds_result dsi_prepare_second(ds_var f, const ds_var *x, const ds_real *direction, size_t n,
+                                    const ds_real *out, const char *function, ds_tape **tape)
+{
+    ds_result result = out ? dsi_check_direction(x, direction, n, function, tape) : DSIM_ERROR_ARGUMENT;
+    if (result) return result;
+    if (f.rec && f.rec != x[0].rec) return dsi_check_operand(*tape, f, 0, function);
+    if (f.rec && (*tape)->gradient_of == f.at && dsi_slot(f) < (*tape)->n_gradients) return DSIM_OK;
+    return ds_backward(f);
+}
+
+DIFFSIM_API ds_result (ds_hessian_vector)(ds_var f, const ds_var *x, const ds_real *direction, size_t n,
+                                          ds_real *out)
+{
+    ds_tape *tape;
+    size_t i;
+    ds_result result = DSIM_ERROR_ARGUMENT;
+    if (direction) result = dsi_prepare_second(f, x, direction, n, out, "hessian_vector", &tape);
+    if (!result) result = dsi_motion(tape, 2, "hessian_vector");
+    for (i = 0; !result && i < n; i++) tape->motion[dsi_slot(x[i])] += direction[i];
+    if (!result) result = dsi_second_order(tape, x, n, "hessian_vector");
+    for (i = 0; !result && i < n; i++) out[i] = tape->motion[tape->rec.n_values + dsi_slot(x[i])];
+    return result;
+}
+
+DIFFSIM_API ds_result (ds_hessian)(ds_var f, const ds_var *x, size_t n, ds_real *out)
+{
+    ds_tape *tape;
+    size_t row, i;
+    ds_result result = dsi_prepare_second(f, x, NULL, n, out, "hessian", &tape);
+    for (row = 0; !result && row < n; row++) {
+        result = dsi_motion(tape, 2, "hessian");
+        if (!result) tape->motion[dsi_slot(x[row])] = 1;
+        if (!result) result = dsi_second_order(tape, x, n, "hessian");
+        for (i = 0; !result && i < n; i++)
+            out[row * n + i] = tape->motion[tape->rec.n_values + dsi_slot(x[i])];
+    }
+    return result;
 }
 
 /* Reading. */
@@ -3642,45 +4256,59 @@ static ds_tape *dsi_good_tape(ds_var var)
     return tape && dsi_is_alive(tape, var) ? tape : NULL;
 }
 
-static void dsi_read(ds_var var, int gradient, ds_real *out, size_t n)
+enum { DSI_READ_VALUE, DSI_READ_GRADIENT, DSI_READ_TANGENT };
+static void dsi_read(ds_var var, int what, ds_real *out, size_t n)
 {
-    const ds_tape *const tape = dsi_good_tape(var);
-    const int there = tape && (!gradient || dsi_slot(var) < tape->n_gradients);
+    ds_tape *const tape = dsi_good_tape(var);
+    const size_t slot = dsi_slot(var);
+    const ds_real *from = NULL;
     size_t i;
-    if (there && n)
-        memcpy(out, (gradient ? tape->adjoints : tape->rec.values) + dsi_slot(var), n * sizeof *out);
-    for (i = 0; !there && i < n; i++) out[i] = dsi_nan();
+    if (tape && what == DSI_READ_VALUE) from = tape->rec.values;
+    if (tape && what == DSI_READ_GRADIENT && slot < tape->n_gradients) from = tape->adjoints;
+    if (tape && what == DSI_READ_TANGENT && slot < tape->n_tangents) from = tape->motion;
+    for (i = 0; i < n; i++) out[i] = from ? from[slot + i] : dsi_nan();
+    if (what == DSI_READ_TANGENT && from && (i = dsi_first_non_finite(out, n)) < n)
+        dsi_blame_tangent(tape, slot + i);
 }
 
 DIFFSIM_API ds_real ds_value(ds_var var)
 {
     ds_real r;
     if (!var.rec) return (ds_real)dsi_number(var);
-    dsi_read(var, 0, &r, 1);
+    dsi_read(var, DSI_READ_VALUE, &r, 1);
     return r;
 }
 
 DIFFSIM_API ds_real ds_grad(ds_var var)
 {
     ds_real r;
-    dsi_read(var, 1, &r, 1);
+    dsi_read(var, DSI_READ_GRADIENT, &r, 1);
+    return r;
+}
+
+DIFFSIM_API ds_real ds_tangent(ds_var var)
+{
+    ds_real r;
+    if (!var.rec) return 0;
+    dsi_read(var, DSI_READ_TANGENT, &r, 1);
     return r;
 }
 
 /* ds_v3 ds_value3(ds_var3 var) { read 3 numbers }, and so on */
-#define DSI_READER(function, kind, gradient) \
+#define DSI_READER(function, kind, what) \
     DIFFSIM_API DSI_TYPE_##kind function(DSI_HANDLE_##kind var) \
     { \
         ds_real r[DSI_WIDTH(kind)]; \
-        dsi_read(dsi_any_##kind(var), gradient, r, DSI_WIDTH(kind)); \
+        dsi_read(dsi_any_##kind(var), what, r, DSI_WIDTH(kind)); \
         return dsi_load_##kind(r); \
     }
-DSI_READER(ds_value3, r3, 0)
-DSI_READER(ds_value4, r4, 0)
-DSI_READER(ds_value33, r9, 0)
-DSI_READER(ds_grad3, r3, 1)
-DSI_READER(ds_grad4, r4, 1)
-DSI_READER(ds_grad33, r9, 1)
+DSI_READER(ds_value3, r3, DSI_READ_VALUE)
+DSI_READER(ds_value4, r4, DSI_READ_VALUE)
+DSI_READER(ds_value33, r9, DSI_READ_VALUE)
+DSI_READER(ds_grad3, r3, DSI_READ_GRADIENT)
+DSI_READER(ds_grad4, r4, DSI_READ_GRADIENT)
+DSI_READER(ds_grad33, r9, DSI_READ_GRADIENT)
+DSI_READER(ds_tangent3, r3, DSI_READ_TANGENT)
 #undef DSI_READER
 
 DIFFSIM_API ds_result ds_values(ds_vars vars, ds_real *out)
@@ -3690,7 +4318,7 @@ DIFFSIM_API ds_result ds_values(ds_vars vars, ds_real *out)
     if (!tape)
         return dsi_tape_of(vars.rec)->error.code ? dsi_tape_of(vars.rec)->error.code : DSIM_ERROR_STALE;
     if (!out) return DSIM_ERROR_ARGUMENT;
-    dsi_read(dsi_first_of(vars), 0, out, vars.n);
+    dsi_read(dsi_first_of(vars), DSI_READ_VALUE, out, vars.n);
     return DSIM_OK;
 }
 
@@ -3702,7 +4330,7 @@ DIFFSIM_API ds_result ds_grads(ds_vars vars, ds_real *out)
     if (!tape) return DSIM_ERROR_STALE;
     if (!out) return DSIM_ERROR_ARGUMENT;
     if (vars.n && (uint32_t)vars.at >= tape->n_gradients) return DSIM_ERROR_ORDER;
-    dsi_read(dsi_first_of(vars), 1, out, vars.n);
+    dsi_read(dsi_first_of(vars), DSI_READ_GRADIENT, out, vars.n);
     return DSIM_OK;
 }
 
