@@ -3043,41 +3043,43 @@ DIFFSIM_API ds_var dsi_record(unsigned op, ds_var a, ds_var b, ds_var c)
         } \
     } while (0)
 
-static void dsi_evaluate_list(unsigned op, const dsi_list_view *s, const ds_real *val, ds_real *result)
+/* x and, for the second list of a dot product, y are arrays of a number for each slot: the values, or their
+   tangents; w are the weights, if any */
+static void dsi_evaluate_list(unsigned op, const dsi_list_view *s, const ds_real *w, const ds_real *x,
+                              const ds_real *y, ds_real *result)
 {
-    const ds_real *const w = result - s->n; /* the weights, if any */
     ds_v3 sum3 = ds_v3_make(0, 0, 0);
     ds_real sum = 0;
     switch (op) {
-    case DSI_OP_sum: DSI_FOR_SLOTS(s->a, sum += val[p]); break;
-    case DSI_OP_weighted_sum: DSI_FOR_SLOTS(s->a, sum += dsi_product(w[i], val[p])); break;
-    case DSI_OP_dot: DSI_FOR_SLOTS(s->a, sum += dsi_product(val[p], val[dsi_list_slot(&s->b, i)])); break;
-    case DSI_OP_sum3: DSI_FOR_SLOTS(s->a, sum3 = ds_v3_add(sum3, dsi_load_r3(val + p))); break;
-    default: DSI_FOR_SLOTS(s->a, sum3 = ds_v3_axpy(w[i], dsi_load_r3(val + p), sum3));
+    case DSI_OP_sum: DSI_FOR_SLOTS(s->a, sum += x[p]); break;
+    case DSI_OP_weighted_sum: DSI_FOR_SLOTS(s->a, sum += dsi_product(w[i], x[p])); break;
+    case DSI_OP_dot: DSI_FOR_SLOTS(s->a, sum += dsi_product(x[p], y[dsi_list_slot(&s->b, i)])); break;
+    case DSI_OP_sum3: DSI_FOR_SLOTS(s->a, sum3 = ds_v3_add(sum3, dsi_load_r3(x + p))); break;
+    default: DSI_FOR_SLOTS(s->a, sum3 = ds_v3_axpy(w[i], dsi_load_r3(x + p), sum3));
     }
     if (s->width == 1) result[0] = sum;
     else dsi_store_r3(result, sum3);
 }
 
-static void dsi_reverse_list(unsigned op, const dsi_list_view *s, const ds_real *DSI_RESTRICT val,
-                             ds_real *DSI_RESTRICT adj, size_t result)
+/* what the operands gain from the adjoint g of the result; x as above */
+static void dsi_reverse_list(unsigned op, const dsi_list_view *s, const ds_real *w, const ds_real *DSI_RESTRICT x,
+                             const ds_real *g_of, ds_real *DSI_RESTRICT bar)
 {
-    const ds_real *const w = val + result - s->n;
     if (s->width == 3) {
-        const ds_v3 g = dsi_load_r3(adj + result);
+        const ds_v3 g = dsi_load_r3(g_of);
         if (op == DSI_OP_sum3)
-            DSI_FOR_SLOTS(s->a, dsi_store_r3(adj + p, ds_v3_add(dsi_load_r3(adj + p), g)));
+            DSI_FOR_SLOTS(s->a, dsi_store_r3(bar + p, ds_v3_add(dsi_load_r3(bar + p), g)));
         else
-            DSI_FOR_SLOTS(s->a, dsi_store_r3(adj + p, ds_v3_axpy(w[i], g, dsi_load_r3(adj + p))));
-    } else if (adj[result] != 0) {
-        const ds_real g = adj[result];
-        if (op == DSI_OP_sum) DSI_FOR_SLOTS(s->a, adj[p] += g);
-        else if (op == DSI_OP_weighted_sum) DSI_FOR_SLOTS(s->a, adj[p] += dsi_product(g, w[i]));
+            DSI_FOR_SLOTS(s->a, dsi_store_r3(bar + p, ds_v3_axpy(w[i], g, dsi_load_r3(bar + p))));
+    } else if (g_of[0] != 0) {
+        const ds_real g = g_of[0];
+        if (op == DSI_OP_sum) DSI_FOR_SLOTS(s->a, bar[p] += g);
+        else if (op == DSI_OP_weighted_sum) DSI_FOR_SLOTS(s->a, bar[p] += dsi_product(g, w[i]));
         else
             DSI_FOR_SLOTS(s->a, {
                 const size_t q = dsi_list_slot(&s->b, i);
-                adj[p] += dsi_product(g, val[q]);
-                adj[q] += dsi_product(g, val[p]);
+                bar[p] += dsi_product(g, x[q]);
+                bar[q] += dsi_product(g, x[p]);
             });
     }
 }
@@ -3201,7 +3203,8 @@ static ds_var dsi_end_list(ds_tape *tape, unsigned op, size_t n, const ds_real *
     dsi_add_node(tape, 0, first_a, first_b, 0);
     view = dsi_view_list(dsi_add_node(tape, DSI_CODE(op, 0), n, result - held, flags));
     tape->rec.n_values += width;
-    dsi_evaluate_list(op, &view, tape->rec.values, tape->rec.values + result);
+    dsi_evaluate_list(op, &view, tape->rec.values + result - n, tape->rec.values, tape->rec.values,
+                      tape->rec.values + result);
     return dsi_made(tape, result, width);
 }
 
@@ -3631,7 +3634,7 @@ static void dsi_sweep(ds_tape *tape, size_t begin, size_t end, int careful, dsi_
         default: {
             const dsi_list_view list = dsi_view_list(node);
             top -= list.width;
-            dsi_reverse_list(node->op / 8u, &list, val, adj, top);
+            dsi_reverse_list(node->op / 8u, &list, val + top - list.n, val, adj + top, adj);
             top -= list.held;
             node -= list.data;
         }
@@ -3819,13 +3822,6 @@ static ds_result dsi_find_steps(ds_tape *tape, const char *function)
     return DSIM_OK;
 }
 
-/* to += factor * from, n numbers */
-DSI_INLINE void dsi_axpy(ds_real *to, ds_real factor, const ds_real *from, size_t n)
-{
-    size_t i;
-    for (i = 0; i < n; i++) to[i] += dsi_product(factor, from[i]);
-}
-
 /* Tangents of the results of a row: what the derivative columns give with g = the operand's tangent, or the
    tangent column. The tangent of what has no derivative is NaN, which a select or a later multiplication
    treats as it should: the first drops it, the second shows it. */
@@ -3925,17 +3921,13 @@ static void dsi_move_list(const dsi_node *node, size_t result, const ds_real *va
     const dsi_list_view s = dsi_view_list(node);
     const ds_real *const w = val + result - s.n;
     const unsigned op = node->op / 8u;
-    const int weighted = op == DSI_OP_weighted_sum || op == DSI_OP_weighted_sum3;
-    size_t i;
-    for (i = 0; i < s.n; i++) {
-        const size_t p = dsi_list_slot(&s.a, i);
-        if (op == DSI_OP_dot) {
-            const size_t q = dsi_list_slot(&s.b, i);
-            tan[result] += dsi_product(val[q], tan[p]) + dsi_product(val[p], tan[q]);
-        } else {
-            dsi_axpy(tan + result, weighted ? w[i] : 1, tan + p, s.width);
-        }
-    }
+    ds_real d[3];
+    dsi_evaluate_list(op, &s, w, tan, val, d);
+    if (s.width == 3) dsi_gain_r3(tan + result, dsi_load_r3(d));
+    else tan[result] += d[0];
+    if (op != DSI_OP_dot) return;
+    dsi_evaluate_list(op, &s, w, val, tan, d);
+    tan[result] += d[0];
 }
 
 static void dsi_move_affine(const dsi_node *node, size_t result, const ds_real *val, ds_real *tan)
@@ -4052,20 +4044,10 @@ static void dsi_move_adjoint_list(const dsi_node *node, size_t result, const ds_
                                   const ds_real *tan, ds_real *dot)
 {
     const dsi_list_view s = dsi_view_list(node);
-    const ds_real *const w = val + result - s.n, g = adj[result], g_dot = dot[result];
+    const ds_real *const w = val + result - s.n;
     const unsigned op = node->op / 8u;
-    const int weighted = op == DSI_OP_weighted_sum || op == DSI_OP_weighted_sum3;
-    size_t i;
-    for (i = 0; i < s.n; i++) {
-        const size_t p = dsi_list_slot(&s.a, i);
-        if (op == DSI_OP_dot) {
-            const size_t q = dsi_list_slot(&s.b, i);
-            dot[p] += dsi_product(g_dot, val[q]) + dsi_product(g, tan[q]);
-            dot[q] += dsi_product(g_dot, val[p]) + dsi_product(g, tan[p]);
-        } else {
-            dsi_axpy(dot + p, weighted ? w[i] : 1, dot + result, s.width);
-        }
-    }
+    dsi_reverse_list(op, &s, w, val, dot + result, dot);
+    if (op == DSI_OP_dot) dsi_reverse_list(op, &s, w, tan, adj + result, dot);
 }
 
 /* w_bar += g x',  x_bar += w' g,  b_bar += g */
@@ -4073,14 +4055,14 @@ static void dsi_move_adjoint_affine(const dsi_node *node, size_t result, const d
                                     const ds_real *adj, const ds_real *tan, ds_real *dot)
 {
     const size_t rows = (node - 1)->op, n = (node - 1)->a, x = node->b;
-    size_t w = node->a, i;
+    size_t w = node->a, i, j;
     for (i = 0; i < rows; i++, w += n) {
         const ds_real g = adj[result + i], g_dot = dot[result + i];
         dot[node->c + i] += g_dot;
-        dsi_axpy(dot + w, g_dot, val + x, n);
-        dsi_axpy(dot + w, g, tan + x, n);
-        dsi_axpy(dot + x, g_dot, val + w, n);
-        dsi_axpy(dot + x, g, tan + w, n);
+        for (j = 0; j < n; j++) {
+            dot[w + j] += dsi_product(g_dot, val[x + j]) + dsi_product(g, tan[x + j]);
+            dot[x + j] += dsi_product(g_dot, val[w + j]) + dsi_product(g, tan[w + j]);
+        }
     }
 }
 
@@ -4108,7 +4090,8 @@ static void dsi_move_adjoints(const ds_tape *tape, const ds_real *tan, ds_real *
         const unsigned op = node->op / 8u;
         if (op < DSI_OP_sum) {
             const size_t width = dsi_ops[op].width;
-            if (dsi_all_zero(adj + result, width) && dsi_all_zero(dot + result, width)) continue;
+            if (adj[result] == 0 && dsi_all_zero(adj + result, width) && dsi_all_zero(dot + result, width))
+                continue;
             dsi_move_adjoint(node, result, val, adj, tan, dot);
         } else if (op < DSI_OP_affine) {
             dsi_move_adjoint_list(node, result, val, adj, tan, dot);

@@ -272,7 +272,8 @@ static void test_scenes(void)
         if (!TAP_OK(all, "%s: everything returns OK", s->name)) tap_diag("%s", ds_tape_error(t)->text);
         TAP_OK(worst.tangent <= exact, "%s: tangent = gradient . direction (%.1e)", s->name, worst.tangent);
         TAP_OK(worst.symmetry <= exact, "%s: H = H' (%.1e)", s->name, worst.symmetry);
-        TAP_OK(worst.product <= exact, "%s: H v by one sweep = the matrix times v (%.1e)", s->name, worst.product);
+        TAP_OK(worst.product <= exact, "%s: H v in one sweep = the matrix times v (%.1e)", s->name,
+               worst.product);
         TAP_OK(worst.difference <= close || is_one_of(s->name, ON_PURPOSE),
                "%s: H = differences of the gradient (%.1e)", s->name, worst.difference);
     }
@@ -321,7 +322,7 @@ static void test_refusals(void)
     ds_tape_reset(t);
     x = ds_input(t, 0);
     f = ds_sqrt(x);
-    TAP_OK(ds_forward(&x, &one, 1) == DSIM_OK && isnan((double)ds_tangent(f)) == 0, "sqrt at 0 moves infinitely");
+    TAP_OK(ds_forward(&x, &one, 1) == DSIM_OK && isinf((double)ds_tangent(f)), "sqrt at 0 moves infinitely");
     TAP_HAS(ds_tape_error(t)->text, "'sqrt'", "which is an error with a name, too");
 
     ds_tape_reset(t);
@@ -367,7 +368,7 @@ static void test_fixed(void)
         desc.max_values = 40;
         desc.directions = directions;
         t = ds_tape_init(block, sizeof block, &desc);
-        if (!TAP_OK(t && ds_tape_bytes(&desc) <= sizeof block, "a fixed tape, directions %d", directions)) return;
+        if (!TAP_OK(t != NULL, "a fixed tape, directions %d", directions)) return;
         {
             const ds_var x[2] = { ds_input(t, 2), ds_input(t, 3) };
             const ds_result result = ds_hessian(ds_mul(ds_square(x[0]), x[1]), x, 2, H);
@@ -393,7 +394,7 @@ static void test_rewind(void)
         g = ds_mul(g, x);
         TAP_OK(ds_hessian(g, &x, 1, &H) == DSIM_OK && H == 12, "(x^3)'' at 2, round %d", round);
         TAP_OK(ds_forward(&x, &one, 1) == DSIM_OK && ds_tangent(g) == 12, "(x^3)' at 2, round %d", round);
-        TAP_OK(ds_tape_rewind(t, mark) == DSIM_OK && ds_tangent(x) == 1, "the tangent of x outlives a rewind");
+        TAP_OK(ds_tape_rewind(t, mark) == DSIM_OK && ds_tangent(x) == 1, "x keeps its tangent in a rewind");
     }
     ds_tape_destroy(t);
 }
