@@ -225,6 +225,11 @@ extern "C" {
     DSI_ROW(ERROR_NOT_DIFFERENTIABLE, \
             "the gradient passes an operation without a derivative; use a smooth one or ds_stop_gradient") \
     DSI_ROW(ERROR_ORDER, "there is no gradient yet; call ds_backward first") \
+    DSI_ROW(ERROR_REPLAY, "inputs have been set since the values were computed; call ds_replay, or reset") \
+    DSI_ROW(ERROR_BRANCH, "the replay takes another branch than the recording; reset and record again") \
+    DSI_ROW(ERROR_NOT_REPLAYABLE, \
+            "what is recorded after a value was read may depend on it; use ds_select or ds_branch") \
+    DSI_ROW(ERROR_CALLBACK, "a function of yours returned an error") \
     DSI_ROW(ERROR_WRONG_GRADIENT, "the gradient does not fit the function; the report names the worst entry")
 
 typedef enum ds_result {
@@ -928,6 +933,48 @@ DIFFSIM_API ds_q4 ds_grad4(ds_var4 var);
 DIFFSIM_API ds_m3 ds_grad33(ds_var33 var);
 DIFFSIM_API ds_result ds_grads(ds_vars vars, ds_real *out); /* [n]; out as it was on error */
 
+/* Replay: evaluate the record again with other inputs, without recording. Set inputs (only those: index 0
+   otherwise), then replay; in between values and gradients are refused. What is recorded after a value was
+   read may depend on what was read: such a tape is NOT_REPLAYABLE. ds_branch is the way to branch in C on a
+   recorded number: it returns whether it is not zero, and the replay checks that it still is so (BRANCH:
+   record again). */
+DIFFSIM_API ds_result ds_set_input(ds_var input, double number);
+DIFFSIM_API ds_result ds_set_input3(ds_var3 input, ds_v3 vector);
+DIFFSIM_API ds_result ds_set_inputs(ds_vars inputs, const ds_real *numbers); /* [n] */
+DIFFSIM_API ds_result ds_replay(ds_tape *tape);
+DIFFSIM_API int ds_branch(ds_var condition);
+
+/* Custom nodes: an operation of yours with any number of inputs and outputs, such as a linear solve or
+   another library's function. Each function gets one ds_custom_io; J = d out / d in at `in`. Bars and dots
+   add. reverse NULL: no gradient passes; tangent NULL: no direction; second NULL: no Hessian; each refused
+   by name where it is needed. What type and user point to is not copied. The functions must not record on
+   the tape that calls them. An error they return makes the call fail: CALLBACK, index: the node. */
+typedef struct ds_custom_io {
+    void *user;
+    size_t n_in, n_out;
+    const ds_real *in;
+    ds_real *out; /* forward writes it, the others read it */
+    const ds_real *out_bar; /* reverse, second */
+    ds_real *in_bar; /* reverse: in_bar += J' out_bar */
+    const ds_real *in_dot; /* tangent, second */
+    ds_real *out_dot; /* tangent: out_dot += J in_dot */
+    const ds_real *out_bar_dot; /* second: in_bar_dot += J' out_bar_dot + (dJ/dt)' out_bar, */
+    ds_real *in_bar_dot; /*                        dJ/dt the change of J along in_dot */
+} ds_custom_io;
+typedef ds_result ds_custom_function(const ds_custom_io *io);
+typedef struct ds_custom_type {
+    const char *name;
+    ds_custom_function *forward, *reverse, *tangent, *second;
+} ds_custom_type;
+DIFFSIM_API ds_vars ds_custom(const ds_custom_type *type, void *user, const ds_var *in, size_t n_in,
+                              size_t n_out);
+
+/* A segment as one node: body records n_out outputs from n_in inputs on a tape of its own, of which only the
+   outputs stay; the reverse sweep records it again. Memory for time: a rollout in k segments of m steps needs
+   the nodes of k + m steps. body must record the same each time; its other numbers are constants. */
+typedef ds_result ds_segment(void *user, ds_tape *tape, const ds_var *in, ds_var *out);
+DIFFSIM_API ds_vars ds_checkpoint(ds_segment *body, void *user, const ds_var *in, size_t n_in, size_t n_out);
+
 /* Directions: how does everything move when the variables x move by x_dot? One sweep forward; afterwards
    ds_tangent(f) = sum_i df/dx[i] x_dot[i] for every f on the tape. An f that no direction reaches through
    finite derivatives has the tangent NaN, and the tape an error that names the operation. */
@@ -1262,6 +1309,8 @@ enum {
 #undef DSI_ROW
     DSI_OP_leaves, /* inputs: no reverse work */
     DSI_OP_epoch, /* what follows was recorded after a rewind */
+    DSI_OP_branch, /* a guard: operand a was not zero (b = 1) or zero (b = 0) */
+    DSI_OP_custom, /* n_in a, n_out b; behind its list of operands and its pointers */
     DSI_OP_COUNT
 };
 /* in a node: which operands are constants held by the node itself (bits 1, 2, 4) */
@@ -2184,7 +2233,9 @@ static const dsi_op_info dsi_ops[] = {
     DSI_LIST_OPS(DSI_ROW)
 #undef DSI_ROW
     { "input", 0, 0, { 0, 0, 0 } },
-    { "rewind", 0, 0, { 0, 0, 0 } }
+    { "rewind", 0, 0, { 0, 0, 0 } },
+    { "branch", 0, 0, { 0, 0, 0 } },
+    { "custom", 0, 0, { 0, 0, 0 } }
 };
 
 static unsigned dsi_bit_count3(unsigned bits) { return (bits & 1) + (bits >> 1 & 1) + (bits >> 2 & 1); }
@@ -2321,7 +2372,8 @@ DSI_VOPS_3(DSI_EACH_3)
    A list node {op, n, held, flags} has `held` constants before its result, the weights last. The data node
    before it says where its lists begin {a, b, -, -}; before that stand the slots of list a, then of list
    b, four to a data node, unless they follow each other. The data node of an affine map holds its two
-   sizes. */
+   sizes. A custom node has copies of its inputs before its outputs, so that both are contiguous; before it
+   stand a data node {type, user}, one {body, -} and its operands' slots, that of the copy for constants. */
 
 typedef struct dsi_place { const char *file; int line; } dsi_place;
 
@@ -2351,6 +2403,11 @@ struct ds_tape {
     size_t cap_motion;
     size_t n_tangents; /* slots below have a tangent from the last ds_forward; 0: none */
     uint64_t gradient_of; /* the handle of the f of the last ds_backward */
+    size_t n_read; /* nodes + 1 when a value was first read; 0: none was */
+    dsi_place read_at; /* debug: where */
+    ds_tape *child; /* for checkpoints */
+    ds_var *work; /* and their inputs and outputs */
+    size_t cap_work;
     ds_tape_desc desc;
     ds_error error;
 };
@@ -2596,6 +2653,8 @@ DIFFSIM_API void ds_tape_destroy(ds_tape *tape)
                          tape->cap_adjoints * sizeof *tape->adjoints, 0);
     if (tape->places)
         allocator.resize(allocator.user, tape->places, tape->cap_places * sizeof *tape->places, 0);
+    if (tape->work) allocator.resize(allocator.user, tape->work, tape->cap_work * sizeof *tape->work, 0);
+    ds_tape_destroy(tape->child);
     if (tape->steps.all)
         allocator.resize(allocator.user, tape->steps.all, tape->steps.capacity * sizeof *tape->steps.all, 0);
     if (tape->motion)
@@ -2617,6 +2676,12 @@ static void dsi_clear_error(ds_tape *tape)
     tape->rec.line = 0;
 }
 
+/* inputs are set, but values not computed from them: nothing may be read until a replay or reset */
+static int dsi_is_torn(const ds_tape *tape)
+{
+    return tape->error.code == DSIM_ERROR_REPLAY || tape->error.code == DSIM_ERROR_BRANCH;
+}
+
 static uint32_t dsi_new_epoch(ds_tape *tape)
 {
     if (!tape->next_epoch) tape->next_epoch = 1; /* 0 means dead; after 2^32 rewinds the count begins again */
@@ -2628,7 +2693,7 @@ DIFFSIM_API void ds_tape_reset(ds_tape *tape)
     DIFFSIM_ASSERT(tape);
     if (!tape) return;
     tape->rec.n_nodes = tape->rec.n_values = 0;
-    tape->n_gradients = tape->n_tangents = tape->no_merge = 0;
+    tape->n_gradients = tape->n_tangents = tape->no_merge = tape->n_read = 0;
     tape->last_epoch_node = 0;
     tape->first_epoch = dsi_new_epoch(tape);
     tape->rec.epoch = (uint64_t)tape->first_epoch << 32;
@@ -2681,7 +2746,9 @@ DIFFSIM_API ds_result (ds_tape_rewind)(ds_tape *tape, ds_mark mark)
         if (tape->error.code) return tape->error.code;
         return dsi_refuse_at(tape, code, mark.n_nodes, "tape_rewind", ": the mark at node ");
     }
+    if (dsi_is_torn(tape)) return tape->error.code;
     dsi_clear_error(tape);
+    if (tape->n_read) tape->n_read = dsi_least(tape->n_read, mark.n_nodes + 1);
     if (tape->rec.n_nodes > mark.n_nodes) { /* so there is room for one node */
         dsi_node *const node = tape->rec.nodes + mark.n_nodes;
         while (tape->last_epoch_node > mark.n_nodes)
@@ -2712,7 +2779,8 @@ DIFFSIM_API ds_tape_info ds_tape_get_info(const ds_tape *tape)
     r.bytes_reserved = sizeof *tape + tape->cap_nodes * sizeof(dsi_node) +
                        (tape->cap_values + tape->cap_adjoints + tape->cap_motion) * sizeof(ds_real) +
                        tape->cap_places * sizeof *tape->places +
-                       tape->steps.capacity * sizeof *tape->steps.all;
+                       tape->steps.capacity * sizeof *tape->steps.all + tape->cap_work * sizeof *tape->work +
+                       ds_tape_get_info(tape->child).bytes_reserved;
     return r;
 }
 
@@ -2756,6 +2824,27 @@ DSI_INLINE dsi_list_view dsi_view_list(const dsi_node *node)
     return r;
 }
 
+typedef struct dsi_custom {
+    const ds_custom_type *type;
+    void *user;
+    ds_segment *body; /* of a checkpoint */
+    const uint32_t *slots;
+    size_t n_in, n_out, data;
+} dsi_custom;
+
+static dsi_custom dsi_view_custom(const dsi_node *node)
+{
+    dsi_custom r;
+    r.n_in = node->a;
+    r.n_out = node->b;
+    r.data = 2 + (r.n_in + 3) / 4;
+    memcpy(&r.type, node - 2, sizeof r.type);
+    memcpy(&r.user, (const char *)(node - 2) + sizeof r.type, sizeof r.user);
+    memcpy(&r.body, node - 1, sizeof r.body);
+    r.slots = (const uint32_t *)(const void *)(node - r.data);
+    return r;
+}
+
 /* Walking. */
 
 /* what a node takes: data nodes before it, and values (constants and result, the result last) */
@@ -2778,6 +2867,10 @@ static dsi_extent dsi_extent_of(const dsi_node *node)
         r.data = 1;
         r.width = (node - 1)->op;
     } else if (op == DSI_OP_vars_tanh) {
+        r.width = node->b;
+    } else if (op == DSI_OP_custom) {
+        r.data = 2 + ((size_t)node->a + 3) / 4;
+        r.held = node->a;
         r.width = node->b;
     } else {
         r.width = op == DSI_OP_leaves ? node->a : 0;
@@ -2821,8 +2914,18 @@ static size_t dsi_operand_slot(const dsi_node *node, size_t k)
         if (k - rows * columns - columns < rows) return node->c + k - rows * columns - columns;
     } else if (op == DSI_OP_vars_tanh && k < node->b) {
         return node->a + k;
+    } else if (op == DSI_OP_custom && k < node->a) {
+        return dsi_view_custom(node).slots[k];
+    } else if (op == DSI_OP_branch && k == 0) {
+        return node->a;
     }
     return (size_t)-1;
+}
+
+static const char *dsi_name_of(const dsi_node *node)
+{
+    const unsigned op = node->op / 8u;
+    return op == DSI_OP_custom ? dsi_view_custom(node).type->name : dsi_ops[op].name;
 }
 
 /* "'div' (node 12, spring.c:7) with operands 1, 0 gave inf" */
@@ -2833,7 +2936,7 @@ static void dsi_describe(const ds_tape *tape, dsi_text *t, size_t k, size_t top)
     const dsi_place *const place = tape->places && tape->places[k].file ? tape->places + k : NULL;
     size_t i, slot;
     dsi_put(t, "'");
-    dsi_put(t, dsi_ops[node->op / 8u].name);
+    dsi_put(t, dsi_name_of(node));
     dsi_put(t, "' (node ");
     dsi_put_size(t, k);
     if (place) {
@@ -3062,8 +3165,8 @@ static void dsi_evaluate_list(unsigned op, const dsi_list_view *s, const ds_real
 }
 
 /* what the operands gain from the adjoint g of the result; x as above */
-static void dsi_reverse_list(unsigned op, const dsi_list_view *s, const ds_real *w, const ds_real *DSI_RESTRICT x,
-                             const ds_real *g_of, ds_real *DSI_RESTRICT bar)
+static void dsi_reverse_list(unsigned op, const dsi_list_view *s, const ds_real *w,
+                             const ds_real *DSI_RESTRICT x, const ds_real *g_of, ds_real *DSI_RESTRICT bar)
 {
     if (s->width == 3) {
         const ds_v3 g = dsi_load_r3(g_of);
@@ -3523,11 +3626,87 @@ static void dsi_reverse_vars_tanh(const dsi_node *node, const ds_real *DSI_RESTR
             adj[node->a + i] += dsi_product(adj[result + i], 1 - dsi_product(v[result + i], v[result + i]));
 }
 
+/* Custom nodes. */
+
+enum { DSI_FORWARD, DSI_REVERSE, DSI_TANGENT, DSI_SECOND };
+static ds_custom_function *dsi_custom_function(const ds_custom_type *type, int what)
+{
+    if (what == DSI_FORWARD) return type->forward;
+    if (what == DSI_REVERSE) return type->reverse;
+    return what == DSI_TANGENT ? type->tangent : type->second;
+}
+
+/* a checkpoint is a custom node whose functions run the body on the child tape */
+typedef struct dsi_checkpoint { ds_tape *tape; ds_segment *body; void *user; } dsi_checkpoint;
+
+/* calls one function of a custom node; tan and dot are what there is of tangents and moving adjoints */
+static ds_result dsi_call_custom(ds_tape *tape, const dsi_node *node, size_t result, int what, ds_real *tan,
+                                 ds_real *dot)
+{
+    const dsi_custom c = dsi_view_custom(node);
+    const size_t in = result - c.n_in;
+    dsi_checkpoint run;
+    ds_custom_io io;
+    memset(&io, 0, sizeof io);
+    io.user = c.user;
+    if (c.body) {
+        run.tape = tape;
+        run.body = c.body;
+        run.user = c.user;
+        io.user = &run;
+    }
+    io.n_in = c.n_in;
+    io.n_out = c.n_out;
+    io.in = tape->rec.values + in;
+    io.out = tape->rec.values + result;
+    if (what == DSI_REVERSE || what == DSI_SECOND) {
+        io.out_bar = tape->adjoints + result;
+        io.in_bar = tape->adjoints + in;
+    }
+    if (tan) {
+        io.in_dot = tan + in;
+        io.out_dot = tan + result;
+    }
+    if (dot) {
+        io.out_bar_dot = dot + result;
+        io.in_bar_dot = dot + in;
+    }
+    return dsi_custom_function(c.type, what)(&io);
+}
+
+/* copies[i] = numbers[slots[i]], unless it is a constant's own copy */
+static void dsi_gather(const dsi_custom *c, ds_real *numbers, size_t copies)
+{
+    size_t i;
+    for (i = 0; i < c->n_in; i++) numbers[copies + i] = numbers[c->slots[i]];
+}
+
+static void dsi_scatter(const dsi_custom *c, ds_real *numbers, size_t copies)
+{
+    size_t i;
+    for (i = 0; i < c->n_in; i++)
+        if (c->slots[i] != copies + i) numbers[c->slots[i]] += numbers[copies + i];
+}
+
+static ds_result dsi_reverse_custom(ds_tape *tape, const dsi_node *node, size_t result, int *no_derivative)
+{
+    const dsi_custom c = dsi_view_custom(node);
+    ds_result failed;
+    if (!c.type->reverse) {
+        *no_derivative = !dsi_all_zero(tape->adjoints + result, c.n_out);
+        return DSIM_OK;
+    }
+    failed = dsi_call_custom(tape, node, result, DSI_REVERSE, NULL, NULL);
+    if (!failed) dsi_scatter(&c, tape->adjoints, result - c.n_in);
+    return failed;
+}
+
 /* what a sweep found out */
 typedef struct dsi_sweep_report {
     size_t node, top; /* where it stopped, and the values before that node */
     int no_derivative; /* at that node */
     int non_finite; /* a leaf has such an adjoint */
+    ds_result failed; /* what a custom node's function returned */
 } dsi_sweep_report;
 
 #define DSI_NONE dsi_no_derivative(g, &none)
@@ -3621,6 +3800,15 @@ static void dsi_sweep(ds_tape *tape, size_t begin, size_t end, int careful, dsi_
             if (!dsi_all_finite(adj + top, node->a)) r->non_finite = 1;
             break;
         case DSI_CODE(DSI_OP_epoch, 0):
+        case DSI_CODE(DSI_OP_branch, 0):
+            break;
+        case DSI_CODE(DSI_OP_custom, 0):
+            top -= node->b;
+            if (careful && dsi_all_zero(adj + top, node->b)) r->failed = DSIM_OK;
+            else r->failed = dsi_reverse_custom(tape, node, top, &r->no_derivative);
+            top -= node->a;
+            if (r->failed || r->no_derivative) goto stop;
+            node -= dsi_view_custom(node).data;
             break;
         case DSI_CODE(DSI_OP_affine, 0):
             top -= (node - 1)->op;
@@ -3768,9 +3956,11 @@ DIFFSIM_API ds_result (ds_backward_many)(const ds_var *f, const ds_real *seeds, 
         tape->careful |= r.no_derivative || r.non_finite;
         if (careful || !tape->careful) break;
     }
-    if (r.no_derivative) {
+    if (r.failed && tape->error.code) return tape->error.code; /* the body of a checkpoint has said it */
+    if (r.no_derivative || r.failed) {
         const dsi_extent taken = dsi_extent_of(tape->rec.nodes + r.node);
-        dsi_text t = dsi_refuse(tape, DSIM_ERROR_NOT_DIFFERENTIABLE, r.node);
+        dsi_text t =
+            dsi_refuse(tape, r.failed ? DSIM_ERROR_CALLBACK : DSIM_ERROR_NOT_DIFFERENTIABLE, r.node);
         dsi_put(&t, "ds_backward: ");
         dsi_describe(tape, &t, r.node, r.top + taken.held + taken.width);
         return dsi_refused(tape, &t);
@@ -3945,8 +4135,20 @@ static void dsi_move_affine(const dsi_node *node, size_t result, const ds_real *
 /* 1 - v^2, the derivative of v = tanh(x) */
 DSI_INLINE ds_real dsi_tanh_slope(ds_real v) { return 1 - dsi_product(v, v); }
 
+/* without a tangent function the outputs move by NaN, if an input moves at all */
+static ds_result dsi_move_custom(ds_tape *tape, const dsi_node *node, size_t result, ds_real *tan)
+{
+    const dsi_custom c = dsi_view_custom(node);
+    size_t i;
+    dsi_gather(&c, tan, result - c.n_in);
+    if (dsi_all_zero(tan + result - c.n_in, c.n_in)) return DSIM_OK;
+    if (c.type->tangent) return dsi_call_custom(tape, node, result, DSI_TANGENT, tan, NULL);
+    for (i = 0; i < c.n_out; i++) tan[result + i] = dsi_nan();
+    return DSIM_OK;
+}
+
 /* tangents of all values from those in tan, which are added to what an operation gives */
-static void dsi_move(const ds_tape *tape, ds_real *tan)
+static ds_result dsi_move(ds_tape *tape, ds_real *tan, size_t *at)
 {
     const ds_real *const val = tape->rec.values;
     size_t i, k;
@@ -3961,7 +4163,12 @@ static void dsi_move(const ds_tape *tape, ds_real *tan)
         else if (op == DSI_OP_vars_tanh)
             for (i = 0; i < node->b; i++)
                 tan[result + i] += dsi_product(dsi_tanh_slope(val[result + i]), tan[node->a + i]);
+        else if (op == DSI_OP_custom) {
+            *at = tape->steps.all[k].node;
+            if (dsi_move_custom(tape, node, result, tan)) return DSIM_ERROR_CALLBACK;
+        }
     }
+    return DSIM_OK;
 }
 
 /* Second order: how the adjoints move. The adjoint columns read as dual numbers: (adjoint, its motion) in,
@@ -4080,7 +4287,7 @@ static void dsi_move_adjoint_tanh(const dsi_node *node, size_t result, const ds_
 
 /* the motion of all adjoints, from the newest node to the oldest; nodes whose adjoint is zero and stays so
    contribute nothing */
-static void dsi_move_adjoints(const ds_tape *tape, const ds_real *tan, ds_real *dot)
+static ds_result dsi_move_adjoints(ds_tape *tape, ds_real *tan, ds_real *dot, size_t *at)
 {
     const ds_real *const val = tape->rec.values, *const adj = tape->adjoints;
     size_t k;
@@ -4099,8 +4306,30 @@ static void dsi_move_adjoints(const ds_tape *tape, const ds_real *tan, ds_real *
             dsi_move_adjoint_affine(node, result, val, adj, tan, dot);
         } else if (op == DSI_OP_vars_tanh) {
             dsi_move_adjoint_tanh(node, result, val, adj, tan, dot);
+        } else if (op == DSI_OP_custom) {
+            const dsi_custom c = dsi_view_custom(node);
+            *at = tape->steps.all[k].node;
+            if (dsi_all_zero(adj + result, c.n_out) && dsi_all_zero(dot + result, c.n_out)) continue;
+            if (!c.type->second) return DSIM_ERROR_NOT_DIFFERENTIABLE;
+            if (dsi_call_custom(tape, node, result, DSI_SECOND, tan, dot)) return DSIM_ERROR_CALLBACK;
+            dsi_scatter(&c, dot, result - c.n_in);
         }
     }
+    return DSIM_OK;
+}
+
+/* a custom node's function refuses */
+static ds_result dsi_refuse_custom(ds_tape *tape, ds_result code, size_t k, const char *function)
+{
+    dsi_text t;
+    if (tape->error.code) return tape->error.code; /* the body of a checkpoint has said it */
+    t = dsi_refuse(tape, code, k);
+    dsi_put(&t, "ds_");
+    dsi_put(&t, function);
+    dsi_put(&t, ": custom node '");
+    dsi_put(&t, dsi_view_custom(tape->rec.nodes + k).type->name);
+    dsi_put(&t, code == DSIM_ERROR_CALLBACK ? "'" : "' has no second derivative (give its type's second)");
+    return dsi_refused(tape, &t);
 }
 
 /* room for `planes` arrays [n_values]: 1 tangents, 2 motions of adjoints too; all zero */
@@ -4147,7 +4376,8 @@ DIFFSIM_API ds_result (ds_forward)(const ds_var *x, const ds_real *x_dot, size_t
     if (!result) result = dsi_motion(tape, 1, "forward");
     if (result) return result;
     for (i = 0; i < n; i++) tape->motion[dsi_slot(x[i])] += x_dot[i];
-    dsi_move(tape, tape->motion);
+    result = dsi_move(tape, tape->motion, &i);
+    if (result) return dsi_refuse_custom(tape, result, i, "forward");
     tape->n_tangents = tape->rec.n_values;
     return DSIM_OK;
 }
@@ -4169,6 +4399,8 @@ static void dsi_blame_tangent(ds_tape *tape, size_t slot)
         if (tape->rec.nodes[k].op / 8u < DSI_OP_sum) tape->adjoints[top - e.width] = 1;
         dsi_sweep(tape, k - e.data, k + 1, 1, &r);
     }
+    if (tape->rec.nodes[k].op == DSI_CODE(DSI_OP_custom, 0))
+        r.no_derivative = !dsi_view_custom(tape->rec.nodes + k).type->tangent;
     t = dsi_refuse(tape, r.no_derivative ? DSIM_ERROR_NOT_DIFFERENTIABLE : DSIM_ERROR_NON_FINITE, k);
     dsi_put(&t, "ds_tangent: first non-finite tangent: ");
     dsi_describe(tape, &t, k, top);
@@ -4179,10 +4411,11 @@ static void dsi_blame_tangent(ds_tape *tape, size_t slot)
    one of the x */
 static ds_result dsi_second_order(ds_tape *tape, const ds_var *x, size_t n, const char *function)
 {
-    const ds_real *const dot = tape->motion + tape->rec.n_values;
+    ds_real *const dot = tape->motion + tape->rec.n_values;
     size_t i;
-    dsi_move(tape, tape->motion);
-    dsi_move_adjoints(tape, tape->motion, tape->motion + tape->rec.n_values);
+    ds_result result = dsi_move(tape, tape->motion, &i);
+    if (!result) result = dsi_move_adjoints(tape, tape->motion, dot, &i);
+    if (result) return dsi_refuse_custom(tape, result, i, function);
     for (i = 0; i < n; i++)
         if (!dsi_is_finite(dot[dsi_slot(x[i])]))
             return dsi_refuse_at(tape, DSIM_ERROR_NON_FINITE, i, function,
@@ -4230,6 +4463,319 @@ DIFFSIM_API ds_result (ds_hessian)(ds_var f, const ds_var *x, size_t n, ds_real 
     return result;
 }
 
+/* Replay. */
+
+static ds_result dsi_refuse_replay(ds_tape *tape)
+{
+    dsi_text t = dsi_refuse(tape, DSIM_ERROR_NOT_REPLAYABLE, tape->n_read - 1);
+    dsi_put(&t, "ds_replay: a value was read");
+    if (tape->read_at.file) {
+        dsi_put(&t, " (");
+        dsi_put(&t, tape->read_at.file);
+        dsi_put(&t, ":");
+        dsi_put_size(&t, (size_t)tape->read_at.line);
+        dsi_put(&t, ")");
+    }
+    dsi_put(&t, " when the tape had ");
+    dsi_put_size(&t, tape->n_read - 1);
+    dsi_put(&t, " nodes, and it has ");
+    dsi_put_size(&t, tape->rec.n_nodes);
+    return dsi_refused(tape, &t);
+}
+
+/* n inputs from this one on get new numbers */
+static ds_result dsi_set(ds_var first, const ds_real *numbers, size_t n, const char *function)
+{
+    ds_tape *const tape = first.rec ? dsi_tape_of(first.rec) : NULL;
+    const size_t slot = dsi_slot(first);
+    size_t low, high, bad;
+    const dsi_step *step;
+    if (!tape) return DSIM_ERROR_NO_RECORDER;
+    if (tape->error.code && !dsi_is_torn(tape)) return tape->error.code;
+    if (!dsi_is_alive(tape, first)) return dsi_refuse_at(tape, DSIM_ERROR_STALE, 1, function, ": operand ");
+    bad = dsi_first_non_finite(numbers, n);
+    if (bad < n) return dsi_refuse_at(tape, DSIM_ERROR_NON_FINITE, bad, function, ": number ");
+    if (dsi_find_steps(tape, function)) return tape->error.code;
+    /* the last step whose result does not lie behind the slot */
+    for (low = tape->steps.first, high = tape->steps.n; high - low > 1;) {
+        const size_t middle = low + (high - low) / 2;
+        if (tape->steps.all[middle].result <= slot) low = middle;
+        else high = middle;
+    }
+    step = tape->steps.all + low;
+    if (tape->rec.nodes[step->node].op != DSI_CODE(DSI_OP_leaves, 0) ||
+        slot + n > step->result + tape->rec.nodes[step->node].a)
+        return dsi_refuse_at(tape, DSIM_ERROR_ARGUMENT, 0, function, ": not an input, operand ");
+    memcpy(tape->rec.values + slot, numbers, n * sizeof *numbers);
+    if (!tape->error.code) {
+        dsi_text t = dsi_refuse(tape, DSIM_ERROR_REPLAY, slot);
+        dsi_put(&t, "after ds_");
+        dsi_put(&t, function);
+        dsi_put(&t, ": ");
+        dsi_put(&t, ds_result_text(DSIM_ERROR_REPLAY)); /* not a failure, so nothing is logged */
+    }
+    return DSIM_OK;
+}
+
+DIFFSIM_API ds_result (ds_set_input)(ds_var input, double number)
+{
+    const ds_real x = (ds_real)number;
+    return dsi_set(input, &x, 1, "set_input");
+}
+
+DIFFSIM_API ds_result (ds_set_input3)(ds_var3 input, ds_v3 vector)
+{
+    ds_real x[3];
+    dsi_store_r3(x, vector);
+    return dsi_set(dsi_any_r3(input), x, 3, "set_input3");
+}
+
+DIFFSIM_API ds_result (ds_set_inputs)(ds_vars inputs, const ds_real *numbers)
+{
+    if (!numbers) return DSIM_ERROR_ARGUMENT;
+    return dsi_set(dsi_first_of(inputs), numbers, inputs.n, "set_inputs");
+}
+
+/* the value of one node anew; 0: a guard does not hold, or a custom node failed */
+static int dsi_replay_node(ds_tape *tape, const dsi_node *node, size_t result)
+{
+    ds_real *const val = tape->rec.values;
+    const unsigned op = node->op / 8u;
+    size_t i;
+    if (op < DSI_OP_sum) {
+        dsi_evaluate(op, val + node->a, val + node->b, val + node->c, val + result);
+    } else if (op < DSI_OP_affine) {
+        const dsi_list_view s = dsi_view_list(node);
+        dsi_evaluate_list(op, &s, val + result - s.n, val, val, val + result);
+    } else if (op == DSI_OP_affine) {
+        dsi_affine_value(val + node->a, val + node->b, val + node->c, val + result, (node - 1)->op,
+                         (node - 1)->a);
+    } else if (op == DSI_OP_vars_tanh) {
+        for (i = 0; i < node->b; i++) val[result + i] = dsi_tanh(val[node->a + i]);
+    } else if (op == DSI_OP_branch) {
+        return (val[node->a] != 0) == (int)node->b;
+    } else if (op == DSI_OP_custom) {
+        const dsi_custom c = dsi_view_custom(node);
+        dsi_gather(&c, val, result - c.n_in);
+        return dsi_call_custom(tape, node, result, DSI_FORWARD, NULL, NULL) == DSIM_OK;
+    }
+    return 1;
+}
+
+DIFFSIM_API ds_result (ds_replay)(ds_tape *tape)
+{
+    size_t k;
+    DIFFSIM_ASSERT(tape);
+    if (!tape) return DSIM_ERROR_ARGUMENT;
+    if (tape->error.code && !dsi_is_torn(tape)) return tape->error.code;
+    if (tape->n_read && tape->rec.n_nodes > tape->n_read - 1) return dsi_refuse_replay(tape);
+    dsi_clear_error(tape);
+    tape->n_gradients = tape->n_tangents = 0;
+    if (dsi_find_steps(tape, "replay")) return tape->error.code;
+    for (k = tape->steps.first; k < tape->steps.n; k++) {
+        const dsi_step step = tape->steps.all[k];
+        const dsi_node *const node = tape->rec.nodes + step.node;
+        dsi_text t;
+        if (dsi_replay_node(tape, node, step.result)) continue;
+        if (tape->error.code) return tape->error.code;
+        t = dsi_refuse(tape, node->op == DSI_CODE(DSI_OP_branch, 0) ? DSIM_ERROR_BRANCH : DSIM_ERROR_CALLBACK,
+                       step.node);
+        dsi_put(&t, "ds_replay: ");
+        dsi_describe(tape, &t, step.node, step.result + dsi_extent_of(node).width);
+        return dsi_refused(tape, &t);
+    }
+    dsi_set_limits(tape);
+    return DSIM_OK;
+}
+
+DIFFSIM_API int (ds_branch)(ds_var condition)
+{
+    ds_tape *const tape = condition.rec ? dsi_tape_of(condition.rec) : NULL;
+    int taken;
+    if (!tape) return dsi_number(condition) != 0;
+    if (tape->error.code || dsi_check_operand(tape, condition, 1, "branch") || dsi_room(tape, 1, 0, "branch"))
+        return 0;
+    taken = tape->rec.values[dsi_slot(condition)] != 0;
+    dsi_add_node(tape, DSI_CODE(DSI_OP_branch, 0), dsi_slot(condition), (size_t)taken, 0);
+    return taken;
+}
+
+/* Recording custom nodes. */
+
+static ds_vars dsi_record_custom(const ds_custom_type *type, ds_segment *body, void *user, const ds_var *in,
+                                 size_t n_in, size_t n_out)
+{
+    ds_tape *const tape = in ? dsi_choose_tape(in, n_in) : NULL;
+    const size_t table = (n_in + 3) / 4;
+    const char *const name = body ? "checkpoint" : "custom";
+    uint32_t *slots;
+    dsi_node *node;
+    size_t i, copies, result;
+    if (!tape) return dsi_block_of(dsi_view(NULL, DSI_NOWHERE), 0);
+    if (tape->error.code) return dsi_dead_block(&tape->rec);
+    if (!n_out || (!body && (!type || !type->forward || !type->name))) {
+        dsi_refuse_at(tape, DSIM_ERROR_ARGUMENT, n_out, name, ": name or forward is missing, or outputs: ");
+        return dsi_dead_block(&tape->rec);
+    }
+    for (i = 0; i < n_in; i++)
+        if (in[i].rec && dsi_check_operand(tape, in[i], i + 1, name)) return dsi_dead_block(&tape->rec);
+    if (n_in > dsi_most_slots || n_out > dsi_most_slots || dsi_room(tape, table + 3, n_in + n_out, name))
+        return dsi_dead_block(&tape->rec);
+    copies = tape->rec.n_values;
+    slots = (uint32_t *)(void *)(tape->rec.nodes + tape->rec.n_nodes);
+    for (i = 0; i < 4 * table; i++) slots[i] = 0;
+    for (i = 0; i < n_in; i++) {
+        slots[i] = in[i].rec ? dsi_slot(in[i]) : (uint32_t)(copies + i);
+        tape->rec.values[copies + i] = in[i].rec ? tape->rec.values[slots[i]] : (ds_real)dsi_number(in[i]);
+    }
+    tape->rec.n_nodes += table;
+    node = dsi_add_node(tape, 0, 0, 0, 0);
+    memcpy(node, &type, sizeof type);
+    memcpy((char *)node + sizeof type, &user, sizeof user);
+    node = dsi_add_node(tape, 0, 0, 0, 0);
+    memcpy(node, &body, sizeof body);
+    node = dsi_add_node(tape, DSI_CODE(DSI_OP_custom, 0), n_in, n_out, 0);
+    result = copies + n_in;
+    tape->rec.n_values = result + n_out;
+    memset(tape->rec.values + result, 0, n_out * sizeof(ds_real));
+    if (dsi_call_custom(tape, node, result, DSI_FORWARD, NULL, NULL)) {
+        dsi_refuse_custom(tape, DSIM_ERROR_CALLBACK, tape->rec.n_nodes - 1, name);
+        return dsi_dead_block(&tape->rec);
+    }
+    return dsi_block_of(dsi_made(tape, result, n_out), n_out);
+}
+
+DIFFSIM_API ds_vars (ds_custom)(const ds_custom_type *type, void *user, const ds_var *in, size_t n_in,
+                                size_t n_out)
+{
+    return dsi_record_custom(type, NULL, user, in, n_in, n_out);
+}
+
+/* a child's error becomes the parent's */
+static ds_result dsi_adopt(ds_tape *tape, ds_result code, const char *text)
+{
+    dsi_text t = dsi_refuse(tape, code, tape->rec.n_nodes);
+    dsi_put(&t, "ds_checkpoint: ");
+    dsi_put(&t, text);
+    if (tape->desc.log.write) tape->desc.log.write(tape->desc.log.user, code, tape->error.text);
+    return code;
+}
+
+/* records the body on the child tape; x and y: its inputs and outputs */
+static ds_result dsi_run_body(const ds_custom_io *io, ds_var **x, ds_var **y)
+{
+    const dsi_checkpoint *const run = (const dsi_checkpoint *)io->user;
+    ds_tape *const tape = run->tape;
+    const size_t need = io->n_in + io->n_out;
+    ds_vars in;
+    size_t i;
+    ds_result result = DSIM_OK;
+    if (!tape->child) {
+        ds_tape_desc desc;
+        memset(&desc, 0, sizeof desc);
+        desc.allocator = tape->desc.allocator;
+        desc.debug = tape->desc.debug;
+        tape->child = tape->fixed ? NULL : ds_tape_create(&desc);
+        if (!tape->child)
+            return dsi_adopt(tape, tape->fixed ? DSIM_ERROR_FULL : DSIM_ERROR_MEMORY,
+                             "no memory for its own tape");
+    }
+    if (need > tape->cap_work) {
+        void *work = tape->work;
+        result = dsi_grow(&tape->desc.allocator, &work, &tape->cap_work, need, need, sizeof *tape->work);
+        tape->work = (ds_var *)work;
+        if (result) return dsi_adopt(tape, result, "no memory for its inputs and outputs");
+    }
+    *x = tape->work;
+    *y = tape->work + io->n_in;
+    ds_tape_reset(tape->child);
+    in = ds_inputs(tape->child, io->in, io->n_in);
+    for (i = 0; i < io->n_in; i++) (*x)[i] = dsi_view(in.rec, in.at + i);
+    for (i = 0; i < io->n_out; i++) (*y)[i] = ds_c(0);
+    result = run->body(run->user, tape->child, *x, *y);
+    if (tape->child->error.code) return dsi_adopt(tape, tape->child->error.code, tape->child->error.text);
+    if (result) return dsi_adopt(tape, DSIM_ERROR_CALLBACK, "its body returned an error");
+    for (i = 0; i < io->n_out; i++)
+        if ((*y)[i].rec && dsi_check_operand(tape->child, (*y)[i], i, "checkpoint"))
+            return dsi_adopt(tape, tape->child->error.code, tape->child->error.text);
+    return DSIM_OK;
+}
+
+/* ds_value without its mark: the body may be recorded again at any time */
+static ds_real dsi_peek(ds_var var, const ds_real *numbers, ds_real constant)
+{
+    return var.rec ? numbers[dsi_slot(var)] : constant;
+}
+
+static ds_result dsi_checkpoint_forward(const ds_custom_io *io)
+{
+    ds_var *x, *y;
+    size_t i;
+    const ds_result result = dsi_run_body(io, &x, &y);
+    for (i = 0; !result && i < io->n_out; i++)
+        io->out[i] = dsi_peek(y[i], dsi_tape_of(x->rec)->rec.values, (ds_real)dsi_number(y[i]));
+    return result;
+}
+
+static ds_result dsi_checkpoint_reverse(const ds_custom_io *io)
+{
+    ds_tape *const tape = ((const dsi_checkpoint *)io->user)->tape;
+    ds_var *x, *y;
+    size_t i;
+    ds_result result = dsi_run_body(io, &x, &y);
+    if (result || !dsi_choose_tape(y, io->n_out)) return result;
+    if (ds_backward_many(y, io->out_bar, io->n_out))
+        return dsi_adopt(tape, tape->child->error.code, tape->child->error.text);
+    for (i = 0; i < io->n_in; i++) io->in_bar[i] += tape->child->adjoints[dsi_slot(x[i])];
+    return DSIM_OK;
+}
+
+static ds_result dsi_checkpoint_tangent(const ds_custom_io *io)
+{
+    ds_tape *const tape = ((const dsi_checkpoint *)io->user)->tape;
+    ds_var *x, *y;
+    size_t i;
+    ds_result result = dsi_run_body(io, &x, &y);
+    if (result) return result;
+    if (ds_forward(x, io->in_dot, io->n_in))
+        return dsi_adopt(tape, tape->child->error.code, tape->child->error.text);
+    for (i = 0; i < io->n_out; i++) io->out_dot[i] += dsi_peek(y[i], tape->child->motion, 0);
+    return DSIM_OK;
+}
+
+/* the adjoints of the body, and how they move */
+static ds_result dsi_checkpoint_second(const ds_custom_io *io)
+{
+    ds_tape *const tape = ((const dsi_checkpoint *)io->user)->tape;
+    ds_tape *child;
+    ds_var *x, *y;
+    size_t i;
+    ds_result result = dsi_run_body(io, &x, &y);
+    if (result || !dsi_choose_tape(y, io->n_out)) return result;
+    child = tape->child;
+    result = ds_backward_many(y, io->out_bar, io->n_out);
+    if (!result) result = dsi_motion(child, 2, "checkpoint");
+    if (result) return dsi_adopt(tape, child->error.code, child->error.text);
+    for (i = 0; i < io->n_in; i++) child->motion[dsi_slot(x[i])] += io->in_dot[i];
+    for (i = 0; i < io->n_out; i++)
+        if (y[i].rec) child->motion[child->rec.n_values + dsi_slot(y[i])] += io->out_bar_dot[i];
+    result = dsi_second_order(child, x, io->n_in, "checkpoint");
+    if (result) return dsi_adopt(tape, child->error.code, child->error.text);
+    for (i = 0; i < io->n_in; i++)
+        io->in_bar_dot[i] += child->motion[child->rec.n_values + dsi_slot(x[i])];
+    return DSIM_OK;
+}
+
+static const ds_custom_type dsi_checkpoint_type = {
+    "checkpoint", dsi_checkpoint_forward, dsi_checkpoint_reverse, dsi_checkpoint_tangent,
+    dsi_checkpoint_second
+};
+
+DIFFSIM_API ds_vars (ds_checkpoint)(ds_segment *body, void *user, const ds_var *in, size_t n_in, size_t n_out)
+{
+    return dsi_record_custom(&dsi_checkpoint_type, body, user, in, n_in, n_out);
+}
+
 /* Reading. */
 
 /* the tape on which a variable of some kind is good, or NULL */
@@ -4242,10 +4788,16 @@ static ds_tape *dsi_good_tape(ds_var var)
 enum { DSI_READ_VALUE, DSI_READ_GRADIENT, DSI_READ_TANGENT };
 static void dsi_read(ds_var var, int what, ds_real *out, size_t n)
 {
-    ds_tape *const tape = dsi_good_tape(var);
+    ds_tape *tape = dsi_good_tape(var);
     const size_t slot = dsi_slot(var);
     const ds_real *from = NULL;
     size_t i;
+    if (tape && dsi_is_torn(tape)) tape = NULL;
+    if (tape && !tape->n_read) {
+        tape->n_read = tape->rec.n_nodes + 1;
+        tape->read_at.file = tape->rec.file;
+        tape->read_at.line = tape->rec.line;
+    }
     if (tape && what == DSI_READ_VALUE) from = tape->rec.values;
     if (tape && what == DSI_READ_GRADIENT && slot < tape->n_gradients) from = tape->adjoints;
     if (tape && what == DSI_READ_TANGENT && slot < tape->n_tangents) from = tape->motion;
@@ -4254,7 +4806,7 @@ static void dsi_read(ds_var var, int what, ds_real *out, size_t n)
         dsi_blame_tangent(tape, slot + i);
 }
 
-DIFFSIM_API ds_real ds_value(ds_var var)
+DIFFSIM_API ds_real (ds_value)(ds_var var)
 {
     ds_real r;
     if (!var.rec) return (ds_real)dsi_number(var);
@@ -4677,6 +5229,9 @@ DSI_ROW(tape, ds_tape *, (ds_recorder *)(void *)var) /* a tape begins with its r
 #define ds_vars_at(p, i) (ds_vars_at)(DSI_HERE(block, p), i)
 #define ds_vars_at3(p, i) (ds_vars_at3)(DSI_HERE(block, p), i)
 #define ds_vars_slice(p, i, n) (ds_vars_slice)(DSI_HERE(block, p), i, n)
+#define ds_branch(p) (ds_branch)(DSI_HERE(r1, p))
+#define ds_value(p) (ds_value)(DSI_HERE(r1, p))
+#define ds_set_input(p, x) (ds_set_input)(DSI_HERE(r1, p), x)
 #define ds_input(t, x) (ds_input)(DSI_HERE(tape, t), x)
 #define ds_input3(t, x) (ds_input3)(DSI_HERE(tape, t), x)
 #define ds_input4(t, x) (ds_input4)(DSI_HERE(tape, t), x)
