@@ -971,7 +971,8 @@ DIFFSIM_API ds_vars ds_custom(const ds_custom_type *type, void *user, const ds_v
 
 /* A segment as one node: body records n_out outputs from n_in inputs on a tape of its own, of which only the
    outputs stay; the reverse sweep records it again. Memory for time: a rollout in k segments of m steps needs
-   the nodes of k + m steps. body must record the same each time; its other numbers are constants. */
+   the nodes of k + m steps. body must record the same each time (its outputs are compared); its other numbers
+   are constants. */
 typedef ds_result ds_segment(void *user, ds_tape *tape, const ds_var *in, ds_var *out);
 DIFFSIM_API ds_vars ds_checkpoint(ds_segment *body, void *user, const ds_var *in, size_t n_in, size_t n_out);
 
@@ -4651,6 +4652,12 @@ DIFFSIM_API ds_vars (ds_custom)(const ds_custom_type *type, void *user, const ds
     return dsi_record_custom(type, NULL, user, in, n_in, n_out);
 }
 
+/* ds_value without its mark: the body may be recorded again at any time */
+static ds_real dsi_peek(ds_var var, const ds_real *numbers, ds_real constant)
+{
+    return var.rec ? numbers[dsi_slot(var)] : constant;
+}
+
 /* a child's error becomes the parent's */
 static ds_result dsi_adopt(ds_tape *tape, ds_result code, const char *text)
 {
@@ -4661,8 +4668,19 @@ static ds_result dsi_adopt(ds_tape *tape, ds_result code, const char *text)
     return code;
 }
 
-/* records the body on the child tape; x and y: its inputs and outputs */
-static ds_result dsi_run_body(const ds_custom_io *io, ds_var **x, ds_var **y)
+/* the outputs of the body are those of the first time, bit for bit: it was recorded as then */
+static int dsi_is_repeated(const ds_custom_io *io, const ds_tape *child, const ds_var *y)
+{
+    size_t i;
+    for (i = 0; i < io->n_out; i++) {
+        const ds_real now = dsi_peek(y[i], child->rec.values, (ds_real)dsi_number(y[i]));
+        if (memcmp(&now, io->out + i, sizeof now)) return 0;
+    }
+    return 1;
+}
+
+/* records the body on the child tape, `again` or for the first time; x and y: its inputs and outputs */
+static ds_result dsi_run_body(const ds_custom_io *io, int again, ds_var **x, ds_var **y)
 {
     const dsi_checkpoint *const run = (const dsi_checkpoint *)io->user;
     ds_tape *const tape = run->tape;
@@ -4698,20 +4716,16 @@ static ds_result dsi_run_body(const ds_custom_io *io, ds_var **x, ds_var **y)
     for (i = 0; i < io->n_out; i++)
         if ((*y)[i].rec && dsi_check_operand(tape->child, (*y)[i], i, "checkpoint"))
             return dsi_adopt(tape, tape->child->error.code, tape->child->error.text);
+    if (again && !dsi_is_repeated(io, tape->child, *y))
+        return dsi_adopt(tape, DSIM_ERROR_CALLBACK, "its body has other outputs when recorded again");
     return DSIM_OK;
-}
-
-/* ds_value without its mark: the body may be recorded again at any time */
-static ds_real dsi_peek(ds_var var, const ds_real *numbers, ds_real constant)
-{
-    return var.rec ? numbers[dsi_slot(var)] : constant;
 }
 
 static ds_result dsi_checkpoint_forward(const ds_custom_io *io)
 {
     ds_var *x, *y;
     size_t i;
-    const ds_result result = dsi_run_body(io, &x, &y);
+    const ds_result result = dsi_run_body(io, 0, &x, &y);
     for (i = 0; !result && i < io->n_out; i++)
         io->out[i] = dsi_peek(y[i], dsi_tape_of(x->rec)->rec.values, (ds_real)dsi_number(y[i]));
     return result;
@@ -4722,7 +4736,7 @@ static ds_result dsi_checkpoint_reverse(const ds_custom_io *io)
     ds_tape *const tape = ((const dsi_checkpoint *)io->user)->tape;
     ds_var *x, *y;
     size_t i;
-    ds_result result = dsi_run_body(io, &x, &y);
+    ds_result result = dsi_run_body(io, 1, &x, &y);
     if (result || !dsi_choose_tape(y, io->n_out)) return result;
     if (ds_backward_many(y, io->out_bar, io->n_out))
         return dsi_adopt(tape, tape->child->error.code, tape->child->error.text);
@@ -4735,7 +4749,7 @@ static ds_result dsi_checkpoint_tangent(const ds_custom_io *io)
     ds_tape *const tape = ((const dsi_checkpoint *)io->user)->tape;
     ds_var *x, *y;
     size_t i;
-    ds_result result = dsi_run_body(io, &x, &y);
+    ds_result result = dsi_run_body(io, 1, &x, &y);
     if (result) return result;
     if (ds_forward(x, io->in_dot, io->n_in))
         return dsi_adopt(tape, tape->child->error.code, tape->child->error.text);
@@ -4750,7 +4764,7 @@ static ds_result dsi_checkpoint_second(const ds_custom_io *io)
     ds_tape *child;
     ds_var *x, *y;
     size_t i;
-    ds_result result = dsi_run_body(io, &x, &y);
+    ds_result result = dsi_run_body(io, 1, &x, &y);
     if (result || !dsi_choose_tape(y, io->n_out)) return result;
     child = tape->child;
     result = ds_backward_many(y, io->out_bar, io->n_out);

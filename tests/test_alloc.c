@@ -210,6 +210,114 @@ static ds_result gradient_check(counter *c)
     return ds_check_gradient(sphere, NULL, x, 5, &desc, &report);
 }
 
+/* x0^2 x1 + ... of so many additions that every array grows */
+static ds_var cubic(const ds_var *x)
+{
+    ds_var f = ds_mul(ds_square(x[0]), x[1]);
+    for (int i = 0; i < 400; i++) f = ds_add(f, ds_mul(x[0], ds_c(1)));
+    return f;
+}
+
+static ds_result second_derivatives(counter *c)
+{
+    ds_tape *t = make_tape(c, 0);
+    ds_result r = DSIM_ERROR_MEMORY;
+    if (t) {
+        const ds_real direction[2] = { 1, 1 };
+        ds_real H[4], v[2];
+        const ds_var x[2] = { ds_input(t, 2), ds_input(t, 3) };
+        r = ds_hessian(cubic(x), x, 2, H);
+        if (!r) r = ds_hessian_vector(cubic(x), x, direction, 2, v);
+        if (!r) r = expect(t, H[0] == 6 && H[1] == 4 && H[3] == 0 && v[0] == 10 && v[1] == 4);
+    }
+    ds_tape_destroy(t);
+    return r;
+}
+
+static ds_result a_direction(counter *c)
+{
+    ds_tape *t = make_tape(c, 0);
+    ds_result r = DSIM_ERROR_MEMORY;
+    if (t) {
+        const ds_real direction[2] = { 1, 1 };
+        const ds_var x[2] = { ds_input(t, 2), ds_input(t, 3) }, f = cubic(x);
+        r = ds_forward(x, direction, 2);
+        if (!r) r = expect(t, ds_tangent(f) == 12 + 4 + 400);
+    }
+    ds_tape_destroy(t);
+    return r;
+}
+
+static ds_result a_replay(counter *c)
+{
+    ds_tape *t = make_tape(c, 0);
+    ds_result r = DSIM_ERROR_MEMORY;
+    if (t) {
+        const ds_var x[2] = { ds_input(t, 2), ds_input(t, 3) }, f = cubic(x);
+        r = ds_set_input(x[1], 5);
+        if (!r) r = ds_replay(t);
+        if (!r) r = expect(t, ds_value(f) == 20 + 800);
+    }
+    ds_tape_destroy(t);
+    return r;
+}
+
+static ds_result sum_forward(const ds_custom_io *io)
+{
+    for (size_t i = 0; i < io->n_in; i++) io->out[0] += io->in[i];
+    return DSIM_OK;
+}
+static ds_result sum_reverse(const ds_custom_io *io)
+{
+    for (size_t i = 0; i < io->n_in; i++) io->in_bar[i] += io->out_bar[0];
+    return DSIM_OK;
+}
+
+static ds_result custom_nodes(counter *c)
+{
+    static const ds_custom_type type = { "sum", sum_forward, sum_reverse, NULL, NULL };
+    ds_tape *t = make_tape(c, 0);
+    ds_result r = DSIM_ERROR_MEMORY;
+    if (t) {
+        ds_var x[2], f;
+        x[0] = ds_input(t, 2);
+        x[1] = f = ds_input(t, 3);
+        for (int i = 0; i < 300; i++) x[1] = ds_vars_at(ds_custom(&type, NULL, x, 2, 1), 0);
+        r = ds_backward(x[1]);
+        if (!r) r = expect(t, ds_grad(x[0]) == 300 && ds_grad(f) == 1);
+    }
+    ds_tape_destroy(t);
+    return r;
+}
+
+/* twice its input, perhaps by way of a segment that does the same: user says how often */
+static ds_result double_it(void *user, ds_tape *tape, const ds_var *in, ds_var *out)
+{
+    static int fewer[] = { 0, 0, 1 };
+    const int depth = *(const int *)user;
+    (void)tape;
+    out[0] = in[0];
+    if (depth) out[0] = ds_vars_at(ds_checkpoint(double_it, &fewer[depth], in, 1, 1), 0);
+    for (int i = 0; i < 300; i++) out[0] = ds_add(out[0], ds_c(0));
+    out[0] = ds_mul(out[0], ds_c(2));
+    return DSIM_OK;
+}
+
+static ds_result checkpoints(counter *c)
+{
+    ds_tape *t = make_tape(c, 0);
+    ds_result r = DSIM_ERROR_MEMORY;
+    int depth = 2;
+    if (t) {
+        const ds_var x = ds_input(t, 3);
+        const ds_var f = ds_vars_at(ds_checkpoint(double_it, &depth, &x, 1, 1), 0);
+        r = ds_tape_error(t)->code ? ds_tape_error(t)->code : ds_backward(f);
+        if (!r) r = expect(t, ds_value(f) == 24 && ds_grad(x) == 8);
+    }
+    ds_tape_destroy(t);
+    return r;
+}
+
 static ds_result arena_of_blocks(counter *c)
 {
     const ds_allocator allocator = allocator_of(c);
@@ -237,6 +345,11 @@ static const struct { const char *name; scenario *run; } scenarios[] = {
     { "trying again", try_again },
     { "a gradient check", gradient_check },
     { "an arena", arena_of_blocks },
+    { "a Hessian", second_derivatives },
+    { "a direction", a_direction },
+    { "a replay", a_replay },
+    { "custom nodes", custom_nodes },
+    { "checkpoints in checkpoints", checkpoints },
 };
 
 int main(void)

@@ -170,6 +170,7 @@ static ds_result swing(void *user, ds_tape *tape, const ds_var *in, ds_var *out)
     pendulum *p = (pendulum *)user;
     ds_var angle = in[0], speed = in[1];
     p->runs++;
+    if (p->fail == 3) speed = ds_mul(speed, ds_c(p->runs));
     for (int i = 0; i < 2; i++) {
         if (p->inner) {
             static pendulum plain; /* must outlive the tape */
@@ -327,6 +328,14 @@ static void test_checkpoint(void)
                    (p.fail == 1 ? DSIM_ERROR_CALLBACK : DSIM_ERROR_NON_FINITE),
                "a failing body, way %d", p.fail);
         TAP_HAS(ds_tape_error(t)->text, p.fail == 1 ? "returned an error" : "ds_input", "is told");
+    }
+    p.fail = 3;
+    {
+        ds_var x[3];
+        ds_tape_reset(t);
+        x[0] = ds_input(t, 1), x[1] = ds_input(t, 0.3), x[2] = ds_input(t, 2.5);
+        TAP_OK(ds_backward(rollout(t, x, 1, &p)) == DSIM_ERROR_CALLBACK, "a body that counts its calls");
+        TAP_HAS(ds_tape_error(t)->text, "when recorded again", "is found out");
     }
     ds_tape_destroy(t);
 }
