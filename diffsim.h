@@ -3141,7 +3141,7 @@ static ds_stop dsi_armijo(dsi_run *m, double a)
         size_t i;
         if (stop == DSIM_STOP_EVALUATIONS) return stop;
         for (i = 0; i < m->n; i++) fall += dsi_times((double)m->g[i], (double)m->xt[i] - (double)m->x[i]);
-        if (!stop && fall < 0 && m->ft <= m->f + dsi_times(m->d.armijo, fall)) {
+        if (!stop && fall < 0 && m->ft < m->f && m->ft <= m->f + dsi_times(m->d.armijo, fall)) {
             dsi_keep(m, a);
             return DSIM_STOP_NOT_YET;
         }
@@ -3180,7 +3180,7 @@ static ds_stop dsi_wolfe(dsi_run *m, double a)
     lo.f = m->f;
     lo.slope = m->slope;
     hi = lo;
-    for (k = 0; k < 40; k++) {
+    for (k = 0; k < 30; k++) {
         ds_stop stop;
         dsi_move(m, a);
         stop = dsi_call(m, m->xt, &m->ft, m->gt);
@@ -3188,8 +3188,7 @@ static ds_stop dsi_wolfe(dsi_run *m, double a)
         t.a = a;
         t.f = m->ft;
         t.slope = stop ? 0 : dsi_inner(m->gt, m->dir, m->n);
-        if (stop || t.f > m->f + dsi_times(m->d.armijo, dsi_times(a, m->slope)) ||
-            (lo.a > 0 && t.f >= lo.f)) {
+        if (stop || t.f >= lo.f || t.f > m->f + dsi_times(m->d.armijo, dsi_times(a, m->slope))) {
             bad = stop ? stop : DSIM_STOP_LINE_SEARCH;
             hi = t;
             blind = stop != DSIM_STOP_NOT_YET;
