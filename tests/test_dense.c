@@ -69,8 +69,10 @@ static void saddle(size_t n) /* [K B'; B 0], as constraints make it */
     symmetric(n);
     for (size_t i = 0; i < n; i++)
         for (size_t j = 0; j < n; j++)
-            if (i >= n - n / 3 && j >= n - n / 3) A[i * n + j] = 0;
-            else if (i < n - n / 3 && j < n - n / 3) A[i * n + j] = i == j ? (ds_real)(2 + uniform()) : 0;
+            if (i >= n - n / 3 && j >= n - n / 3)
+                A[i * n + j] = 0;
+            else if (i < n - n / 3 && j < n - n / 3)
+                A[i * n + j] = i == j ? (ds_real)(2 + uniform()) : 0;
 }
 static void graded(size_t n) /* rows and columns from 1 to 1e-6 */
 {
@@ -98,9 +100,12 @@ static const struct kind {
     const char *name;
     void (*fill)(size_t n);
     int symmetric, definite, hopeless; /* hopeless: solutions are large, residuals still small */
-} KINDS[] = { { "random", random_matrix, 0, 0, 0 }, { "symmetric", symmetric, 1, 0, 0 },
-              { "zero diagonal", zero_diagonal, 1, 0, 0 }, { "saddle", saddle, 1, 0, 0 },
-              { "graded", graded, 1, 0, 0 }, { "definite", definite, 1, 1, 0 },
+} KINDS[] = { { "random", random_matrix, 0, 0, 0 },
+              { "symmetric", symmetric, 1, 0, 0 },
+              { "zero diagonal", zero_diagonal, 1, 0, 0 },
+              { "saddle", saddle, 1, 0, 0 },
+              { "graded", graded, 1, 0, 0 },
+              { "definite", definite, 1, 1, 0 },
               { "Hilbert", hilbert, 1, 0, 1 } };
 enum { N_KINDS = sizeof KINDS / sizeof *KINDS };
 static const size_t SIZES[] = { 0, 1, 2, 3, 4, 7, 12, 25, 40 };
@@ -142,14 +147,14 @@ static void solves(const struct kind *k, size_t n)
     copy(x, b, n);
     TAP_OK(!ds_ldlt_factor(F, n, pivots, &ldlt) && !ds_ldlt_solve(F, n, pivots, x), "ldlt, %s %d: solved",
            k->name, (int)n);
-    TAP_OK(residual(A, n, 0) < 8, "ldlt, %s %d: residual is %.1f epsilon", k->name, (int)n, residual(A, n, 0));
+    TAP_OK(residual(A, n, 0) < 8, "ldlt, %s %d: residual is %.1f epsilon", k->name, (int)n,
+           residual(A, n, 0));
     TAP_OK(k->hopeless || same_determinant(&lu, &ldlt, n), "lu and ldlt, %s %d: log |det| %.4g, sign %d",
            k->name, (int)n, ldlt.log_determinant, ldlt.sign);
 
     copy(F, A, n * n);
     const ds_result result = ds_symmetric_eigen(F, n, values, V, &other);
-    TAP_OK(!result, "eigen, %s %d: %d sweeps", k->name, (int)n,
-           (int)other.sweeps);
+    TAP_OK(!result, "eigen, %s %d: %d sweeps", k->name, (int)n, (int)other.sweeps);
     if (!k->hopeless) {
         size_t above = 0;
         for (size_t i = 0; i < n; i++) above += values[i] > 0;
@@ -160,8 +165,8 @@ static void solves(const struct kind *k, size_t n)
     if (!k->definite) return;
     copy(F, A, n * n);
     copy(x, b, n);
-    TAP_OK(!ds_cholesky_factor(F, n, &other) && !ds_cholesky_solve(F, n, x), "Cholesky, %s %d: solved", k->name,
-           (int)n);
+    TAP_OK(!ds_cholesky_factor(F, n, &other) && !ds_cholesky_solve(F, n, x), "Cholesky, %s %d: solved",
+           k->name, (int)n);
     TAP_OK(residual(A, n, 0) < 8 && same_determinant(&lu, &other, n) && other.rank == n,
            "Cholesky, %s %d: residual is %.1f epsilon", k->name, (int)n, residual(A, n, 0));
 }
@@ -240,8 +245,8 @@ static void least_squares(size_t m, size_t n, size_t rank)
     qr = qr_of(m, n);
     for (size_t i = 0; i < m; i++) b[i] = Qb[i] = (ds_real)uniform();
     const ds_result result = ds_qr_factor(&qr, &info);
-    TAP_OK(!result && qr.rank == rank && info.rank == rank, "qr %dx%d: rank %d", (int)m,
-           (int)n, (int)info.rank);
+    TAP_OK(!result && qr.rank == rank && info.rank == rank, "qr %dx%d: rank %d", (int)m, (int)n,
+           (int)info.rank);
     ds_qr_solve(&qr, Qb, x);
     multiply(A, m, n, 0, x, r);
     for (size_t i = 0; i < m; i++) {
@@ -252,8 +257,8 @@ static void least_squares(size_t m, size_t n, size_t rank)
     multiply(A, m, n, 1, r, Ar);
     normal = m && n ? largest(Ar, n) / ((largest(A, m * n) + DBL_MIN) * (double)m * (1 + largest(x, n))) : 0;
     TAP_OK(normal < 8 * EPSILON && fabs(sqrt(length) - sqrt(end)) < 100 * EPSILON * (1 + largest(x, n)),
-           "qr %dx%d of rank %d: A'r is %.1f epsilon, |r| is %.3g", (int)m, (int)n, (int)rank, normal / EPSILON,
-           sqrt(length));
+           "qr %dx%d of rank %d: A'r is %.1f epsilon, |r| is %.3g", (int)m, (int)n, (int)rank,
+           normal / EPSILON, sqrt(length));
     size_t nonzero = 0;
     for (size_t j = 0; j < n; j++) nonzero += x[j] != 0;
     TAP_OK(nonzero <= rank, "qr %dx%d of rank %d: the other unknowns are 0", (int)m, (int)n, (int)rank);
@@ -299,8 +304,8 @@ static void errors(void)
         empty_row(N, bad);
         copy(F, A, N * N);
         ds_result result = ds_ldlt_factor(F, N, pivots, &info);
-        TAP_OK(result == DSIM_ERROR_SINGULAR && info.index == bad &&
-                   info.rank == N - 1 && info.zero == 1 && info.sign == 0,
+        TAP_OK(result == DSIM_ERROR_SINGULAR && info.index == bad && info.rank == N - 1 && info.zero == 1 &&
+                   info.sign == 0,
                "ldlt: row %d is named, rank %d", (int)bad, (int)info.rank);
         right_side(N);
         TAP_OK(ds_ldlt_solve(F, N, pivots, x) == DSIM_ERROR_SINGULAR && memcmp(x, b, N * sizeof *x) == 0,
@@ -323,7 +328,8 @@ static void errors(void)
     TAP_OK(ds_ldlt_factor(F, N, pivots, &info) == DSIM_ERROR_NON_FINITE && info.index == 5 * N + 2 &&
                memcmp(F, A, sizeof(ds_real) * N * N) == 0,
            "ldlt: a NaN is named, nothing is changed");
-    TAP_OK(ds_cholesky_factor(F, N, &info) == DSIM_ERROR_NON_FINITE && info.index == 5 * N + 2, "Cholesky: NaN");
+    TAP_OK(ds_cholesky_factor(F, N, &info) == DSIM_ERROR_NON_FINITE && info.index == 5 * N + 2,
+           "Cholesky: NaN");
     TAP_OK(ds_lu_factor(F, N, pivots, &info) == DSIM_ERROR_NON_FINITE && info.index == 5 * N + 2, "lu: NaN");
     TAP_OK(ds_symmetric_eigen(F, N, values, V, &info) == DSIM_ERROR_NON_FINITE && info.index == 5 * N + 2,
            "eigen: NaN");
@@ -349,9 +355,9 @@ int main(void)
             if (KINDS[k].symmetric) eigenvectors(&KINDS[k], SIZES[i]);
         }
     known_spectrum();
-    static const size_t shape[][3] = { { 5, 5, 5 }, { 9, 4, 4 }, { 9, 4, 2 }, { 4, 9, 4 }, { 4, 9, 3 },
-                                       { 1, 1, 1 }, { 1, 1, 0 }, { 3, 2, 0 }, { 5, 0, 0 }, { 0, 5, 0 },
-                                       { 38, 30, 30 }, { 38, 30, 11 } };
+    static const size_t shape[][3] = { { 5, 5, 5 }, { 9, 4, 4 }, { 9, 4, 2 },    { 4, 9, 4 },
+                                       { 4, 9, 3 }, { 1, 1, 1 }, { 1, 1, 0 },    { 3, 2, 0 },
+                                       { 5, 0, 0 }, { 0, 5, 0 }, { 38, 30, 30 }, { 38, 30, 11 } };
     for (size_t i = 0; i < sizeof shape / sizeof *shape; i++)
         least_squares(shape[i][0], shape[i][1], shape[i][2]);
     covariance();

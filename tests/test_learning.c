@@ -14,7 +14,10 @@
 #define EPSILON (IS_FLOAT ? (double)FLT_EPSILON : DBL_EPSILON)
 enum { N = 5, ROOM = 2048 };
 
-static union { char bytes[ROOM]; double align; } memory;
+static union {
+    char bytes[ROOM];
+    double align;
+} memory;
 
 static const char *const RULES[] = {
 #define DSI_ROW(NAME, change, sentence) #NAME,
@@ -74,8 +77,8 @@ static void formulas(void)
             }
             if (ds_optimizer_step(o, y, g)) break;
         }
-        TAP_OK(off(y, x) < 1000 * EPSILON && ds_optimizer_count(o) == 30, "%s: 30 steps as the formula, off by %.1e",
-               RULES[rule], off(y, x));
+        TAP_OK(off(y, x) < 1000 * EPSILON && ds_optimizer_count(o) == 30,
+               "%s: 30 steps as the formula, off by %.1e", RULES[rule], off(y, x));
     }
 }
 
@@ -186,7 +189,8 @@ static void logarithms(void)
         plain = d;
         d.logarithmic = logs;
         ds_optimizer *const o = make(&d);
-        ds_optimizer *const p = ds_optimizer_init(malloc(ds_optimizer_bytes(N)), ds_optimizer_bytes(N), N, &plain);
+        ds_optimizer *const p =
+            ds_optimizer_init(malloc(ds_optimizer_bytes(N)), ds_optimizer_bytes(N), N, &plain);
         for (int i = 0; i < N; i++) u[i] = logs[i] ? (ds_real)log((double)x[i]) : x[i];
         for (int t = 0; t < 50; t++) { /* p moves u = log x itself */
             for (int i = 0; i < N; i++) {
@@ -200,8 +204,8 @@ static void logarithms(void)
             const double want = logs[i] ? exp((double)u[i]) : (double)u[i];
             worst = fmax(worst, fabs((double)x[i] / want - 1));
         }
-        TAP_OK(worst < 1e4 * EPSILON, "%s: log parameters move like their logarithms, off by %.1e", RULES[rule],
-               worst);
+        TAP_OK(worst < 1e4 * EPSILON, "%s: log parameters move like their logarithms, off by %.1e",
+               RULES[rule], worst);
         free(p);
     }
 }
@@ -233,7 +237,10 @@ static void bounds(void)
 static void restart(void)
 {
     for (int rule = 0; rule < DSIM_OPTIMIZER_COUNT; rule++) {
-        static union { char bytes[ROOM]; double align; } saved;
+        static union {
+            char bytes[ROOM];
+            double align;
+        } saved;
         const size_t bytes = ds_optimizer_bytes(N);
         const unsigned char logs[N] = { 0, 1, 0, 0, 0 };
         ds_optimizer_desc d = { 0 };
@@ -265,7 +272,8 @@ static void restart(void)
 }
 
 /* the step is refused with this code and index; x and the state stay, and the next step goes well */
-static void refused(const ds_optimizer_desc *d, ds_real *x, ds_real *g, ds_result code, size_t index, const char *part)
+static void refused(const ds_optimizer_desc *d, ds_real *x, ds_real *g, ds_result code, size_t index,
+                    const char *part)
 {
     static char before[ROOM];
     ds_real y[N];
@@ -321,7 +329,8 @@ static void refusals(void)
     bad[10].schedule.down = -0.1;
     bad[11].lower = low, bad[11].upper = high;
     for (int i = 0; i < 12; i++) TAP_OK(!make(&bad[i]), "bad desc %d is refused", i);
-    TAP_OK(!ds_optimizer_init(memory.bytes, ds_optimizer_bytes(N) - 1, N, NULL), "too little memory is refused");
+    TAP_OK(!ds_optimizer_init(memory.bytes, ds_optimizer_bytes(N) - 1, N, NULL),
+           "too little memory is refused");
     TAP_OK(!ds_optimizer_init(NULL, ROOM, N, NULL), "no memory is refused");
     TAP_OK(ds_optimizer_bytes((size_t)-1 / 8) == 0, "too many parameters are refused");
     TAP_OK(ds_optimizer_step(make(NULL), NULL, low) == DSIM_ERROR_ARGUMENT &&

@@ -72,7 +72,7 @@ static const struct problem {
     residuals_fn *residuals;
     int n, m;
     double start[4], solution[4]; /* repeated */
-    double loose; /* how far x may be off, where f is flat */
+    double loose;                 /* how far x may be off, where f is flat */
 } PROBLEMS[] = {
     { "Rosenbrock", rosenbrock, 2, 2, { -1.2, 1, -1.2, 1 }, { 1, 1, 1, 1 }, 1e-5 },
     { "extended Rosenbrock", rosenbrock, 20, 20, { -1.2, 1, -1.2, 1 }, { 1, 1, 1, 1 }, 1e-5 },
@@ -88,7 +88,8 @@ typedef struct task {
     size_t calls, gradients, outside; /* seen by the callback; outside: of the bounds */
     const ds_real *lower, *upper;
     size_t bad_from, bad_to; /* calls that go wrong: */
-    ds_result fails; /* ... with this, or with a NaN in entry bad_entry of the gradient, beyond it the value */
+    ds_result
+        fails; /* ... with this, or with a NaN in entry bad_entry of the gradient, beyond it the value */
     size_t bad_entry;
     ds_real last_x[MOST], last_g[MOST], worst_fall, worst_slope; /* the watch: Wolfe conditions */
     double last_f;
@@ -114,8 +115,10 @@ static ds_result residuals(void *user, const ds_real *x, size_t n, ds_real *r, d
     }
     if (t->bad_from && t->calls >= t->bad_from && t->calls <= t->bad_to) {
         if (t->fails) return t->fails;
-        if (t->bad_entry >= n) r[0] = (ds_real)nan("");
-        else if (jacobian) jacobian[t->bad_entry] = (ds_real)nan("");
+        if (t->bad_entry >= n)
+            r[0] = (ds_real)nan("");
+        else if (jacobian)
+            jacobian[t->bad_entry] = (ds_real)nan("");
     }
     return DSIM_OK;
 }
@@ -152,8 +155,10 @@ static ds_problem setup(task *t, const struct problem *p, int squares, ds_real *
     t->p = p;
     problem.user = t;
     problem.n = (size_t)p->n;
-    if (squares) problem.residuals = residuals, problem.n_residuals = (size_t)p->m;
-    else problem.objective = objective;
+    if (squares)
+        problem.residuals = residuals, problem.n_residuals = (size_t)p->m;
+    else
+        problem.objective = objective;
     for (int i = 0; i < p->n; i++) x[i] = (ds_real)p->start[i % 4];
     return problem;
 }
@@ -189,10 +194,10 @@ static void methods(void)
                 const ds_result result = ds_minimise(&problem, &d, x, &r);
                 TAP_OK(result == r.result && (result == DSIM_OK || IS_FLOAT || slow) && r.value < enough,
                        "%s%s, %s: %d iterations, %d evaluations, f %.1e, %s", ds_method_name(d.method),
-                       squares ? " of residuals" : "", p->name, (int)r.iterations, (int)r.evaluations, r.value,
-                       ds_stop_name(r.stop));
-                TAP_OK(slow || miss(p, x) < (IS_FLOAT ? 0.05 + 5 * p->loose : p->loose), "... x is off by %.1e",
-                       miss(p, x));
+                       squares ? " of residuals" : "", p->name, (int)r.iterations, (int)r.evaluations,
+                       r.value, ds_stop_name(r.stop));
+                TAP_OK(slow || miss(p, x) < (IS_FLOAT ? 0.05 + 5 * p->loose : p->loose),
+                       "... x is off by %.1e", miss(p, x));
                 TAP_OK(r.evaluations == t.calls && r.gradients == t.gradients && r.value <= r.value_first,
                        "... calls are counted, the value fell");
             }
@@ -295,8 +300,10 @@ static void bounds(void)
             ds_problem problem = setup(&t, p, is_squares((ds_method)method), x);
             problem.lower = t.lower = lower;
             problem.upper = t.upper = upper;
-            if (k) problem.hessian = quadratic_hessian; /* differences may look beyond a bound */
-            else if (method == DSIM_METHOD_NEWTON_CG) t.lower = t.upper = NULL;
+            if (k)
+                problem.hessian = quadratic_hessian; /* differences may look beyond a bound */
+            else if (method == DSIM_METHOD_NEWTON_CG)
+                t.lower = t.upper = NULL;
             d.method = (ds_method)method;
             d.max_iterations = 100000;
             d.gradient_tolerance = IS_FLOAT ? 1e-7 : 1e-13;
@@ -308,8 +315,9 @@ static void bounds(void)
             }
             /* what the bounds hold makes f large, which hides what the weak springs still gain */
             const double near = method == DSIM_METHOD_GRADIENT_DESCENT && k ? 1e-3 : IS_FLOAT ? 1e-4 : 1e-6;
-            TAP_OK(!result && off < near * (IS_FLOAT ? 2000 : 1), "bounds, %s, %s: x is off by %.1e, %d iterations, %s",
-                   ds_method_name(d.method), p->name, off, (int)r.iterations, ds_stop_name(r.stop));
+            TAP_OK(!result && off < near * (IS_FLOAT ? 2000 : 1),
+                   "bounds, %s, %s: x is off by %.1e, %d iterations, %s", ds_method_name(d.method), p->name,
+                   off, (int)r.iterations, ds_stop_name(r.stop));
             TAP_OK(t.outside == 0, "... no call outside the bounds");
         }
 }
@@ -406,8 +414,8 @@ static void stop_reasons(void)
         d.max_evaluations = most;
         problem = setup(&t, &PROBLEMS[4], 0, x);
         ds_minimise(&problem, &d, x, &r);
-        TAP_OK(fabs(r.value - t.best) <= 1e-5 * t.best, "cut off in a line search after %d evaluations: best kept",
-               (int)most);
+        TAP_OK(fabs(r.value - t.best) <= 1e-5 * t.best,
+               "cut off in a line search after %d evaluations: best kept", (int)most);
     }
     d = (ds_minimise_desc){ 0 };
     line.n = 1;
@@ -484,8 +492,10 @@ static void bad_callbacks(void)
                     const int dies = for_good || from == 1;
                     TAP_OK(dies ? r.stop == stop && (kind || result == DSIM_ERROR_FULL) : result == DSIM_OK,
                            "%s, %s from call %d %s: %s", ds_method_name(d.method),
-                           kind == 0 ? "error" : kind == 1 ? "NaN in the gradient" : "NaN", (int)from,
-                           for_good ? "on" : "once", ds_stop_name(r.stop));
+                           kind == 0   ? "error"
+                           : kind == 1 ? "NaN in the gradient"
+                                       : "NaN",
+                           (int)from, for_good ? "on" : "once", ds_stop_name(r.stop));
                     TAP_OK(x[0] - x[0] == 0 && x[1] - x[1] == 0 && r.value <= r.value_first &&
                                (r.stop != stop || !kind || r.index == t.bad_entry),
                            "... x is finite, the value did not rise, entry %d is named", (int)r.index);
@@ -617,14 +627,17 @@ static void nist(void)
                 continue;
             }
             if (IS_FLOAT) {
-                TAP_OK(r.stop < DSIM_STOP_ARGUMENT && r.value <= r.value_first, "NIST %s in float: f is %.6g of %.6g, %s",
-                       NIST[k].name, r.value, NIST[k].sum_of_squares / 2, ds_stop_name(r.stop));
+                TAP_OK(r.stop < DSIM_STOP_ARGUMENT && r.value <= r.value_first,
+                       "NIST %s in float: f is %.6g of %.6g, %s", NIST[k].name, r.value,
+                       NIST[k].sum_of_squares / 2, ds_stop_name(r.stop));
                 continue;
             }
-            TAP_OK(!result && off < 1e-6, "NIST %s, start %d: b within %.0e, %d iterations, %d evaluations, %s",
-                   NIST[k].name, start + 1, off, (int)r.iterations, (int)r.evaluations, ds_stop_name(r.stop));
+            TAP_OK(!result && off < 1e-6,
+                   "NIST %s, start %d: b within %.0e, %d iterations, %d evaluations, %s", NIST[k].name,
+                   start + 1, off, (int)r.iterations, (int)r.evaluations, ds_stop_name(r.stop));
             TAP_NEAR(2 * r.value, NIST[k].sum_of_squares, 1e-9, "... certified sum of squares");
-            TAP_OK(!second && off_deviation < 1e-5, "... certified standard deviations within %.0e", off_deviation);
+            TAP_OK(!second && off_deviation < 1e-5, "... certified standard deviations within %.0e",
+                   off_deviation);
         }
     int first = 0;
     ds_real x[7] = { 1, 1, 1, 1, 1, 1, 1 }, c[49];
@@ -645,8 +658,7 @@ int main(void)
     bad_callbacks();
     memory();
     nist();
-    for (int k = 1; k < DSIM_STOP_COUNT; k++)
-        TAP_OK(reached[k], "%s was reached", ds_stop_name((ds_stop)k));
+    for (int k = 1; k < DSIM_STOP_COUNT; k++) TAP_OK(reached[k], "%s was reached", ds_stop_name((ds_stop)k));
     TAP_HAS(ds_stop_name((ds_stop)99), "unknown", "no such stop");
     TAP_HAS(ds_method_name((ds_method)99), "unknown", "no such method");
     return tap_end();
