@@ -1322,7 +1322,7 @@ typedef enum ds_optimizer_rule {
     DSI_ROW(CONSTANT, 1.0) \
     DSI_ROW(STEP, pow(down, floor(part))) \
     DSI_ROW(EXPONENTIAL, pow(down, part)) \
-    DSI_ROW(COSINE, to + (1 - to) * (0.5 + 0.5 * cos(3.141592653589793 * (part < 1 ? part : 1))))
+    DSI_ROW(COSINE, to + dsi_times(1 - to, 0.5 + 0.5 * cos(3.141592653589793 * (part < 1 ? part : 1))))
 typedef enum ds_schedule_kind {
 #define DSI_ROW(NAME, factor) DSIM_SCHEDULE_##NAME,
     DSI_SCHEDULES(DSI_ROW)
@@ -2992,30 +2992,20 @@ static ds_real *dsi_take(dsi_scratch *room, size_t rows, size_t columns)
 
 static void dsi_lay_out(dsi_run *m, dsi_scratch *room)
 {
-    const size_t n = m->n, h = m->r->method == DSIM_METHOD_LBFGS ? m->d.history : 0;
-    m->g = dsi_take(room, n, 1);
-    m->pg = dsi_take(room, n, 1);
-    m->dir = dsi_take(room, n, 1);
-    m->xt = dsi_take(room, n, 1);
-    m->gt = dsi_take(room, n, 1);
-    m->xl = dsi_take(room, n, 1);
-    m->gl = dsi_take(room, n, 1);
-    m->s = dsi_take(room, n, 1);
-    m->y = dsi_take(room, n, 1);
-    m->S = dsi_take(room, h, n);
-    m->Y = dsi_take(room, h, n);
-    m->sy = dsi_take(room, h, 1);
-    m->alpha = dsi_take(room, h, 1);
-    m->res = dsi_take(room, m->m, 1);
-    m->rt = dsi_take(room, m->m, 1);
-    m->J = dsi_take(room, m->m, n);
-    if (!m->squares) return;
-    m->D = dsi_take(room, n, 1);
-    m->b = dsi_take(room, m->m + n, 1);
-    m->qr.a = dsi_take(room, m->m + n, n);
+    const size_t n = m->n, h = m->r->method == DSIM_METHOD_LBFGS ? m->d.history : 0, one = m->squares != 0;
+    ds_real *columns;
+    const struct { ds_real **at; size_t rows, columns; } parts[] = {
+        { &m->g, n, 1 }, { &m->pg, n, 1 }, { &m->dir, n, 1 }, { &m->xt, n, 1 }, { &m->gt, n, 1 },
+        { &m->xl, n, 1 }, { &m->gl, n, 1 }, { &m->s, n, 1 }, { &m->y, n, 1 },
+        { &m->S, h, n }, { &m->Y, h, n }, { &m->sy, h, 1 }, { &m->alpha, h, 1 },
+        { &m->res, m->m, 1 }, { &m->rt, m->m, 1 }, { &m->J, m->m, n },
+        { &m->D, one, n }, { &m->b, one, m->m + n }, { &m->qr.a, one * n, m->m + n }, { &m->qr.tau, one, n },
+        { &columns, one, n } };
+    size_t i;
+    for (i = 0; i < sizeof parts / sizeof *parts; i++)
+        *parts[i].at = dsi_take(room, parts[i].rows, parts[i].columns);
+    m->qr.columns = (int32_t *)(void *)columns; /* no larger than ds_real */
     m->qr.n = n;
-    m->qr.tau = dsi_take(room, n, 1);
-    m->qr.columns = (int32_t *)(void *)dsi_take(room, n, 1);
 }
 
 static void dsi_fill(ds_real *x, ds_real number, size_t n)
@@ -3158,7 +3148,7 @@ typedef struct dsi_point { double a, f, slope; } dsi_point;
    (Nocedal and Wright 2006, eq. 3.59) */
 static double dsi_cubic(const dsi_point *p, const dsi_point *q)
 {
-    const double width = q->a - p->a, d1 = p->slope + q->slope - 3 * ((q->f - p->f) / width);
+    const double width = q->a - p->a, d1 = p->slope + q->slope - dsi_times(3, (q->f - p->f) / width);
     const double square = dsi_times(d1, d1) - dsi_times(p->slope, q->slope);
     const double d2 = square > 0 ? (width < 0 ? -sqrt(square) : sqrt(square)) : 0;
     double part = 1 - (q->slope + d2 - d1) / (q->slope - p->slope + 2 * d2);
@@ -3204,8 +3194,8 @@ static ds_stop dsi_wolfe(dsi_run *m, double a)
                 bracketed = 1;
                 bad = DSIM_STOP_LINE_SEARCH;
             }
-            a = t.slope > last.slope ? t.a - t.slope / (t.slope - last.slope) * (t.a - last.a) : 10 * t.a;
-            if (a > 10 * t.a) a = 10 * t.a;
+            a = t.a - dsi_times(t.slope / (t.slope - last.slope), t.a - last.a);
+            if (!(t.slope > last.slope && a < 10 * t.a)) a = 10 * t.a;
         }
         if (!bracketed) continue;
         /* what is left between them changes f by rounding only */

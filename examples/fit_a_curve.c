@@ -1,5 +1,5 @@
-/* A weight on a spring was filmed; the measured positions are noisy. What are amplitude, damping and frequency,
-   and how sure can we be?
+/* A weight on a spring was filmed; the measured positions are noisy. What are amplitude, damping and
+   frequency, and how sure can we be?
 
    The model, written once in ds_ operations, is recorded on a tape for one measurement after the other;
    ds_backward gives the row of the Jacobian. Levenberg-Marquardt (ds_minimise) fits the five parameters, and
@@ -61,7 +61,8 @@ static void curve(ds_tape *t, const ds_real *x, ds_real *time, ds_real *y)
 static int progress(void *user, const ds_real *x, size_t n, const ds_minimise_report *r)
 {
     (void)user, (void)x, (void)n;
-    fprintf(stderr, "iteration %2d: |r|^2 / 2 = %.6g, damping %.1g\n", (int)r->iterations, r->value, r->damping);
+    fprintf(stderr, "iteration %2d: |r|^2 / 2 = %.6g, damping %.1g\n", (int)r->iterations, r->value,
+            r->damping);
     return 0;
 }
 
@@ -118,7 +119,8 @@ int main(int argc, char **argv)
     printf("%s\n", report.text);
     for (int i = 0; i < PARAMETERS; i++) {
         const double error = sqrt((double)covariance[i * PARAMETERS + i]), off = (double)(x[i] - TRUTH[i]);
-        printf("%-9s %8.4f +- %.4f %-5s  (truth %g)\n", NAME[i], (double)x[i], error, UNIT[i], (double)TRUTH[i]);
+        printf("%-9s %8.4f +- %.4f %-5s  (truth %g)\n", NAME[i], (double)x[i], error, UNIT[i],
+               (double)TRUTH[i]);
         if (fabs(off) / error > worst) worst = fabs(off) / error;
     }
     for (int i = 0; i < PARAMETERS; i++) show_result(&s, NAME[i], (double)x[i]);
