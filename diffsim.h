@@ -2882,7 +2882,7 @@ DIFFSIM_API ds_result ds_qr_covariance(const ds_qr *qr, ds_real *c)
 }
 
 /* n pairs (x, y) become (c x - s y, s x + c y); turn: s and (1 - c) / s, exact at small angles */
-static void dsi_turn(ds_real *x, ds_real *y, size_t n, size_t stride, const ds_real turn[2])
+static void dsi_jacobi_turn(ds_real *x, ds_real *y, size_t n, size_t stride, const ds_real turn[2])
 {
     size_t i;
     for (i = 0; i < n * stride; i += stride) {
@@ -2909,10 +2909,10 @@ static int dsi_jacobi_sweep(ds_real *a, size_t n, ds_real *v, double tiny)
             c = 1 / sqrt(dsi_times(t, t) + 1);
             turn[0] = (ds_real)(t * c);
             turn[1] = (ds_real)(t * c / (1 + c));
-            dsi_turn(a + p * n, a + q * n, n, 1, turn);
-            dsi_turn(a + p, a + q, n, n, turn);
+            dsi_jacobi_turn(a + p * n, a + q * n, n, 1, turn);
+            dsi_jacobi_turn(a + p, a + q, n, n, turn);
             a[p * n + q] = a[q * n + p] = 0;
-            if (v) dsi_turn(v + p * n, v + q * n, n, 1, turn);
+            if (v) dsi_jacobi_turn(v + p * n, v + q * n, n, 1, turn);
             turned = 1;
         }
     }
@@ -2954,7 +2954,7 @@ DIFFSIM_API ds_result ds_symmetric_eigen(ds_real *a, size_t n, ds_real *values, 
    Levenberg-Marquardt has its own iteration. Three points exist: where we are (x, g, f), the trial (xt, gt,
    ft), and the best trial of a search so far (xl, gl, fl); they change places by exchange of pointers. */
 
-typedef struct dsi_run {
+typedef struct dsi_minimiser {
     const ds_problem *p;
     ds_minimise_desc d; /* with the defaults filled in */
     ds_minimise_report *r;
@@ -2971,7 +2971,7 @@ typedef struct dsi_run {
     ds_real *res, *rt, *J, *D, *b; /* [m] at x, [m] at the trial, [m][n], [n] column lengths, [m + n] */
     ds_qr qr;
     double f, ft, fl, slope, along, gg, nu; /* along: the multiple of dir taken; 0: none */
-} dsi_run;
+} dsi_minimiser;
 
 /* scratch is handed out front to back; without a base it is only counted */
 typedef struct dsi_scratch {
@@ -2980,7 +2980,7 @@ typedef struct dsi_scratch {
     ds_result result;
 } dsi_scratch;
 
-static ds_real *dsi_take(dsi_scratch *room, size_t rows, size_t columns)
+static ds_real *dsi_take_reals(dsi_scratch *room, size_t rows, size_t columns)
 {
     ds_real *const r = room->base ? (ds_real *)(void *)(room->base + room->used) : NULL;
     size_t bytes = 0;
@@ -2990,7 +2990,7 @@ static ds_real *dsi_take(dsi_scratch *room, size_t rows, size_t columns)
     return r;
 }
 
-static void dsi_lay_out(dsi_run *m, dsi_scratch *room)
+static void dsi_lay_out(dsi_minimiser *m, dsi_scratch *room)
 {
     const size_t n = m->n, h = m->r->method == DSIM_METHOD_LBFGS ? m->d.history : 0, one = m->squares != 0;
     ds_real *columns;
@@ -3003,12 +3003,12 @@ static void dsi_lay_out(dsi_run *m, dsi_scratch *room)
         { &columns, one, n } };
     size_t i;
     for (i = 0; i < sizeof parts / sizeof *parts; i++)
-        *parts[i].at = dsi_take(room, parts[i].rows, parts[i].columns);
+        *parts[i].at = dsi_take_reals(room, parts[i].rows, parts[i].columns);
     m->qr.columns = (int32_t *)(void *)columns; /* no larger than ds_real */
     m->qr.n = n;
 }
 
-static void dsi_fill(ds_real *x, ds_real number, size_t n)
+static void dsi_fill_reals(ds_real *x, ds_real number, size_t n)
 {
     size_t i;
     for (i = 0; i < n; i++) x[i] = number;
@@ -3016,7 +3016,7 @@ static void dsi_fill(ds_real *x, ds_real number, size_t n)
 
 /* f and, if g is not NULL, its gradient; with residuals, those in rt and their Jacobian in J. What the
    callback leaves out is NaN. */
-static ds_stop dsi_call(dsi_run *m, const ds_real *x, double *f, ds_real *g)
+static ds_stop dsi_value_at(dsi_minimiser *m, const ds_real *x, double *f, ds_real *g)
 {
     const ds_problem *const p = m->p;
     ds_real value = dsi_nan();
@@ -3024,10 +3024,10 @@ static ds_stop dsi_call(dsi_run *m, const ds_real *x, double *f, ds_real *g)
     if (m->r->evaluations >= m->d.max_evaluations) return DSIM_STOP_EVALUATIONS;
     m->r->evaluations++;
     if (g) m->r->gradients++;
-    if (g) dsi_fill(g, m->m ? 0 : value, m->n);
+    if (g) dsi_fill_reals(g, m->m ? 0 : value, m->n);
     if (m->m) {
-        dsi_fill(m->rt, value, m->m);
-        if (g) dsi_fill(m->J, value, m->m * m->n);
+        dsi_fill_reals(m->rt, value, m->m);
+        if (g) dsi_fill_reals(m->J, value, m->m * m->n);
         m->failure = p->residuals(p->user, x, m->n, m->rt, g ? m->J : NULL);
         value = (ds_real)(dsi_inner(m->rt, m->rt, m->m) / 2);
         for (i = 0; g && i < m->m; i++) dsi_add_multiple(g, m->rt[i], m->J + i * m->n, m->n);
@@ -3041,38 +3041,38 @@ static ds_stop dsi_call(dsi_run *m, const ds_real *x, double *f, ds_real *g)
 }
 
 /* at a bound that the value would fall beyond */
-static int dsi_held(const dsi_run *m, size_t i)
+static int dsi_is_held(const dsi_minimiser *m, size_t i)
 {
     const ds_problem *const p = m->p;
     return (p->lower && m->x[i] <= p->lower[i] && m->g[i] > 0) ||
            (p->upper && m->x[i] >= p->upper[i] && m->g[i] < 0);
 }
 
-static ds_real dsi_clip(const ds_problem *p, size_t i, ds_real x)
+static ds_real dsi_into_box(const ds_problem *p, size_t i, ds_real x)
 {
     if (p->lower && x < p->lower[i]) x = p->lower[i];
     return p->upper && x > p->upper[i] ? p->upper[i] : x;
 }
 
 /* the trial x + a dir inside the box; false if that is x within the step tolerance */
-static int dsi_move(dsi_run *m, double a)
+static int dsi_trial_point(dsi_minimiser *m, double a)
 {
     int moved = 0;
     size_t i;
     for (i = 0; i < m->n; i++) {
         const double x = (double)m->x[i];
-        m->xt[i] = dsi_clip(m->p, i, (ds_real)(x + dsi_times(a, (double)m->dir[i])));
+        m->xt[i] = dsi_into_box(m->p, i, (ds_real)(x + dsi_times(a, (double)m->dir[i])));
         moved |= fabs((double)m->xt[i] - x) > m->d.step_tolerance * fabs(x);
     }
     return moved;
 }
 
 /* what is to be known at a new x, g, f */
-static void dsi_arrive(dsi_run *m)
+static void dsi_new_point(dsi_minimiser *m)
 {
     const double size = m->squares ? dsi_norm(m->res, m->m, 1) : 0;
     size_t i;
-    for (i = 0; i < m->n; i++) m->pg[i] = dsi_held(m, i) ? 0 : m->g[i];
+    for (i = 0; i < m->n; i++) m->pg[i] = dsi_is_held(m, i) ? 0 : m->g[i];
     m->r->value = m->f;
     m->r->gradient = m->squares ? 0 : dsi_largest(m->pg, m->n);
     for (i = 0; m->squares && i < m->n; i++) {
@@ -3091,7 +3091,7 @@ static void dsi_exchange_vectors(ds_real **x, ds_real **y)
 }
 
 /* the trial becomes the best of the search */
-static void dsi_keep(dsi_run *m, double a)
+static void dsi_keep_trial(dsi_minimiser *m, double a)
 {
     dsi_exchange_vectors(&m->xt, &m->xl);
     dsi_exchange_vectors(&m->gt, &m->gl);
@@ -3100,7 +3100,7 @@ static void dsi_keep(dsi_run *m, double a)
 }
 
 /* the best of the search becomes where we are */
-static void dsi_accept(dsi_run *m)
+static void dsi_accept_best(dsi_minimiser *m)
 {
     size_t i;
     m->still = 1;
@@ -3116,23 +3116,23 @@ static void dsi_accept(dsi_run *m)
     m->f = m->fl;
     m->r->iterations++;
     m->since++;
-    dsi_arrive(m);
+    dsi_new_point(m);
 }
 
 /* Backtracking: f(x + s) <= f(x) + c1 g.s, s the step inside the box. The next trial is where the parabola
    through value, slope and trial is least, a tenth to a half of the last. */
-static ds_stop dsi_armijo(dsi_run *m, double a)
+static ds_stop dsi_armijo(dsi_minimiser *m, double a)
 {
     ds_stop bad = DSIM_STOP_LINE_SEARCH;
     int k;
-    for (k = 0; k < 60 && dsi_move(m, a); k++) {
-        const ds_stop stop = dsi_call(m, m->xt, &m->ft, m->gt);
+    for (k = 0; k < 60 && dsi_trial_point(m, a); k++) {
+        const ds_stop stop = dsi_value_at(m, m->xt, &m->ft, m->gt);
         double fall = 0, part;
         size_t i;
         if (stop == DSIM_STOP_EVALUATIONS) return stop;
         for (i = 0; i < m->n; i++) fall += dsi_times((double)m->g[i], (double)m->xt[i] - (double)m->x[i]);
         if (!stop && fall < 0 && m->ft < m->f && m->ft <= m->f + dsi_times(m->d.armijo, fall)) {
-            dsi_keep(m, a);
+            dsi_keep_trial(m, a);
             return DSIM_STOP_NOT_YET;
         }
         bad = stop ? stop : DSIM_STOP_LINE_SEARCH;
@@ -3142,11 +3142,11 @@ static ds_stop dsi_armijo(dsi_run *m, double a)
     return bad;
 }
 
-typedef struct dsi_point { double a, f, slope; } dsi_point;
+typedef struct dsi_line_point { double a, f, slope; } dsi_line_point;
 
 /* where the cubic with these values and slopes is least, a tenth of the way from both ends at least
    (Nocedal and Wright 2006, eq. 3.59) */
-static double dsi_cubic(const dsi_point *p, const dsi_point *q)
+static double dsi_cubic(const dsi_line_point *p, const dsi_line_point *q)
 {
     const double width = q->a - p->a, d1 = p->slope + q->slope - dsi_times(3, (q->f - p->f) / width);
     const double square = dsi_times(d1, d1) - dsi_times(p->slope, q->slope);
@@ -3160,11 +3160,11 @@ static double dsi_cubic(const dsi_point *p, const dsi_point *q)
 /* Strong Wolfe conditions: f(a) <= f(0) + c1 a f'(0) and |f'(a)| <= c2 |f'(0)|. lo is the best point that
    fulfils the first; once there is a hi, a point that fulfils both lies between them. Before, steps grow by
    the secant of the slopes, tenfold at most. (Nocedal and Wright 2006, algorithms 3.5, 3.6.) */
-static ds_stop dsi_wolfe(dsi_run *m, double a)
+static ds_stop dsi_wolfe(dsi_minimiser *m, double a)
 {
     const double c2 = dsi_times(m->d.curvature, -m->slope);
     ds_stop bad = DSIM_STOP_UNBOUNDED; /* if there is never a hi */
-    dsi_point lo, hi, t;
+    dsi_line_point lo, hi, t;
     int bracketed = 0, blind = 0, k; /* blind: no finite value at hi */
     lo.a = 0;
     lo.f = m->f;
@@ -3172,8 +3172,8 @@ static ds_stop dsi_wolfe(dsi_run *m, double a)
     hi = lo;
     for (k = 0; k < 30; k++) {
         ds_stop stop;
-        dsi_move(m, a);
-        stop = dsi_call(m, m->xt, &m->ft, m->gt);
+        dsi_trial_point(m, a);
+        stop = dsi_value_at(m, m->xt, &m->ft, m->gt);
         if (stop == DSIM_STOP_EVALUATIONS) return stop;
         t.a = a;
         t.f = m->ft;
@@ -3184,8 +3184,8 @@ static ds_stop dsi_wolfe(dsi_run *m, double a)
             blind = stop != DSIM_STOP_NOT_YET;
             bracketed = 1;
         } else {
-            const dsi_point last = lo;
-            dsi_keep(m, a);
+            const dsi_line_point last = lo;
+            dsi_keep_trial(m, a);
             if (fabs(t.slope) <= c2) return DSIM_STOP_NOT_YET;
             lo = t;
             if (bracketed ? t.slope * (hi.a - last.a) >= 0 : t.slope >= 0) {
@@ -3207,7 +3207,7 @@ static ds_stop dsi_wolfe(dsi_run *m, double a)
 
 /* Directions. Each fills dir from pg and returns the first trial of the line search. */
 
-static double dsi_steepest(dsi_run *m)
+static double dsi_steepest(dsi_minimiser *m)
 {
     const double size = dsi_norm(m->pg, m->n, 1);
     size_t i;
@@ -3216,7 +3216,7 @@ static double dsi_steepest(dsi_run *m)
     return size > 1 ? 1 / size : 1;
 }
 
-static double dsi_descent(dsi_run *m)
+static double dsi_descent(dsi_minimiser *m)
 {
     const double first = dsi_steepest(m);
     return m->r->iterations ? 2 * m->along : first;
@@ -3224,7 +3224,7 @@ static double dsi_descent(dsi_run *m)
 
 /* d = -g + beta d, beta = g.(g - g_old) / g_old.g_old, not negative; again from -g after n steps, or when
    gradients that follow each other are far from orthogonal */
-static double dsi_conjugate(dsi_run *m)
+static double dsi_conjugate(dsi_minimiser *m)
 {
     const double gg = dsi_inner(m->pg, m->pg, m->n), gy = dsi_inner(m->pg, m->y, m->n), last = m->slope;
     double beta;
@@ -3240,7 +3240,7 @@ static double dsi_conjugate(dsi_run *m)
     return m->along * (last / dsi_inner(m->pg, m->dir, m->n)); /* the same first-order change as last time */
 }
 
-static double dsi_lbfgs(dsi_run *m)
+static double dsi_lbfgs(dsi_minimiser *m)
 {
     const size_t n = m->n, h = m->d.history;
     const double sy = m->r->iterations ? dsi_inner(m->s, m->y, n) : 0;
@@ -3275,34 +3275,34 @@ static double dsi_lbfgs(dsi_run *m)
 
 /* Hv = H v among the unknowns that no bound holds; differences of gradients where there is no callback.
    False: there is none. */
-static int dsi_hessian_times(dsi_run *m, const ds_real *v, ds_real *Hv)
+static int dsi_hessian_times(dsi_minimiser *m, const ds_real *v, ds_real *Hv)
 {
     const double h = sqrt(dsi_epsilon()) * (1 + dsi_largest(m->x, m->n)) / dsi_largest(v, m->n);
     size_t i;
     m->r->products++;
     if (m->p->hessian) {
-        dsi_fill(Hv, dsi_nan(), m->n);
+        dsi_fill_reals(Hv, dsi_nan(), m->n);
         if (m->p->hessian(m->p->user, m->x, m->n, v, Hv)) return 0;
     } else {
         for (i = 0; i < m->n; i++) m->xt[i] = (ds_real)((double)m->x[i] + dsi_times(h, (double)v[i]));
-        if (dsi_call(m, m->xt, &m->ft, m->gt)) return 0;
+        if (dsi_value_at(m, m->xt, &m->ft, m->gt)) return 0;
         for (i = 0; i < m->n; i++) Hv[i] = (ds_real)(((double)m->gt[i] - (double)m->g[i]) / h);
     }
     for (i = 0; i < m->n; i++)
-        if (dsi_held(m, i)) Hv[i] = 0;
+        if (dsi_is_held(m, i)) Hv[i] = 0;
     return dsi_all_finite(Hv, m->n);
 }
 
 /* conjugate gradients on H z = -g until |H z + g| <= min(1/2, sqrt |g|) |g|, or until the curvature along d
    is not positive: then z so far, or -g (Nocedal and Wright 2006, algorithm 7.1) */
-static double dsi_newton_cg(dsi_run *m)
+static double dsi_newton_cg(dsi_minimiser *m)
 {
     ds_real *const z = m->dir, *const r = m->s, *const d = m->y, *const Hd = m->gl;
     const size_t n = m->n;
     const double size = dsi_norm(m->pg, n, 1), part = size < 0.25 ? sqrt(size) : 0.5;
     double rr = dsi_inner(m->pg, m->pg, n), last;
     size_t i, k;
-    dsi_fill(z, 0, n);
+    dsi_fill_reals(z, 0, n);
     memcpy(r, m->pg, n * sizeof *r);
     for (i = 0; i < n; i++) d[i] = -r[i];
     for (k = 0; k < n + 10; k++) {
@@ -3322,15 +3322,15 @@ static double dsi_newton_cg(dsi_run *m)
 }
 
 /* dir makes |J dir + r|^2 + damping |D dir|^2 least; columns of unknowns at their bounds are left out */
-static void dsi_solve_damped(dsi_run *m, double damping)
+static void dsi_solve_damped(dsi_minimiser *m, double damping)
 {
     const size_t n = m->n, rows = m->m + (damping > 0 ? n : 0);
     size_t i, j;
     memcpy(m->qr.a, m->J, m->m * n * sizeof *m->J);
-    dsi_fill(m->qr.a + m->m * n, 0, (rows - m->m) * n);
+    dsi_fill_reals(m->qr.a + m->m * n, 0, (rows - m->m) * n);
     for (i = 0; i < rows; i++) m->b[i] = i < m->m ? -m->res[i] : 0;
     for (j = 0; j < n; j++) {
-        for (i = 0; i < m->m && dsi_held(m, j); i++) m->qr.a[i * n + j] = 0;
+        for (i = 0; i < m->m && dsi_is_held(m, j); i++) m->qr.a[i * n + j] = 0;
         if (damping > 0)
             m->qr.a[(m->m + j) * n + j] = m->D[j] > 0 ? (ds_real)(sqrt(damping) * (double)m->D[j]) : 1;
     }
@@ -3339,7 +3339,7 @@ static void dsi_solve_damped(dsi_run *m, double damping)
     else dsi_steepest(m); /* the factors overflow */
 }
 
-static double dsi_gauss_newton(dsi_run *m)
+static double dsi_gauss_newton(dsi_minimiser *m)
 {
     dsi_solve_damped(m, 0);
     return 1;
@@ -3347,7 +3347,7 @@ static double dsi_gauss_newton(dsi_run *m)
 
 typedef struct dsi_method_row {
     const char *name;
-    double (*direction)(dsi_run *m);
+    double (*direction)(dsi_minimiser *m);
     int wolfe;
     double curvature;
     int residuals;
@@ -3360,7 +3360,7 @@ static const dsi_method_row dsi_methods[] = {
 };
 
 /* one direction and the search along it; if nothing lower is there, the steepest */
-static ds_stop dsi_step_line(dsi_run *m)
+static ds_stop dsi_step_line(dsi_minimiser *m)
 {
     const dsi_method_row *const row = &dsi_methods[m->r->method];
     double first = row->direction(m), hope = 0;
@@ -3370,14 +3370,14 @@ static ds_stop dsi_step_line(dsi_run *m)
         ds_stop stop = DSIM_STOP_LINE_SEARCH;
         if (steepest) first = dsi_steepest(m);
         for (i = 0; i < m->n; i++)
-            if (dsi_held(m, i)) m->dir[i] = 0;
+            if (dsi_is_held(m, i)) m->dir[i] = 0;
         m->slope = dsi_inner(m->pg, m->dir, m->n);
         m->along = 0;
         if (m->slope < 0 && dsi_double_is_finite(m->slope)) {
             if (!(hope > 0) || -m->slope * first < hope) hope = -m->slope * first;
             stop = row->wolfe && !m->p->lower && !m->p->upper ? dsi_wolfe(m, first) : dsi_armijo(m, first);
         }
-        if (m->along > 0) dsi_accept(m); /* the best there was, also if the search was cut short */
+        if (m->along > 0) dsi_accept_best(m); /* the best there was, also if the search was cut short */
         if (m->along > 0 || stop == DSIM_STOP_EVALUATIONS) return stop;
         if (steepest) /* below rounding nothing can be seen */
             return stop == DSIM_STOP_LINE_SEARCH && hope <= 100 * dsi_epsilon() * fabs(m->f) ? DSIM_STOP_VALUE
@@ -3386,7 +3386,7 @@ static ds_stop dsi_step_line(dsi_run *m)
 }
 
 /* how much the linearised residuals promise for the step in the box: -(g.s + |J s|^2 / 2) */
-static double dsi_promise(const dsi_run *m)
+static double dsi_promised_fall(const dsi_minimiser *m)
 {
     double sum = 0;
     size_t i;
@@ -3400,7 +3400,7 @@ static double dsi_promise(const dsi_run *m)
 
 /* Damped steps until one is good: the gain is the real fall of f over the promised one; damping follows it
    smoothly down (to a third at most), doubling its growth at each failure (Nielsen 1999). */
-static ds_stop dsi_step_damped(dsi_run *m)
+static ds_stop dsi_step_damped(dsi_minimiser *m)
 {
     ds_minimise_report *const r = m->r;
     ds_stop stop = DSIM_STOP_NOT_YET;
@@ -3408,28 +3408,29 @@ static ds_stop dsi_step_damped(dsi_run *m)
     for (;; r->damping *= m->nu, m->nu *= 2) {
         double promise;
         dsi_solve_damped(m, r->damping);
-        if (!dsi_move(m, 1)) return stop ? stop : DSIM_STOP_STEP;
+        if (!dsi_trial_point(m, 1)) return stop ? stop : DSIM_STOP_STEP;
         if (!(r->damping < 1e30)) return stop ? stop : DSIM_STOP_LINE_SEARCH;
-        promise = dsi_promise(m);
+        promise = dsi_promised_fall(m);
         if (promise >= 0 && promise <= m->d.value_tolerance * m->f) return stop ? stop : DSIM_STOP_VALUE;
-        stop = dsi_call(m, m->xt, &m->ft, NULL);
+        stop = dsi_value_at(m, m->xt, &m->ft, NULL);
         if (stop == DSIM_STOP_EVALUATIONS) return stop;
         if (!stop) gain = (m->f - m->ft) / promise;
         if (stop || !(promise > 0 && gain > 1e-4)) continue;
-        stop = dsi_call(m, m->xt, &m->ft, m->gt);
+        stop = dsi_value_at(m, m->xt, &m->ft, m->gt);
         if (!stop) break;
-        if (stop == DSIM_STOP_EVALUATIONS || dsi_call(m, m->x, &m->f, m->g)) return stop; /* J of x again */
+        if (stop == DSIM_STOP_EVALUATIONS) return stop;
+        if (dsi_value_at(m, m->x, &m->f, m->g)) return stop; /* J at x again */
     }
     far = 2 * gain - 1;
     r->damping *= dsi_greater(1.0 / 3, 1 - dsi_times(far, dsi_times(far, far)));
     m->nu = 2;
-    dsi_keep(m, 1);
-    dsi_accept(m);
+    dsi_keep_trial(m, 1);
+    dsi_accept_best(m);
     return DSIM_STOP_NOT_YET;
 }
 
 /* fills the defaults in; false: problem or desc are bad */
-static int dsi_understand(dsi_run *m, const ds_problem *p, const ds_minimise_desc *desc)
+static int dsi_minimise_understand(dsi_minimiser *m, const ds_problem *p, const ds_minimise_desc *desc)
 {
     ds_minimise_desc *const d = &m->d;
     const double e = dsi_epsilon();
@@ -3466,7 +3467,7 @@ static int dsi_understand(dsi_run *m, const ds_problem *p, const ds_minimise_des
 }
 
 /* the scratch of a run; NULL stays in *own when it is the caller's */
-static ds_stop dsi_furnish(dsi_run *m, void **own, size_t *bytes)
+static ds_stop dsi_minimise_room(dsi_minimiser *m, void **own, size_t *bytes)
 {
     dsi_scratch room;
     memset(&room, 0, sizeof room);
@@ -3484,7 +3485,7 @@ static ds_stop dsi_furnish(dsi_run *m, void **own, size_t *bytes)
     return DSIM_STOP_NOT_YET;
 }
 
-static ds_stop dsi_start(dsi_run *m, ds_real *x)
+static ds_stop dsi_minimise_start(dsi_minimiser *m, ds_real *x)
 {
     ds_stop stop;
     size_t i;
@@ -3492,16 +3493,16 @@ static ds_stop dsi_start(dsi_run *m, ds_real *x)
     m->nu = 2;
     m->r->index = dsi_first_non_finite(x, m->n);
     if (m->r->index < m->n) return DSIM_STOP_NON_FINITE;
-    for (i = 0; i < m->n; i++) x[i] = dsi_clip(m->p, i, x[i]);
-    stop = dsi_call(m, x, &m->f, m->g);
+    for (i = 0; i < m->n; i++) x[i] = dsi_into_box(m->p, i, x[i]);
+    stop = dsi_value_at(m, x, &m->f, m->g);
     if (stop) return stop;
     m->r->value_first = m->f;
     dsi_exchange_vectors(&m->res, &m->rt);
-    dsi_arrive(m);
+    dsi_new_point(m);
     return DSIM_STOP_NOT_YET;
 }
 
-static ds_stop dsi_iterate(dsi_run *m)
+static ds_stop dsi_minimise_loop(dsi_minimiser *m)
 {
     ds_minimise_report *const r = m->r;
     const double scale = m->squares ? 0 : 1; /* a cosine has no unit */
@@ -3542,7 +3543,7 @@ DIFFSIM_API const char *ds_stop_name(ds_stop stop)
     return (unsigned)stop < DSIM_STOP_COUNT ? dsi_stops[stop][0] : "unknown stop";
 }
 
-static ds_result dsi_stops_with(dsi_run *m, ds_stop stop)
+static ds_result dsi_stops_with(dsi_minimiser *m, ds_stop stop)
 {
     ds_minimise_report *const r = m->r;
     dsi_text t = dsi_text_into(r->text, sizeof r->text);
@@ -3567,13 +3568,13 @@ static ds_result dsi_stops_with(dsi_run *m, ds_stop stop)
 DIFFSIM_API size_t ds_minimise_bytes(const ds_problem *problem, const ds_minimise_desc *desc)
 {
     ds_minimise_report report;
-    dsi_run m;
+    dsi_minimiser m;
     dsi_scratch room;
     memset(&m, 0, sizeof m);
     memset(&report, 0, sizeof report);
     memset(&room, 0, sizeof room);
     m.r = &report;
-    if (!dsi_understand(&m, problem, desc)) return 0;
+    if (!dsi_minimise_understand(&m, problem, desc)) return 0;
     dsi_lay_out(&m, &room);
     return room.result ? 0 : room.used;
 }
@@ -3582,7 +3583,7 @@ DIFFSIM_API ds_result ds_minimise(const ds_problem *problem, const ds_minimise_d
                                   ds_minimise_report *report)
 {
     ds_minimise_report other;
-    dsi_run m;
+    dsi_minimiser m;
     void *own = NULL;
     size_t bytes = 0;
     ds_stop stop;
@@ -3590,9 +3591,10 @@ DIFFSIM_API ds_result ds_minimise(const ds_problem *problem, const ds_minimise_d
     memset(&m, 0, sizeof m);
     m.r = report ? report : &other;
     memset(m.r, 0, sizeof *m.r);
-    stop = dsi_understand(&m, problem, desc) && x ? dsi_furnish(&m, &own, &bytes) : DSIM_STOP_ARGUMENT;
-    if (!stop) stop = dsi_start(&m, x);
-    if (!stop) stop = dsi_iterate(&m);
+    stop = dsi_minimise_understand(&m, problem, desc) && x ? DSIM_STOP_NOT_YET : DSIM_STOP_ARGUMENT;
+    if (!stop) stop = dsi_minimise_room(&m, &own, &bytes);
+    if (!stop) stop = dsi_minimise_start(&m, x);
+    if (!stop) stop = dsi_minimise_loop(&m);
     if (own) m.d.allocator.resize(m.d.allocator.user, own, bytes, 0);
     return dsi_stops_with(&m, stop);
 }
@@ -3602,7 +3604,7 @@ DIFFSIM_API ds_result ds_covariance(const ds_problem *problem, const ds_minimise
 {
     ds_minimise_report report;
     ds_minimise_desc d;
-    dsi_run m;
+    dsi_minimiser m;
     void *own = NULL;
     size_t bytes = 0, i;
     ds_result result = DSIM_ERROR_ARGUMENT;
@@ -3614,11 +3616,11 @@ DIFFSIM_API ds_result ds_covariance(const ds_problem *problem, const ds_minimise
     memset(&m, 0, sizeof m);
     memset(&report, 0, sizeof report);
     m.r = &report;
-    if (!dsi_understand(&m, problem, &d) || !x || !c || m.m <= m.n) return DSIM_ERROR_ARGUMENT;
-    stop = dsi_furnish(&m, &own, &bytes);
+    if (!dsi_minimise_understand(&m, problem, &d) || !x || !c || m.m <= m.n) return DSIM_ERROR_ARGUMENT;
+    stop = dsi_minimise_room(&m, &own, &bytes);
     if (!stop) {
         memcpy(m.xt, x, m.n * sizeof *x);
-        stop = dsi_call(&m, m.xt, &m.f, m.g);
+        stop = dsi_value_at(&m, m.xt, &m.f, m.g);
     }
     result = stop == DSIM_STOP_CALLBACK ? m.failure : dsi_stop_results[stop];
     if (!stop) {
@@ -5817,7 +5819,7 @@ static double dsi_velocity(const ds_optimizer *o, double g, double *m)
     return *m = dsi_times(o->d.momentum, *m) + g;
 }
 
-static double dsi_change(const ds_optimizer *o, double g, double x, double *m, double *s)
+static double dsi_rule_change(const ds_optimizer *o, double g, double x, double *m, double *s)
 {
     (void)x;
     (void)s;
@@ -5954,7 +5956,7 @@ DIFFSIM_API ds_result ds_optimizer_step(ds_optimizer *optimizer, ds_real *x, con
             const double old = logs[i] ? log((double)x[i]) : (double)x[i];
             const double g = dsi_times(shorten, dsi_clipped(o, x, grad, i, logs[i]));
             double mi = (double)m[i], si = (double)s[i];
-            const double change = dsi_times(rate, dsi_change(o, g, old, &mi, &si));
+            const double change = dsi_times(rate, dsi_rule_change(o, g, old, &mi, &si));
             ds_real to = (ds_real)(logs[i] ? dsi_times((double)x[i], exp(-change)) : old - change);
             if (!store && !(dsi_is_finite((ds_real)mi) && dsi_is_finite((ds_real)si) && dsi_is_finite(to)))
                 return dsi_optimizer_refuses(o, DSIM_ERROR_NON_FINITE, "the step", i);
