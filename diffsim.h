@@ -683,7 +683,9 @@ typedef int ds_watch_fn(void *user, const ds_real *x, size_t n, const ds_minimis
 typedef struct ds_minimise_desc {
     ds_method method;
     size_t max_iterations, max_evaluations; /* 0: 1000, ten times max_iterations */
-    double gradient_tolerance; /* of report.gradient; of f, relative to 1 + |f|. 0: sqrt(epsilon) */
+    /* of report.gradient. 0: sqrt(epsilon), relative to 1 + |f|; a cosine epsilon^(3/4), because in narrow
+       valleys the residuals are nearly orthogonal to the Jacobian far from the end */
+    double gradient_tolerance;
     double value_tolerance; /* |change of f| / |f| in an iteration. 0: epsilon */
     double step_tolerance; /* change of each x / its size. 0: epsilon */
     size_t history; /* LBFGS: pairs kept. 0: 8 */
@@ -1336,7 +1338,7 @@ typedef struct ds_schedule {
     double down; /* STEP, EXPONENTIAL: factor per period. 0: 0.1 */
     double to; /* COSINE */
 } ds_schedule;
-DIFFSIM_API double ds_schedule_factor(const ds_schedule *schedule, uint64_t step); /* step 0 is the first */
+DIFFSIM_API double ds_schedule_factor(const ds_schedule *schedule, uint64_t step); /* 0: the first step */
 
 typedef struct ds_optimizer_desc {
     ds_optimizer_rule rule;
@@ -3450,7 +3452,9 @@ static int dsi_minimise_understand(dsi_minimiser *m, const ds_problem *p, const 
     if (!d->max_iterations) d->max_iterations = 1000;
     if (!d->max_evaluations) d->max_evaluations = 10 * dsi_least(d->max_iterations, (size_t)-1 / 10);
     if (!d->history) d->history = 8;
-    numbers[0] = d->gradient_tolerance = d->gradient_tolerance != 0 ? d->gradient_tolerance : sqrt(e);
+    if (d->gradient_tolerance == 0)
+        d->gradient_tolerance = m->squares ? sqrt(e) * sqrt(sqrt(e)) : sqrt(e);
+    numbers[0] = d->gradient_tolerance;
     numbers[1] = d->value_tolerance = d->value_tolerance != 0 ? d->value_tolerance : e;
     numbers[2] = d->step_tolerance = d->step_tolerance != 0 ? d->step_tolerance : e;
     numbers[3] = d->armijo = d->armijo != 0 ? d->armijo : 1e-4;
@@ -5835,12 +5839,14 @@ static double dsi_rule_change(const ds_optimizer *o, double g, double x, double 
 
 DIFFSIM_API double ds_schedule_factor(const ds_schedule *schedule, uint64_t step)
 {
-    const double down = schedule->down > 0 ? schedule->down : 0.1, to = schedule->to;
-    const uint64_t period = schedule->period ? schedule->period : 1000;
+    static const ds_schedule constant = { DSIM_SCHEDULE_CONSTANT, 0, 0, 0, 0 };
+    const ds_schedule *const s = schedule ? schedule : &constant;
+    const double down = s->down > 0 ? s->down : 0.1, to = s->to;
+    const uint64_t period = s->period ? s->period : 1000;
     double part;
-    if (step < schedule->warm_up) return (double)(step + 1) / (double)schedule->warm_up;
-    part = (double)(step - schedule->warm_up) / (double)period;
-    switch (schedule->kind) {
+    if (step < s->warm_up) return (double)(step + 1) / (double)s->warm_up;
+    part = (double)(step - s->warm_up) / (double)period;
+    switch (s->kind) {
 #define DSI_ROW(NAME, factor) \
     case DSIM_SCHEDULE_##NAME: return factor;
         DSI_SCHEDULES(DSI_ROW)
@@ -5973,10 +5979,20 @@ DIFFSIM_API ds_result ds_optimizer_step(ds_optimizer *optimizer, ds_real *x, con
     return DSIM_OK;
 }
 
-DIFFSIM_API const ds_error *ds_optimizer_error(const ds_optimizer *optimizer) { return &optimizer->error; }
-DIFFSIM_API uint64_t ds_optimizer_count(const ds_optimizer *optimizer) { return optimizer->count; }
+DIFFSIM_API const ds_error *ds_optimizer_error(const ds_optimizer *optimizer)
+{
+    static const ds_error none = { DSIM_ERROR_ARGUMENT, 0,
+                                   "the optimizer is NULL: ds_optimizer_init refused memory or desc" };
+    return optimizer ? &optimizer->error : &none;
+}
+
+DIFFSIM_API uint64_t ds_optimizer_count(const ds_optimizer *optimizer)
+{
+    return optimizer ? optimizer->count : 0;
+}
 DIFFSIM_API double ds_optimizer_rate(const ds_optimizer *optimizer)
 {
+    if (!optimizer) return 0;
     return optimizer->d.learning_rate * ds_schedule_factor(&optimizer->d.schedule, optimizer->count);
 }
 

@@ -337,6 +337,9 @@ static void refusals(void)
                ds_optimizer_step(NULL, NULL, low) == DSIM_ERROR_ARGUMENT,
            "what is missing is refused");
     TAP_OK(ds_optimizer_init(memory.bytes, ROOM, 0, NULL) != NULL, "no parameters are fine");
+    TAP_HAS(ds_optimizer_error(NULL)->text, "NULL", "no optimizer has an error");
+    TAP_OK(ds_optimizer_count(NULL) == 0 && ds_optimizer_rate(NULL) == 0 && ds_schedule_factor(NULL, 7) == 1,
+           "... and answers");
 }
 
 /* every rule comes to the minimum of a stiff bowl */
