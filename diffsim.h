@@ -615,7 +615,7 @@ typedef struct ds_problem {
     void *user; /* handed to the callbacks */
     size_t n, n_residuals;
     ds_objective_fn *objective;
-    ds_hessian_fn *hessian; /* NEWTON_CG; NULL: differences of gradients */
+    ds_hessian_fn *hessian; /* NEWTON_CG; NULL: differences of gradients, a little beyond bounds too */
     ds_residual_fn *residuals;
     const ds_real *lower, *upper; /* [n] or NULL; infinite entries are no bound */
 } ds_problem;

@@ -309,9 +309,14 @@ static void refusals(void)
         d.logarithmic = logs;
         refused(&d, x, g, DSIM_ERROR_ARGUMENT, 2, "logarithm");
         d.logarithmic = NULL;
-        g[4] = IS_FLOAT ? (ds_real)3e38 : (ds_real)1e308;
-        d.learning_rate = 1e10;
-        refused(&d, x, g, DSIM_ERROR_NON_FINITE, IS_FLOAT ? 4 : N, IS_FLOAT ? "the step" : "the length");
+        memset(g, 0, sizeof g);
+        g[4] = 10;
+        x[4] = IS_FLOAT ? (ds_real)-3e38 : (ds_real)-1.5e308;
+        d.learning_rate = 1e308;
+        refused(&d, x, g, DSIM_ERROR_NON_FINITE, 4, "the step");
+        if (IS_FLOAT) continue;
+        g[2] = (ds_real)1e200;
+        refused(&d, x, g, DSIM_ERROR_NON_FINITE, N, "the length");
     }
     ds_optimizer_desc bad[12];
     memset(bad, 0, sizeof bad);
