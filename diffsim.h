@@ -2441,6 +2441,7 @@ DSI_INLINE double dsi_times(double left, double right)
     return result;
 }
 
+/* x.y, in order */
 static double dsi_inner(const ds_real *x, const ds_real *y, size_t n)
 {
     double sum = 0;
@@ -2585,8 +2586,8 @@ static size_t dsi_choose_pivot(const ds_real *a, size_t n, size_t k, size_t *wit
     return fabs((double)a[r * n + r]) >= alpha * row ? 1 : 2;
 }
 
-/* column k becomes L, what is right of it loses L d L'; rows from the last, so that column entries still
-   hold A where they are needed */
+/* A_22 -= l d l', l = a_k / d. Column k becomes l, rows from the last to the first, so that the entries above
+   still hold A where they are needed. A zero pivot has a zero column: nothing to do. */
 static void dsi_eliminate_1(ds_real *a, size_t n, size_t k)
 {
     const ds_real d = a[k * n + k];
@@ -2598,6 +2599,8 @@ static void dsi_eliminate_1(ds_real *a, size_t n, size_t k)
     }
 }
 
+/* the same with D = [d11 d21; d21 d22]: [l1 l2] = [p q] D^-1. Everything is divided by d21, the largest
+   entry, so that nothing overflows (as LAPACK's dsytf2 does). */
 static void dsi_eliminate_2(ds_real *a, size_t n, size_t k)
 {
     const ds_real d21 = a[(k + 1) * n + k], d11 = a[(k + 1) * n + k + 1] / d21, d22 = a[k * n + k] / d21;
@@ -2692,7 +2695,7 @@ DIFFSIM_API ds_result ds_cholesky_factor(ds_real *a, size_t n, ds_dense_info *in
     DIFFSIM_ASSERT(!n || a);
     if (!info) info = &own;
     if (!dsi_dense_begin(a, n, 0, info, &tiny)) return info->result;
-    for (i = 0; i < n; i++) {
+    for (i = 0; i < n; i++) { /* l_ij = (a_ij - sum_k l_ik l_jk) / l_jj: rows with rows */
         ds_real *const row = a + i * n;
         double d;
         for (j = 0; j < i; j++)
@@ -2739,6 +2742,7 @@ DIFFSIM_API ds_result ds_lu_factor(ds_real *a, size_t n, int32_t *pivots, ds_den
         if (p != k) info->sign = -info->sign;
         dsi_exchange_rows(a, n, k, p);
         dsi_note_pivot(info, (double)a[k * n + k], tiny, k);
+        /* rows below lose their multiple of row k; without a pivot there is nothing below it either */
         for (i = k + 1; a[k * n + k] != 0 && i < n; i++) {
             a[i * n + k] /= a[k * n + k];
             dsi_add_multiple(a + i * n + k + 1, -a[i * n + k], a + k * n + k + 1, n - k - 1);
@@ -2747,6 +2751,7 @@ DIFFSIM_API ds_result ds_lu_factor(ds_real *a, size_t n, int32_t *pivots, ds_den
     return info->result;
 }
 
+/* no pivot is zero */
 static ds_result dsi_lu_usable(const ds_real *lu, size_t n, const int32_t *pivots, const ds_real *x)
 {
     size_t k;
@@ -2827,7 +2832,9 @@ DIFFSIM_API ds_result ds_qr_factor(ds_qr *qr, ds_dense_info *info)
         ds_real *const a = qr->a + k * qr->n + k;
         double length = dsi_next_column(qr, k);
         if (k == 0) tiny = length * dsi_epsilon() * (double)(qr->m > qr->n ? qr->m : qr->n);
-        if ((double)a[0] > 0) length = -length; /* the sign that cancels nothing */
+        /* (I - tau v v') a = length e_1, v = (a - length e_1) / (a_1 - length), tau = (length - a_1) / length; the
+           sign of length is the one that cancels nothing */
+        if ((double)a[0] > 0) length = -length;
         dsi_note_pivot(info, length, tiny, k);
         qr->tau[k] = 0;
         if (!(fabs(length) > 0)) continue;
@@ -2858,6 +2865,7 @@ DIFFSIM_API ds_result ds_qr_solve(const ds_qr *qr, ds_real *b, ds_real *x)
     return DSIM_OK;
 }
 
+/* (A'A)^-1 = P (R'R)^-1 P': column by column, entry k of column j in row columns[k] */
 DIFFSIM_API ds_result ds_qr_covariance(const ds_qr *qr, ds_real *c)
 {
     const size_t n = qr ? qr->n : 0;
@@ -2865,7 +2873,7 @@ DIFFSIM_API ds_result ds_qr_covariance(const ds_qr *qr, ds_real *c)
     DIFFSIM_ASSERT(qr && c);
     if (!qr || (n && !c)) return DSIM_ERROR_ARGUMENT;
     if (qr->rank < n) return DSIM_ERROR_SINGULAR;
-    for (j = 0; j < n; j++) { /* R' R z = e_j, entry k of z in row columns[k] */
+    for (j = 0; j < n; j++) { /* R'R z = e_j */
         ds_real *const z = c + qr->columns[j];
         for (k = 0; k < n; k++) {
             double sum = k == j;
@@ -2906,6 +2914,7 @@ static int dsi_jacobi_sweep(ds_real *a, size_t n, ds_real *v, double tiny)
             double theta, t, c;
             ds_real turn[2];
             if (!(fabs(off) > tiny)) continue;
+            /* t, the tangent of the smaller angle that makes a_pq zero: t^2 + 2 theta t = 1 */
             theta = ((double)a[q * n + q] - (double)a[p * n + p]) / off / 2;
             t = (theta < 0 ? -1 : 1) / (fabs(theta) + sqrt(dsi_times(theta, theta) + 1));
             c = 1 / sqrt(dsi_times(t, t) + 1);
@@ -3050,6 +3059,7 @@ static int dsi_is_held(const dsi_minimiser *m, size_t i)
            (p->upper && m->x[i] >= p->upper[i] && m->g[i] < 0);
 }
 
+/* bounds that are infinite, or not there, hold nothing */
 static ds_real dsi_into_box(const ds_problem *p, size_t i, ds_real x)
 {
     if (p->lower && x < p->lower[i]) x = p->lower[i];
@@ -3209,6 +3219,7 @@ static ds_stop dsi_wolfe(dsi_minimiser *m, double a)
 
 /* Directions. Each fills dir from pg and returns the first trial of the line search. */
 
+/* also begins anew what methods remember */
 static double dsi_steepest(dsi_minimiser *m)
 {
     const double size = dsi_norm(m->pg, m->n, 1);
@@ -3218,6 +3229,7 @@ static double dsi_steepest(dsi_minimiser *m)
     return size > 1 ? 1 / size : 1;
 }
 
+/* twice the last step: backtracking halves it where that is too long */
 static double dsi_descent(dsi_minimiser *m)
 {
     const double first = dsi_steepest(m);
@@ -3242,6 +3254,9 @@ static double dsi_conjugate(dsi_minimiser *m)
     return m->along * (last / dsi_inner(m->pg, m->dir, m->n)); /* the same first-order change as last time */
 }
 
+/* dir = -H g, H the inverse Hessian that the kept pairs (s, y) imply: the two loops of Nocedal 1980, begun
+   with s.y / y.y of the newest. A pair with s.y <= 1e-10 |s| |y| is not kept: H stays
+   positive definite. */
 static double dsi_lbfgs(dsi_minimiser *m)
 {
     const size_t n = m->n, h = m->d.history;
@@ -3341,6 +3356,7 @@ static void dsi_solve_damped(dsi_minimiser *m, double damping)
     else dsi_steepest(m); /* the factors overflow */
 }
 
+/* the full step; the line search shortens it */
 static double dsi_gauss_newton(dsi_minimiser *m)
 {
     dsi_solve_damped(m, 0);
@@ -3489,6 +3505,7 @@ static ds_stop dsi_minimise_room(dsi_minimiser *m, void **own, size_t *bytes)
     return DSIM_STOP_NOT_YET;
 }
 
+/* the first value; x outside its bounds is moved to them */
 static ds_stop dsi_minimise_start(dsi_minimiser *m, ds_real *x)
 {
     ds_stop stop;
@@ -3506,6 +3523,7 @@ static ds_stop dsi_minimise_start(dsi_minimiser *m, ds_real *x)
     return DSIM_STOP_NOT_YET;
 }
 
+/* iterations until there is a reason to stop: those of the last point first, then those of the last step */
 static ds_stop dsi_minimise_loop(dsi_minimiser *m)
 {
     ds_minimise_report *const r = m->r;
@@ -3547,6 +3565,7 @@ DIFFSIM_API const char *ds_stop_name(ds_stop stop)
     return (unsigned)stop < DSIM_STOP_COUNT ? dsi_stops[stop][0] : "unknown stop";
 }
 
+/* the report's end: reason, result, sentence */
 static ds_result dsi_stops_with(dsi_minimiser *m, ds_stop stop)
 {
     ds_minimise_report *const r = m->r;
@@ -5804,6 +5823,7 @@ struct ds_optimizer {
 };
 
 enum { DSI_OPTIMIZER_HEAD = (sizeof(struct ds_optimizer) + DSI_ALIGN - 1) / DSI_ALIGN * DSI_ALIGN };
+/* array k behind the head: m, s, lower, upper, logarithmic */
 static ds_real *dsi_optimizer_array(const ds_optimizer *o, size_t k)
 {
     return (ds_real *)(void *)((char *)(uintptr_t)o + DSI_OPTIMIZER_HEAD) + k * (size_t)o->n;
@@ -5818,11 +5838,13 @@ static double dsi_adam(const ds_optimizer *o, double g, double *m, double *s)
     return *m / o->fade1 / (sqrt(*s / o->fade2) + o->d.epsilon);
 }
 
+/* m = momentum m + g */
 static double dsi_velocity(const ds_optimizer *o, double g, double *m)
 {
     return *m = dsi_times(o->d.momentum, *m) + g;
 }
 
+/* the row of the rule: what x loses per unit of learning rate; m and s move on */
 static double dsi_rule_change(const ds_optimizer *o, double g, double x, double *m, double *s)
 {
     (void)x;
