@@ -2832,8 +2832,8 @@ DIFFSIM_API ds_result ds_qr_factor(ds_qr *qr, ds_dense_info *info)
         ds_real *const a = qr->a + k * qr->n + k;
         double length = dsi_next_column(qr, k);
         if (k == 0) tiny = length * dsi_epsilon() * (double)(qr->m > qr->n ? qr->m : qr->n);
-        /* (I - tau v v') a = length e_1, v = (a - length e_1) / (a_1 - length), tau = (length - a_1) / length; the
-           sign of length is the one that cancels nothing */
+        /* (I - tau v v') a = length e_1 with v = (a - length e_1) / (a_1 - length) and tau = (length - a_1) /
+           length; the sign of length is the one that cancels nothing */
         if ((double)a[0] > 0) length = -length;
         dsi_note_pivot(info, length, tiny, k);
         qr->tau[k] = 0;
