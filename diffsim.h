@@ -112,8 +112,11 @@
 
      1 base     results, memory, jobs, numbers as text, random numbers, hash, what the build does to floats
      2 maths    ds_v3, ds_m3, ds_q4 by value
+     3 linear algebra  ds_ldlt, ds_cholesky, ds_lu, ds_qr, ds_symmetric_eigen: dense matrices
+     4 minimise  ds_minimise: line searches, L-BFGS, Newton, least squares, bounds
      5 ops      THE table of operations: value, derivative, test interval
      6 tape     ds_tape, ds_var, ds_var3, ds_vars: record, reverse, marks
+    15 learning  ds_optimizer: Adam and its kin, clipping, schedules, bounds
     16 checks   ds_check_gradient: a certificate for any gradient
 
    KNOBS (define before including)
@@ -230,7 +233,11 @@ extern "C" {
     DSI_ROW(ERROR_NOT_REPLAYABLE, \
             "what is recorded after a value was read may depend on it; use ds_select or ds_branch") \
     DSI_ROW(ERROR_CALLBACK, "a function of yours returned an error") \
-    DSI_ROW(ERROR_WRONG_GRADIENT, "the gradient does not fit the function; the report names the worst entry")
+    DSI_ROW(ERROR_WRONG_GRADIENT, \
+            "the gradient does not fit the function; the report names the worst entry") \
+    DSI_ROW(ERROR_SINGULAR, "a pivot of the matrix is zero: its equations depend on each other") \
+    DSI_ROW(ERROR_INDEFINITE, "the matrix is not positive definite; use ds_ldlt, or add to its diagonal") \
+    DSI_ROW(ERROR_NOT_CONVERGED, "an iteration stopped before its tolerance was reached; the report says why")
 
 typedef enum ds_result {
 #define DSI_ROW(NAME, sentence) DSIM_##NAME,
@@ -522,6 +529,190 @@ DSI_INLINE ds_m3 ds_q4_to_m3(ds_q4 q)
                                            ds_q4_rotate(q, ds_v3_make(0, 1, 0)),
                                            ds_q4_rotate(q, ds_v3_make(0, 0, 1))));
 }
+
+/* >>api 3 linear algebra --------------------------------------------------------------------------
+
+   Dense matrices in the caller's memory, row-major: a[columns * row + column]. A factorisation overwrites
+   its matrix, solves read it and overwrite the right-hand side with the solution; nothing is allocated.
+   Symmetric routines read and write the lower triangle, ds_symmetric_eigen all of it.
+
+   Which one: ds_ldlt for symmetric matrices of any sign (saddle points), ds_cholesky for positive
+   definite ones, ds_lu for the rest, ds_qr for more equations than unknowns or unknown rank.
+
+   From: Golub and Van Loan 2013, ch. 3-5 and 8. n = 0 is a matrix like any other. */
+
+/* What a factorisation saw. info may be NULL everywhere. */
+typedef struct ds_dense_info {
+    ds_result result;
+    size_t index; /* NON_FINITE: the entry (or the pivot), else the row of the first bad pivot */
+    size_t rank; /* pivots above epsilon * the larger size * the largest entry (ds_qr: first pivot) */
+    size_t positive, negative, zero; /* signs of the pivots; ds_ldlt: of the eigenvalues (Sylvester) */
+    double smallest, largest; /* |pivot|; their quotient is a rough measure of condition */
+    double log_determinant; /* log |determinant|, zero pivots left out */
+    int sign; /* of the determinant: -1, 0, 1 */
+    size_t sweeps; /* ds_symmetric_eigen: what it took */
+} ds_dense_info;
+
+/* P A P' = L D L' of a symmetric matrix, D of blocks 1x1 and 2x2; about n^3/3 operations.
+   a       [n][n]  lower triangle in; L and D in it out, the upper triangle is never touched
+   pivots  [n]     exchanges; negative in the rows of a 2x2 block
+   Errors: ARGUMENT; NON_FINITE (index: the entry); SINGULAR (index: the row of A whose pivot is exactly
+   zero; inertia and rank are right all the same).   From: Bunch and Kaufman 1977, algorithm A. */
+DIFFSIM_API ds_result ds_ldlt_factor(ds_real *a, size_t n, int32_t *pivots, ds_dense_info *info);
+/* x [n]: b in, A^-1 b out. Errors: SINGULAR, x as it was. */
+DIFFSIM_API ds_result ds_ldlt_solve(const ds_real *ldlt, size_t n, const int32_t *pivots, ds_real *x);
+
+/* A = L L' of a symmetric positive definite matrix.
+   a  [n][n]  lower triangle in, L in it out
+   Errors: ARGUMENT; NON_FINITE; INDEFINITE (index: the row where a pivot is not positive). */
+DIFFSIM_API ds_result ds_cholesky_factor(ds_real *a, size_t n, ds_dense_info *info);
+DIFFSIM_API ds_result ds_cholesky_solve(const ds_real *l, size_t n, ds_real *x); /* x [n]: b in */
+
+/* P A = L U, partial pivoting, L with a unit diagonal.
+   a  [n][n]  A in, L below and U on and above the diagonal out        pivots  [n] exchanges of rows
+   Errors: ARGUMENT; NON_FINITE; SINGULAR (index: the column without a pivot). */
+DIFFSIM_API ds_result ds_lu_factor(ds_real *a, size_t n, int32_t *pivots, ds_dense_info *info);
+/* x [n]: b in, A^-1 b out; the other A'^-1 b. Errors: SINGULAR, x as it was. */
+DIFFSIM_API ds_result ds_lu_solve(const ds_real *lu, size_t n, const int32_t *pivots, ds_real *x);
+DIFFSIM_API ds_result ds_lu_solve_transposed(const ds_real *lu, size_t n, const int32_t *pivots, ds_real *x);
+
+/* A P = Q R with exchange of columns: Householder reflections I - tau v v', v below the diagonal of a. The
+   caller sets a, m, n, tau, columns; ds_qr_factor sets rank and fills the arrays. */
+typedef struct ds_qr {
+    ds_real *a; /* [m][n] A in, reflections and R out */
+    size_t m, n, rank;
+    ds_real *tau; /* [least of m, n] */
+    int32_t *columns; /* [n] column k of A P is column columns[k] of A */
+} ds_qr;
+/* Any m and n. A rank below n is no error: info->rank, and solve gives the n - rank other unknowns 0.
+   Errors: ARGUMENT; NON_FINITE.   From: Businger and Golub 1965. */
+DIFFSIM_API ds_result ds_qr_factor(ds_qr *qr, ds_dense_info *info);
+/* Least squares: x [n] makes |A x - b| least.
+   b  [m]  right-hand side in; Q'b out, whose entries from `rank` on are as long as the residual */
+DIFFSIM_API ds_result ds_qr_solve(const ds_qr *qr, ds_real *b, ds_real *x);
+/* c [n][n] = (A'A)^-1. Errors: SINGULAR if rank < n (index is qr->rank). */
+DIFFSIM_API ds_result ds_qr_covariance(const ds_qr *qr, ds_real *c);
+
+/* Eigenvalues, rising, and eigenvectors of a symmetric matrix, by Jacobi's rotations: each value within a
+   few epsilon |A|, vectors orthogonal to rounding. About 6 sweeps of 6 n^3 operations: for n up to hundreds.
+   a        [n][n]  lower triangle in; destroyed
+   values   [n]     rising
+   vectors  [n][n]  column k belongs to values[k]; NULL: not wanted
+   Errors: ARGUMENT; NON_FINITE; NOT_CONVERGED after 60 sweeps (never seen).   From: Rutishauser 1966. */
+DIFFSIM_API ds_result ds_symmetric_eigen(ds_real *a, size_t n, ds_real *values, ds_real *vectors,
+                                         ds_dense_info *info);
+
+/* >>api 4 minimise --------------------------------------------------------------------------------
+
+   Finds x that makes f(x) least, inside a box if wanted. f comes from a callback: a tape, a rollout, or
+   numbers computed by hand. Every method goes downhill only: x is the best point so far whenever it stops,
+   and the report says why it stopped. A trial point where the callback fails, or gives a NaN, counts as
+   infinitely high: the step is shortened.
+
+   ds_objective_fn: value f(x) and, if grad is not NULL, its gradient. ds_hessian_fn: Hv = H(x) v.
+   ds_residual_fn, for f = |r|^2 / 2: r [n_residuals] and, if not NULL, jacobian [n_residuals][n]. */
+typedef ds_result ds_objective_fn(void *user, const ds_real *x, size_t n, ds_real *value, ds_real *grad);
+typedef ds_result ds_hessian_fn(void *user, const ds_real *x, size_t n, const ds_real *v, ds_real *Hv);
+typedef ds_result ds_residual_fn(void *user, const ds_real *x, size_t n, ds_real *r, ds_real *jacobian);
+
+/* Which f. objective or residuals; residuals are enough for every method. Nothing is copied. */
+typedef struct ds_problem {
+    void *user; /* handed to the callbacks */
+    size_t n, n_residuals;
+    ds_objective_fn *objective;
+    ds_hessian_fn *hessian; /* NEWTON_CG; NULL: differences of gradients, a little beyond bounds too */
+    ds_residual_fn *residuals;
+    const ds_real *lower, *upper; /* [n] or NULL; infinite entries are no bound */
+} ds_problem;
+
+/* Methods. One row: name, direction, strong Wolfe line search (else Armijo), its curvature constant, needs
+   residuals, what it is. Bounds: steps are clipped to the box and searched by Armijo's rule (Bertsekas
+   1982); what a bound holds is left out of the direction. */
+#define DSI_METHODS(DSI_ROW) \
+    DSI_ROW(AUTO, NULL, 0, 0, 0, "LEVENBERG_MARQUARDT if there are residuals, else LBFGS") \
+    DSI_ROW(GRADIENT_DESCENT, dsi_descent, 0, 0, 0, "steepest descent") \
+    DSI_ROW(CONJUGATE_GRADIENT, dsi_conjugate, 1, 0.1, 0, "Polak and Ribiere, restarts of Powell 1977") \
+    DSI_ROW(LBFGS, dsi_lbfgs, 1, 0.9, 0, "limited memory BFGS: Nocedal 1980") \
+    DSI_ROW(NEWTON_CG, dsi_newton_cg, 1, 0.9, 0, "truncated Newton: Dembo and Steihaug 1983") \
+    DSI_ROW(GAUSS_NEWTON, dsi_gauss_newton, 0, 0, 1, "least squares, linearised, with a line search") \
+    DSI_ROW(LEVENBERG_MARQUARDT, NULL, 0, 0, 1, "least squares, damped: Marquardt 1963, Nielsen 1999")
+typedef enum ds_method {
+#define DSI_ROW(NAME, direction, wolfe, curvature, residuals, sentence) DSIM_METHOD_##NAME,
+    DSI_METHODS(DSI_ROW)
+#undef DSI_ROW
+    DSIM_METHOD_COUNT
+} ds_method;
+
+/* Why it stopped. One row: name, result, sentence. */
+#define DSI_STOPS(DSI_ROW) \
+    DSI_ROW(NOT_YET, OK, "it has not stopped") \
+    DSI_ROW(GRADIENT, OK, "the gradient is zero within its tolerance") \
+    DSI_ROW(VALUE, OK, "the value falls no more within its tolerance") \
+    DSI_ROW(STEP, OK, "the step is zero within its tolerance") \
+    DSI_ROW(WATCH, OK, "the watch asked for it") \
+    DSI_ROW(ITERATIONS, ERROR_NOT_CONVERGED, "max_iterations is reached; allow more, or scale the unknowns") \
+    DSI_ROW(EVALUATIONS, ERROR_NOT_CONVERGED, "max_evaluations is reached; allow more") \
+    DSI_ROW(LINE_SEARCH, ERROR_NOT_CONVERGED, \
+            "no lower value is found downhill; check the gradient with ds_check_gradient") \
+    DSI_ROW(UNBOUNDED, ERROR_NOT_CONVERGED, "the value falls without end; bound the unknowns") \
+    DSI_ROW(NON_FINITE, ERROR_NON_FINITE, "value or gradient are not finite, however short the step") \
+    DSI_ROW(CALLBACK, ERROR_ARGUMENT, "the callback returned an error, however short the step") \
+    DSI_ROW(ARGUMENT, ERROR_ARGUMENT, "problem or desc are incomplete or out of range") \
+    DSI_ROW(MEMORY, ERROR_MEMORY, "there is no memory, or less than ds_minimise_bytes in the desc")
+typedef enum ds_stop {
+#define DSI_ROW(NAME, result, sentence) DSIM_STOP_##NAME,
+    DSI_STOPS(DSI_ROW)
+#undef DSI_ROW
+    DSIM_STOP_COUNT
+} ds_stop;
+DIFFSIM_API const char *ds_method_name(ds_method method); /* "LBFGS"; never NULL */
+DIFFSIM_API const char *ds_stop_name(ds_stop stop); /* "GRADIENT"; never NULL */
+
+typedef struct ds_minimise_report {
+    ds_result result; /* of the table of stops; CALLBACK: what the callback returned */
+    ds_stop stop;
+    ds_method method; /* what AUTO meant */
+    size_t index; /* NON_FINITE: the entry of x or of the gradient; n: the value */
+    size_t iterations, evaluations, gradients, products; /* calls; gradients: of these with derivatives */
+    double value, value_first;
+    /* largest entry of the gradient that no bound holds; GAUSS_NEWTON and LEVENBERG_MARQUARDT: largest cosine
+       of r with a column of its Jacobian, which has no unit */
+    double gradient, step; /* step: largest change of an unknown in the last iteration */
+    double damping; /* LEVENBERG_MARQUARDT: at the end */
+    char text[240]; /* all that in one sentence */
+} ds_minimise_report;
+
+/* Called after each iteration with the report so far; not 0 stops it. */
+typedef int ds_watch_fn(void *user, const ds_real *x, size_t n, const ds_minimise_report *so_far);
+
+typedef struct ds_minimise_desc {
+    ds_method method;
+    size_t max_iterations, max_evaluations; /* 0: 1000, ten times max_iterations */
+    /* of report.gradient. 0: sqrt(epsilon), relative to 1 + |f|; a cosine epsilon^(3/4), because in narrow
+       valleys the residuals are nearly orthogonal to the Jacobian far from the end */
+    double gradient_tolerance;
+    double value_tolerance; /* |change of f| / |f| in an iteration. 0: epsilon */
+    double step_tolerance; /* change of each x / its size. 0: epsilon */
+    size_t history; /* LBFGS: pairs kept. 0: 8 */
+    double armijo, curvature; /* c1, c2 of the line searches. 0: 1e-4, and the table of methods */
+    double damping; /* LEVENBERG_MARQUARDT: at the start, in units of |column of J|^2. 0: 1e-3 */
+    ds_watch_fn *watch;
+    ds_allocator allocator; /* scratch, given back at the end */
+    void *memory; /* scratch instead of the allocator: ds_minimise_bytes, aligned for any type */
+    size_t memory_bytes;
+} ds_minimise_desc;
+
+/* Minimises from x [n], which becomes the best point found. Returns report->result. desc and report may be
+   NULL.   From: Nocedal and Wright 2006, ch. 3, 5, 7, 10. */
+DIFFSIM_API ds_result ds_minimise(const ds_problem *problem, const ds_minimise_desc *desc, ds_real *x,
+                                  ds_minimise_report *report);
+DIFFSIM_API size_t ds_minimise_bytes(const ds_problem *problem, const ds_minimise_desc *desc); /* 0: bad */
+
+/* Covariance of fitted parameters: c [n][n] = (J'J)^-1 |r|^2 / (n_residuals - n) at x; standard errors are
+   the roots of its diagonal. Bounds are not looked at. Errors: those of ds_minimise; ARGUMENT if there are
+   not more residuals than unknowns; SINGULAR if J has not rank n. */
+DIFFSIM_API ds_result ds_covariance(const ds_problem *problem, const ds_minimise_desc *desc, const ds_real *x,
+                                    ds_real *c);
 
 /* >>api 5 ops -------------------------------------------------------------------------------------
 
@@ -1149,6 +1340,80 @@ DIFFSIM_API ds_vars ds_vars_tanh(ds_vars x);
 
 /* the long way: any operands, any state of the recorder; what the inlined functions fall back to */
 DIFFSIM_API ds_var dsi_record(unsigned op, ds_var a, ds_var b, ds_var c);
+
+/* >>api 15 learning -------------------------------------------------------------------------------
+
+   Small steps along gradients that are noisy or many. The state is a block of the caller's without any
+   pointer in it: its bytes, copied, go on with the same bits.
+
+   A step: the gradient is changed to that of log x where wanted, clipped, turned into a change by the rule,
+   scaled by learning rate and schedule, and the parameters are put back between their bounds. */
+
+/* Rules. One row: name, change per unit of learning rate, what it is; g is the gradient, x the parameter,
+   m and s its two numbers of state. */
+#define DSI_OPTIMIZERS(DSI_ROW) \
+    DSI_ROW(ADAM, dsi_adam(o, g, m, s), "Adam: Kingma and Ba 2015") \
+    DSI_ROW(ADAMW, dsi_adam(o, g, m, s) + dsi_times(o->d.weight_decay, x), \
+            "Adam, x decays beside the gradient: Loshchilov and Hutter 2019") \
+    DSI_ROW(DESCENT, g, "gradient descent") \
+    DSI_ROW(MOMENTUM, dsi_velocity(o, g, m), "m = momentum m + g, x -= rate m: Polyak 1964") \
+    DSI_ROW(NESTEROV, g + dsi_times(o->d.momentum, dsi_velocity(o, g, m)), \
+            "m as above, x -= rate (g + momentum m): Sutskever et al. 2013")
+typedef enum ds_optimizer_rule {
+#define DSI_ROW(NAME, change, sentence) DSIM_OPTIMIZER_##NAME,
+    DSI_OPTIMIZERS(DSI_ROW)
+#undef DSI_ROW
+    DSIM_OPTIMIZER_COUNT
+} ds_optimizer_rule;
+
+/* Schedules. One row: name, factor of the learning rate; part is steps done / period, down a factor, to the
+   factor at the end. After the period COSINE stays there, STEP and EXPONENTIAL go on. */
+#define DSI_SCHEDULES(DSI_ROW) \
+    DSI_ROW(CONSTANT, 1.0) \
+    DSI_ROW(STEP, pow(down, floor(part))) \
+    DSI_ROW(EXPONENTIAL, pow(down, part)) \
+    DSI_ROW(COSINE, to + dsi_times(1 - to, 0.5 + 0.5 * cos(3.141592653589793 * (part < 1 ? part : 1))))
+typedef enum ds_schedule_kind {
+#define DSI_ROW(NAME, factor) DSIM_SCHEDULE_##NAME,
+    DSI_SCHEDULES(DSI_ROW)
+#undef DSI_ROW
+    DSIM_SCHEDULE_COUNT
+} ds_schedule_kind;
+typedef struct ds_schedule {
+    ds_schedule_kind kind;
+    uint64_t warm_up; /* first so many steps: factor 1/warm_up, 2/warm_up, ...; then the period */
+    uint64_t period; /* steps. 0: 1000 */
+    double down; /* STEP, EXPONENTIAL: factor per period. 0: 0.1 */
+    double to; /* COSINE */
+} ds_schedule;
+DIFFSIM_API double ds_schedule_factor(const ds_schedule *schedule, uint64_t step); /* 0: the first step */
+
+typedef struct ds_optimizer_desc {
+    ds_optimizer_rule rule;
+    double learning_rate; /* 0: 1e-3 */
+    double momentum; /* MOMENTUM, NESTEROV. 0: 0.9 */
+    double beta1, beta2, epsilon; /* ADAM, ADAMW. 0: 0.9, 0.999, 1e-8 */
+    double weight_decay; /* ADAMW */
+    double clip_value, clip_norm; /* largest |entry|, then largest Euclidean length of the gradient. 0: any */
+    ds_schedule schedule;
+    const ds_real *lower, *upper; /* [n] or NULL: copied */
+    const unsigned char *logarithmic; /* [n] or NULL: not 0 where log x is what moves (x > 0): copied */
+} ds_optimizer_desc;
+
+typedef struct ds_optimizer ds_optimizer;
+
+/* State in the caller's memory, aligned for any type. init: NULL if bytes is less than ds_optimizer_bytes(n),
+   or the desc is bad: numbers not finite or negative, betas or momentum not below 1, bounds crossed. */
+DIFFSIM_API size_t ds_optimizer_bytes(size_t n); /* 0: too many */
+DIFFSIM_API ds_optimizer *ds_optimizer_init(void *memory, size_t bytes, size_t n,
+                                            const ds_optimizer_desc *desc);
+
+/* x [n] moves by one step; grad [n]. A refused step changes nothing, the next may go well.
+   Errors: ARGUMENT; NON_FINITE, with the entry of grad or x, or of what x would become. */
+DIFFSIM_API ds_result ds_optimizer_step(ds_optimizer *optimizer, ds_real *x, const ds_real *grad);
+DIFFSIM_API const ds_error *ds_optimizer_error(const ds_optimizer *optimizer); /* of the last step */
+DIFFSIM_API uint64_t ds_optimizer_count(const ds_optimizer *optimizer); /* steps done */
+DIFFSIM_API double ds_optimizer_rate(const ds_optimizer *optimizer); /* learning rate of the next step */
 
 /* >>api 16 checks ---------------------------------------------------------------------------------
 
@@ -2211,6 +2476,1236 @@ DIFFSIM_API ds_build ds_build_info(void)
 /* >>impl 2 maths ----------------------------------------------------------------------------------
 
    All of it is inlined. */
+
+/* >>impl 3 linear algebra -------------------------------------------------------------------------
+
+   Inner loops run along rows. Decisions and sums of products are made in double; products that enter a sum
+   are rounded first, as everywhere, so that the bits do not depend on the compiler. */
+
+static double dsi_epsilon(void) { return sizeof(ds_real) == 4 ? (double)FLT_EPSILON : DBL_EPSILON; }
+static double dsi_greater(double x, double y) { return x > y ? x : y; }
+DSI_INLINE double dsi_times(double left, double right)
+{
+    double result = left * right;
+    DSI_FENCE(result);
+    return result;
+}
+
+/* x.y, in order */
+static double dsi_inner(const ds_real *x, const ds_real *y, size_t n)
+{
+    double sum = 0;
+    size_t i;
+    for (i = 0; i < n; i++) sum += dsi_times((double)x[i], (double)y[i]);
+    return sum;
+}
+
+/* y += s x */
+static void dsi_add_multiple(ds_real *y, ds_real s, const ds_real *x, size_t n)
+{
+    size_t i;
+    for (i = 0; i < n; i++) y[i] += dsi_product(s, x[i]);
+}
+
+static double dsi_largest(const ds_real *x, size_t n)
+{
+    double most = 0;
+    size_t i;
+    for (i = 0; i < n; i++) most = dsi_greater(most, fabs((double)x[i]));
+    return most;
+}
+
+/* Euclidean, every stride-th entry; scaled by the largest, so that squares neither overflow nor vanish */
+static double dsi_norm(const ds_real *x, size_t n, size_t stride)
+{
+    double most = 0, sum = 0;
+    size_t i;
+    for (i = 0; i < n; i++) most = dsi_greater(most, fabs((double)x[i * stride]));
+    if (!(most > 0)) return 0;
+    for (i = 0; i < n; i++) {
+        const double part = (double)x[i * stride] / most;
+        sum += dsi_times(part, part);
+    }
+    return most * sqrt(sum);
+}
+
+static void dsi_exchange(ds_real *x, ds_real *y)
+{
+    const ds_real z = *x;
+    *x = *y;
+    *y = z;
+}
+
+static void dsi_exchange_rows(ds_real *a, size_t n, size_t i, size_t j)
+{
+    size_t k;
+    for (k = 0; i != j && k < n; k++) dsi_exchange(a + i * n + k, a + j * n + k);
+}
+
+/* looks through rows of `columns` entries (0: lower triangle) and clears info; false: refused */
+static int dsi_dense_begin(const ds_real *a, size_t rows, size_t columns, ds_dense_info *info, double *tiny)
+{
+    const size_t stride = columns ? columns : rows;
+    double most = 0;
+    size_t i;
+    memset(info, 0, sizeof *info);
+    info->sign = 1;
+    if (rows > INT32_MAX || stride > INT32_MAX || (!a && rows && stride)) {
+        info->result = DSIM_ERROR_ARGUMENT;
+        return 0;
+    }
+    for (i = 0; i < rows; i++) {
+        const size_t n = columns ? columns : i + 1, bad = dsi_first_non_finite(a + i * stride, n);
+        if (bad < n) {
+            info->result = DSIM_ERROR_NON_FINITE;
+            info->index = i * stride + bad;
+            return 0;
+        }
+        most = dsi_greater(most, dsi_largest(a + i * stride, n));
+    }
+    *tiny = most * dsi_epsilon() * (double)(rows > stride ? rows : stride);
+    return 1;
+}
+
+/* counts a pivot; the first that is zero or not finite is the error */
+static void dsi_note_pivot(ds_dense_info *info, double pivot, double tiny, size_t row)
+{
+    const double size = fabs(pivot);
+    const int first = info->positive + info->negative + info->zero == 0;
+    if (pivot > 0) info->positive++;
+    else if (pivot < 0) info->negative++;
+    else info->zero++;
+    if (size > tiny) info->rank++;
+    if (first || size < info->smallest) info->smallest = size;
+    info->largest = dsi_greater(info->largest, size);
+    if (size > 0) info->log_determinant += log(size);
+    info->sign = pivot > 0 ? info->sign : pivot < 0 ? -info->sign : 0;
+    if (info->result || (size > 0 && dsi_double_is_finite(size))) return;
+    info->result = dsi_double_is_finite(size) ? DSIM_ERROR_SINGULAR : DSIM_ERROR_NON_FINITE;
+    info->index = row;
+}
+
+/* P x, or P' x, of exchanges in the order they were made; those of ds_ldlt may be negative */
+static size_t dsi_partner(int32_t pivot) { return (size_t)(pivot < 0 ? ~pivot : pivot); }
+static void dsi_permute(const int32_t *pivots, size_t n, ds_real *x, int back)
+{
+    size_t i;
+    for (i = 0; i < n; i++) {
+        const size_t k = back ? n - 1 - i : i;
+        dsi_exchange(x + k, x + dsi_partner(pivots[k]));
+    }
+}
+
+/* the row of A that stands at row k after k exchanges */
+static size_t dsi_original_row(const int32_t *pivots, size_t k)
+{
+    size_t row = k, i;
+    for (i = k + 1; i-- > 0;) {
+        const size_t p = dsi_partner(pivots[i]);
+        row = row == i ? p : row == p ? i : row;
+    }
+    return row;
+}
+
+/* rows and columns i < j of a lower triangle change places, rows of L included */
+static void dsi_exchange_both(ds_real *a, size_t n, size_t i, size_t j)
+{
+    size_t k;
+    if (i == j) return;
+    for (k = 0; k < i; k++) dsi_exchange(a + i * n + k, a + j * n + k);
+    dsi_exchange(a + i * n + i, a + j * n + j);
+    for (k = i + 1; k < j; k++) dsi_exchange(a + k * n + i, a + j * n + k);
+    for (k = j + 1; k < n; k++) dsi_exchange(a + k * n + i, a + k * n + j);
+}
+
+/* Which pivot for column k: its own, a distant one (*with is its row), or a 2x2 block with it. alpha =
+   (1 + sqrt 17) / 8 balances the growth of two 1x1 steps against one 2x2 step. Returns 1 or 2, the size. */
+static size_t dsi_choose_pivot(const ds_real *a, size_t n, size_t k, size_t *with)
+{
+    const double alpha = 0.6403882032022076, own = fabs((double)a[k * n + k]);
+    double column = 0, row = 0;
+    size_t i, r = k;
+    for (i = k + 1; i < n; i++)
+        if (fabs((double)a[i * n + k]) > column) column = fabs((double)a[(r = i) * n + k]);
+    *with = k;
+    if (own >= alpha * column) return 1;
+    for (i = k; i < n; i++)
+        if (i != r) row = dsi_greater(row, fabs((double)(i < r ? a[r * n + i] : a[i * n + r])));
+    if (own * (row / column) >= alpha * column) return 1;
+    *with = r;
+    return fabs((double)a[r * n + r]) >= alpha * row ? 1 : 2;
+}
+
+/* A_22 -= l d l', l = a_k / d. Column k becomes l, rows from the last to the first, so that the entries above
+   still hold A where they are needed. A zero pivot has a zero column: nothing to do. */
+static void dsi_eliminate_1(ds_real *a, size_t n, size_t k)
+{
+    const ds_real d = a[k * n + k];
+    size_t i, j;
+    for (i = n; d != 0 && --i > k;) {
+        const ds_real l = a[i * n + k] / d;
+        for (j = k + 1; j <= i; j++) a[i * n + j] -= dsi_product(l, a[j * n + k]);
+        a[i * n + k] = l;
+    }
+}
+
+/* the same with D = [d11 d21; d21 d22]: [l1 l2] = [p q] D^-1. Everything is divided by d21, the largest
+   entry, so that nothing overflows (as LAPACK's dsytf2 does). */
+static void dsi_eliminate_2(ds_real *a, size_t n, size_t k)
+{
+    const ds_real d21 = a[(k + 1) * n + k], d11 = a[(k + 1) * n + k + 1] / d21, d22 = a[k * n + k] / d21;
+    const ds_real scale = 1 / dsi_product(d21, dsi_product(d11, d22) - 1); /* |d11 d22| < alpha^2 */
+    size_t i, j;
+    for (i = n; --i > k + 1;) {
+        const ds_real p = a[i * n + k], q = a[i * n + k + 1];
+        const ds_real l1 = dsi_product(scale, dsi_product(d11, p) - q);
+        const ds_real l2 = dsi_product(scale, dsi_product(d22, q) - p);
+        for (j = k + 2; j <= i; j++)
+            a[i * n + j] -= dsi_product(l1, a[j * n + k]) + dsi_product(l2, a[j * n + k + 1]);
+        a[i * n + k] = l1;
+        a[i * n + k + 1] = l2;
+    }
+}
+
+/* the eigenvalues of the block at k, one of either sign */
+static void dsi_note_block(const ds_real *a, size_t n, const int32_t *pivots, size_t k, ds_dense_info *info,
+                           double tiny)
+{
+    const double p = (double)a[k * n + k], q = (double)a[(k + 1) * n + k + 1], r = (double)a[(k + 1) * n + k];
+    const double mean = p / 2 + q / 2, far = (p / 2 - q / 2) / r;
+    const double root = fabs(r) * sqrt(1 + dsi_times(far, far));
+    dsi_note_pivot(info, mean + root, tiny, dsi_original_row(pivots, k));
+    dsi_note_pivot(info, mean - root, tiny, dsi_original_row(pivots, k + 1));
+}
+
+DIFFSIM_API ds_result ds_ldlt_factor(ds_real *a, size_t n, int32_t *pivots, ds_dense_info *info)
+{
+    ds_dense_info own;
+    double tiny;
+    size_t k, size, with;
+    DIFFSIM_ASSERT(!n || (a && pivots));
+    if (n && !pivots) return DSIM_ERROR_ARGUMENT;
+    if (!info) info = &own;
+    if (!dsi_dense_begin(a, n, 0, info, &tiny)) return info->result;
+    for (k = 0; k < n; k += size) {
+        size = dsi_choose_pivot(a, n, k, &with);
+        dsi_exchange_both(a, n, k + size - 1, with);
+        if (size == 1) {
+            pivots[k] = (int32_t)with;
+            dsi_note_pivot(info, (double)a[k * n + k], tiny, dsi_original_row(pivots, k));
+            dsi_eliminate_1(a, n, k);
+        } else {
+            pivots[k] = ~(int32_t)k;
+            pivots[k + 1] = ~(int32_t)with;
+            dsi_note_block(a, n, pivots, k, info, tiny);
+            dsi_eliminate_2(a, n, k);
+        }
+    }
+    return info->result;
+}
+
+DIFFSIM_API ds_result ds_ldlt_solve(const ds_real *ldlt, size_t n, const int32_t *pivots, ds_real *x)
+{
+    const ds_real *const a = ldlt;
+    size_t i, k;
+    DIFFSIM_ASSERT(!n || (a && pivots && x));
+    if (n && (!a || !pivots || !x)) return DSIM_ERROR_ARGUMENT;
+    for (k = 0; k < n; k++)
+        if (pivots[k] >= 0 && !(fabs((double)a[k * n + k]) > 0)) return DSIM_ERROR_SINGULAR;
+    dsi_permute(pivots, n, x, 0);
+    for (i = k = 0; i < n; i++) { /* L: within a block there is no L */
+        const size_t end = pivots[i] < 0 && k ? i - 1 : i;
+        k = pivots[i] < 0 && !k;
+        x[i] -= (ds_real)dsi_inner(a + i * n, x, end);
+    }
+    for (k = 0; k < n; k++) { /* D */
+        if (pivots[k] >= 0) {
+            x[k] /= a[k * n + k];
+        } else {
+            const ds_real d21 = a[(k + 1) * n + k];
+            const ds_real d11 = a[(k + 1) * n + k + 1] / d21, d22 = a[k * n + k] / d21;
+            const ds_real p = x[k] / d21, q = x[k + 1] / d21, t = dsi_product(d11, d22) - 1;
+            x[k] = (dsi_product(d11, p) - q) / t;
+            x[++k] = (dsi_product(d22, q) - p) / t;
+        }
+    }
+    for (k = 0, i = n; i-- > 0;) { /* L' */
+        k = pivots[i] < 0 && !k;
+        dsi_add_multiple(x, -x[i], a + i * n, k ? i - 1 : i);
+    }
+    dsi_permute(pivots, n, x, 1);
+    return DSIM_OK;
+}
+
+DIFFSIM_API ds_result ds_cholesky_factor(ds_real *a, size_t n, ds_dense_info *info)
+{
+    ds_dense_info own;
+    double tiny;
+    size_t i, j;
+    DIFFSIM_ASSERT(!n || a);
+    if (!info) info = &own;
+    if (!dsi_dense_begin(a, n, 0, info, &tiny)) return info->result;
+    for (i = 0; i < n; i++) { /* l_ij = (a_ij - sum_k l_ik l_jk) / l_jj: rows with rows */
+        ds_real *const row = a + i * n;
+        double d;
+        for (j = 0; j < i; j++)
+            row[j] = (ds_real)(((double)row[j] - dsi_inner(row, a + j * n, j)) / (double)a[j * n + j]);
+        d = (double)row[i] - dsi_inner(row, row, i);
+        dsi_note_pivot(info, d, tiny, i);
+        if (!(d > 0)) {
+            info->result = DSIM_ERROR_INDEFINITE;
+            info->index = i;
+        }
+        if (info->result) return info->result;
+        row[i] = (ds_real)sqrt(d);
+    }
+    return DSIM_OK;
+}
+
+DIFFSIM_API ds_result ds_cholesky_solve(const ds_real *l, size_t n, ds_real *x)
+{
+    size_t i;
+    DIFFSIM_ASSERT(!n || (l && x));
+    if (n && (!l || !x)) return DSIM_ERROR_ARGUMENT;
+    for (i = 0; i < n; i++)
+        x[i] = (ds_real)(((double)x[i] - dsi_inner(l + i * n, x, i)) / (double)l[i * n + i]);
+    for (i = n; i-- > 0;) {
+        x[i] /= l[i * n + i];
+        dsi_add_multiple(x, -x[i], l + i * n, i);
+    }
+    return DSIM_OK;
+}
+
+DIFFSIM_API ds_result ds_lu_factor(ds_real *a, size_t n, int32_t *pivots, ds_dense_info *info)
+{
+    ds_dense_info own;
+    double tiny;
+    size_t i, k, p;
+    DIFFSIM_ASSERT(!n || (a && pivots));
+    if (n && !pivots) return DSIM_ERROR_ARGUMENT;
+    if (!info) info = &own;
+    if (!dsi_dense_begin(a, n, n, info, &tiny)) return info->result;
+    for (k = 0; k < n; k++) {
+        for (p = k, i = k + 1; i < n; i++)
+            if (fabs((double)a[i * n + k]) > fabs((double)a[p * n + k])) p = i;
+        pivots[k] = (int32_t)p;
+        if (p != k) info->sign = -info->sign;
+        dsi_exchange_rows(a, n, k, p);
+        dsi_note_pivot(info, (double)a[k * n + k], tiny, k);
+        /* rows below lose their multiple of row k; without a pivot there is nothing below it either */
+        for (i = k + 1; a[k * n + k] != 0 && i < n; i++) {
+            a[i * n + k] /= a[k * n + k];
+            dsi_add_multiple(a + i * n + k + 1, -a[i * n + k], a + k * n + k + 1, n - k - 1);
+        }
+    }
+    return info->result;
+}
+
+/* no pivot is zero */
+static ds_result dsi_lu_usable(const ds_real *lu, size_t n, const int32_t *pivots, const ds_real *x)
+{
+    size_t k;
+    DIFFSIM_ASSERT(!n || (lu && pivots && x));
+    if (n && (!lu || !pivots || !x)) return DSIM_ERROR_ARGUMENT;
+    for (k = 0; k < n; k++)
+        if (!(fabs((double)lu[k * n + k]) > 0)) return DSIM_ERROR_SINGULAR;
+    return DSIM_OK;
+}
+
+DIFFSIM_API ds_result ds_lu_solve(const ds_real *lu, size_t n, const int32_t *pivots, ds_real *x)
+{
+    const ds_result result = dsi_lu_usable(lu, n, pivots, x);
+    size_t i;
+    if (result) return result;
+    dsi_permute(pivots, n, x, 0);
+    for (i = 0; i < n; i++) x[i] -= (ds_real)dsi_inner(lu + i * n, x, i);
+    for (i = n; i-- > 0;) {
+        const ds_real *const u = lu + i * n;
+        x[i] = (ds_real)(((double)x[i] - dsi_inner(u + i + 1, x + i + 1, n - i - 1)) / (double)u[i]);
+    }
+    return DSIM_OK;
+}
+
+DIFFSIM_API ds_result ds_lu_solve_transposed(const ds_real *lu, size_t n, const int32_t *pivots, ds_real *x)
+{
+    const ds_result result = dsi_lu_usable(lu, n, pivots, x);
+    size_t i;
+    if (result) return result;
+    for (i = 0; i < n; i++) {
+        x[i] /= lu[i * n + i];
+        dsi_add_multiple(x + i + 1, -x[i], lu + i * n + i + 1, n - i - 1);
+    }
+    for (i = n; i-- > 0;) dsi_add_multiple(x, -x[i], lu + i * n, i);
+    dsi_permute(pivots, n, x, 1);
+    return DSIM_OK;
+}
+
+/* (I - tau v v') x, where v is 1 in row k and column k of qr->a below it; x has a stride */
+static void dsi_reflect(const ds_qr *qr, size_t k, ds_real *x, size_t stride)
+{
+    const ds_real *const v = qr->a + k;
+    double sum = (double)x[k * stride];
+    size_t i;
+    for (i = k + 1; i < qr->m; i++) sum += dsi_times((double)v[i * qr->n], (double)x[i * stride]);
+    sum *= (double)qr->tau[k];
+    x[k * stride] -= (ds_real)sum;
+    for (i = k + 1; i < qr->m; i++) x[i * stride] -= dsi_product(v[i * qr->n], (ds_real)sum);
+}
+
+/* the longest of the columns from k on, from row k on, comes to k; returns its length */
+static double dsi_next_column(ds_qr *qr, size_t k)
+{
+    const int32_t column = qr->columns[k];
+    double most = -1;
+    size_t i, best = k;
+    for (i = k; i < qr->n; i++) {
+        const double length = dsi_norm(qr->a + k * qr->n + i, qr->m - k, qr->n);
+        if (length > most) most = length, best = i;
+    }
+    for (i = 0; i < qr->m; i++) dsi_exchange(qr->a + i * qr->n + k, qr->a + i * qr->n + best);
+    qr->columns[k] = qr->columns[best];
+    qr->columns[best] = column;
+    return most;
+}
+
+DIFFSIM_API ds_result ds_qr_factor(ds_qr *qr, ds_dense_info *info)
+{
+    ds_dense_info own;
+    double tiny;
+    size_t i, k;
+    DIFFSIM_ASSERT(qr);
+    if (!info) info = &own;
+    if (!qr || (qr->n && !qr->columns) || (qr->m && qr->n && !qr->tau)) return DSIM_ERROR_ARGUMENT;
+    if (!dsi_dense_begin(qr->a, qr->n ? qr->m : 0, qr->n, info, &tiny)) return info->result;
+    for (k = 0; k < qr->n; k++) qr->columns[k] = (int32_t)k;
+    for (k = 0; k < dsi_least(qr->m, qr->n); k++) {
+        ds_real *const a = qr->a + k * qr->n + k;
+        double length = dsi_next_column(qr, k);
+        if (k == 0) tiny = length * dsi_epsilon() * (double)(qr->m > qr->n ? qr->m : qr->n);
+        /* (I - tau v v') a = length e_1 with v = (a - length e_1) / (a_1 - length) and tau = (length - a_1) /
+           length; the sign of length is the one that cancels nothing */
+        if ((double)a[0] > 0) length = -length;
+        dsi_note_pivot(info, length, tiny, k);
+        qr->tau[k] = 0;
+        if (!(fabs(length) > 0)) continue;
+        qr->tau[k] = (ds_real)((length - (double)a[0]) / length);
+        for (i = 1; i < qr->m - k; i++)
+            a[i * qr->n] = (ds_real)((double)a[i * qr->n] / ((double)a[0] - length));
+        a[0] = (ds_real)length;
+        for (i = k + 1; i < qr->n; i++) dsi_reflect(qr, k, qr->a + i, qr->n);
+    }
+    qr->rank = info->rank;
+    if (info->result == DSIM_ERROR_SINGULAR) info->result = DSIM_OK, info->index = 0;
+    return info->result;
+}
+
+DIFFSIM_API ds_result ds_qr_solve(const ds_qr *qr, ds_real *b, ds_real *x)
+{
+    size_t i, k;
+    DIFFSIM_ASSERT(qr && b && x);
+    if (!qr || (qr->m && !b) || (qr->n && !x)) return DSIM_ERROR_ARGUMENT;
+    for (k = 0; k < dsi_least(qr->m, qr->n); k++) dsi_reflect(qr, k, b, 1);
+    for (k = 0; k < qr->n; k++) x[k] = 0;
+    for (k = qr->rank; k-- > 0;) {
+        const ds_real *const R = qr->a + k * qr->n;
+        double sum = (double)b[k];
+        for (i = k + 1; i < qr->rank; i++) sum -= dsi_times((double)R[i], (double)x[qr->columns[i]]);
+        x[qr->columns[k]] = (ds_real)(sum / (double)R[k]);
+    }
+    return DSIM_OK;
+}
+
+/* (A'A)^-1 = P (R'R)^-1 P': column by column, entry k of column j in row columns[k] */
+DIFFSIM_API ds_result ds_qr_covariance(const ds_qr *qr, ds_real *c)
+{
+    const size_t n = qr ? qr->n : 0;
+    size_t i, j, k;
+    DIFFSIM_ASSERT(qr && c);
+    if (!qr || (n && !c)) return DSIM_ERROR_ARGUMENT;
+    if (qr->rank < n) return DSIM_ERROR_SINGULAR;
+    for (j = 0; j < n; j++) { /* R'R z = e_j */
+        ds_real *const z = c + qr->columns[j];
+        for (k = 0; k < n; k++) {
+            double sum = k == j;
+            for (i = 0; i < k; i++)
+                sum -= dsi_times((double)qr->a[i * n + k], (double)z[(size_t)qr->columns[i] * n]);
+            z[(size_t)qr->columns[k] * n] = (ds_real)(sum / (double)qr->a[k * n + k]);
+        }
+        for (k = n; k-- > 0;) {
+            double sum = (double)z[(size_t)qr->columns[k] * n];
+            for (i = k + 1; i < n; i++)
+                sum -= dsi_times((double)qr->a[k * n + i], (double)z[(size_t)qr->columns[i] * n]);
+            z[(size_t)qr->columns[k] * n] = (ds_real)(sum / (double)qr->a[k * n + k]);
+        }
+    }
+    return DSIM_OK;
+}
+
+/* n pairs (x, y) become (c x - s y, s x + c y); turn: s and (1 - c) / s, exact at small angles */
+static void dsi_jacobi_turn(ds_real *x, ds_real *y, size_t n, size_t stride, const ds_real turn[2])
+{
+    size_t i;
+    for (i = 0; i < n * stride; i += stride) {
+        const ds_real p = x[i], q = y[i];
+        x[i] = p - dsi_product(turn[0], q + dsi_product(turn[1], p));
+        y[i] = q + dsi_product(turn[0], p - dsi_product(turn[1], q));
+    }
+}
+
+/* one sweep over all pairs; false when no entry off the diagonal was above tiny. Rows of v (or NULL) turn
+   along. */
+static int dsi_jacobi_sweep(ds_real *a, size_t n, ds_real *v, double tiny)
+{
+    int turned = 0;
+    size_t p, q;
+    for (p = 0; p < n; p++) {
+        for (q = p + 1; q < n; q++) {
+            const double off = (double)a[p * n + q];
+            double theta, t, c;
+            ds_real turn[2];
+            if (!(fabs(off) > tiny)) continue;
+            /* t, the tangent of the smaller angle that makes a_pq zero: t^2 + 2 theta t = 1 */
+            theta = ((double)a[q * n + q] - (double)a[p * n + p]) / off / 2;
+            t = (theta < 0 ? -1 : 1) / (fabs(theta) + sqrt(dsi_times(theta, theta) + 1));
+            c = 1 / sqrt(dsi_times(t, t) + 1);
+            turn[0] = (ds_real)(t * c);
+            turn[1] = (ds_real)(t * c / (1 + c));
+            dsi_jacobi_turn(a + p * n, a + q * n, n, 1, turn);
+            dsi_jacobi_turn(a + p, a + q, n, n, turn);
+            a[p * n + q] = a[q * n + p] = 0;
+            if (v) dsi_jacobi_turn(v + p * n, v + q * n, n, 1, turn);
+            turned = 1;
+        }
+    }
+    return turned;
+}
+
+DIFFSIM_API ds_result ds_symmetric_eigen(ds_real *a, size_t n, ds_real *values, ds_real *vectors,
+                                         ds_dense_info *info)
+{
+    ds_dense_info own;
+    double tiny;
+    size_t i, j, least;
+    int turned = 1;
+    DIFFSIM_ASSERT(!n || (a && values));
+    if (n && !values) return DSIM_ERROR_ARGUMENT;
+    if (!info) info = &own;
+    if (!dsi_dense_begin(a, n, 0, info, &tiny)) return info->result;
+    for (i = 0; i < n; i++)
+        for (j = 0; j < i; j++) a[j * n + i] = a[i * n + j];
+    for (i = 0; vectors && i < n * n; i++) vectors[i] = i % (n + 1) == 0;
+    for (; turned && info->sweeps < 60; info->sweeps++)
+        turned = dsi_jacobi_sweep(a, n, vectors, n ? tiny / (double)n / 2 : 0); /* epsilon |A| / 2 */
+    if (turned) info->result = DSIM_ERROR_NOT_CONVERGED;
+    for (i = 0; i < n; i++) values[i] = a[i * n + i];
+    for (i = 0; i < n; i++) {
+        for (least = i, j = i + 1; j < n; j++)
+            if (values[j] < values[least]) least = j;
+        dsi_exchange(values + i, values + least);
+        if (vectors) dsi_exchange_rows(vectors, n, i, least);
+    }
+    for (i = 0; vectors && i < n; i++) /* rows were turned; columns are promised */
+        for (j = 0; j < i; j++) dsi_exchange(vectors + i * n + j, vectors + j * n + i);
+    return info->result;
+}
+
+/* >>impl 4 minimise -------------------------------------------------------------------------------
+
+   A method is a direction. An iteration finds it, searches along it, and moves to the best trial; only
+   Levenberg-Marquardt has its own iteration. Three points exist: where we are (x, g, f), the trial (xt, gt,
+   ft), and the best trial of a search so far (xl, gl, fl); they change places by exchange of pointers. */
+
+typedef struct dsi_minimiser {
+    const ds_problem *p;
+    ds_minimise_desc d; /* with the defaults filled in */
+    ds_minimise_report *r;
+    size_t n, m; /* m residuals; 0: f is the objective */
+    int squares; /* GAUSS_NEWTON or LEVENBERG_MARQUARDT */
+    int still; /* the last step is zero within its tolerance */
+    ds_result failure; /* of the callback */
+    ds_real *x; /* [n] the caller's */
+    ds_real *g, *pg, *dir; /* [n] gradient, its part that no bound holds, direction */
+    ds_real *xt, *gt, *xl, *gl; /* [n] */
+    ds_real *s, *y; /* [n] the last step and what it changed of the gradient */
+    ds_real *S, *Y, *sy, *alpha; /* [history][n], [history][n], [history], [history]: LBFGS */
+    size_t pairs, since; /* LBFGS: pairs ever kept; steps since the direction was the steepest */
+    ds_real *res, *rt, *J, *D, *b; /* [m] at x, [m] at the trial, [m][n], [n] column lengths, [m + n] */
+    ds_qr qr;
+    double f, ft, fl, slope, along, gg, nu; /* along: the multiple of dir taken; 0: none */
+} dsi_minimiser;
+
+/* scratch is handed out front to back; without a base it is only counted */
+typedef struct dsi_scratch {
+    char *base;
+    size_t used;
+    ds_result result;
+} dsi_scratch;
+
+static ds_real *dsi_take_reals(dsi_scratch *room, size_t rows, size_t columns)
+{
+    ds_real *const r = room->base ? (ds_real *)(void *)(room->base + room->used) : NULL;
+    size_t bytes = 0;
+    if (ds_size_mul(rows, columns, &bytes) || ds_size_mul(bytes, sizeof(ds_real), &bytes) ||
+        ds_size_add(bytes, room->used, &room->used))
+        room->result = DSIM_ERROR_OVERFLOW;
+    return r;
+}
+
+static void dsi_lay_out(dsi_minimiser *m, dsi_scratch *room)
+{
+    const size_t n = m->n, h = m->r->method == DSIM_METHOD_LBFGS ? m->d.history : 0, one = m->squares != 0;
+    ds_real *columns;
+    const struct { ds_real **at; size_t rows, columns; } parts[] = {
+        { &m->g, n, 1 }, { &m->pg, n, 1 }, { &m->dir, n, 1 }, { &m->xt, n, 1 }, { &m->gt, n, 1 },
+        { &m->xl, n, 1 }, { &m->gl, n, 1 }, { &m->s, n, 1 }, { &m->y, n, 1 },
+        { &m->S, h, n }, { &m->Y, h, n }, { &m->sy, h, 1 }, { &m->alpha, h, 1 },
+        { &m->res, m->m, 1 }, { &m->rt, m->m, 1 }, { &m->J, m->m, n },
+        { &m->D, one, n }, { &m->b, one, m->m + n }, { &m->qr.a, one * n, m->m + n }, { &m->qr.tau, one, n },
+        { &columns, one, n } };
+    size_t i;
+    for (i = 0; i < sizeof parts / sizeof *parts; i++)
+        *parts[i].at = dsi_take_reals(room, parts[i].rows, parts[i].columns);
+    m->qr.columns = (int32_t *)(void *)columns; /* no larger than ds_real */
+    m->qr.n = n;
+}
+
+static void dsi_fill_reals(ds_real *x, ds_real number, size_t n)
+{
+    size_t i;
+    for (i = 0; i < n; i++) x[i] = number;
+}
+
+/* f and, if g is not NULL, its gradient; with residuals, those in rt and their Jacobian in J. What the
+   callback leaves out is NaN. */
+static ds_stop dsi_value_at(dsi_minimiser *m, const ds_real *x, double *f, ds_real *g)
+{
+    const ds_problem *const p = m->p;
+    ds_real value = dsi_nan();
+    size_t i;
+    if (m->r->evaluations >= m->d.max_evaluations) return DSIM_STOP_EVALUATIONS;
+    m->r->evaluations++;
+    if (g) m->r->gradients++;
+    if (g) dsi_fill_reals(g, m->m ? 0 : value, m->n);
+    if (m->m) {
+        dsi_fill_reals(m->rt, value, m->m);
+        if (g) dsi_fill_reals(m->J, value, m->m * m->n);
+        m->failure = p->residuals(p->user, x, m->n, m->rt, g ? m->J : NULL);
+        value = (ds_real)(dsi_inner(m->rt, m->rt, m->m) / 2);
+        for (i = 0; g && i < m->m; i++) dsi_add_multiple(g, m->rt[i], m->J + i * m->n, m->n);
+    } else {
+        m->failure = p->objective(p->user, x, m->n, &value, g);
+    }
+    if (m->failure) return DSIM_STOP_CALLBACK;
+    *f = (double)value;
+    m->r->index = g && dsi_is_finite(value) ? dsi_first_non_finite(g, m->n) : m->n;
+    return dsi_is_finite(value) && m->r->index == m->n ? DSIM_STOP_NOT_YET : DSIM_STOP_NON_FINITE;
+}
+
+/* at a bound that the value would fall beyond */
+static int dsi_is_held(const dsi_minimiser *m, size_t i)
+{
+    const ds_problem *const p = m->p;
+    return (p->lower && m->x[i] <= p->lower[i] && m->g[i] > 0) ||
+           (p->upper && m->x[i] >= p->upper[i] && m->g[i] < 0);
+}
+
+/* bounds that are infinite, or not there, hold nothing */
+static ds_real dsi_into_box(const ds_problem *p, size_t i, ds_real x)
+{
+    if (p->lower && x < p->lower[i]) x = p->lower[i];
+    return p->upper && x > p->upper[i] ? p->upper[i] : x;
+}
+
+/* the trial x + a dir inside the box; false if that is x within the step tolerance */
+static int dsi_trial_point(dsi_minimiser *m, double a)
+{
+    int moved = 0;
+    size_t i;
+    for (i = 0; i < m->n; i++) {
+        const double x = (double)m->x[i];
+        m->xt[i] = dsi_into_box(m->p, i, (ds_real)(x + dsi_times(a, (double)m->dir[i])));
+        moved |= fabs((double)m->xt[i] - x) > m->d.step_tolerance * fabs(x);
+    }
+    return moved;
+}
+
+/* what is to be known at a new x, g, f */
+static void dsi_new_point(dsi_minimiser *m)
+{
+    const double size = m->squares ? dsi_norm(m->res, m->m, 1) : 0;
+    size_t i;
+    for (i = 0; i < m->n; i++) m->pg[i] = dsi_is_held(m, i) ? 0 : m->g[i];
+    m->r->value = m->f;
+    m->r->gradient = m->squares ? 0 : dsi_largest(m->pg, m->n);
+    for (i = 0; m->squares && i < m->n; i++) {
+        const double length = dsi_norm(m->J + i, m->m, m->n);
+        m->D[i] = (ds_real)dsi_greater((double)m->D[i], length);
+        if (length * size > 0)
+            m->r->gradient = dsi_greater(m->r->gradient, fabs((double)m->pg[i]) / length / size);
+    }
+}
+
+static void dsi_exchange_vectors(ds_real **x, ds_real **y)
+{
+    ds_real *const z = *x;
+    *x = *y;
+    *y = z;
+}
+
+/* the trial becomes the best of the search */
+static void dsi_keep_trial(dsi_minimiser *m, double a)
+{
+    dsi_exchange_vectors(&m->xt, &m->xl);
+    dsi_exchange_vectors(&m->gt, &m->gl);
+    m->fl = m->ft;
+    m->along = a;
+}
+
+/* the best of the search becomes where we are */
+static void dsi_accept_best(dsi_minimiser *m)
+{
+    size_t i;
+    m->still = 1;
+    for (i = 0; i < m->n; i++) {
+        m->s[i] = m->xl[i] - m->x[i];
+        m->y[i] = m->gl[i] - m->g[i];
+        if (fabs((double)m->s[i]) > m->d.step_tolerance * fabs((double)m->xl[i])) m->still = 0;
+        m->x[i] = m->xl[i];
+    }
+    m->r->step = dsi_largest(m->s, m->n);
+    dsi_exchange_vectors(&m->g, &m->gl);
+    dsi_exchange_vectors(&m->res, &m->rt);
+    m->f = m->fl;
+    m->r->iterations++;
+    m->since++;
+    dsi_new_point(m);
+}
+
+/* Backtracking: f(x + s) <= f(x) + c1 g.s, s the step inside the box. The next trial is where the parabola
+   through value, slope and trial is least, a tenth to a half of the last. */
+static ds_stop dsi_armijo(dsi_minimiser *m, double a)
+{
+    ds_stop bad = DSIM_STOP_LINE_SEARCH;
+    int k;
+    for (k = 0; k < 60 && dsi_trial_point(m, a); k++) {
+        const ds_stop stop = dsi_value_at(m, m->xt, &m->ft, m->gt);
+        double fall = 0, part;
+        size_t i;
+        if (stop == DSIM_STOP_EVALUATIONS) return stop;
+        for (i = 0; i < m->n; i++) fall += dsi_times((double)m->g[i], (double)m->xt[i] - (double)m->x[i]);
+        if (!stop && fall < 0 && m->ft < m->f && m->ft <= m->f + dsi_times(m->d.armijo, fall)) {
+            dsi_keep_trial(m, a);
+            return DSIM_STOP_NOT_YET;
+        }
+        bad = stop ? stop : DSIM_STOP_LINE_SEARCH;
+        part = stop ? 0.5 : fall / 2 / (fall - (m->ft - m->f));
+        a *= part > 0.1 ? part < 0.5 ? part : 0.5 : 0.1;
+    }
+    return bad;
+}
+
+typedef struct dsi_line_point { double a, f, slope; } dsi_line_point;
+
+/* where the cubic with these values and slopes is least, a tenth of the way from both ends at least
+   (Nocedal and Wright 2006, eq. 3.59) */
+static double dsi_cubic(const dsi_line_point *p, const dsi_line_point *q)
+{
+    const double width = q->a - p->a, d1 = p->slope + q->slope - dsi_times(3, (q->f - p->f) / width);
+    const double square = dsi_times(d1, d1) - dsi_times(p->slope, q->slope);
+    const double d2 = square > 0 ? (width < 0 ? -sqrt(square) : sqrt(square)) : 0;
+    double part = 1 - (q->slope + d2 - d1) / (q->slope - p->slope + 2 * d2);
+    if (!dsi_double_is_finite(part)) part = 0.5;
+    part = part > 0.1 ? part < 0.9 ? part : 0.9 : 0.1;
+    return p->a + dsi_times(part, width);
+}
+
+/* Strong Wolfe conditions: f(a) <= f(0) + c1 a f'(0) and |f'(a)| <= c2 |f'(0)|. lo is the best point that
+   fulfils the first; once there is a hi, a point that fulfils both lies between them. Before, steps grow by
+   the secant of the slopes, tenfold at most. (Nocedal and Wright 2006, algorithms 3.5, 3.6.) */
+static ds_stop dsi_wolfe(dsi_minimiser *m, double a)
+{
+    const double c2 = dsi_times(m->d.curvature, -m->slope);
+    ds_stop bad = DSIM_STOP_UNBOUNDED; /* if there is never a hi */
+    dsi_line_point lo, hi, t;
+    int bracketed = 0, blind = 0, k; /* blind: no finite value at hi */
+    lo.a = 0;
+    lo.f = m->f;
+    lo.slope = m->slope;
+    hi = lo;
+    for (k = 0; k < 30; k++) {
+        ds_stop stop;
+        dsi_trial_point(m, a);
+        stop = dsi_value_at(m, m->xt, &m->ft, m->gt);
+        if (stop == DSIM_STOP_EVALUATIONS) return stop;
+        t.a = a;
+        t.f = m->ft;
+        t.slope = stop ? 0 : dsi_inner(m->gt, m->dir, m->n);
+        if (stop || t.f >= lo.f || t.f > m->f + dsi_times(m->d.armijo, dsi_times(a, m->slope))) {
+            bad = stop ? stop : DSIM_STOP_LINE_SEARCH;
+            hi = t;
+            blind = stop != DSIM_STOP_NOT_YET;
+            bracketed = 1;
+        } else {
+            const dsi_line_point last = lo;
+            dsi_keep_trial(m, a);
+            if (fabs(t.slope) <= c2) return DSIM_STOP_NOT_YET;
+            lo = t;
+            if (bracketed ? t.slope * (hi.a - last.a) >= 0 : t.slope >= 0) {
+                hi = last;
+                blind = 0;
+                bracketed = 1;
+                bad = DSIM_STOP_LINE_SEARCH;
+            }
+            a = t.a - dsi_times(t.slope / (t.slope - last.slope), t.a - last.a);
+            if (!(t.slope > last.slope && a < 10 * t.a)) a = 10 * t.a;
+        }
+        if (!bracketed) continue;
+        /* what is left between them changes f by rounding only */
+        if (!blind && dsi_times(fabs(hi.a - lo.a), -m->slope) <= dsi_epsilon() * fabs(m->f)) break;
+        a = blind ? (lo.a + hi.a) / 2 : dsi_cubic(&lo, &hi);
+    }
+    return lo.a > 0 && bracketed ? DSIM_STOP_NOT_YET : bad;
+}
+
+/* Directions. Each fills dir from pg and returns the first trial of the line search. */
+
+/* also begins anew what methods remember */
+static double dsi_steepest(dsi_minimiser *m)
+{
+    const double size = dsi_norm(m->pg, m->n, 1);
+    size_t i;
+    for (i = 0; i < m->n; i++) m->dir[i] = -m->pg[i];
+    m->pairs = m->since = 0;
+    return size > 1 ? 1 / size : 1;
+}
+
+/* twice the last step: backtracking halves it where that is too long */
+static double dsi_descent(dsi_minimiser *m)
+{
+    const double first = dsi_steepest(m);
+    return m->r->iterations ? 2 * m->along : first;
+}
+
+/* d = -g + beta d, beta = g.(g - g_old) / g_old.g_old, not negative; again from -g after n steps, or when
+   gradients that follow each other are far from orthogonal */
+static double dsi_conjugate(dsi_minimiser *m)
+{
+    const double gg = dsi_inner(m->pg, m->pg, m->n), gy = dsi_inner(m->pg, m->y, m->n), last = m->slope;
+    double beta;
+    size_t i;
+    if (!m->r->iterations) {
+        m->gg = gg;
+        return dsi_steepest(m);
+    }
+    beta = m->since >= m->n || !m->since || fabs(gg - gy) >= 0.2 * gg ? 0 : dsi_greater(0, gy / m->gg);
+    if (!(beta > 0)) m->since = 0;
+    for (i = 0; i < m->n; i++) m->dir[i] = (ds_real)dsi_times(beta, (double)m->dir[i]) - m->pg[i];
+    m->gg = gg;
+    return m->along * (last / dsi_inner(m->pg, m->dir, m->n)); /* the same first-order change as last time */
+}
+
+/* dir = -H g, H the inverse Hessian that the kept pairs (s, y) imply: the two loops of Nocedal 1980, begun
+   with s.y / y.y of the newest. A pair with s.y <= 1e-10 |s| |y| is not kept: H stays
+   positive definite. */
+static double dsi_lbfgs(dsi_minimiser *m)
+{
+    const size_t n = m->n, h = m->d.history;
+    const double sy = m->r->iterations ? dsi_inner(m->s, m->y, n) : 0;
+    size_t k, used;
+    if (sy > 1e-10 * dsi_norm(m->s, n, 1) * dsi_norm(m->y, n, 1) && (ds_real)sy > 0) {
+        memcpy(m->S + m->pairs % h * n, m->s, n * sizeof *m->S);
+        memcpy(m->Y + m->pairs % h * n, m->y, n * sizeof *m->Y);
+        m->sy[m->pairs++ % h] = (ds_real)sy;
+    }
+    used = dsi_least(m->pairs, h);
+    if (!used) return dsi_steepest(m);
+    for (k = 0; k < n; k++) m->dir[k] = -m->pg[k];
+    for (k = 1; k <= used; k++) { /* newest to oldest */
+        const size_t slot = (m->pairs - k) % h;
+        m->alpha[slot] = (ds_real)(dsi_inner(m->S + slot * n, m->dir, n) / (double)m->sy[slot]);
+        dsi_add_multiple(m->dir, -m->alpha[slot], m->Y + slot * n, n);
+        if (k == used) {
+            const size_t newest = (m->pairs - 1) % h;
+            const ds_real *const y = m->Y + newest * n;
+            const double scale = (double)m->sy[newest] / dsi_inner(y, y, n);
+            size_t i;
+            for (i = 0; i < n; i++) m->dir[i] = (ds_real)dsi_times(scale, (double)m->dir[i]);
+        }
+    }
+    for (k = used; k > 0; k--) { /* oldest to newest */
+        const size_t slot = (m->pairs - k) % h;
+        const ds_real beta = (ds_real)(dsi_inner(m->Y + slot * n, m->dir, n) / (double)m->sy[slot]);
+        dsi_add_multiple(m->dir, m->alpha[slot] - beta, m->S + slot * n, n);
+    }
+    return 1;
+}
+
+/* Hv = H v among the unknowns that no bound holds; differences of gradients where there is no callback.
+   False: there is none. */
+static int dsi_hessian_times(dsi_minimiser *m, const ds_real *v, ds_real *Hv)
+{
+    const double h = sqrt(dsi_epsilon()) * (1 + dsi_largest(m->x, m->n)) / dsi_largest(v, m->n);
+    size_t i;
+    m->r->products++;
+    if (m->p->hessian) {
+        dsi_fill_reals(Hv, dsi_nan(), m->n);
+        if (m->p->hessian(m->p->user, m->x, m->n, v, Hv)) return 0;
+    } else {
+        for (i = 0; i < m->n; i++) m->xt[i] = (ds_real)((double)m->x[i] + dsi_times(h, (double)v[i]));
+        if (dsi_value_at(m, m->xt, &m->ft, m->gt)) return 0;
+        for (i = 0; i < m->n; i++) Hv[i] = (ds_real)(((double)m->gt[i] - (double)m->g[i]) / h);
+    }
+    for (i = 0; i < m->n; i++)
+        if (dsi_is_held(m, i)) Hv[i] = 0;
+    return dsi_all_finite(Hv, m->n);
+}
+
+/* conjugate gradients on H z = -g until |H z + g| <= min(1/2, sqrt |g|) |g|, or until the curvature along d
+   is not positive: then z so far, or -g (Nocedal and Wright 2006, algorithm 7.1) */
+static double dsi_newton_cg(dsi_minimiser *m)
+{
+    ds_real *const z = m->dir, *const r = m->s, *const d = m->y, *const Hd = m->gl;
+    const size_t n = m->n;
+    const double size = dsi_norm(m->pg, n, 1), part = size < 0.25 ? sqrt(size) : 0.5;
+    double rr = dsi_inner(m->pg, m->pg, n), last;
+    size_t i, k;
+    dsi_fill_reals(z, 0, n);
+    memcpy(r, m->pg, n * sizeof *r);
+    for (i = 0; i < n; i++) d[i] = -r[i];
+    for (k = 0; k < n + 10; k++) {
+        const double curvature = dsi_hessian_times(m, d, Hd) ? dsi_inner(d, Hd, n) : 0;
+        if (!(curvature > dsi_epsilon() * dsi_inner(d, d, n))) {
+            if (k == 0) return dsi_steepest(m);
+            break;
+        }
+        dsi_add_multiple(z, (ds_real)(rr / curvature), d, n);
+        dsi_add_multiple(r, (ds_real)(rr / curvature), Hd, n);
+        last = rr;
+        rr = dsi_inner(r, r, n);
+        if (sqrt(rr) <= part * size) break;
+        for (i = 0; i < n; i++) d[i] = (ds_real)dsi_times(rr / last, (double)d[i]) - r[i];
+    }
+    return 1;
+}
+
+/* dir makes |J dir + r|^2 + damping |D dir|^2 least; columns of unknowns at their bounds are left out */
+static void dsi_solve_damped(dsi_minimiser *m, double damping)
+{
+    const size_t n = m->n, rows = m->m + (damping > 0 ? n : 0);
+    size_t i, j;
+    memcpy(m->qr.a, m->J, m->m * n * sizeof *m->J);
+    dsi_fill_reals(m->qr.a + m->m * n, 0, (rows - m->m) * n);
+    for (i = 0; i < rows; i++) m->b[i] = i < m->m ? -m->res[i] : 0;
+    for (j = 0; j < n; j++) {
+        for (i = 0; i < m->m && dsi_is_held(m, j); i++) m->qr.a[i * n + j] = 0;
+        if (damping > 0)
+            m->qr.a[(m->m + j) * n + j] = m->D[j] > 0 ? (ds_real)(sqrt(damping) * (double)m->D[j]) : 1;
+    }
+    m->qr.m = rows;
+    if (!ds_qr_factor(&m->qr, NULL)) ds_qr_solve(&m->qr, m->b, m->dir);
+    else dsi_steepest(m); /* the factors overflow */
+}
+
+/* the full step; the line search shortens it */
+static double dsi_gauss_newton(dsi_minimiser *m)
+{
+    dsi_solve_damped(m, 0);
+    return 1;
+}
+
+typedef struct dsi_method_row {
+    const char *name;
+    double (*direction)(dsi_minimiser *m);
+    int wolfe;
+    double curvature;
+    int residuals;
+} dsi_method_row;
+static const dsi_method_row dsi_methods[] = {
+#define DSI_ROW(NAME, direction, wolfe, curvature, residuals, sentence) \
+    { #NAME, direction, wolfe, curvature, residuals },
+    DSI_METHODS(DSI_ROW)
+#undef DSI_ROW
+};
+
+/* one direction and the search along it; if nothing lower is there, the steepest */
+static ds_stop dsi_step_line(dsi_minimiser *m)
+{
+    const dsi_method_row *const row = &dsi_methods[m->r->method];
+    double first = row->direction(m), hope = 0;
+    int steepest = 0;
+    size_t i;
+    for (;; steepest = 1) {
+        ds_stop stop = DSIM_STOP_LINE_SEARCH;
+        if (steepest) first = dsi_steepest(m);
+        for (i = 0; i < m->n; i++)
+            if (dsi_is_held(m, i)) m->dir[i] = 0;
+        m->slope = dsi_inner(m->pg, m->dir, m->n);
+        m->along = 0;
+        if (m->slope < 0 && dsi_double_is_finite(m->slope)) {
+            if (!(hope > 0) || -m->slope * first < hope) hope = -m->slope * first;
+            stop = row->wolfe && !m->p->lower && !m->p->upper ? dsi_wolfe(m, first) : dsi_armijo(m, first);
+        }
+        if (m->along > 0) dsi_accept_best(m); /* the best there was, also if the search was cut short */
+        if (m->along > 0 || stop == DSIM_STOP_EVALUATIONS) return stop;
+        if (steepest) /* below rounding nothing can be seen */
+            return stop == DSIM_STOP_LINE_SEARCH && hope <= 100 * dsi_epsilon() * fabs(m->f) ? DSIM_STOP_VALUE
+                                                                                            : stop;
+    }
+}
+
+/* how much the linearised residuals promise for the step in the box: -(g.s + |J s|^2 / 2) */
+static double dsi_promised_fall(const dsi_minimiser *m)
+{
+    double sum = 0;
+    size_t i;
+    for (i = 0; i < m->n; i++) m->s[i] = m->xt[i] - m->x[i];
+    for (i = 0; i < m->m; i++) {
+        const double Js = dsi_inner(m->J + i * m->n, m->s, m->n);
+        sum -= dsi_times(Js, (double)m->res[i]) + dsi_times(Js, Js) / 2;
+    }
+    return sum;
+}
+
+/* Damped steps until one is good: the gain is the real fall of f over the promised one; damping follows it
+   smoothly down (to a third at most), doubling its growth at each failure (Nielsen 1999). */
+static ds_stop dsi_step_damped(dsi_minimiser *m)
+{
+    ds_minimise_report *const r = m->r;
+    ds_stop stop = DSIM_STOP_NOT_YET;
+    double gain = 0, far;
+    for (;; r->damping *= m->nu, m->nu *= 2) {
+        double promise;
+        dsi_solve_damped(m, r->damping);
+        if (!dsi_trial_point(m, 1)) return stop ? stop : DSIM_STOP_STEP;
+        if (!(r->damping < 1e30)) return stop ? stop : DSIM_STOP_LINE_SEARCH;
+        promise = dsi_promised_fall(m);
+        if (promise >= 0 && promise <= m->d.value_tolerance * m->f) return stop ? stop : DSIM_STOP_VALUE;
+        stop = dsi_value_at(m, m->xt, &m->ft, NULL);
+        if (stop == DSIM_STOP_EVALUATIONS) return stop;
+        if (!stop) gain = (m->f - m->ft) / promise;
+        if (stop || !(promise > 0 && gain > 1e-4)) continue;
+        stop = dsi_value_at(m, m->xt, &m->ft, m->gt);
+        if (!stop) break;
+        if (stop == DSIM_STOP_EVALUATIONS) return stop;
+        if (dsi_value_at(m, m->x, &m->f, m->g)) return stop; /* J at x again */
+    }
+    far = 2 * gain - 1;
+    r->damping *= dsi_greater(1.0 / 3, 1 - dsi_times(far, dsi_times(far, far)));
+    m->nu = 2;
+    dsi_keep_trial(m, 1);
+    dsi_accept_best(m);
+    return DSIM_STOP_NOT_YET;
+}
+
+/* fills the defaults in; false: problem or desc are bad */
+static int dsi_minimise_understand(dsi_minimiser *m, const ds_problem *p, const ds_minimise_desc *desc)
+{
+    ds_minimise_desc *const d = &m->d;
+    const double e = dsi_epsilon();
+    double numbers[6];
+    size_t i;
+    if (desc) *d = *desc;
+    if (!p || !p->n || p->n > INT32_MAX || (!p->objective && !(p->residuals && p->n_residuals))) return 0;
+    if ((unsigned)d->method >= DSIM_METHOD_COUNT) return 0;
+    m->p = p;
+    m->n = p->n;
+    if (!d->method)
+        d->method = p->residuals && p->n_residuals ? DSIM_METHOD_LEVENBERG_MARQUARDT : DSIM_METHOD_LBFGS;
+    m->r->method = d->method;
+    m->squares = dsi_methods[d->method].residuals;
+    m->m = p->objective && !m->squares ? 0 : p->n_residuals;
+    if (m->squares && !(p->residuals && p->n_residuals)) return 0;
+    if (!d->max_iterations) d->max_iterations = 1000;
+    if (!d->max_evaluations) d->max_evaluations = 10 * dsi_least(d->max_iterations, (size_t)-1 / 10);
+    if (!d->history) d->history = 8;
+    if (d->gradient_tolerance == 0)
+        d->gradient_tolerance = m->squares ? sqrt(e) * sqrt(sqrt(e)) : sqrt(e);
+    numbers[0] = d->gradient_tolerance;
+    numbers[1] = d->value_tolerance = d->value_tolerance != 0 ? d->value_tolerance : e;
+    numbers[2] = d->step_tolerance = d->step_tolerance != 0 ? d->step_tolerance : e;
+    numbers[3] = d->armijo = d->armijo != 0 ? d->armijo : 1e-4;
+    numbers[4] = d->curvature != 0 ? d->curvature : dsi_methods[d->method].curvature;
+    d->curvature = numbers[4];
+    numbers[5] = m->r->damping = d->damping = d->damping != 0 ? d->damping : 1e-3;
+    for (i = 0; i < 6; i++)
+        if (!(numbers[i] >= 0 && dsi_double_is_finite(numbers[i]))) return 0;
+    for (i = 0; i < p->n && (p->lower || p->upper); i++) {
+        const ds_real low = p->lower ? p->lower[i] : p->upper[i], high = p->upper ? p->upper[i] : low;
+        if (!(low <= high)) return 0; /* nor NaN */
+    }
+    return d->armijo < 1 && d->curvature < 1 && (d->curvature > d->armijo || !dsi_methods[d->method].wolfe);
+}
+
+/* the scratch of a run; NULL stays in *own when it is the caller's */
+static ds_stop dsi_minimise_room(dsi_minimiser *m, void **own, size_t *bytes)
+{
+    dsi_scratch room;
+    memset(&room, 0, sizeof room);
+    dsi_lay_out(m, &room);
+    *bytes = room.used;
+    if (room.result) return DSIM_STOP_MEMORY;
+    room.used = 0;
+    room.base = (char *)m->d.memory;
+    m->d.allocator = dsi_allocator(&m->d.allocator);
+    if (!room.base) room.base = (char *)(*own = m->d.allocator.resize(m->d.allocator.user, NULL, 0, *bytes));
+    else if (m->d.memory_bytes < *bytes) return DSIM_STOP_MEMORY;
+    if (!room.base) return DSIM_STOP_MEMORY;
+    memset(room.base, 0, *bytes);
+    dsi_lay_out(m, &room);
+    return DSIM_STOP_NOT_YET;
+}
+
+/* the first value; x outside its bounds is moved to them */
+static ds_stop dsi_minimise_start(dsi_minimiser *m, ds_real *x)
+{
+    ds_stop stop;
+    size_t i;
+    m->x = x;
+    m->nu = 2;
+    m->r->index = dsi_first_non_finite(x, m->n);
+    if (m->r->index < m->n) return DSIM_STOP_NON_FINITE;
+    for (i = 0; i < m->n; i++) x[i] = dsi_into_box(m->p, i, x[i]);
+    stop = dsi_value_at(m, x, &m->f, m->g);
+    if (stop) return stop;
+    m->r->value_first = m->f;
+    dsi_exchange_vectors(&m->res, &m->rt);
+    dsi_new_point(m);
+    return DSIM_STOP_NOT_YET;
+}
+
+/* iterations until there is a reason to stop: those of the last point first, then those of the last step */
+static ds_stop dsi_minimise_loop(dsi_minimiser *m)
+{
+    ds_minimise_report *const r = m->r;
+    const double scale = m->squares ? 0 : 1; /* a cosine has no unit */
+    for (;;) {
+        const double before = m->f;
+        const size_t done = r->iterations;
+        ds_stop stop;
+        if (r->gradient <= m->d.gradient_tolerance * (1 + scale * fabs(m->f))) return DSIM_STOP_GRADIENT;
+        if (done >= m->d.max_iterations) return DSIM_STOP_ITERATIONS;
+        stop = dsi_methods[r->method].direction ? dsi_step_line(m) : dsi_step_damped(m);
+        if (r->iterations > done && m->d.watch && m->d.watch(m->p->user, m->x, m->n, r) && !stop)
+            return DSIM_STOP_WATCH;
+        if (stop) return stop;
+        if (before - m->f <= m->d.value_tolerance * fabs(before)) return DSIM_STOP_VALUE;
+        if (m->still) return DSIM_STOP_STEP;
+    }
+}
+
+/* name, result and sentence of a stop */
+static const char *const dsi_stops[][2] = {
+#define DSI_ROW(NAME, result, sentence) { #NAME, sentence },
+    DSI_STOPS(DSI_ROW)
+#undef DSI_ROW
+};
+static const ds_result dsi_stop_results[] = {
+#define DSI_ROW(NAME, result, sentence) DSIM_##result,
+    DSI_STOPS(DSI_ROW)
+#undef DSI_ROW
+};
+
+DIFFSIM_API const char *ds_method_name(ds_method method)
+{
+    return (unsigned)method < DSIM_METHOD_COUNT ? dsi_methods[method].name : "unknown method";
+}
+
+DIFFSIM_API const char *ds_stop_name(ds_stop stop)
+{
+    return (unsigned)stop < DSIM_STOP_COUNT ? dsi_stops[stop][0] : "unknown stop";
+}
+
+/* the report's end: reason, result, sentence */
+static ds_result dsi_stops_with(dsi_minimiser *m, ds_stop stop)
+{
+    ds_minimise_report *const r = m->r;
+    dsi_text t = dsi_text_into(r->text, sizeof r->text);
+    r->stop = stop;
+    r->result = stop == DSIM_STOP_CALLBACK && m->failure ? m->failure : dsi_stop_results[stop];
+    dsi_put(&t, ds_method_name(r->method));
+    dsi_put(&t, ", iteration ");
+    dsi_put_size(&t, r->iterations);
+    dsi_put(&t, ", value ");
+    dsi_put_real(&t, r->value);
+    dsi_put(&t, ": ");
+    dsi_put(&t, dsi_stops[stop][1]);
+    if (stop != DSIM_STOP_NON_FINITE) {
+        r->index = 0;
+    } else {
+        dsi_put(&t, r->index < m->n ? ", entry " : ", the value, n = ");
+        dsi_put_size(&t, r->index);
+    }
+    return r->result;
+}
+
+DIFFSIM_API size_t ds_minimise_bytes(const ds_problem *problem, const ds_minimise_desc *desc)
+{
+    ds_minimise_report report;
+    dsi_minimiser m;
+    dsi_scratch room;
+    memset(&m, 0, sizeof m);
+    memset(&report, 0, sizeof report);
+    memset(&room, 0, sizeof room);
+    m.r = &report;
+    if (!dsi_minimise_understand(&m, problem, desc)) return 0;
+    dsi_lay_out(&m, &room);
+    return room.result ? 0 : room.used;
+}
+
+DIFFSIM_API ds_result ds_minimise(const ds_problem *problem, const ds_minimise_desc *desc, ds_real *x,
+                                  ds_minimise_report *report)
+{
+    ds_minimise_report other;
+    dsi_minimiser m;
+    void *own = NULL;
+    size_t bytes = 0;
+    ds_stop stop;
+    DIFFSIM_ASSERT(problem && x);
+    memset(&m, 0, sizeof m);
+    m.r = report ? report : &other;
+    memset(m.r, 0, sizeof *m.r);
+    stop = dsi_minimise_understand(&m, problem, desc) && x ? DSIM_STOP_NOT_YET : DSIM_STOP_ARGUMENT;
+    if (!stop) stop = dsi_minimise_room(&m, &own, &bytes);
+    if (!stop) stop = dsi_minimise_start(&m, x);
+    if (!stop) stop = dsi_minimise_loop(&m);
+    if (own) m.d.allocator.resize(m.d.allocator.user, own, bytes, 0);
+    return dsi_stops_with(&m, stop);
+}
+
+DIFFSIM_API ds_result ds_covariance(const ds_problem *problem, const ds_minimise_desc *desc, const ds_real *x,
+                                    ds_real *c)
+{
+    ds_minimise_report report;
+    ds_minimise_desc d;
+    dsi_minimiser m;
+    void *own = NULL;
+    size_t bytes = 0, i;
+    ds_result result = DSIM_ERROR_ARGUMENT;
+    ds_stop stop;
+    DIFFSIM_ASSERT(problem && x && c);
+    memset(&d, 0, sizeof d);
+    if (desc) d = *desc;
+    d.method = DSIM_METHOD_LEVENBERG_MARQUARDT;
+    memset(&m, 0, sizeof m);
+    memset(&report, 0, sizeof report);
+    m.r = &report;
+    if (!dsi_minimise_understand(&m, problem, &d) || !x || !c || m.m <= m.n) return DSIM_ERROR_ARGUMENT;
+    stop = dsi_minimise_room(&m, &own, &bytes);
+    if (!stop) {
+        memcpy(m.xt, x, m.n * sizeof *x);
+        stop = dsi_value_at(&m, m.xt, &m.f, m.g);
+    }
+    result = stop == DSIM_STOP_CALLBACK ? m.failure : dsi_stop_results[stop];
+    if (!stop) {
+        memcpy(m.qr.a, m.J, m.m * m.n * sizeof *m.J);
+        m.qr.m = m.m;
+        result = ds_qr_factor(&m.qr, NULL);
+        if (!result) result = ds_qr_covariance(&m.qr, c);
+    }
+    for (i = 0; !result && i < m.n * m.n; i++) c[i] *= (ds_real)(2 * m.f / (double)(m.m - m.n));
+    if (own) m.d.allocator.resize(m.d.allocator.user, own, bytes, 0);
+    return result;
+}
 
 /* >>impl 5 ops ------------------------------------------------------------------------------------ */
 
@@ -4881,6 +6376,212 @@ DIFFSIM_API ds_result ds_grads(ds_vars vars, ds_real *out)
     if (vars.n && (uint32_t)vars.at >= tape->n_gradients) return DSIM_ERROR_ORDER;
     dsi_read(dsi_first_of(vars), DSI_READ_GRADIENT, out, vars.n);
     return DSIM_OK;
+}
+
+/* >>impl 15 learning ------------------------------------------------------------------------------ */
+
+/* Followed by m, s, lower, upper [n] each and logarithmic [n]; no pointers: the bytes may be copied. */
+struct ds_optimizer {
+    ds_optimizer_desc d; /* with the defaults filled in; pointers say only whether there were any */
+    uint64_t n, count;
+    double fade1, fade2; /* 1 - beta^count: Adam's correction for having begun at zero */
+    ds_error error;
+};
+
+enum { DSI_OPTIMIZER_HEAD = (sizeof(struct ds_optimizer) + DSI_ALIGN - 1) / DSI_ALIGN * DSI_ALIGN };
+/* array k behind the head: m, s, lower, upper, logarithmic */
+static ds_real *dsi_optimizer_array(const ds_optimizer *o, size_t k)
+{
+    return (ds_real *)(void *)((char *)(uintptr_t)o + DSI_OPTIMIZER_HEAD) + k * (size_t)o->n;
+}
+
+/* m = beta1 m + (1 - beta1) g, s = beta2 s + (1 - beta2) g^2, without bias m / (sqrt s + epsilon) */
+static double dsi_adam(const ds_optimizer *o, double g, double *m, double *s)
+{
+    const double beta1 = o->d.beta1, beta2 = o->d.beta2;
+    *m = dsi_times(beta1, *m) + dsi_times(1 - beta1, g);
+    *s = dsi_times(beta2, *s) + dsi_times(1 - beta2, dsi_times(g, g));
+    return *m / o->fade1 / (sqrt(*s / o->fade2) + o->d.epsilon);
+}
+
+/* m = momentum m + g */
+static double dsi_velocity(const ds_optimizer *o, double g, double *m)
+{
+    return *m = dsi_times(o->d.momentum, *m) + g;
+}
+
+/* the row of the rule: what x loses per unit of learning rate; m and s move on */
+static double dsi_rule_change(const ds_optimizer *o, double g, double x, double *m, double *s)
+{
+    (void)x;
+    (void)s;
+    switch (o->d.rule) {
+/* case DSIM_OPTIMIZER_ADAM: return dsi_adam(o, g, m, s); */
+#define DSI_ROW(NAME, change, sentence) \
+    case DSIM_OPTIMIZER_##NAME: return change;
+        DSI_OPTIMIZERS(DSI_ROW)
+#undef DSI_ROW
+    default: return 0;
+    }
+}
+
+DIFFSIM_API double ds_schedule_factor(const ds_schedule *schedule, uint64_t step)
+{
+    static const ds_schedule constant = { DSIM_SCHEDULE_CONSTANT, 0, 0, 0, 0 };
+    const ds_schedule *const s = schedule ? schedule : &constant;
+    const double down = s->down > 0 ? s->down : 0.1, to = s->to;
+    const uint64_t period = s->period ? s->period : 1000;
+    double part;
+    if (step < s->warm_up) return (double)(step + 1) / (double)s->warm_up;
+    part = (double)(step - s->warm_up) / (double)period;
+    switch (s->kind) {
+#define DSI_ROW(NAME, factor) \
+    case DSIM_SCHEDULE_##NAME: return factor;
+        DSI_SCHEDULES(DSI_ROW)
+#undef DSI_ROW
+    default: return 1;
+    }
+}
+
+DIFFSIM_API size_t ds_optimizer_bytes(size_t n)
+{
+    size_t bytes = 0;
+    const int bad = ds_size_mul(n, 4 * sizeof(ds_real) + 1, &bytes) ||
+                    ds_size_add(bytes, DSI_OPTIMIZER_HEAD, &bytes);
+    return bad ? 0 : bytes;
+}
+
+/* fills the defaults in; false: the desc is bad */
+static int dsi_optimizer_understand(ds_optimizer_desc *d, size_t n)
+{
+    double *const wanted[] = { &d->learning_rate, &d->momentum, &d->beta1, &d->beta2, &d->epsilon,
+                               &d->weight_decay, &d->clip_value, &d->clip_norm, &d->schedule.down,
+                               &d->schedule.to };
+    static const double otherwise[] = { 1e-3, 0.9, 0.9, 0.999, 1e-8, 0, 0, 0, 0.1, 0 };
+    size_t i;
+    for (i = 0; i < sizeof otherwise / sizeof *otherwise; i++) {
+        if (!(*wanted[i] >= 0 && dsi_double_is_finite(*wanted[i]))) return 0;
+        if (!(*wanted[i] > 0)) *wanted[i] = otherwise[i];
+    }
+    for (i = 0; d->lower && d->upper && i < n; i++)
+        if (!(d->lower[i] <= d->upper[i])) return 0;
+    return (unsigned)d->rule < DSIM_OPTIMIZER_COUNT && (unsigned)d->schedule.kind < DSIM_SCHEDULE_COUNT &&
+           d->momentum < 1 && d->beta1 < 1 && d->beta2 < 1;
+}
+
+DIFFSIM_API ds_optimizer *ds_optimizer_init(void *memory, size_t bytes, size_t n,
+                                            const ds_optimizer_desc *desc)
+{
+    ds_optimizer *const o = (ds_optimizer *)memory;
+    const size_t need = ds_optimizer_bytes(n);
+    ds_optimizer_desc d;
+    memset(&d, 0, sizeof d);
+    if (desc) d = *desc;
+    DIFFSIM_ASSERT(memory);
+    if (!memory || !need || bytes < need || !dsi_optimizer_understand(&d, n)) return NULL;
+    memset(memory, 0, need);
+    o->d = d;
+    o->n = n;
+    if (d.lower) memcpy(dsi_optimizer_array(o, 2), d.lower, n * sizeof(ds_real));
+    if (d.upper) memcpy(dsi_optimizer_array(o, 3), d.upper, n * sizeof(ds_real));
+    if (d.logarithmic) memcpy(dsi_optimizer_array(o, 4), d.logarithmic, n);
+    return o;
+}
+
+static ds_result dsi_optimizer_refuses(ds_optimizer *o, ds_result code, const char *what, size_t index)
+{
+    dsi_text t = dsi_text_into(o->error.text, sizeof o->error.text);
+    o->error.code = code;
+    o->error.index = index;
+    dsi_put(&t, "ds_optimizer_step: ");
+    dsi_put(&t, what);
+    dsi_put(&t, ", entry ");
+    dsi_put_size(&t, index);
+    dsi_put(&t, ": ");
+    dsi_put(&t, ds_result_text(code));
+    return code;
+}
+
+/* the gradient of entry i as the rule is to see it, but for the length of the whole */
+static double dsi_clipped(const ds_optimizer *o, const ds_real *x, const ds_real *grad, size_t i, int in_log)
+{
+    const double g = in_log ? dsi_times((double)grad[i], (double)x[i]) : (double)grad[i];
+    const double c = o->d.clip_value;
+    return c > 0 && g > c ? c : c > 0 && g < -c ? -c : g;
+}
+
+/* Twice over all entries, first to see whether all that comes out is finite, then to store it: nothing is
+   half-written. */
+DIFFSIM_API ds_result ds_optimizer_step(ds_optimizer *optimizer, ds_real *x, const ds_real *grad)
+{
+    ds_optimizer *const o = optimizer;
+    const size_t n = o ? (size_t)o->n : 0;
+    ds_real *m, *s;
+    const ds_real *lower, *upper;
+    const unsigned char *logs;
+    double length = 0, shorten = 1, rate;
+    size_t i;
+    int store;
+    DIFFSIM_ASSERT(o && x && grad);
+    if (!o || !x || !grad) return DSIM_ERROR_ARGUMENT;
+    m = dsi_optimizer_array(o, 0);
+    s = dsi_optimizer_array(o, 1);
+    lower = dsi_optimizer_array(o, 2);
+    upper = dsi_optimizer_array(o, 3);
+    logs = (const unsigned char *)dsi_optimizer_array(o, 4);
+    if ((i = dsi_first_non_finite(grad, n)) < n)
+        return dsi_optimizer_refuses(o, DSIM_ERROR_NON_FINITE, "the gradient", i);
+    if ((i = dsi_first_non_finite(x, n)) < n) return dsi_optimizer_refuses(o, DSIM_ERROR_NON_FINITE, "x", i);
+    for (i = 0; i < n; i++) {
+        const double g = dsi_clipped(o, x, grad, i, logs[i]);
+        if (logs[i] && !(x[i] > 0))
+            return dsi_optimizer_refuses(o, DSIM_ERROR_ARGUMENT, "the logarithm of x", i);
+        length += dsi_times(g, g);
+    }
+    length = sqrt(length);
+    if (!dsi_double_is_finite(length))
+        return dsi_optimizer_refuses(o, DSIM_ERROR_NON_FINITE, "the length of the gradient", n);
+    if (o->d.clip_norm > 0 && length > o->d.clip_norm) shorten = o->d.clip_norm / length;
+    rate = ds_optimizer_rate(o);
+    o->fade1 = 1 - pow(o->d.beta1, (double)o->count + 1);
+    o->fade2 = 1 - pow(o->d.beta2, (double)o->count + 1);
+    for (store = 0; store < 2; store++) {
+        for (i = 0; i < n; i++) {
+            const double old = logs[i] ? log((double)x[i]) : (double)x[i];
+            const double g = dsi_times(shorten, dsi_clipped(o, x, grad, i, logs[i]));
+            double mi = (double)m[i], si = (double)s[i];
+            const double change = dsi_times(rate, dsi_rule_change(o, g, old, &mi, &si));
+            ds_real to = (ds_real)(logs[i] ? dsi_times((double)x[i], exp(-change)) : old - change);
+            if (!store && !(dsi_is_finite((ds_real)mi) && dsi_is_finite((ds_real)si) && dsi_is_finite(to)))
+                return dsi_optimizer_refuses(o, DSIM_ERROR_NON_FINITE, "the step", i);
+            if (!store) continue;
+            if (o->d.lower && to < lower[i]) to = lower[i];
+            if (o->d.upper && to > upper[i]) to = upper[i];
+            x[i] = to;
+            m[i] = (ds_real)mi;
+            s[i] = (ds_real)si;
+        }
+    }
+    o->count++;
+    memset(&o->error, 0, sizeof o->error);
+    return DSIM_OK;
+}
+
+DIFFSIM_API const ds_error *ds_optimizer_error(const ds_optimizer *optimizer)
+{
+    static const ds_error none = { DSIM_ERROR_ARGUMENT, 0,
+                                   "the optimizer is NULL: ds_optimizer_init refused memory or desc" };
+    return optimizer ? &optimizer->error : &none;
+}
+
+DIFFSIM_API uint64_t ds_optimizer_count(const ds_optimizer *optimizer)
+{
+    return optimizer ? optimizer->count : 0;
+}
+DIFFSIM_API double ds_optimizer_rate(const ds_optimizer *optimizer)
+{
+    if (!optimizer) return 0;
+    return optimizer->d.learning_rate * ds_schedule_factor(&optimizer->d.schedule, optimizer->count);
 }
 
 /* >>impl 16 checks -------------------------------------------------------------------------------- */

@@ -45,5 +45,10 @@ agree wall "$work/mass_spring" --wall --out "$work/out"
 check "02_throw hits" \
     awk '$1 == "result" && $2 == "miss" { found = $3 < 1e-6 } END { exit !found }' "$work/throw"
 check "02_throw certifies its gradient" grep -q "the gradient is right: 3 of 3" "$work/throw"
+"$work/fit_a_curve" --out "$work/out" >"$work/fit" 2>&1
+check "fit_a_curve: the truth is within 3 standard errors, the noise is as assumed" \
+    awk '$1 == "result" { got[$2] = $3 } END {
+        exit !(got["worst_in_standard_errors"] < 3 && got["chi_square_per_freedom"] < 1.4 &&
+               got["chi_square_per_freedom"] > 0.6 && got["amplitude"] > 0.7 && got["iterations"] < 20) }' "$work/fit"
 check "01_gradient has at most 25 lines" test "$(wc -l <../examples/01_gradient.c)" -le 25
 finish

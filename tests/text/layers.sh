@@ -11,10 +11,15 @@ calls()
     case $1 in
     1) echo 'size_t size; used += ds_size_mul(6, 7, &size) == DSIM_OK;' ;;
     2) echo 'used += ds_v3_dot(ds_v3_make(1, 2, 3), ds_v3_make(1, 2, 3)) > 0;' ;;
+    3) echo 'ds_real a[1] = { 4 }, x[1] = { 8 };
+             used += !ds_cholesky_factor(a, 1, NULL) && !ds_cholesky_solve(a, 1, x) && x[0] == 2;' ;;
+    4) echo 'ds_problem p = { 0 };
+             used += ds_minimise(&p, NULL, NULL, NULL) == DSIM_ERROR_ARGUMENT;' ;;
     5) echo 'used += dsi_mul(2, 3) > 0;' ;;
     6) echo 'ds_tape *t = ds_tape_create(NULL);
              used += ds_backward(ds_mul(ds_input(t, 2), ds_c(3))) == DSIM_OK;
              ds_tape_destroy(t);' ;;
+    15) echo 'used += ds_optimizer_bytes(3) > 0;' ;;
     16) echo 'ds_check_report report; ds_real at[1] = { 2 };
               used += ds_check_gradient(square, NULL, at, 1, NULL, &report) == DSIM_OK;' ;;
     esac
