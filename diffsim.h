@@ -1183,6 +1183,11 @@ DIFFSIM_API ds_result ds_hessian_vector(ds_var f, const ds_var *x, const ds_real
                                         ds_real *out);
 DIFFSIM_API ds_result ds_hessian(ds_var f, const ds_var *x, size_t n, ds_real *out);
 
+/* Why is df/dx zero, huge or NaN? Writes sentences into text (cut at `bytes`): the way from x to f along the
+   largest contributions, the factor of each operation, and which one stops the gradient or blows it up. Runs
+   ds_backward(f) unless it was the last; its error, if any, is returned and explained. */
+DIFFSIM_API ds_result ds_explain(ds_var f, ds_var x, char *text, size_t bytes);
+
 /* a constant: no node, on any recorder */
 typedef union dsi_bits { double number; uint64_t bits; } dsi_bits;
 DSI_INLINE ds_var ds_c(double number)
@@ -5957,6 +5962,138 @@ DIFFSIM_API ds_result (ds_hessian)(ds_var f, const ds_var *x, size_t n, ds_real 
             out[row * n + i] = tape->motion[tape->rec.n_values + dsi_slot(x[i])];
     }
     return result;
+}
+
+/* Explanations. */
+
+/* one operation between x and f: df/dx gains f_bar[out] * factor through it */
+typedef struct dsi_link {
+    size_t step, out; /* index in the steps; the slot of the result that matters most */
+    ds_real factor; /* d value[out] / d value[slot] */
+    ds_real gain; /* sum over its results of adjoint * factor */
+} dsi_link;
+
+/* how step k hands on a change of `slot`; 0 if it does not read it */
+static int dsi_link_of(ds_tape *tape, size_t k, size_t slot, dsi_link *link)
+{
+    const dsi_step step = tape->steps.all[k];
+    const dsi_node *const node = tape->rec.nodes + step.node;
+    const size_t width = dsi_extent_of(node).width;
+    dsi_steps *const steps = &tape->steps;
+    const size_t first = steps->first, n = steps->n;
+    ds_real *const tan = tape->motion;
+    ds_real largest = -1;
+    size_t i, read, at;
+    for (i = 0; (read = dsi_operand_slot(node, i)) != (size_t)-1 && read != slot; i++) {}
+    if (read != slot) return 0;
+    memset(link, 0, sizeof *link);
+    link->step = k;
+    link->out = step.result;
+    tan[slot] = 1;
+    steps->first = k; /* a forward sweep over this node alone */
+    steps->n = k + 1;
+    if (dsi_move(tape, tan, &at)) tan[step.result] = dsi_nan();
+    steps->first = first;
+    steps->n = n;
+    tan[slot] = 0;
+    for (i = 0; i < width; i++) {
+        const ds_real factor = tan[step.result + i], part = tape->adjoints[step.result + i] * factor;
+        const ds_real size = part != 0 ? (part < 0 ? -part : part) : factor != 0 ? (ds_real)1e-30 : 0;
+        link->gain += part;
+        if (size > largest) {
+            largest = size;
+            link->out = step.result + i;
+            link->factor = factor;
+        }
+        tan[step.result + i] = 0;
+    }
+    return 1;
+}
+
+/* the next operation on the way from a slot: of those that read it the one that gains most; 0: none does.
+   readers: how many do */
+static int dsi_next_link(ds_tape *tape, size_t after, size_t slot, size_t last, dsi_link *best, size_t *readers)
+{
+    ds_real largest = -1;
+    dsi_link link;
+    size_t k;
+    *readers = 0;
+    for (k = after; k < tape->steps.n && tape->steps.all[k].result <= last; k++) {
+        ds_real size;
+        if (!dsi_link_of(tape, k, slot, &link)) continue;
+        ++*readers;
+        size = link.gain < 0 ? -link.gain : link.gain;
+        if (size == 0 && link.factor != 0) size = (ds_real)1e-30; /* goes on, if to nothing */
+        if (!(size <= largest)) {
+            largest = size;
+            *best = link;
+        }
+    }
+    return *readers > 0;
+}
+
+static void dsi_put_link(const ds_tape *tape, dsi_text *t, const dsi_link *link)
+{
+    const dsi_step step = tape->steps.all[link->step];
+    dsi_describe(tape, t, step.node, step.result + dsi_extent_of(tape->rec.nodes + step.node).width);
+    dsi_put(t, ": factor ");
+    dsi_put_real(t, (double)link->factor);
+    dsi_put(t, "\n");
+}
+
+/* the way from x to f and its end */
+static void dsi_put_way(ds_tape *tape, dsi_text *t, size_t x, size_t f)
+{
+    size_t slot = x, after = tape->steps.first, readers;
+    dsi_link link, largest;
+    largest.factor = 0;
+    for (;;) {
+        if (slot == f) {
+            if (largest.factor != 0) {
+                dsi_put(t, "largest factor: ");
+                dsi_put_link(tape, t, &largest);
+            }
+            return;
+        }
+        if (!dsi_next_link(tape, after, slot, f, &link, &readers)) {
+            dsi_put(t, slot == x ? "nothing that leads to f reads it: f does not depend on it\n"
+                                 : "nothing that leads to f reads this result: f does not depend on it\n");
+            return;
+        }
+        dsi_put_link(tape, t, &link);
+        if (link.factor == 0) {
+            dsi_put(t, "here the gradient ends: the derivative of this operation is 0 at these operands");
+            dsi_put(t, readers > 1 ? ", and so it is at all others that read the number\n" : "\n");
+            return;
+        }
+        if (!((link.factor < 0 ? -link.factor : link.factor) <=
+              (largest.factor < 0 ? -largest.factor : largest.factor)))
+            largest = link;
+        slot = link.out;
+        after = link.step + 1;
+    }
+}
+
+DIFFSIM_API ds_result (ds_explain)(ds_var f, ds_var x, char *text, size_t bytes)
+{
+    ds_tape *tape = NULL;
+    dsi_text t;
+    ds_real g;
+    ds_result result;
+    if (!text || !bytes) return DSIM_ERROR_ARGUMENT;
+    t = dsi_text_into(text, bytes);
+    result = dsi_prepare_second(f, &x, NULL, 1, &g, "explain", &tape);
+    if (!result) result = dsi_motion(tape, 1, "explain");
+    if (result) {
+        dsi_put(&t, tape && tape->error.code ? tape->error.text : ds_result_text(result));
+        return result;
+    }
+    g = tape->adjoints[dsi_slot(x)];
+    dsi_put(&t, "df/dx is ");
+    dsi_put_real(&t, (double)g);
+    dsi_put(&t, g == 0 ? ". The way of a change of x:\n" : ". The way that gains most from x to f:\n");
+    dsi_put_way(tape, &t, dsi_slot(x), dsi_slot(f));
+    return DSIM_OK;
 }
 
 /* Replay. */
