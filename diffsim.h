@@ -111,7 +111,7 @@
    CONTENTS (search for >>api n, >>inline n, >>impl n)
 
      1 base     results, memory, jobs, numbers as text, random numbers, hash, what the build does to floats
-     2 maths    ds_v3, ds_m3, ds_q4 by value
+     2 maths    ds_v3, ds_m3, ds_q4 by value; singular values, polar rotation, eigenvectors
      5 ops      THE table of operations: value, derivative, test interval
      6 tape     ds_tape, ds_var, ds_var3, ds_vars: record, reverse, marks
     16 checks   ds_check_gradient: a certificate for any gradient
@@ -522,6 +522,24 @@ DSI_INLINE ds_m3 ds_q4_to_m3(ds_q4 q)
                                            ds_q4_rotate(q, ds_v3_make(0, 1, 0)),
                                            ds_q4_rotate(q, ds_v3_make(0, 0, 1))));
 }
+
+/* Singular values and their kin: three rotations of the axes and three numbers. Results are right to a few
+   units of rounding of the largest entry for every finite matrix of any scale: singular, inverted, equal
+   values, zero (whose rotations are the identity). At most a fixed number of steps, + - * / sqrt only.
+   A NaN or infinity anywhere makes every result NaN; a value beyond the range of ds_real is infinite.
+
+   ds_m3_svd: a = u diag(s) v', det u = det v = 1, |s.x| >= |s.y| >= |s.z|. s.x and s.y are not negative;
+   s.z has the sign of det a, so that u and v stay rotations and s moves smoothly through an inversion.
+   a  [3x3]   u, v  [3x3] rotations   s  [3] signed singular values
+   ds_m3_polar: a = r p, r the rotation nearest to a, inverted or not, p symmetric (its eigenvalues are s).
+   a  [3x3]   r  [3x3] a rotation     p  [3x3] symmetric to the bit
+   ds_m3_symmetric_eigen: a = v diag(w) v', w.x >= w.y >= w.z. Reads the diagonal of a and what is above.
+   a  [3x3]   w  [3] eigenvalues      v  [3x3] a rotation: column i belongs to the i-th value
+   Where values are equal their vectors are one choice of many, and have no derivative.
+   From: Irving, Teran, Fedkiw 2004 (the sign convention); method at >>impl 2. */
+DIFFSIM_API void ds_m3_svd(ds_m3 a, ds_m3 *u, ds_v3 *s, ds_m3 *v);
+DIFFSIM_API void ds_m3_polar(ds_m3 a, ds_m3 *r, ds_m3 *p);
+DIFFSIM_API void ds_m3_symmetric_eigen(ds_m3 a, ds_v3 *w, ds_m3 *v);
 
 /* >>api 5 ops -------------------------------------------------------------------------------------
 
@@ -2209,7 +2227,212 @@ DIFFSIM_API ds_build ds_build_info(void)
 
 /* >>impl 2 maths ----------------------------------------------------------------------------------
 
-   All of it is inlined. */
+   Vectors, matrices and quaternions are inlined. What follows diagonalises a 3x3 matrix by plane rotations
+   from both sides (Kogbetliantz 1955; Forsythe and Henrici 1960): the 2x2 block of two axes is made
+   symmetric by a turn from the left and diagonal by one Jacobi turn, and so on around the three pairs of
+   axes. Products of rotations stay rotations whatever the rank, and nothing is squared, so that nothing
+   underflows. Convergence is quadratic: 3 to 6 sweeps as a rule. A symmetric matrix needs no turn to make
+   its blocks symmetric, gets the same turns from both sides to the bit, and so its eigenvectors. */
+
+enum { DSI_SWEEPS = 24 };
+
+typedef struct dsi_turn { ds_real c, s; } dsi_turn; /* the plane rotation [c -s; s c] */
+
+static ds_real dsi_m3_size(ds_real x) { return x < 0 ? -x : x; }
+static ds_real dsi_secant(ds_real tangent)
+{
+    return (ds_real)sqrt((double)(1 + dsi_product(tangent, tangent)));
+}
+
+/* by the angle in [-90, 90] degrees whose tangent is y / x; 0 / 0 does not turn */
+static dsi_turn dsi_turn_of(ds_real x, ds_real y)
+{
+    dsi_turn r;
+    if (dsi_m3_size(x) >= dsi_m3_size(y)) {
+        const ds_real tangent = x < 0 || x > 0 ? y / x : 0;
+        r.c = 1 / dsi_secant(tangent);
+        r.s = dsi_product(r.c, tangent);
+    } else {
+        const ds_real cotangent = x / y, sine = 1 / dsi_secant(cotangent);
+        r.s = cotangent < 0 ? -sine : sine;
+        r.c = dsi_product(r.s, cotangent);
+    }
+    return r;
+}
+
+/* by half that angle: tan = sin 2 / (1 + cos 2) */
+static dsi_turn dsi_half_turn_of(ds_real x, ds_real y)
+{
+    const dsi_turn twice = dsi_turn_of(x, y);
+    return dsi_turn_of(1 + twice.c, twice.s);
+}
+
+static dsi_turn dsi_turn_both(dsi_turn first, dsi_turn second)
+{
+    dsi_turn r;
+    r.c = dsi_product(first.c, second.c) - dsi_product(first.s, second.s);
+    r.s = dsi_product(first.s, second.c) + dsi_product(first.c, second.s);
+    return r;
+}
+
+/* p' = c p + s q and q' = c q - s p for the lines p and q of m: rows (across 3, along 1) or columns (1, 3) */
+static void dsi_m3_turn(ds_m3 *m, int p, int q, int across, int along, dsi_turn turn)
+{
+    ds_real *line_p = m->m + across * p, *line_q = m->m + across * q;
+    int k;
+    for (k = 0; k < 3; k++, line_p += along, line_q += along) {
+        const ds_real old_p = *line_p, old_q = *line_q;
+        *line_p = dsi_product(turn.c, old_p) + dsi_product(turn.s, old_q);
+        *line_q = dsi_product(turn.c, old_q) - dsi_product(turn.s, old_p);
+    }
+}
+
+/* the block of axes p and q becomes diagonal: a -> l' a r, u -> u l, v -> v r. Returns 0 if it was, within
+   an eighth of a unit of rounding of its smaller entry. */
+static int dsi_m3_pivot(ds_m3 *a, int p, int q, ds_m3 *u, ds_m3 *v)
+{
+    const ds_real unit = sizeof(ds_real) == 4 ? (ds_real)(FLT_EPSILON / 8) : (ds_real)(DBL_EPSILON / 8);
+    const ds_real pp = a->m[4 * p], pq = a->m[3 * p + q], qp = a->m[3 * q + p], qq = a->m[4 * q];
+    const ds_real least = dsi_m3_size(pp) < dsi_m3_size(qq) ? dsi_m3_size(pp) : dsi_m3_size(qq);
+    const dsi_turn even = dsi_turn_of(pp + qq, qp - pq); /* even' block is symmetric */
+    dsi_turn left, right;
+    if (dsi_m3_size(pq) <= unit * least && dsi_m3_size(qp) <= unit * least) return 0;
+    right = dsi_half_turn_of((dsi_product(even.c, pp) + dsi_product(even.s, qp)) -
+                                 (dsi_product(even.c, qq) - dsi_product(even.s, pq)),
+                             (dsi_product(even.c, pq) + dsi_product(even.s, qq)) +
+                                 (dsi_product(even.c, qp) - dsi_product(even.s, pp)));
+    left = dsi_turn_both(even, right);
+    dsi_m3_turn(a, p, q, 3, 1, left);
+    dsi_m3_turn(a, p, q, 1, 3, right);
+    dsi_m3_turn(u, p, q, 1, 3, left);
+    dsi_m3_turn(v, p, q, 1, 3, right);
+    a->m[3 * p + q] = a->m[3 * q + p] = 0;
+    return 1;
+}
+
+/* the power of two that brings the largest entry into [1/2, 1): a is that times what is left in a */
+static int dsi_m3_take_scale(ds_m3 *a)
+{
+    ds_real most = 0, half;
+    int k, exponent;
+    for (k = 0; k < 9; k++) most = dsi_m3_size(a->m[k]) > most ? dsi_m3_size(a->m[k]) : most;
+    (void)frexp((double)most, &exponent);
+    half = (ds_real)ldexp(1, -(exponent / 2)); /* in two steps: the whole power may be out of range */
+    *a = ds_m3_scale(ds_m3_scale(*a, half), (ds_real)ldexp(1, exponent / 2 - exponent));
+    return exponent;
+}
+
+/* the power of two back on: one rounding, at the last product, where a result is denormal */
+static ds_m3 dsi_m3_give_scale(ds_m3 a, int exponent)
+{
+    const ds_real half = (ds_real)ldexp(1, exponent / 2), rest = (ds_real)ldexp(1, exponent - exponent / 2);
+    return ds_m3_scale(ds_m3_scale(a, half), rest);
+}
+
+static ds_m3 dsi_m3_nan(void)
+{
+    const ds_v3 row = ds_v3_make(dsi_nan(), dsi_nan(), dsi_nan());
+    return ds_m3_from_rows(row, row, row);
+}
+
+/* a = 2^exponent u diag(d) v', d in any order with any signs; returns the exponent */
+static int dsi_m3_diagonalise(ds_m3 a, ds_m3 *u, ds_real d[3], ds_m3 *v)
+{
+    const int finite = dsi_all_finite(a.m, 9), exponent = finite ? dsi_m3_take_scale(&a) : 0;
+    int sweep, turned = finite;
+    *u = *v = finite ? ds_m3_identity() : dsi_m3_nan();
+    for (sweep = 0; sweep < DSI_SWEEPS && turned; sweep++) {
+        turned = dsi_m3_pivot(&a, 0, 1, u, v);
+        turned |= dsi_m3_pivot(&a, 0, 2, u, v);
+        turned |= dsi_m3_pivot(&a, 1, 2, u, v);
+    }
+    d[0] = finite ? a.m[0] : dsi_nan();
+    d[1] = finite ? a.m[4] : dsi_nan();
+    d[2] = finite ? a.m[8] : dsi_nan();
+    return exponent;
+}
+
+/* d[p] and d[q] change places by a quarter turn of u and v */
+static void dsi_m3_swap(ds_m3 *u, ds_real d[3], ds_m3 *v, int p, int q)
+{
+    const ds_real kept = d[p];
+    dsi_turn quarter;
+    quarter.c = 0, quarter.s = 1;
+    d[p] = d[q];
+    d[q] = kept;
+    dsi_m3_turn(u, p, q, 1, 3, quarter);
+    dsi_m3_turn(v, p, q, 1, 3, quarter);
+}
+
+/* column j and the last change sign: u remains a rotation, d[j] d[2] as it was. 0 - d never gives -0. */
+static void dsi_m3_flip(ds_m3 *u, ds_real d[3], int j)
+{
+    int i;
+    for (i = 0; i < 3; i++) {
+        u->m[3 * i + j] = 0 - u->m[3 * i + j];
+        u->m[3 * i + 2] = 0 - u->m[3 * i + 2];
+    }
+    d[j] = 0 - d[j];
+    d[2] = 0 - d[2];
+}
+
+/* the same with magnitudes falling and only the last sign free */
+static int dsi_m3_signed_svd(ds_m3 a, ds_m3 *u, ds_real d[3], ds_m3 *v)
+{
+    const int exponent = dsi_m3_diagonalise(a, u, d, v);
+    if (dsi_m3_size(d[0]) < dsi_m3_size(d[1])) dsi_m3_swap(u, d, v, 0, 1);
+    if (dsi_m3_size(d[1]) < dsi_m3_size(d[2])) dsi_m3_swap(u, d, v, 1, 2);
+    if (dsi_m3_size(d[0]) < dsi_m3_size(d[1])) dsi_m3_swap(u, d, v, 0, 1);
+    if (d[0] < 0) dsi_m3_flip(u, d, 0);
+    if (d[1] < 0) dsi_m3_flip(u, d, 1);
+    return exponent;
+}
+
+/* the numbers of a diagonal */
+static ds_v3 dsi_m3_scaled_diagonal(const ds_real d[3], int exponent)
+{
+    const ds_m3 s = dsi_m3_give_scale(ds_m3_diagonal(d[0], d[1], d[2]), exponent);
+    return ds_v3_make(s.m[0], s.m[4], s.m[8]);
+}
+
+DIFFSIM_API void ds_m3_svd(ds_m3 a, ds_m3 *u, ds_v3 *s, ds_m3 *v)
+{
+    ds_real d[3];
+    int exponent;
+    DIFFSIM_ASSERT(u && s && v);
+    if (!u || !s || !v) return;
+    exponent = dsi_m3_signed_svd(a, u, d, v);
+    *s = dsi_m3_scaled_diagonal(d, exponent);
+}
+
+DIFFSIM_API void ds_m3_polar(ds_m3 a, ds_m3 *r, ds_m3 *p)
+{
+    ds_m3 u, v;
+    ds_real d[3];
+    int exponent;
+    DIFFSIM_ASSERT(r && p);
+    if (!r || !p) return;
+    exponent = dsi_m3_signed_svd(a, &u, d, &v);
+    *r = ds_m3_mul(u, ds_m3_transpose(v));
+    *p = ds_m3_mul(ds_m3_mul(v, ds_m3_diagonal(d[0], d[1], d[2])), ds_m3_transpose(v));
+    *p = dsi_m3_give_scale(*p, exponent);
+    p->m[3] = p->m[1], p->m[6] = p->m[2], p->m[7] = p->m[5];
+}
+
+DIFFSIM_API void ds_m3_symmetric_eigen(ds_m3 a, ds_v3 *w, ds_m3 *v)
+{
+    ds_m3 same; /* u is v, turn by turn */
+    ds_real d[3];
+    int exponent;
+    DIFFSIM_ASSERT(w && v);
+    if (!w || !v) return;
+    a.m[3] = a.m[1], a.m[6] = a.m[2], a.m[7] = a.m[5];
+    exponent = dsi_m3_diagonalise(a, &same, d, v);
+    if (d[0] < d[1]) dsi_m3_swap(&same, d, v, 0, 1);
+    if (d[1] < d[2]) dsi_m3_swap(&same, d, v, 1, 2);
+    if (d[0] < d[1]) dsi_m3_swap(&same, d, v, 0, 1);
+    *w = dsi_m3_scaled_diagonal(d, exponent);
+}
 
 /* >>impl 5 ops ------------------------------------------------------------------------------------ */
 

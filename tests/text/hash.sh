@@ -4,8 +4,8 @@
 
 . text/tap.sh
 
-double='values cdb5e931407ab4bb gradients a5122d558ace3b1b f 1643.32306'
-float='values e406207ba688461e gradients f58fdb1b9d6fb34f f 1643.32153'
+double='values cdb5e931407ab4bb gradients a5122d558ace3b1b matrices ca0e7524bd4f46be f 1643.32306'
+float='values e406207ba688461e gradients f58fdb1b9d6fb34f matrices ffb32f3ed0ec43fa f 1643.32153'
 
 include=-I$(dirname "$header")
 cp text/same.c "$work/same.c"
