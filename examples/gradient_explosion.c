@@ -1,8 +1,9 @@
 /* How a gradient grows, or fades, with the number of steps it goes back through.
 
    A car with constant throttle and linear drag, 10 000 steps of a millisecond (figure 9 of the DiffTaichi
-   paper, Hu et al., ICLR 2020): v' = s v + dt a, x' = x + dt v', s = exp(-beta dt). How does the way x_n depend
-   on the throttle a, and how the speed v_n on the first speed? Both have closed forms, and the tape agrees:
+   paper, Hu et al., ICLR 2020): v' = s v + dt a, x' = x + dt v', s = exp(-beta dt). How does the way x_n
+   depend on the throttle a, and how the speed v_n on the first speed? Both have closed forms, and the tape
+   agrees:
 
        dx_n/da  = dt^2 [n / (1 - s) - s (1 - s^n) / (1 - s)^2]     without drag dt^2 n (n + 1) / 2
        dv_n/dv0 = s^n                                              exponential, growing or fading
@@ -28,7 +29,6 @@ static const struct { double beta; const char *legend, *name; } CAR[CARS] = {
 /* what each car's plots show: gradients after EVERY, 2 EVERY, ... steps */
 typedef struct history { ds_real by_throttle[SHOWN], by_speed[SHOWN]; } history;
 
-/* ln s = -beta dt */
 static double exact_by_throttle(double beta, double n)
 {
     double s = exp(-beta * DT), less = -expm1(-beta * DT); /* 1 - s */

@@ -135,7 +135,7 @@ int main(int argc, char **argv)
     show_plot_save(&p, &s, "descent");
 
     print_table(t);
-    printf("descent: the naive gradient goes to a start at %.3f m, the right one to %.3f m (exact: 0.612 m)\n",
+    printf("descent: the naive gradient goes to a start at %.3f m, the right one to %.3f m (exact 0.612 m)\n",
            naive_start, start);
     for (int i = 0; i < STEP_SIZES; i++) show_flights(&s, t, STEPS[i]);
     show_result(&s, "start_naive", naive_start);

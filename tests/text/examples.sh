@@ -45,6 +45,10 @@ for name in gradient_explosion time_of_impact; do
     agree gradient_studies $name "$work/$name" --quick --out "$work/out"
 done
 
+# with the implementation in its own file, where realloc and free are its own
+check "no_malloc builds alone" $any_cc ../examples/no_malloc.c -o "$work/no_malloc" -lm
+agree gradient_studies no_malloc "$work/no_malloc"
+
 "$work/02_throw" --out "$work/out" >"$work/throw" 2>&1
 check "02_throw hits" \
     awk '$1 == "result" && $2 == "miss" { found = $3 < 1e-6 } END { exit !found }' "$work/throw"
