@@ -119,7 +119,7 @@
    KNOBS (define before including)
 
      DIFFSIM_IMPLEMENTATION   the code, in one source file
-     DIFFSIM_REAL             double (default) or float, the same in all files
+     DIFFSIM_REAL             double (default) or float, the same in all files, or they do not link
      DIFFSIM_STATIC           all functions static: private to the file, may stand in several
      DIFFSIM_API              replaces `extern` before every function (a DLL's export or import)
      DIFFSIM_NO_INLINE        recording functions are called, not inlined: faster to compile, slower to run
@@ -168,6 +168,24 @@
 #define DIFFSIM_REAL double
 #endif
 typedef DIFFSIM_REAL ds_real;
+
+/* Objects of a float and of a double build must not meet, or they would misread each other's numbers: what
+   every program calls to hand numbers over has another name in float, so that the linker refuses. */
+#define DSI_REAL_IS_float 1
+#define DSI_REAL_IS_double 0
+#define DSI_IS_FLOAT_2(dsi_type) DSI_REAL_IS_##dsi_type
+#define DSI_IS_FLOAT(dsi_type) DSI_IS_FLOAT_2(dsi_type)
+#if DSI_IS_FLOAT(DIFFSIM_REAL)
+#define ds_hash_reals ds_hash_reals_float
+#define ds_rng_uniform ds_rng_uniform_float
+#define ds_rng_normal ds_rng_normal_float
+#define ds_m3_svd ds_m3_svd_float
+#define ds_m3_polar ds_m3_polar_float
+#define ds_m3_symmetric_eigen ds_m3_symmetric_eigen_float
+#define ds_tape_create ds_tape_create_float
+#define ds_tape_init ds_tape_init_float
+#define ds_check_gradient ds_check_gradient_float
+#endif
 
 /* the difference between C and C++, and between compilers, ends with this block */
 #if defined(__GNUC__) || defined(__clang__)
@@ -367,8 +385,8 @@ typedef struct ds_build {
     size_t real_bytes; /* 4 or 8 */
     int contraction; /* a * b + c of this translation unit is rounded once: the compiler fuses */
     int own_contraction; /* the library's own products are fused in spite of its fences */
-    int fast_math; /* NaN or signed zero is optimised away */
-    int x87; /* intermediate results carry extra precision */
+    int fast_math; /* NaN is optimised away, or sums are reordered */
+    int x87; /* intermediate results carry extra precision, in x87 registers as a rule */
     int flush_to_zero; /* denormal numbers become zero */
     int rounding; /* the rounding mode is not to nearest */
     int same_bits;
@@ -2194,8 +2212,10 @@ DIFFSIM_API ds_build ds_build_info(void)
     const int is_float = sizeof(ds_real) == 4;
     const ds_real e = (ds_real)(is_float ? 1.0 / 8192 : 1.0 / 134217728); /* 2^-13, 2^-27 */
     volatile ds_real up = 1 + e, down = 1 - e, unit = 1,
-                     least = is_float ? (ds_real)FLT_MIN : (ds_real)DBL_MIN;
+                     least = is_float ? (ds_real)FLT_MIN : (ds_real)DBL_MIN,
+                     most = is_float ? (ds_real)FLT_MAX : (ds_real)DBL_MAX, back_to_most;
     volatile ds_real not_a_number = dsi_nan();
+    const ds_real whole = unit, part = least; /* reordered, whole + part - whole is part */
     volatile double one = 1, three = 3, huge = DBL_MAX, third, back;
     dsi_text t;
     ds_build r;
@@ -2204,11 +2224,13 @@ DIFFSIM_API ds_build ds_build_info(void)
     r.real_bytes = sizeof(ds_real);
     r.contraction = up * down - unit < 0; /* each reads its own operands, lest the product is shared */
     r.own_contraction = dsi_product(up, down) - unit < 0;
-    r.fast_math = not_a_number == not_a_number;
+    r.fast_math = not_a_number == not_a_number || (whole + part) - whole > 0;
 #if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)
     r.fast_math = 1;
 #endif
-    r.x87 = dsi_double_is_finite(huge * 2 / 2) && !r.fast_math; /* a register of more range */
+    back_to_most = most * 2 / 2;
+    r.x87 = dsi_double_is_finite(huge * 2 / 2) || dsi_is_finite(back_to_most); /* registers of more range */
+    r.x87 = r.x87 && !r.fast_math;
     r.flush_to_zero = !(least / 2 > 0);
     third = one / three;
     back = third * three; /* exactly one only when rounding to nearest */
@@ -2217,9 +2239,9 @@ DIFFSIM_API ds_build ds_build_info(void)
     t = dsi_text_into(r.text, sizeof r.text);
     dsi_put(&t, r.same_bits ? "strict IEEE arithmetic: the bits of any other strict build of this precision"
                             : "other bits than a strict build:");
-    if (r.own_contraction) dsi_put(&t, " products are fused in spite of the fences;");
+    if (r.own_contraction && !r.x87) dsi_put(&t, " products are fused in spite of the fences;");
     if (r.fast_math) dsi_put(&t, " built with fast-math, drop it;");
-    if (r.x87) dsi_put(&t, " x87 registers, use -msse2 -mfpmath=sse;");
+    if (r.x87) dsi_put(&t, " extra precision in between, use -msse2 -mfpmath=sse -fexcess-precision=fast;");
     if (r.flush_to_zero) dsi_put(&t, " denormals are flushed, often by a linked fast-math object;");
     if (r.rounding) dsi_put(&t, " the rounding mode is not to nearest;");
     return r;
@@ -2293,10 +2315,10 @@ static int dsi_m3_pivot(ds_m3 *a, int p, int q, ds_m3 *u, ds_m3 *v)
 {
     const ds_real unit = sizeof(ds_real) == 4 ? (ds_real)(FLT_EPSILON / 8) : (ds_real)(DBL_EPSILON / 8);
     const ds_real pp = a->m[4 * p], pq = a->m[3 * p + q], qp = a->m[3 * q + p], qq = a->m[4 * q];
-    const ds_real least = dsi_m3_size(pp) < dsi_m3_size(qq) ? dsi_m3_size(pp) : dsi_m3_size(qq);
+    const ds_real negligible = unit * (dsi_m3_size(pp) < dsi_m3_size(qq) ? dsi_m3_size(pp) : dsi_m3_size(qq));
     const dsi_turn even = dsi_turn_of(pp + qq, qp - pq); /* even' block is symmetric */
     dsi_turn left, right;
-    if (dsi_m3_size(pq) <= unit * least && dsi_m3_size(qp) <= unit * least) return 0;
+    if (dsi_m3_size(pq) <= negligible && dsi_m3_size(qp) <= negligible) return 0;
     right = dsi_half_turn_of((dsi_product(even.c, pp) + dsi_product(even.s, qp)) -
                                  (dsi_product(even.c, qq) - dsi_product(even.s, pq)),
                              (dsi_product(even.c, pq) + dsi_product(even.s, qq)) +
