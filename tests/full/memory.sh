@@ -1,7 +1,7 @@
 #!/bin/sh
-# Nothing is read before it is written (clang's memory sanitizer, valgrind), nothing leaks (valgrind), and tapes
-# of two threads have nothing in common (thread sanitizers of gcc and clang). Each tool has to find a planted
-# fault, too.
+# Nothing is read before it is written (clang's memory sanitizer, valgrind), nothing leaks (valgrind), and
+# tapes of two threads have nothing in common (thread sanitizers of gcc and clang). Each tool has to find a
+# planted fault, too.
 
 . text/tap.sh
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Everywhere: the header compiles without a warning in every configuration of the first part; text/same.c has
-# one hash (values, gradients, matrices) over all compilers, levels, languages and machines of the second; what
-# a build cannot promise, ds_build_info() says in the third; and a comma in the locale changes no number.
+# one hash (values, gradients, matrices) over all compilers, levels, languages and machines of the second;
+# what a build cannot promise, ds_build_info() says in the third; and a comma in the locale changes no number.
 
 . text/tap.sh
 

@@ -11,8 +11,8 @@ include=-I$(dirname "$header")
 cp text/same.c "$work/same.c"
 cp text/same.c "$work/same.cc"
 
-# machines beside this one, if they are there: a cross compiler and a way to run what it makes (the others, with
-# Windows and wasm, are in full/portability.sh)
+# machines beside this one, if they are there: a cross compiler and a way to run what it makes (the others,
+# with Windows and wasm, are in full/portability.sh)
 others='arm-linux-gnueabihf-gcc=qemu-arm-static riscv64-linux-gnu-gcc=qemu-riscv64-static
         powerpc64le-linux-gnu-gcc=qemu-ppc64le-static'
 
