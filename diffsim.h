@@ -111,18 +111,18 @@
    CONTENTS (search for >>api n, >>inline n, >>impl n)
 
      1 base     results, memory, jobs, numbers as text, random numbers, hash, what the build does to floats
-     2 maths    ds_v3, ds_m3, ds_q4 by value
+     2 maths    ds_v3, ds_m3, ds_q4 by value; singular values, polar rotation, eigenvectors
      3 linear algebra  ds_ldlt, ds_cholesky, ds_lu, ds_qr, ds_symmetric_eigen: dense matrices
      4 minimise  ds_minimise: line searches, L-BFGS, Newton, least squares, bounds
      5 ops      THE table of operations: value, derivative, test interval
-     6 tape     ds_tape, ds_var, ds_var3, ds_vars: record, reverse, marks
+     6 tape     ds_tape, ds_var, ds_var3, ds_vars: record, reverse, Hessians, replay, custom nodes, ds_explain
     15 learning  ds_optimizer: Adam and its kin, clipping, schedules, bounds
     16 checks   ds_check_gradient: a certificate for any gradient
 
    KNOBS (define before including)
 
      DIFFSIM_IMPLEMENTATION   the code, in one source file
-     DIFFSIM_REAL             double (default) or float, the same in all files
+     DIFFSIM_REAL             double (default) or float, the same in all files, or they do not link
      DIFFSIM_STATIC           all functions static: private to the file, may stand in several
      DIFFSIM_API              replaces `extern` before every function (a DLL's export or import)
      DIFFSIM_NO_INLINE        recording functions are called, not inlined: faster to compile, slower to run
@@ -171,6 +171,39 @@
 #define DIFFSIM_REAL double
 #endif
 typedef DIFFSIM_REAL ds_real;
+
+/* Objects of a float and of a double build must not meet, or they would misread each other's numbers: what
+   every program calls to hand numbers over has another name in float, so that the linker refuses. */
+#define DSI_REAL_IS_float 1
+#define DSI_REAL_IS_double 0
+#define DSI_IS_FLOAT_2(dsi_type) DSI_REAL_IS_##dsi_type
+#define DSI_IS_FLOAT(dsi_type) DSI_IS_FLOAT_2(dsi_type)
+#if DSI_IS_FLOAT(DIFFSIM_REAL)
+#define ds_hash_reals ds_hash_reals_float
+#define ds_rng_uniform ds_rng_uniform_float
+#define ds_rng_normal ds_rng_normal_float
+#define ds_m3_svd ds_m3_svd_float
+#define ds_m3_polar ds_m3_polar_float
+#define ds_m3_symmetric_eigen ds_m3_symmetric_eigen_float
+#define ds_ldlt_factor ds_ldlt_factor_float
+#define ds_ldlt_solve ds_ldlt_solve_float
+#define ds_cholesky_factor ds_cholesky_factor_float
+#define ds_cholesky_solve ds_cholesky_solve_float
+#define ds_lu_factor ds_lu_factor_float
+#define ds_lu_solve ds_lu_solve_float
+#define ds_lu_solve_transposed ds_lu_solve_transposed_float
+#define ds_qr_factor ds_qr_factor_float
+#define ds_qr_solve ds_qr_solve_float
+#define ds_qr_covariance ds_qr_covariance_float
+#define ds_symmetric_eigen ds_symmetric_eigen_float
+#define ds_minimise ds_minimise_float
+#define ds_covariance ds_covariance_float
+#define ds_optimizer_init ds_optimizer_init_float
+#define ds_optimizer_step ds_optimizer_step_float
+#define ds_tape_create ds_tape_create_float
+#define ds_tape_init ds_tape_init_float
+#define ds_check_gradient ds_check_gradient_float
+#endif
 
 /* the difference between C and C++, and between compilers, ends with this block */
 #if defined(__GNUC__) || defined(__clang__)
@@ -374,8 +407,8 @@ typedef struct ds_build {
     size_t real_bytes; /* 4 or 8 */
     int contraction; /* a * b + c of this translation unit is rounded once: the compiler fuses */
     int own_contraction; /* the library's own products are fused in spite of its fences */
-    int fast_math; /* NaN or signed zero is optimised away */
-    int x87; /* intermediate results carry extra precision */
+    int fast_math; /* NaN is optimised away, or sums are reordered */
+    int x87; /* intermediate results carry extra precision, in x87 registers as a rule */
     int flush_to_zero; /* denormal numbers become zero */
     int rounding; /* the rounding mode is not to nearest */
     int same_bits;
@@ -529,6 +562,24 @@ DSI_INLINE ds_m3 ds_q4_to_m3(ds_q4 q)
                                            ds_q4_rotate(q, ds_v3_make(0, 1, 0)),
                                            ds_q4_rotate(q, ds_v3_make(0, 0, 1))));
 }
+
+/* Singular values and their kin: three rotations of the axes and three numbers. Results are right to a few
+   units of rounding of the largest entry for every finite matrix of any scale: singular, inverted, equal
+   values, zero (whose rotations are the identity). At most a fixed number of steps, + - * / sqrt only.
+   A NaN or infinity anywhere makes every result NaN; a value beyond the range of ds_real is infinite.
+
+   ds_m3_svd: a = u diag(s) v', det u = det v = 1, |s.x| >= |s.y| >= |s.z|. s.x and s.y are not negative;
+   s.z has the sign of det a, so that u and v stay rotations and s moves smoothly through an inversion.
+   a  [3x3]   u, v  [3x3] rotations   s  [3] signed singular values
+   ds_m3_polar: a = r p, r the rotation nearest to a, inverted or not, p symmetric (its eigenvalues are s).
+   a  [3x3]   r  [3x3] a rotation     p  [3x3] symmetric to the bit
+   ds_m3_symmetric_eigen: a = v diag(w) v', w.x >= w.y >= w.z. Reads the diagonal of a and what is above.
+   a  [3x3]   w  [3] eigenvalues      v  [3x3] a rotation: column i belongs to the i-th value
+   Where values are equal their vectors are one choice of many, and have no derivative.
+   From: Irving, Teran, Fedkiw 2004 (the sign convention); method at >>impl 2. */
+DIFFSIM_API void ds_m3_svd(ds_m3 a, ds_m3 *u, ds_v3 *s, ds_m3 *v);
+DIFFSIM_API void ds_m3_polar(ds_m3 a, ds_m3 *r, ds_m3 *p);
+DIFFSIM_API void ds_m3_symmetric_eigen(ds_m3 a, ds_v3 *w, ds_m3 *v);
 
 /* >>api 3 linear algebra --------------------------------------------------------------------------
 
@@ -2447,8 +2498,10 @@ DIFFSIM_API ds_build ds_build_info(void)
     const int is_float = sizeof(ds_real) == 4;
     const ds_real e = (ds_real)(is_float ? 1.0 / 8192 : 1.0 / 134217728); /* 2^-13, 2^-27 */
     volatile ds_real up = 1 + e, down = 1 - e, unit = 1,
-                     least = is_float ? (ds_real)FLT_MIN : (ds_real)DBL_MIN;
+                     least = is_float ? (ds_real)FLT_MIN : (ds_real)DBL_MIN,
+                     most = is_float ? (ds_real)FLT_MAX : (ds_real)DBL_MAX, back_to_most;
     volatile ds_real not_a_number = dsi_nan();
+    const ds_real whole = unit, part = least; /* reordered, whole + part - whole is part */
     volatile double one = 1, three = 3, huge = DBL_MAX, third, back;
     dsi_text t;
     ds_build r;
@@ -2457,11 +2510,13 @@ DIFFSIM_API ds_build ds_build_info(void)
     r.real_bytes = sizeof(ds_real);
     r.contraction = up * down - unit < 0; /* each reads its own operands, lest the product is shared */
     r.own_contraction = dsi_product(up, down) - unit < 0;
-    r.fast_math = not_a_number == not_a_number;
+    r.fast_math = not_a_number == not_a_number || (whole + part) - whole > 0;
 #if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)
     r.fast_math = 1;
 #endif
-    r.x87 = dsi_double_is_finite(huge * 2 / 2) && !r.fast_math; /* a register of more range */
+    back_to_most = most * 2 / 2;
+    r.x87 = dsi_double_is_finite(huge * 2 / 2) || dsi_is_finite(back_to_most); /* registers of more range */
+    r.x87 = r.x87 && !r.fast_math;
     r.flush_to_zero = !(least / 2 > 0);
     third = one / three;
     back = third * three; /* exactly one only when rounding to nearest */
@@ -2470,9 +2525,9 @@ DIFFSIM_API ds_build ds_build_info(void)
     t = dsi_text_into(r.text, sizeof r.text);
     dsi_put(&t, r.same_bits ? "strict IEEE arithmetic: the bits of any other strict build of this precision"
                             : "other bits than a strict build:");
-    if (r.own_contraction) dsi_put(&t, " products are fused in spite of the fences;");
+    if (r.own_contraction && !r.x87) dsi_put(&t, " products are fused in spite of the fences;");
     if (r.fast_math) dsi_put(&t, " built with fast-math, drop it;");
-    if (r.x87) dsi_put(&t, " x87 registers, use -msse2 -mfpmath=sse;");
+    if (r.x87) dsi_put(&t, " extra precision in between, use -msse2 -mfpmath=sse -fexcess-precision=fast;");
     if (r.flush_to_zero) dsi_put(&t, " denormals are flushed, often by a linked fast-math object;");
     if (r.rounding) dsi_put(&t, " the rounding mode is not to nearest;");
     return r;
@@ -2480,7 +2535,212 @@ DIFFSIM_API ds_build ds_build_info(void)
 
 /* >>impl 2 maths ----------------------------------------------------------------------------------
 
-   All of it is inlined. */
+   Vectors, matrices and quaternions are inlined. What follows diagonalises a 3x3 matrix by plane rotations
+   from both sides (Kogbetliantz 1955; Forsythe and Henrici 1960): the 2x2 block of two axes is made
+   symmetric by a turn from the left and diagonal by one Jacobi turn, and so on around the three pairs of
+   axes. Products of rotations stay rotations whatever the rank, and nothing is squared, so that nothing
+   underflows. Convergence is quadratic: 3 to 6 sweeps as a rule. A symmetric matrix needs no turn to make
+   its blocks symmetric, gets the same turns from both sides to the bit, and so its eigenvectors. */
+
+enum { DSI_SWEEPS = 24 };
+
+typedef struct dsi_turn { ds_real c, s; } dsi_turn; /* the plane rotation [c -s; s c] */
+
+static ds_real dsi_m3_size(ds_real x) { return x < 0 ? -x : x; }
+static ds_real dsi_secant(ds_real tangent)
+{
+    return (ds_real)sqrt((double)(1 + dsi_product(tangent, tangent)));
+}
+
+/* by the angle in [-90, 90] degrees whose tangent is y / x; 0 / 0 does not turn */
+static dsi_turn dsi_turn_of(ds_real x, ds_real y)
+{
+    dsi_turn r;
+    if (dsi_m3_size(x) >= dsi_m3_size(y)) {
+        const ds_real tangent = x < 0 || x > 0 ? y / x : 0;
+        r.c = 1 / dsi_secant(tangent);
+        r.s = dsi_product(r.c, tangent);
+    } else {
+        const ds_real cotangent = x / y, sine = 1 / dsi_secant(cotangent);
+        r.s = cotangent < 0 ? -sine : sine;
+        r.c = dsi_product(r.s, cotangent);
+    }
+    return r;
+}
+
+/* by half that angle: tan = sin 2 / (1 + cos 2) */
+static dsi_turn dsi_half_turn_of(ds_real x, ds_real y)
+{
+    const dsi_turn twice = dsi_turn_of(x, y);
+    return dsi_turn_of(1 + twice.c, twice.s);
+}
+
+static dsi_turn dsi_turn_both(dsi_turn first, dsi_turn second)
+{
+    dsi_turn r;
+    r.c = dsi_product(first.c, second.c) - dsi_product(first.s, second.s);
+    r.s = dsi_product(first.s, second.c) + dsi_product(first.c, second.s);
+    return r;
+}
+
+/* p' = c p + s q and q' = c q - s p for the lines p and q of m: rows (across 3, along 1) or columns (1, 3) */
+static void dsi_m3_turn(ds_m3 *m, int p, int q, int across, int along, dsi_turn turn)
+{
+    ds_real *line_p = m->m + across * p, *line_q = m->m + across * q;
+    int k;
+    for (k = 0; k < 3; k++, line_p += along, line_q += along) {
+        const ds_real old_p = *line_p, old_q = *line_q;
+        *line_p = dsi_product(turn.c, old_p) + dsi_product(turn.s, old_q);
+        *line_q = dsi_product(turn.c, old_q) - dsi_product(turn.s, old_p);
+    }
+}
+
+/* the block of axes p and q becomes diagonal: a -> l' a r, u -> u l, v -> v r. Returns 0 if it was, within
+   an eighth of a unit of rounding of its smaller entry. */
+static int dsi_m3_pivot(ds_m3 *a, int p, int q, ds_m3 *u, ds_m3 *v)
+{
+    const ds_real unit = sizeof(ds_real) == 4 ? (ds_real)(FLT_EPSILON / 8) : (ds_real)(DBL_EPSILON / 8);
+    const ds_real pp = a->m[4 * p], pq = a->m[3 * p + q], qp = a->m[3 * q + p], qq = a->m[4 * q];
+    const ds_real negligible = unit * (dsi_m3_size(pp) < dsi_m3_size(qq) ? dsi_m3_size(pp) : dsi_m3_size(qq));
+    const dsi_turn even = dsi_turn_of(pp + qq, qp - pq); /* even' block is symmetric */
+    dsi_turn left, right;
+    if (dsi_m3_size(pq) <= negligible && dsi_m3_size(qp) <= negligible) return 0;
+    right = dsi_half_turn_of((dsi_product(even.c, pp) + dsi_product(even.s, qp)) -
+                                 (dsi_product(even.c, qq) - dsi_product(even.s, pq)),
+                             (dsi_product(even.c, pq) + dsi_product(even.s, qq)) +
+                                 (dsi_product(even.c, qp) - dsi_product(even.s, pp)));
+    left = dsi_turn_both(even, right);
+    dsi_m3_turn(a, p, q, 3, 1, left);
+    dsi_m3_turn(a, p, q, 1, 3, right);
+    dsi_m3_turn(u, p, q, 1, 3, left);
+    dsi_m3_turn(v, p, q, 1, 3, right);
+    a->m[3 * p + q] = a->m[3 * q + p] = 0;
+    return 1;
+}
+
+/* the power of two that brings the largest entry into [1/2, 1): a is that times what is left in a */
+static int dsi_m3_take_scale(ds_m3 *a)
+{
+    ds_real most = 0, half;
+    int k, exponent;
+    for (k = 0; k < 9; k++) most = dsi_m3_size(a->m[k]) > most ? dsi_m3_size(a->m[k]) : most;
+    (void)frexp((double)most, &exponent);
+    half = (ds_real)ldexp(1, -(exponent / 2)); /* in two steps: the whole power may be out of range */
+    *a = ds_m3_scale(ds_m3_scale(*a, half), (ds_real)ldexp(1, exponent / 2 - exponent));
+    return exponent;
+}
+
+/* the power of two back on: one rounding, at the last product, where a result is denormal */
+static ds_m3 dsi_m3_give_scale(ds_m3 a, int exponent)
+{
+    const ds_real half = (ds_real)ldexp(1, exponent / 2), rest = (ds_real)ldexp(1, exponent - exponent / 2);
+    return ds_m3_scale(ds_m3_scale(a, half), rest);
+}
+
+static ds_m3 dsi_m3_nan(void)
+{
+    const ds_v3 row = ds_v3_make(dsi_nan(), dsi_nan(), dsi_nan());
+    return ds_m3_from_rows(row, row, row);
+}
+
+/* a = 2^exponent u diag(d) v', d in any order with any signs; returns the exponent */
+static int dsi_m3_diagonalise(ds_m3 a, ds_m3 *u, ds_real d[3], ds_m3 *v)
+{
+    const int finite = dsi_all_finite(a.m, 9), exponent = finite ? dsi_m3_take_scale(&a) : 0;
+    int sweep, turned = finite;
+    *u = *v = finite ? ds_m3_identity() : dsi_m3_nan();
+    for (sweep = 0; sweep < DSI_SWEEPS && turned; sweep++) {
+        turned = dsi_m3_pivot(&a, 0, 1, u, v);
+        turned |= dsi_m3_pivot(&a, 0, 2, u, v);
+        turned |= dsi_m3_pivot(&a, 1, 2, u, v);
+    }
+    d[0] = finite ? a.m[0] : dsi_nan();
+    d[1] = finite ? a.m[4] : dsi_nan();
+    d[2] = finite ? a.m[8] : dsi_nan();
+    return exponent;
+}
+
+/* d[p] and d[q] change places by a quarter turn of u and v */
+static void dsi_m3_swap(ds_m3 *u, ds_real d[3], ds_m3 *v, int p, int q)
+{
+    const ds_real kept = d[p];
+    dsi_turn quarter;
+    quarter.c = 0, quarter.s = 1;
+    d[p] = d[q];
+    d[q] = kept;
+    dsi_m3_turn(u, p, q, 1, 3, quarter);
+    dsi_m3_turn(v, p, q, 1, 3, quarter);
+}
+
+/* column j and the last change sign: u remains a rotation, d[j] d[2] as it was. 0 - d never gives -0. */
+static void dsi_m3_flip(ds_m3 *u, ds_real d[3], int j)
+{
+    int i;
+    for (i = 0; i < 3; i++) {
+        u->m[3 * i + j] = 0 - u->m[3 * i + j];
+        u->m[3 * i + 2] = 0 - u->m[3 * i + 2];
+    }
+    d[j] = 0 - d[j];
+    d[2] = 0 - d[2];
+}
+
+/* the same with magnitudes falling and only the last sign free */
+static int dsi_m3_signed_svd(ds_m3 a, ds_m3 *u, ds_real d[3], ds_m3 *v)
+{
+    const int exponent = dsi_m3_diagonalise(a, u, d, v);
+    if (dsi_m3_size(d[0]) < dsi_m3_size(d[1])) dsi_m3_swap(u, d, v, 0, 1);
+    if (dsi_m3_size(d[1]) < dsi_m3_size(d[2])) dsi_m3_swap(u, d, v, 1, 2);
+    if (dsi_m3_size(d[0]) < dsi_m3_size(d[1])) dsi_m3_swap(u, d, v, 0, 1);
+    if (d[0] < 0) dsi_m3_flip(u, d, 0);
+    if (d[1] < 0) dsi_m3_flip(u, d, 1);
+    return exponent;
+}
+
+/* the numbers of a diagonal */
+static ds_v3 dsi_m3_scaled_diagonal(const ds_real d[3], int exponent)
+{
+    const ds_m3 s = dsi_m3_give_scale(ds_m3_diagonal(d[0], d[1], d[2]), exponent);
+    return ds_v3_make(s.m[0], s.m[4], s.m[8]);
+}
+
+DIFFSIM_API void ds_m3_svd(ds_m3 a, ds_m3 *u, ds_v3 *s, ds_m3 *v)
+{
+    ds_real d[3];
+    int exponent;
+    DIFFSIM_ASSERT(u && s && v);
+    if (!u || !s || !v) return;
+    exponent = dsi_m3_signed_svd(a, u, d, v);
+    *s = dsi_m3_scaled_diagonal(d, exponent);
+}
+
+DIFFSIM_API void ds_m3_polar(ds_m3 a, ds_m3 *r, ds_m3 *p)
+{
+    ds_m3 u, v;
+    ds_real d[3];
+    int exponent;
+    DIFFSIM_ASSERT(r && p);
+    if (!r || !p) return;
+    exponent = dsi_m3_signed_svd(a, &u, d, &v);
+    *r = ds_m3_mul(u, ds_m3_transpose(v));
+    *p = ds_m3_mul(ds_m3_mul(v, ds_m3_diagonal(d[0], d[1], d[2])), ds_m3_transpose(v));
+    *p = dsi_m3_give_scale(*p, exponent);
+    p->m[3] = p->m[1], p->m[6] = p->m[2], p->m[7] = p->m[5];
+}
+
+DIFFSIM_API void ds_m3_symmetric_eigen(ds_m3 a, ds_v3 *w, ds_m3 *v)
+{
+    ds_m3 same; /* u is v, turn by turn */
+    ds_real d[3];
+    int exponent;
+    DIFFSIM_ASSERT(w && v);
+    if (!w || !v) return;
+    a.m[3] = a.m[1], a.m[6] = a.m[2], a.m[7] = a.m[5];
+    exponent = dsi_m3_diagonalise(a, &same, d, v);
+    if (d[0] < d[1]) dsi_m3_swap(&same, d, v, 0, 1);
+    if (d[1] < d[2]) dsi_m3_swap(&same, d, v, 1, 2);
+    if (d[0] < d[1]) dsi_m3_swap(&same, d, v, 0, 1);
+    *w = dsi_m3_scaled_diagonal(d, exponent);
+}
 
 /* >>impl 3 linear algebra -------------------------------------------------------------------------
 
@@ -6012,7 +6272,8 @@ static int dsi_link_of(ds_tape *tape, size_t k, size_t slot, dsi_link *link)
 
 /* the next operation on the way from a slot: of those that read it the one that gains most; 0: none does.
    readers: how many do */
-static int dsi_next_link(ds_tape *tape, size_t after, size_t slot, size_t last, dsi_link *best, size_t *readers)
+static int dsi_next_link(ds_tape *tape, size_t after, size_t slot, size_t last, dsi_link *best,
+                         size_t *readers)
 {
     ds_real largest = -1;
     dsi_link link;
@@ -6049,7 +6310,9 @@ static void dsi_put_way(ds_tape *tape, dsi_text *t, size_t x, size_t f)
     largest.factor = 0;
     for (;;) {
         if (slot == f) {
-            if (largest.factor != 0) {
+            if (tape->adjoints[x] == 0)
+                dsi_put(t, "this way is open, but what x gains through several ways cancels\n");
+            else if (largest.factor != 0) {
                 dsi_put(t, "largest factor: ");
                 dsi_put_link(tape, t, &largest);
             }

@@ -83,6 +83,7 @@ plant 'a call of something named min' 'hostile' \
     's/^DSI_INLINE ds_v3 ds_v3_neg/DSI_INLINE int dsi_call(int (*min)(int)) { return min(1); }\n&/'
 
 script=link
+plant 'float and double objects that link' 'do not link' '/^#define ds_tape_create ds_tape_create_float/d'
 plant 'no guard around the implementation' 'included five times' 's/ && !defined(DSI_IMPLEMENTED)//'
 plant 'no extern "C"' 'C\+\+' 's/^extern "C" {/extern "C++" {/'
 plant 'a debug macro that calls another function' 'DIFFSIM_DEBUG' \

@@ -16,21 +16,22 @@ for source in ../examples/*.c; do
     check "$name --quick runs" "$work/$name" --quick --out "$work/out"
 done
 
-# agree SCENE PROGRAM ARGS: the rows of the oracle file that belong to a scene
+# agree ORACLE SCENE PROGRAM ARGS: the rows of the oracle file that belong to a scene
 agree()
 {
-    scene=$1
-    shift
+    oracle=$1
+    scene=$2
+    shift 2
     "$@" >"$work/results" 2>"$work/noise"
-    awk -v scene="$scene" '
+    awk -v scene="$scene" -v oracle="$oracle" '
         FNR == NR { if ($1 == "result") got[$2] = $3; next }
         $1 == scene || $1 == "both" {
             miss = got[$2] - $3
             if (miss < 0) miss = -miss
             size = $3 < 0 ? -$3 : $3
             verdict = ($2 in got) && miss <= $4 * size ? "ok" : "not ok"
-            printf "%s mass_spring, %s: %s is %s (%s within %s)\n", verdict, scene, $2, got[$2], $3, $4
-        }' "$work/results" oracle/mass_spring_simple.txt >"$work/verdicts"
+            printf "%s %s, %s: %s is %s (%s within %s)\n", verdict, oracle, scene, $2, got[$2], $3, $4
+        }' "$work/results" "oracle/$oracle.txt" >"$work/verdicts"
     while read -r verdict rest; do
         case $verdict in
         ok) ok "$rest" ;;
@@ -38,8 +39,15 @@ agree()
         esac
     done <"$work/verdicts"
 }
-agree paper "$work/mass_spring" --out "$work/out"
-agree wall "$work/mass_spring" --wall --out "$work/out"
+agree mass_spring_simple paper "$work/mass_spring" --out "$work/out"
+agree mass_spring_simple wall "$work/mass_spring" --wall --out "$work/out"
+for name in gradient_explosion time_of_impact; do
+    agree gradient_studies $name "$work/$name" --quick --out "$work/out"
+done
+
+# with the implementation in its own file, where realloc and free are its own
+check "no_malloc builds alone" $any_cc ../examples/no_malloc.c -o "$work/no_malloc" -lm
+agree gradient_studies no_malloc "$work/no_malloc"
 
 "$work/02_throw" --out "$work/out" >"$work/throw" 2>&1
 check "02_throw hits" \

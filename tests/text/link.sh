@@ -40,6 +40,15 @@ compile "$any_cc" '-DDIFFSIM_DEBUG -DSAME_DECLARES' "$same" user_debug
 equal "DIFFSIM_DEBUG in the user's file" "$(run "$work/user_debug.o" "$work/impl.o")" "$want"
 equal "and DIFFSIM_NO_INLINE in the other" "$(run "$work/user_debug.o" "$work/impl_called.o")" "$want"
 
+# float and double do not meet: either way around the linker misses the makers of tapes
+compile "$any_cc" -DDIFFSIM_REAL=float "$work/impl.c" impl_float
+compile "$any_cc" '-DDIFFSIM_REAL=float -DSAME_DECLARES' "$same" user_float
+for pair in 'user impl_float' 'user_float impl'; do
+    run "$work/${pair% *}.o" "$work/${pair#* }.o" >"$work/mixed"
+    check "$pair: do not link, float and double" grep -q ds_tape_create "$work/mixed"
+done
+check "float and float do" $linker "$work/user_float.o" "$work/impl_float.o" -o "$work/program" -lm
+
 if have "$CXX" g++; then
     linker=$CXX
     cp "$(object double)" "$work/impl.o"

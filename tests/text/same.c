@@ -9,9 +9,9 @@
 #include "diffsim.h"
 #include <stdio.h>
 
-enum { POINTS = 12, STEPS = 30, WIDE = 20 };
+enum { POINTS = 12, STEPS = 30, WIDE = 20, MATRICES = 300 };
 
-typedef struct same { uint64_t values, gradients; double f; } same;
+typedef struct same { uint64_t values, gradients, matrices; double f; } same;
 
 static void take(uint64_t *hash, ds_real number) { *hash = ds_hash_reals(&number, 1, *hash); }
 
@@ -116,9 +116,32 @@ static ds_var blocks(ds_tape *t, ds_rng *rng)
     return ds_sum(part, 3);
 }
 
+/* singular values, polar rotation, eigenvectors: random matrices, every third of rank two, every fifth of
+   small integers */
+static uint64_t matrices(ds_rng *rng)
+{
+    uint64_t hash = 0;
+    int i, k;
+    for (i = 0; i < MATRICES; i++) {
+        ds_m3 a, out[5];
+        ds_v3 s, w;
+        draw(rng, a.m, 9);
+        for (k = 0; k < 9; k++)
+            a.m[k] = i % 5 ? a.m[k] - (ds_real)0.5 : (ds_real)((int)(a.m[k] * 4) - 2);
+        for (k = 0; k < 3 && i % 3 == 0; k++) a.m[k] = a.m[k + 6];
+        ds_m3_svd(a, &out[0], &s, &out[1]);
+        ds_m3_polar(a, &out[2], &out[3]);
+        ds_m3_symmetric_eigen(a, &w, &out[4]);
+        hash = ds_hash_reals(out[0].m, 45, hash);
+        hash = ds_hash_reals(&s.x, 3, hash);
+        hash = ds_hash_reals(&w.x, 3, hash);
+    }
+    return hash;
+}
+
 static same compute(void)
 {
-    same r = { 0, 0, 0 };
+    same r = { 0, 0, 0, 0 };
     ds_rng rng = ds_rng_make(7, 1);
     ds_tape *t = ds_tape_create(NULL);
     ds_var x = ds_input(t, 0.3), v = ds_input(t, (double)ds_rng_uniform(&rng));
@@ -134,6 +157,7 @@ static same compute(void)
         take(&r.gradients, ds_grad(each));
     }
     r.f = (double)ds_value(all);
+    r.matrices = matrices(&rng);
     ds_tape_destroy(t);
     return r;
 }
@@ -143,19 +167,25 @@ uint64_t same_elsewhere(void);
 uint64_t same_elsewhere(void)
 {
     const same r = compute();
-    return r.values ^ r.gradients;
+    return r.values ^ r.gradients ^ r.matrices;
 }
 #else
+static void show(const char *name, uint64_t hash)
+{
+    printf("%s %08lx%08lx ", name, (unsigned long)(hash >> 32), (unsigned long)(hash & 0xffffffffu));
+}
+
 int main(void)
 {
     const same r = compute();
-    printf("values %08lx%08lx gradients %08lx%08lx f %.9g\n", (unsigned long)(r.values >> 32),
-           (unsigned long)(r.values & 0xffffffffu), (unsigned long)(r.gradients >> 32),
-           (unsigned long)(r.gradients & 0xffffffffu), r.f);
+    show("values", r.values);
+    show("gradients", r.gradients);
+    show("matrices", r.matrices);
+    printf("f %.9g\n", r.f);
 #if defined(SAME_TWICE)
     {
         extern uint64_t same_elsewhere(void);
-        if (same_elsewhere() != (r.values ^ r.gradients)) return 1;
+        if (same_elsewhere() != (r.values ^ r.gradients ^ r.matrices)) return 1;
     }
 #endif
     return !(r.f - r.f == 0); /* NaN and infinity are failures */
