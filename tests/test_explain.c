@@ -58,8 +58,8 @@ static void test_nan(void)
     const ds_var x = ds_input(t, 2), f = ds_mul(x, ds_sqrt(ds_sub(x, x)));
     TAP_OK(ds_explain(f, x, text, sizeof text) == DSIM_ERROR_NON_FINITE, "a gradient that is not finite");
     TAP_HAS(text, "'sqrt' (node", "and what made it so");
-    TAP_OK(ds_explain(f, x, NULL, 5) == DSIM_ERROR_ARGUMENT && ds_explain(f, x, text, 0) == DSIM_ERROR_ARGUMENT,
-           "nowhere to write");
+    TAP_OK(ds_explain(f, x, NULL, 5) == DSIM_ERROR_ARGUMENT, "nowhere to write");
+    TAP_OK(ds_explain(f, x, text, 0) == DSIM_ERROR_ARGUMENT, "nothing to write");
     ds_tape_destroy(t);
 }
 
