@@ -1,4 +1,4 @@
-/* diffsim.h - v0.1.0 - differentiable physics in one C header - Unlicense OR MIT-0
+/* diffsim.h - v0.2.0 - differentiable physics in one C header - Unlicense OR MIT-0
 
    Put this in ONE source file, and include the header without the macro everywhere else:
 
@@ -31,8 +31,9 @@
    WHAT IT DOES
 
    Records what your program computes and gives the exact gradient of any result by any input: reverse-mode
-   automatic differentiation, with vectors as single nodes, blocks of numbers for networks, and one call
-   that certifies a gradient.
+   automatic differentiation, with vectors as single nodes and blocks of numbers for networks; tangents and
+   Hessians; replay with new inputs; custom nodes and checkpoints; minimisers and optimizers that use the
+   gradients; one call that certifies a gradient and one that explains it.
 
    - A gradient is never silently wrong: an operation without a derivative, a stale or foreign variable,
      the first NaN are errors with a sentence that says where and what to do.
@@ -43,8 +44,8 @@
 
    - No threads, files, output, global variables, abort or exit of its own; no allocation but by the
      function you give it.
-   - It does not differentiate your branches: `if (ds_value(x) > 0)` records the branch taken; ds_select
-     records both.
+   - It does not differentiate your branches: `if (ds_value(x) > 0)` records the branch taken; ds_branch says
+     so to a replay, ds_select records both.
    - One tape belongs to one thread at a time. Distinct tapes run concurrently.
 
    THE WHOLE TAPE IN 60 LINES
@@ -152,11 +153,11 @@
 #define DIFFSIM_H
 
 #define DIFFSIM_VERSION_MAJOR 0
-#define DIFFSIM_VERSION_MINOR 1
+#define DIFFSIM_VERSION_MINOR 2
 #define DIFFSIM_VERSION_PATCH 0
 #define DIFFSIM_VERSION_NUMBER \
     (DIFFSIM_VERSION_MAJOR * 10000 + DIFFSIM_VERSION_MINOR * 100 + DIFFSIM_VERSION_PATCH)
-#define DIFFSIM_VERSION_STRING "0.1.0"
+#define DIFFSIM_VERSION_STRING "0.2.0"
 
 #include <math.h>
 #include <stddef.h>
@@ -7405,6 +7406,8 @@ DSI_INLINE ds_result dsi_here_backward(const ds_var *f, const ds_real *seeds, si
 
 /* Changes
 
+   0.2.0  second derivatives, replay, custom nodes, checkpoints, ds_explain; dense linear algebra,
+          minimisers, optimizers; 3x3 decompositions
    0.1.0  the first gradient: base, maths, the table of operations, the tape, gradient checks
 
    ----------------------------------------------------------------------------------------------------

@@ -58,5 +58,13 @@ check "fit_a_curve: the truth is within 3 standard errors, the noise is as assum
     awk '$1 == "result" { got[$2] = $3 } END {
         exit !(got["worst_in_standard_errors"] < 3 && got["chi_square_per_freedom"] < 1.4 &&
                got["chi_square_per_freedom"] > 0.6 && got["amplitude"] > 0.7 && got["iterations"] < 20) }' "$work/fit"
+"$work/custom_node" >"$work/custom"
+check "custom_node: first and second derivatives are those of differences" \
+    awk '$1 == "result" { got[$2] = $3 } END {
+        exit !(got["by_e"] > 2.123 && got["by_e"] < 2.124 && got["error"] < 1e-9 && got["error2"] < 1e-4) }' \
+    "$work/custom"
+"$work/explain" >"$work/explained"
+check "explain: every cause is found" \
+    awk '$1 == "result" { n++; good += $3 == 1 } END { exit !(n == 5 && good == 5) }' "$work/explained"
 check "01_gradient has at most 25 lines" test "$(wc -l <../examples/01_gradient.c)" -le 25
 finish
