@@ -50,8 +50,8 @@ int main(void)
     const char *largest = strstr(text, "largest factor");
     int blames = largest && strstr(largest, "'exp'");
 
-    printf("result naive_refused %d\nresult named %d\nresult guarded_fine %d\n", naive == DSIM_ERROR_NON_FINITE,
-           named, guarded == DSIM_OK);
+    printf("result naive_refused %d\nresult named %d\n", naive == DSIM_ERROR_NON_FINITE, named);
+    printf("result guarded_fine %d\n", guarded == DSIM_OK);
     printf("result end_found %d\nresult cause_found %d\n", ends, blames);
     ds_tape_destroy(t);
     return 0;
