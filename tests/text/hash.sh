@@ -4,8 +4,8 @@
 
 . text/tap.sh
 
-double='values cdb5e931407ab4bb gradients a5122d558ace3b1b f 1643.32306'
-float='values e406207ba688461e gradients f58fdb1b9d6fb34f f 1643.32153'
+double='values 5e2587f6c7136fe9 gradients 7d32e285cbc57b1d f 1656.62275'
+float='values 75f6a044c1fa6c55 gradients f2b610714c772f26 f 1656.5968'
 
 include=-I$(dirname "$header")
 cp text/same.c "$work/same.c"
