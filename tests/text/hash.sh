@@ -39,6 +39,7 @@ native=
 echo 'int main(void) { return 0; }' >"$work/native.c"
 $CC -march=native "$work/native.c" -o "$work/native" 2>/dev/null && native=-march=native
 
+one "$CC" gcc "-O2 $native" double "$double"
 one "$CC" gcc "-O2 $native" float "$float"
 one tcc tcc '' double "$double" # not float: tcc 0.9.27 loses float arguments beside structs of floats
 
