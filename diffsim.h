@@ -2888,8 +2888,7 @@ DSI_INLINE uint64_t dsi_rare_pow(double x, double y) /* 1 where the core is not 
 /* Angles: x = quadrant pi / 2 + hi + lo, |hi + lo| <= pi / 4 */
 typedef struct dsi_angle { double hi, lo; uint64_t quadrant; } dsi_angle;
 
-#define DSI_LARGE_ANGLE 1048576.0 /* below it Cody and Waite's three parts of 33 bits are exact */
-
+/* |x| <= 2^20, where k has at most 20 bits: times the parts of 33 bits it is exact (Cody and Waite 1980) */
 DSI_INLINE dsi_angle dsi_reduce(double x)
 {
     const double t = x * 0.6366197723675814 + DSI_ROUND, k = t - DSI_ROUND;
@@ -3005,7 +3004,7 @@ DSI_INLINE double dsi_tan_of(dsi_angle r)
     return q.hi + q.lo;
 }
 
-DSI_INLINE uint64_t dsi_rare_angle(double x) /* 1 where the core is not enough */
+DSI_INLINE uint64_t dsi_rare_angle(double x) /* 1: |x| > 2^20, or NaN */
 {
     return (UINT64_C(0x4130000000000000) - dsi_to_bits(dsi_absolute(x))) >> 63;
 }
