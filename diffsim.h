@@ -1411,7 +1411,7 @@ typedef enum ds_optimizer_rule {
     DSI_ROW(CONSTANT, 1.0) \
     DSI_ROW(STEP, pow(down, floor(part))) \
     DSI_ROW(EXPONENTIAL, pow(down, part)) \
-    DSI_ROW(COSINE, to + dsi_times(1 - to, 0.5 + 0.5 * cos(3.141592653589793 * (part < 1 ? part : 1))))
+    DSI_ROW(COSINE, to + dsi_times(1 - to, 0.5 + 0.5 * dsi_double_cos(3.141592653589793 * (part < 1 ? part : 1))))
 typedef enum ds_schedule_kind {
 #define DSI_ROW(NAME, factor) DSIM_SCHEDULE_##NAME,
     DSI_SCHEDULES(DSI_ROW)
@@ -3275,6 +3275,18 @@ DSI_BINARY(hypot, dsi_full_hypot(x, y))
 #undef DSI_UNARY
 #undef DSI_BINARY
 
+/* in double whatever ds_real is, for the layers above: they stand here, where nothing is fused */
+static DSI_UNUSED double dsi_double_exp(double x) { return dsi_core_exp(x); }
+static DSI_UNUSED double dsi_double_log(double x) { return dsi_core_log(x); }
+static DSI_UNUSED double dsi_double_cos(double x)
+{
+    return dsi_rare_angle(x) ? dsi_full_cos(x) : dsi_core_cos(x);
+}
+static DSI_UNUSED double dsi_double_pow(double x, double y)
+{
+    return dsi_rare_pow(x, y) ? dsi_full_pow(x, y) : dsi_core_pow(x, y);
+}
+
 DIFFSIM_API ds_real ds_rng_normal(ds_rng *rng)
 {
     const double radius = sqrt(-2 * dsi_core_log(1 - (double)ds_rng_uniform(rng))); /* 1 - u is never zero */
@@ -3506,7 +3518,7 @@ static void dsi_note_pivot(ds_dense_info *info, double pivot, double tiny, size_
     if (size > tiny) info->rank++;
     if (first || size < info->smallest) info->smallest = size;
     info->largest = dsi_greater(info->largest, size);
-    if (size > 0) info->log_determinant += log(size);
+    if (size > 0) info->log_determinant += dsi_double_log(size);
     info->sign = pivot > 0 ? info->sign : pivot < 0 ? -info->sign : 0;
     if (info->result || (size > 0 && dsi_double_is_finite(size))) return;
     info->result = dsi_double_is_finite(size) ? DSIM_ERROR_SINGULAR : DSIM_ERROR_NON_FINITE;
@@ -7603,15 +7615,15 @@ DIFFSIM_API ds_result ds_optimizer_step(ds_optimizer *optimizer, ds_real *x, con
         return dsi_optimizer_refuses(o, DSIM_ERROR_NON_FINITE, "the length of the gradient", n);
     if (o->d.clip_norm > 0 && length > o->d.clip_norm) shorten = o->d.clip_norm / length;
     rate = ds_optimizer_rate(o);
-    o->fade1 = 1 - pow(o->d.beta1, (double)o->count + 1);
-    o->fade2 = 1 - pow(o->d.beta2, (double)o->count + 1);
+    o->fade1 = 1 - dsi_double_pow(o->d.beta1, (double)o->count + 1);
+    o->fade2 = 1 - dsi_double_pow(o->d.beta2, (double)o->count + 1);
     for (store = 0; store < 2; store++) {
         for (i = 0; i < n; i++) {
-            const double old = logs[i] ? log((double)x[i]) : (double)x[i];
+            const double old = logs[i] ? dsi_double_log((double)x[i]) : (double)x[i];
             const double g = dsi_times(shorten, dsi_clipped(o, x, grad, i, logs[i]));
             double mi = (double)m[i], si = (double)s[i];
             const double change = dsi_times(rate, dsi_rule_change(o, g, old, &mi, &si));
-            ds_real to = (ds_real)(logs[i] ? dsi_times((double)x[i], exp(-change)) : old - change);
+            ds_real to = (ds_real)(logs[i] ? dsi_times((double)x[i], dsi_double_exp(-change)) : old - change);
             if (!store && !(dsi_is_finite((ds_real)mi) && dsi_is_finite((ds_real)si) && dsi_is_finite(to)))
                 return dsi_optimizer_refuses(o, DSIM_ERROR_NON_FINITE, "the step", i);
             if (!store) continue;
