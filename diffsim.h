@@ -1411,7 +1411,8 @@ typedef enum ds_optimizer_rule {
     DSI_ROW(CONSTANT, 1.0) \
     DSI_ROW(STEP, pow(down, floor(part))) \
     DSI_ROW(EXPONENTIAL, pow(down, part)) \
-    DSI_ROW(COSINE, to + dsi_times(1 - to, 0.5 + 0.5 * dsi_double_cos(3.141592653589793 * (part < 1 ? part : 1))))
+    DSI_ROW(COSINE, to + dsi_times(1 - to, \
+                                   0.5 + 0.5 * dsi_double_cos(3.141592653589793 * (part < 1 ? part : 1))))
 typedef enum ds_schedule_kind {
 #define DSI_ROW(NAME, factor) DSIM_SCHEDULE_##NAME,
     DSI_SCHEDULES(DSI_ROW)
