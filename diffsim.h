@@ -1409,8 +1409,8 @@ typedef enum ds_optimizer_rule {
    factor at the end. After the period COSINE stays there, STEP and EXPONENTIAL go on. */
 #define DSI_SCHEDULES(DSI_ROW) \
     DSI_ROW(CONSTANT, 1.0) \
-    DSI_ROW(STEP, pow(down, floor(part))) \
-    DSI_ROW(EXPONENTIAL, pow(down, part)) \
+    DSI_ROW(STEP, dsi_double_pow(down, floor(part))) \
+    DSI_ROW(EXPONENTIAL, dsi_double_pow(down, part)) \
     DSI_ROW(COSINE, to + dsi_times(1 - to, \
                                    0.5 + 0.5 * dsi_double_cos(3.141592653589793 * (part < 1 ? part : 1))))
 typedef enum ds_schedule_kind {
