@@ -37,8 +37,8 @@
 
    - A gradient is never silently wrong: an operation without a derivative, a stale or foreign variable,
      the first NaN are errors with a sentence that says where and what to do.
-   - The same bits on every IEEE machine, compiler and optimisation level for + - * / sqrt; ds_build_info()
-     says when a build forbids it. (exp, sin and their kin are the C library's.)
+   - The same bits on every IEEE machine, compiler and optimisation level, exp, sin and their kin included:
+     they are the library's own. ds_build_info() says when a build forbids it.
 
    WHAT IT DOES NOT DO
 
@@ -112,7 +112,8 @@
    CONTENTS (search for >>api n, >>inline n, >>impl n)
 
      1 base     results, memory, jobs, numbers as text, random numbers, hash, what the build does to floats
-     2 maths    ds_v3, ds_m3, ds_q4 by value; singular values, polar rotation, eigenvectors
+     2 maths    exp, sin and their kin, the same bits everywhere; ds_v3, ds_m3, ds_q4 by value; 3x3
+                singular values, polar rotation, eigenvectors
      3 linear algebra  ds_ldlt, ds_cholesky, ds_lu, ds_qr, ds_symmetric_eigen: dense matrices
      4 minimise  ds_minimise: line searches, L-BFGS, Newton, least squares, bounds
      5 ops      THE table of operations: value, derivative, test interval
@@ -183,6 +184,30 @@ typedef DIFFSIM_REAL ds_real;
 #define ds_hash_reals ds_hash_reals_float
 #define ds_rng_uniform ds_rng_uniform_float
 #define ds_rng_normal ds_rng_normal_float
+#define ds_real_acos ds_real_acos_float
+#define ds_real_asin ds_real_asin_float
+#define ds_real_atan ds_real_atan_float
+#define ds_real_atan2 ds_real_atan2_float
+#define ds_real_cbrt ds_real_cbrt_float
+#define ds_real_cos ds_real_cos_float
+#define ds_real_cosh ds_real_cosh_float
+#define ds_real_erf ds_real_erf_float
+#define ds_real_exp ds_real_exp_float
+#define ds_real_expm1 ds_real_expm1_float
+#define ds_real_hypot ds_real_hypot_float
+#define ds_real_log ds_real_log_float
+#define ds_real_log1p ds_real_log1p_float
+#define ds_real_pow ds_real_pow_float
+#define ds_real_sin ds_real_sin_float
+#define ds_real_sinh ds_real_sinh_float
+#define ds_real_tan ds_real_tan_float
+#define ds_real_tanh ds_real_tanh_float
+#define ds_reals_cos ds_reals_cos_float
+#define ds_reals_exp ds_reals_exp_float
+#define ds_reals_log ds_reals_log_float
+#define ds_reals_pow ds_reals_pow_float
+#define ds_reals_sin ds_reals_sin_float
+#define ds_reals_tanh ds_reals_tanh_float
 #define ds_m3_svd ds_m3_svd_float
 #define ds_m3_polar ds_m3_polar_float
 #define ds_m3_symmetric_eigen ds_m3_symmetric_eigen_float
@@ -366,7 +391,6 @@ DIFFSIM_API void ds_philox(const uint32_t counter[4], const uint32_t key[2], uin
 DIFFSIM_API ds_rng ds_rng_make(uint64_t seed, uint64_t stream);
 DIFFSIM_API uint64_t ds_rng_bits(ds_rng *rng);
 DIFFSIM_API ds_real ds_rng_uniform(ds_rng *rng); /* in [0, 1), multiples of 2^-53 (float: 2^-24) */
-DIFFSIM_API ds_real ds_rng_normal(ds_rng *rng); /* mean 0, variance 1 (Box and Muller 1958) */
 
 /* 64-bit hash of bytes (XXH64, Collet 2012), and of numbers: little-endian IEEE bytes on every machine, so
    that the hash of a state is the same everywhere. Chain by passing the last hash as seed. */
@@ -407,7 +431,7 @@ typedef struct ds_build {
     const char *version; /* DIFFSIM_VERSION_STRING of the implementation */
     size_t real_bytes; /* 4 or 8 */
     int contraction; /* a * b + c of this translation unit is rounded once: the compiler fuses */
-    int own_contraction; /* the library's own products are fused in spite of its fences */
+    int own_contraction; /* the library's own products are fused in spite of its fences and pragmas */
     int fast_math; /* NaN is optimised away, or sums are reordered */
     int x87; /* intermediate results carry extra precision, in x87 registers as a rule */
     int flush_to_zero; /* denormal numbers become zero */
@@ -421,9 +445,43 @@ DIFFSIM_API int ds_version_number(void); /* of the implementation; compare with 
 
 /* >>api 2 maths -----------------------------------------------------------------------------------
 
-   Vectors, 3x3 matrices and quaternions by value. Column vectors, row-major matrices, quaternions (w, x,
-   y, z) in Hamilton's convention; unit quaternions rotate body to world. Nothing is guarded here:
-   normalising zero gives NaN. */
+   Elementary functions. Vectors, 3x3 matrices and quaternions by value: column vectors, row-major
+   matrices, quaternions (w, x, y, z) in Hamilton's convention; unit quaternions rotate body to world.
+   Nothing is guarded here: normalising zero gives NaN. */
+
+/* Elementary functions: the same bits on every IEEE machine, compiler and level, in scalar and array form.
+   In double within 1 ulp of the exact value, denormal results and huge angles included; a float is the
+   double's, rounded. Special values are those of C99, annex F: NaN gives NaN, exact cases are exact, the
+   sign of zero is kept. */
+DIFFSIM_API ds_real ds_real_exp(ds_real x); /* above 709.78 inf */
+DIFFSIM_API ds_real ds_real_expm1(ds_real x); /* e^x - 1 */
+DIFFSIM_API ds_real ds_real_log(ds_real x); /* 0: -inf; x < 0: NaN */
+DIFFSIM_API ds_real ds_real_log1p(ds_real x); /* log(1 + x); -1: -inf; x < -1: NaN */
+DIFFSIM_API ds_real ds_real_pow(ds_real x, ds_real y); /* x^0 and 1^y are 1; x < 0: y an integer, or NaN */
+DIFFSIM_API ds_real ds_real_sin(ds_real x); /* radians; inf: NaN */
+DIFFSIM_API ds_real ds_real_cos(ds_real x);
+DIFFSIM_API ds_real ds_real_tan(ds_real x);
+DIFFSIM_API ds_real ds_real_asin(ds_real x); /* in [-pi/2, pi/2]; |x| > 1: NaN */
+DIFFSIM_API ds_real ds_real_acos(ds_real x); /* in [0, pi]; |x| > 1: NaN */
+DIFFSIM_API ds_real ds_real_atan(ds_real x); /* in [-pi/2, pi/2] */
+DIFFSIM_API ds_real ds_real_atan2(ds_real y, ds_real x); /* angle of (x, y) in [-pi, pi]; (0, 0): as C */
+DIFFSIM_API ds_real ds_real_sinh(ds_real x); /* |x| above 710.47: +-inf */
+DIFFSIM_API ds_real ds_real_cosh(ds_real x);
+DIFFSIM_API ds_real ds_real_tanh(ds_real x);
+DIFFSIM_API ds_real ds_real_cbrt(ds_real x); /* of any sign */
+DIFFSIM_API ds_real ds_real_erf(ds_real x);
+DIFFSIM_API ds_real ds_real_hypot(ds_real x, ds_real y); /* sqrt(x^2 + y^2) without overflow */
+
+/* out[i] = f(x[i]) for i < n, a vector of lanes at a time; out may be x or y, but overlap no other way */
+DIFFSIM_API void ds_reals_exp(const ds_real *x, ds_real *out, size_t n);
+DIFFSIM_API void ds_reals_log(const ds_real *x, ds_real *out, size_t n);
+DIFFSIM_API void ds_reals_sin(const ds_real *x, ds_real *out, size_t n);
+DIFFSIM_API void ds_reals_cos(const ds_real *x, ds_real *out, size_t n);
+DIFFSIM_API void ds_reals_tanh(const ds_real *x, ds_real *out, size_t n);
+DIFFSIM_API void ds_reals_pow(const ds_real *x, const ds_real *y, ds_real *out, size_t n); /* x[i]^y[i] */
+
+/* a number of mean 0 and variance 1 (Box and Muller 1958) */
+DIFFSIM_API ds_real ds_rng_normal(ds_rng *rng);
 
 typedef struct ds_v3 { ds_real x, y, z; } ds_v3;
 typedef struct ds_m3 { ds_real m[9]; } ds_m3; /* row-major: m[3 * row + column] */
@@ -549,8 +607,8 @@ DSI_INLINE ds_q4 ds_q4_normalize(ds_q4 a)
 }
 DSI_INLINE ds_q4 ds_q4_from_axis_angle(ds_v3 axis, ds_real angle) /* axis not zero, angle in radians */
 {
-    const ds_v3 n = ds_v3_scale(ds_v3_normalize(axis), (ds_real)sin((double)angle / 2));
-    return ds_q4_make((ds_real)cos((double)angle / 2), n.x, n.y, n.z);
+    const ds_v3 n = ds_v3_scale(ds_v3_normalize(axis), ds_real_sin(angle / 2));
+    return ds_q4_make(ds_real_cos(angle / 2), n.x, n.y, n.z);
 }
 DSI_INLINE ds_v3 ds_q4_rotate(ds_q4 q, ds_v3 v) /* v + 2 w (u x v) + 2 u x (u x v) for unit q = (w, u) */
 {
@@ -780,8 +838,9 @@ DIFFSIM_API ds_result ds_covariance(const ds_problem *problem, const ds_minimise
        #define DSI_K(number) ...    the constant number
        #define DSI_AT(p, member) ...    a component of a vector, in the derivative columns
 
-   Only DSI_RAW(expression), the value of a primitive, is C (and C++ and CUDA). DSI_NONE as a derivative:
-   there is none, backward fails with the name. DSI_ZERO: it is zero, on purpose.
+   Only DSI_RAW(expression), the value of a primitive, is C (and C++ and CUDA, where ds_real_sin is another
+   name of sin). DSI_NONE as a derivative: there is none, backward fails with the name. DSI_ZERO: it is
+   zero, on purpose.
 
    Rule of the record: an adjoint that is exactly zero contributes nothing, whatever the partial
    derivative. So the branch that ds_select did not take gives no 0 * inf = NaN. It holds for every
@@ -843,34 +902,34 @@ DIFFSIM_API ds_result ds_covariance(const ds_problem *problem, const ds_minimise
     DSI_ROW(sqrt, DSI_RAW(DSI_LIBM(sqrt)(a)), DSI_DIV(DSI_MUL(DSI_K(0.5), g), v), 0.1, 9) \
     DSI_ROW(safe_sqrt, DSI_SQRT(DSI_MAX(a, DSI_ZERO)), \
             DSI_SELECT(v, DSI_DIV(DSI_MUL(DSI_K(0.5), g), v), DSI_ZERO), 0.1, 9) \
-    DSI_ROW(cbrt, DSI_RAW(DSI_LIBM(cbrt)(a)), DSI_DIV(g, DSI_MUL(DSI_K(3.0), DSI_SQUARE(v))), 0.1, 9) \
+    DSI_ROW(cbrt, DSI_RAW(ds_real_cbrt(a)), DSI_DIV(g, DSI_MUL(DSI_K(3.0), DSI_SQUARE(v))), 0.1, 9) \
     DSI_ROW(rsqrt, DSI_DIV(DSI_K(1.0), DSI_SQRT(a)), \
             DSI_MUL(DSI_MUL(DSI_K(-0.5), g), DSI_DIV(v, a)), 0.1, 9) \
     DSI_ROW(square, DSI_MUL(a, a), DSI_MUL(g, DSI_ADD(a, a)), -3, 3) \
     DSI_ROW(recip, DSI_DIV(DSI_K(1.0), a), DSI_NEG(DSI_MUL(g, DSI_SQUARE(v))), 0.2, 3) \
-    DSI_ROW(exp, DSI_RAW(DSI_LIBM(exp)(a)), DSI_MUL(g, v), -3, 3) \
-    DSI_ROW(expm1, DSI_RAW(DSI_LIBM(expm1)(a)), DSI_MUL(g, DSI_ADD(v, DSI_K(1.0))), -3, 3) \
-    DSI_ROW(log, DSI_RAW(DSI_LIBM(log)(a)), DSI_DIV(g, a), 0.1, 9) \
-    DSI_ROW(log1p, DSI_RAW(DSI_LIBM(log1p)(a)), DSI_DIV(g, DSI_ADD(DSI_K(1.0), a)), -0.8, 3) \
-    DSI_ROW(sin, DSI_RAW(DSI_LIBM(sin)(a)), DSI_MUL(g, DSI_COS(a)), -7, 7) \
-    DSI_ROW(cos, DSI_RAW(DSI_LIBM(cos)(a)), DSI_NEG(DSI_MUL(g, DSI_SIN(a))), -7, 7) \
-    DSI_ROW(tan, DSI_RAW(DSI_LIBM(tan)(a)), DSI_MUL(g, DSI_ADD(DSI_K(1.0), DSI_SQUARE(v))), -1.2, 1.2) \
-    DSI_ROW(asin, DSI_RAW(DSI_LIBM(asin)(a)), \
+    DSI_ROW(exp, DSI_RAW(ds_real_exp(a)), DSI_MUL(g, v), -3, 3) \
+    DSI_ROW(expm1, DSI_RAW(ds_real_expm1(a)), DSI_MUL(g, DSI_ADD(v, DSI_K(1.0))), -3, 3) \
+    DSI_ROW(log, DSI_RAW(ds_real_log(a)), DSI_DIV(g, a), 0.1, 9) \
+    DSI_ROW(log1p, DSI_RAW(ds_real_log1p(a)), DSI_DIV(g, DSI_ADD(DSI_K(1.0), a)), -0.8, 3) \
+    DSI_ROW(sin, DSI_RAW(ds_real_sin(a)), DSI_MUL(g, DSI_COS(a)), -7, 7) \
+    DSI_ROW(cos, DSI_RAW(ds_real_cos(a)), DSI_NEG(DSI_MUL(g, DSI_SIN(a))), -7, 7) \
+    DSI_ROW(tan, DSI_RAW(ds_real_tan(a)), DSI_MUL(g, DSI_ADD(DSI_K(1.0), DSI_SQUARE(v))), -1.2, 1.2) \
+    DSI_ROW(asin, DSI_RAW(ds_real_asin(a)), \
             DSI_DIV(g, DSI_SQRT(DSI_MUL(DSI_SUB(DSI_K(1.0), a), DSI_ADD(DSI_K(1.0), a)))), -0.9, 0.9) \
-    DSI_ROW(acos, DSI_RAW(DSI_LIBM(acos)(a)), \
+    DSI_ROW(acos, DSI_RAW(ds_real_acos(a)), \
             DSI_NEG(DSI_DIV(g, DSI_SQRT(DSI_MUL(DSI_SUB(DSI_K(1.0), a), DSI_ADD(DSI_K(1.0), a))))), \
             -0.9, 0.9) \
-    DSI_ROW(atan, DSI_RAW(DSI_LIBM(atan)(a)), DSI_DIV(g, DSI_ADD(DSI_K(1.0), DSI_SQUARE(a))), -3, 3) \
-    DSI_ROW(sinh, DSI_RAW(DSI_LIBM(sinh)(a)), DSI_MUL(g, DSI_COSH(a)), -3, 3) \
-    DSI_ROW(cosh, DSI_RAW(DSI_LIBM(cosh)(a)), DSI_MUL(g, DSI_SINH(a)), -3, 3) \
-    DSI_ROW(tanh, DSI_RAW(DSI_LIBM(tanh)(a)), DSI_MUL(g, DSI_SUB(DSI_K(1.0), DSI_SQUARE(v))), -3, 3) \
+    DSI_ROW(atan, DSI_RAW(ds_real_atan(a)), DSI_DIV(g, DSI_ADD(DSI_K(1.0), DSI_SQUARE(a))), -3, 3) \
+    DSI_ROW(sinh, DSI_RAW(ds_real_sinh(a)), DSI_MUL(g, DSI_COSH(a)), -3, 3) \
+    DSI_ROW(cosh, DSI_RAW(ds_real_cosh(a)), DSI_MUL(g, DSI_SINH(a)), -3, 3) \
+    DSI_ROW(tanh, DSI_RAW(ds_real_tanh(a)), DSI_MUL(g, DSI_SUB(DSI_K(1.0), DSI_SQUARE(v))), -3, 3) \
     DSI_ROW(sigmoid, \
             DSI_DIV(DSI_SELECT(DSI_LT(a, DSI_ZERO), DSI_EXP(DSI_NEG(DSI_ABS(a))), DSI_K(1.0)), \
                     DSI_ADD(DSI_K(1.0), DSI_EXP(DSI_NEG(DSI_ABS(a))))), \
             DSI_MUL(g, DSI_MUL(v, DSI_SIGMOID(DSI_NEG(a)))), -6, 6) \
     DSI_ROW(softplus, DSI_ADD(DSI_MAX(a, DSI_ZERO), DSI_LOG1P(DSI_EXP(DSI_NEG(DSI_ABS(a))))), \
             DSI_MUL(g, DSI_SIGMOID(a)), -6, 6) \
-    DSI_ROW(erf, DSI_RAW(DSI_LIBM(erf)(a)), \
+    DSI_ROW(erf, DSI_RAW(ds_real_erf(a)), \
             DSI_MUL(g, DSI_MUL(DSI_K(1.1283791670955126), DSI_EXP(DSI_NEG(DSI_SQUARE(a))))), -3, 3) \
     DSI_ROW(relu, DSI_MAX(a, DSI_ZERO), DSI_SELECT(DSI_LT(DSI_ZERO, a), g, DSI_ZERO), -3, 3) \
     DSI_ROW(smooth_step, \
@@ -892,15 +951,15 @@ DIFFSIM_API ds_result ds_covariance(const ds_problem *problem, const ds_minimise
             DSI_SELECT(DSI_LT(a, b), DSI_ZERO, g), -3, 3, -3, 3) \
     DSI_ROW(max, DSI_RAW(a > b || a != a ? a : b), DSI_SELECT(DSI_LT(b, a), g, DSI_ZERO), \
             DSI_SELECT(DSI_LT(b, a), DSI_ZERO, g), -3, 3, -3, 3) \
-    DSI_ROW(pow, DSI_RAW(DSI_LIBM(pow)(a, b)), \
+    DSI_ROW(pow, DSI_RAW(ds_real_pow(a, b)), \
             DSI_SELECT(b, DSI_MUL(g, DSI_MUL(b, DSI_POW(a, DSI_SUB(b, DSI_K(1.0))))), DSI_ZERO), \
             DSI_SELECT(a, DSI_MUL(g, DSI_MUL(v, DSI_LOG(a))), DSI_ZERO), 0.2, 3, -2, 2) \
     DSI_ROW(powi, DSI_POW(a, b), \
             DSI_SELECT(b, DSI_MUL(g, DSI_MUL(b, DSI_POW(a, DSI_SUB(b, DSI_K(1.0))))), DSI_ZERO), DSI_NONE, \
             0.2, 3, 3, 3) \
-    DSI_ROW(hypot, DSI_RAW(DSI_LIBM(hypot)(a, b)), DSI_MUL(g, DSI_DIV(a, v)), DSI_MUL(g, DSI_DIV(b, v)), \
+    DSI_ROW(hypot, DSI_RAW(ds_real_hypot(a, b)), DSI_MUL(g, DSI_DIV(a, v)), DSI_MUL(g, DSI_DIV(b, v)), \
             -3, 3, 0.3, 3) \
-    DSI_ROW(atan2, DSI_RAW(DSI_LIBM(atan2)(a, b)), \
+    DSI_ROW(atan2, DSI_RAW(ds_real_atan2(a, b)), \
             DSI_DIV(DSI_MUL(g, b), DSI_ADD(DSI_SQUARE(a), DSI_SQUARE(b))), \
             DSI_NEG(DSI_DIV(DSI_MUL(g, a), DSI_ADD(DSI_SQUARE(a), DSI_SQUARE(b)))), -3, 3, 0.3, 3) \
     DSI_ROW(safe_norm, DSI_SQRT(DSI_ADD(DSI_SQUARE(a), DSI_SQUARE(b))), \
@@ -1427,9 +1486,10 @@ typedef enum ds_optimizer_rule {
    factor at the end. After the period COSINE stays there, STEP and EXPONENTIAL go on. */
 #define DSI_SCHEDULES(DSI_ROW) \
     DSI_ROW(CONSTANT, 1.0) \
-    DSI_ROW(STEP, pow(down, floor(part))) \
-    DSI_ROW(EXPONENTIAL, pow(down, part)) \
-    DSI_ROW(COSINE, to + dsi_times(1 - to, 0.5 + 0.5 * cos(3.141592653589793 * (part < 1 ? part : 1))))
+    DSI_ROW(STEP, dsi_double_pow(down, floor(part))) \
+    DSI_ROW(EXPONENTIAL, dsi_double_pow(down, part)) \
+    DSI_ROW(COSINE, to + dsi_times(1 - to, \
+                                   0.5 + 0.5 * dsi_double_cos(3.141592653589793 * (part < 1 ? part : 1))))
 typedef enum ds_schedule_kind {
 #define DSI_ROW(NAME, factor) DSIM_SCHEDULE_##NAME,
     DSI_SCHEDULES(DSI_ROW)
@@ -1599,7 +1659,7 @@ DSI_EVERY_SIGNATURE
 #undef DSI_EACH_2
 #undef DSI_EACH_3
 
-/* DSI_INLINE ds_real dsi_sin(ds_real a) { return dsi_make_r1 (((ds_real)(sin(a)))); } */
+/* DSI_INLINE ds_real dsi_sin(ds_real a) { return dsi_make_r1 (((ds_real)(ds_real_sin(a)))); } */
 #define DSI_EACH_1(name, R, A, value) \
     DSI_INLINE DSI_TYPE_##R dsi_##name(DSI_TYPE_##A a) { return dsi_make_##R value; }
 #define DSI_EACH_2(name, R, A, B, value) \
@@ -2424,12 +2484,6 @@ DIFFSIM_API ds_real ds_rng_uniform(ds_rng *rng)
     return (ds_real)((double)(bits >> 11) / 9007199254740992.0);
 }
 
-DIFFSIM_API ds_real ds_rng_normal(ds_rng *rng)
-{
-    const double radius = sqrt(-2 * log(1 - (double)ds_rng_uniform(rng))); /* 1 - u is never zero */
-    return (ds_real)(radius * cos(6.283185307179586 * (double)ds_rng_uniform(rng)));
-}
-
 /* XXH64: four lanes of multiply and rotate, then an avalanche. From: Collet 2012, the published
    specification. */
 #define DSI_PRIME1 UINT64_C(0x9E3779B185EBCA87)
@@ -2492,6 +2546,40 @@ DIFFSIM_API uint64_t ds_hash_reals(const ds_real *data, size_t n, uint64_t seed)
     return dsi_hash((const unsigned char *)data, n * sizeof *data, seed, little ? 0 : sizeof *data - 1);
 }
 
+/* vector instructions beyond the build's: 0 none, 1 AVX2, 2 AVX-512 */
+#if defined(__GNUC__) && !defined(__TINYC__) && defined(__x86_64__)
+#define DSI_WIDE
+static int dsi_wide(void)
+{
+    return __builtin_cpu_supports("avx512f") ? 2 : __builtin_cpu_supports("avx2") ? 1 : 0;
+}
+#else
+static int dsi_wide(void) { return 0; }
+#endif
+
+/* as the elementary functions are compiled: no contraction, unless clang's command line forces it; then that
+   shows where the instructions are there */
+#if defined(__clang__)
+#pragma STDC FP_CONTRACT OFF
+#elif defined(__GNUC__) && !defined(__TINYC__)
+#pragma GCC push_options
+#pragma GCC optimize("fp-contract=off")
+#endif
+static double dsi_product_less(double x, double y, double z) { return x * y - z; }
+#ifdef DSI_WIDE
+__attribute__((target("avx512f"))) static double dsi_product_less_wide(double x, double y, double z)
+{
+    return x * y - z;
+}
+#else
+#define dsi_product_less_wide dsi_product_less
+#endif
+#if defined(__clang__)
+#pragma STDC FP_CONTRACT DEFAULT
+#elif defined(__GNUC__) && !defined(__TINYC__)
+#pragma GCC pop_options
+#endif
+
 /* a * b + c rounded once and rounded twice differ for (1 + e)(1 - e) - 1: -e^2 against 0, with e^2 below
    half a unit */
 DIFFSIM_API ds_build ds_build_info(void)
@@ -2504,13 +2592,15 @@ DIFFSIM_API ds_build ds_build_info(void)
     volatile ds_real not_a_number = dsi_nan();
     const ds_real whole = unit, part = least; /* reordered, whole + part - whole is part */
     volatile double one = 1, three = 3, huge = DBL_MAX, third, back;
+    volatile double above = 1 + 1.0 / 134217728, below = 1 - 1.0 / 134217728;
     dsi_text t;
     ds_build r;
     memset(&r, 0, sizeof r);
     r.version = DIFFSIM_VERSION_STRING;
     r.real_bytes = sizeof(ds_real);
     r.contraction = up * down - unit < 0; /* each reads its own operands, lest the product is shared */
-    r.own_contraction = dsi_product(up, down) - unit < 0;
+    r.own_contraction = dsi_product(up, down) - unit < 0 || dsi_product_less(above, below, one) < 0;
+    if (dsi_wide() == 2) r.own_contraction |= dsi_product_less_wide(above, below, one) < 0;
     r.fast_math = not_a_number == not_a_number || (whole + part) - whole > 0;
 #if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)
     r.fast_math = 1;
@@ -2536,7 +2626,880 @@ DIFFSIM_API ds_build ds_build_info(void)
 
 /* >>impl 2 maths ----------------------------------------------------------------------------------
 
-   Vectors, matrices and quaternions are inlined. What follows diagonalises a 3x3 matrix by plane rotations
+   Vectors and matrices are inlined. Here are the elementary functions, made of + - * / sqrt and integer
+   operations only, each rounded once, so that their bits are the same on every IEEE machine; where the
+   machine has a fused multiply-add, a pragma keeps the compiler from using it. All is computed in double.
+
+   Method: reduce the argument without error, evaluate a polynomial on a small interval, put the parts
+   together so that only the last sum rounds visibly. Numbers of more than 53 bits are unevaluated sums
+   hi + lo (Dekker 1971); reductions are those of Cody and Waite 1980 and, for huge angles, of Payne and
+   Hanek 1983. See Muller, Elementary Functions, 3rd ed. 2016, ch. 4, 11 and Muller et al., Handbook of
+   Floating-Point Arithmetic, 2nd ed. 2018, ch. 4. Coefficients: interpolation at Chebyshev nodes in 400
+   bits, then rounded; each polynomial names its interval and its error.
+
+   dsi_core_* are branch-free, so that a loop over them becomes vector code: both arms of a choice are
+   computed. dsi_full_* take every argument; where they need no more than the core there is none. */
+
+#if defined(__clang__)
+#if __clang_major__ >= 13
+#pragma float_control(precise, on, push) /* sets contraction, too: first */
+#endif
+#pragma STDC FP_CONTRACT OFF
+#elif defined(__GNUC__) && !defined(__TINYC__)
+#pragma GCC push_options
+#pragma GCC optimize("no-fast-math", "fp-contract=off", "no-trapping-math", "no-math-errno", "tree-vectorize")
+#endif
+
+typedef struct dsi_pair { double hi, lo; } dsi_pair; /* hi + lo, |lo| <= ulp(hi) / 2 or nearly */
+
+#define DSI_NAN dsi_from_bits(UINT64_C(0x7ff8000000000000))
+#define DSI_INFINITY dsi_from_bits(UINT64_C(0x7ff0000000000000))
+#define DSI_ROUND 6755399441055744.0 /* 1.5 2^52: x + this holds x, rounded to an integer, in its low bits */
+#define DSI_LN2_HI 0.6931471805598903 /* 42 bits: times an exponent it is exact */
+#define DSI_LN2_LO 5.497923018708371e-14
+#define DSI_PIO2_HI 1.5707963267948966
+#define DSI_PIO2_LO 6.123233995736766e-17
+
+DSI_INLINE uint64_t dsi_to_bits(double x)
+{
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+DSI_INLINE double dsi_from_bits(uint64_t bits)
+{
+    double x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+/* mask is all ones: yes, zero: no */
+DSI_INLINE double dsi_pick(uint64_t mask, double yes, double no)
+{
+    return dsi_from_bits((dsi_to_bits(yes) & mask) | (dsi_to_bits(no) & ~mask));
+}
+DSI_INLINE double dsi_absolute(double x)
+{
+    return dsi_from_bits(dsi_to_bits(x) & UINT64_C(0x7fffffffffffffff));
+}
+/* magnitude is not negative */
+DSI_INLINE double dsi_signed_as(double magnitude, double sign)
+{
+    return dsi_from_bits(dsi_to_bits(magnitude) | (dsi_to_bits(sign) & UINT64_C(0x8000000000000000)));
+}
+
+/* x + y exactly (Knuth, TAOCP 4.2.2) */
+DSI_INLINE dsi_pair dsi_two_sum(double x, double y)
+{
+    dsi_pair r;
+    double part;
+    r.hi = x + y;
+    part = r.hi - x;
+    r.lo = (x - (r.hi - part)) + (y - part);
+    return r;
+}
+/* the same where |x| >= |y| or x is 0 (Dekker 1971) */
+DSI_INLINE dsi_pair dsi_quick_sum(double x, double y)
+{
+    dsi_pair r;
+    r.hi = x + y;
+    r.lo = y - (r.hi - x);
+    return r;
+}
+/* x y, exact to 2^-106 (Dekker 1971): the heads have 26 bits, cut off by a mask, which cannot overflow */
+DSI_INLINE dsi_pair dsi_two_product(double x, double y)
+{
+    const double xh = dsi_from_bits(dsi_to_bits(x) & UINT64_C(0xfffffffff8000000)), xl = x - xh;
+    const double yh = dsi_from_bits(dsi_to_bits(y) & UINT64_C(0xfffffffff8000000)), yl = y - yh;
+    dsi_pair r;
+    r.hi = x * y;
+    r.lo = (((xh * yh - r.hi) + xh * yl) + xl * yh) + xl * yl;
+    return r;
+}
+/* (x.hi + x.lo) / (y.hi + y.lo), nearly to twice the precision: one division, then its remainder */
+DSI_INLINE dsi_pair dsi_quotient(dsi_pair x, dsi_pair y)
+{
+    const double inverse = 1 / y.hi;
+    dsi_pair r, product;
+    r.hi = x.hi * inverse;
+    product = dsi_two_product(r.hi, y.hi);
+    r.lo = ((((x.hi - product.hi) - product.lo) + x.lo) - r.hi * y.lo) * inverse;
+    return r;
+}
+
+/* x 2^k for -1080 < k <= 1025, rounded once where x is in [0.5, 2]; n is k in two's complement */
+DSI_INLINE double dsi_scale(double x, uint64_t n)
+{
+    const uint64_t half = (n + 2048) >> 1; /* 1024 + floor(k / 2) */
+    return x * dsi_from_bits((half - 1) << 52) * dsi_from_bits((n + 2047 - half) << 52);
+}
+
+/* exp and its kin: e^x = 2^k (1 + head + tail), |head| <= 0.3466 */
+typedef struct dsi_exponent { double k, head, tail; uint64_t n; } dsi_exponent; /* n: bits of k */
+
+/* x in [-746, 711]. Polynomial: (e^r - 1 - r - r^2 / 2) / r^3, |r| <= 0.3467, 2^-60 in e^r */
+DSI_INLINE dsi_exponent dsi_exp_parts(double x)
+{
+    const double t = x * 1.4426950408889634 + DSI_ROUND;
+    dsi_exponent e;
+    dsi_pair r;
+    double r2, r4, p;
+    e.k = t - DSI_ROUND;
+    e.n = dsi_to_bits(t) - dsi_to_bits(DSI_ROUND);
+    r = dsi_quick_sum(x - e.k * DSI_LN2_HI, e.k * -DSI_LN2_LO);
+    r2 = r.hi * r.hi;
+    r4 = r2 * r2;
+    p = ((0.16666666666666669 + 0.041666666666666664 * r.hi) +
+         r2 * (0.008333333333330055 + 0.0013888888888886548 * r.hi)) +
+        r4 * (((0.00019841269863088255 + 2.4801587317169235e-05 * r.hi) +
+               r2 * (2.7557268406190795e-06 + 2.7557282931125736e-07 * r.hi)) +
+              r4 * (2.51004110820149e-08 + 2.091125490208877e-09 * r.hi));
+    e.head = r.hi;
+    e.tail = (0.5 * r2 + r2 * (r.hi * p)) + r.lo;
+    return e;
+}
+/* 1 + head + tail */
+DSI_INLINE dsi_pair dsi_mantissa(dsi_exponent e)
+{
+    const dsi_pair r = dsi_quick_sum(1, e.head);
+    return dsi_quick_sum(r.hi, r.lo + e.tail);
+}
+/* e^(x + low), |low| <= ulp(x) */
+DSI_INLINE dsi_exponent dsi_exp_parts_pair(double x, double low)
+{
+    dsi_exponent e = dsi_exp_parts(x);
+    e.tail += low + low * (e.head + e.tail);
+    return e;
+}
+/* 2^-k for k >= -1000; above 60 it is 2^-60, which is as good as zero */
+DSI_INLINE double dsi_unit(double k)
+{
+    const double t = (k > 60 ? 60 : k) + DSI_ROUND;
+    return dsi_from_bits((1023 - dsi_to_bits(t)) << 52); /* the high bits of DSI_ROUND are shifted out */
+}
+/* e^x - 1 = 2^k (hi + lo), x in [-40, 711]: 1 - 2^-k first, so that the small part is added last */
+DSI_INLINE dsi_pair dsi_expm1_parts(dsi_exponent e)
+{
+    const double unit = dsi_unit(e.k);
+    const dsi_pair a = dsi_two_sum(1, -unit), b = dsi_two_sum(a.hi, e.head);
+    return dsi_quick_sum(b.hi, b.lo + (a.lo + e.tail));
+}
+DSI_INLINE double dsi_clamp_to(double x, double low, double high) /* NaN stays NaN */
+{
+    x = x < low ? low : x;
+    return x > high ? high : x;
+}
+
+DSI_INLINE double dsi_core_exp(double x)
+{
+    const dsi_exponent e = dsi_exp_parts(dsi_clamp_to(x, -746, 710));
+    return dsi_scale(dsi_mantissa(e).hi, e.n);
+}
+/* the same where neither the result nor 2^k is denormal or infinite */
+DSI_INLINE uint64_t dsi_rare_exp(double x) /* 1: |x| > 708, or NaN */
+{
+    return (UINT64_C(0x4086200000000000) - dsi_to_bits(dsi_absolute(x))) >> 63;
+}
+DSI_INLINE double dsi_quick_exp(double x)
+{
+    const dsi_exponent e = dsi_exp_parts(x);
+    return dsi_from_bits(dsi_to_bits(dsi_mantissa(e).hi) + (e.n << 52));
+}
+
+DSI_INLINE double dsi_core_expm1(double x)
+{
+    const dsi_exponent e = dsi_exp_parts(dsi_clamp_to(x, -40, 710));
+    const double r = dsi_scale(dsi_expm1_parts(e).hi, e.n);
+    return dsi_absolute(x) < 5e-17 ? x : r; /* 2^-54: keeps -0 */
+}
+
+/* t / (t + 2), t = e^2|x| - 1 */
+DSI_INLINE double dsi_core_tanh(double x)
+{
+    const double size = dsi_absolute(x), twice = dsi_clamp_to(size + size, 0, 44); /* tanh 22 rounds to 1 */
+    const dsi_exponent e = dsi_exp_parts(twice);
+    const double scale = dsi_from_bits((e.n + 1023) << 52);
+    dsi_pair t = dsi_expm1_parts(e), plus, r;
+    double result;
+    t.hi *= scale;
+    t.lo *= scale;
+    plus = dsi_two_sum(t.hi, 2);
+    plus.lo += t.lo;
+    r = dsi_quotient(t, plus);
+    result = size < 1e-9 ? size : r.hi + r.lo; /* x^2 / 3 < 2^-54 */
+    return dsi_signed_as(result, x);
+}
+
+/* 2^(k - 1) (m - 4^-k / m) from 1 on, below it x + x^3 P(x^2): 2^-56 */
+DSI_INLINE double dsi_core_sinh(double x)
+{
+    const double size = dsi_absolute(x), z = size * size, z2 = z * z;
+    const dsi_exponent e = dsi_exp_parts(dsi_clamp_to(size, 0, 711));
+    const dsi_pair m = dsi_mantissa(e);
+    const double unit = dsi_unit(e.k), big = dsi_scale(m.hi + (m.lo - unit * unit / m.hi), e.n - 1);
+    const double p = ((0.16666666666666666 + z * 0.008333333333333299) +
+                      z2 * (0.00019841269841324198 + z * 2.7557319191381816e-06)) +
+                     z2 * z2 * ((2.5052117695907823e-08 + z * 1.6057679623801638e-10) +
+                                z2 * 7.746178593018827e-13);
+    return dsi_signed_as(size < 1 ? size + size * z * p : big, x);
+}
+DSI_INLINE double dsi_core_cosh(double x)
+{
+    const dsi_exponent e = dsi_exp_parts(dsi_clamp_to(dsi_absolute(x), 0, 711));
+    const dsi_pair m = dsi_mantissa(e);
+    const double unit = dsi_unit(e.k), inverse = unit * unit / m.hi;
+    const dsi_pair sum = dsi_two_sum(m.hi, inverse);
+    return dsi_scale(sum.hi + (sum.lo + (m.lo - inverse * m.lo / m.hi)), e.n - 1);
+}
+
+/* Logarithms: x = 2^k m, m in [sqrt(1/2), sqrt(2)), for positive finite x */
+DSI_INLINE double dsi_log_parts(double x, double *k)
+{
+    const int small = x < 2.2250738585072014e-308;
+    const uint64_t root = UINT64_C(0x3fe6a09e667f3bcd); /* sqrt(1/2) */
+    const uint64_t shift = UINT64_C(0x3ff0000000000000) - root;
+    const uint64_t bits = dsi_to_bits(small ? x * 18014398509481984.0 : x) + shift; /* 2^54 */
+    /* an integer below 2^52 becomes a double when it is put behind the exponent of 2^52 */
+    *k = dsi_from_bits(UINT64_C(0x4330000000000000) | bits >> 52) -
+         (small ? 4503599627371573.0 : 4503599627371519.0); /* 2^52 + 1023 (+ 54) */
+    return dsi_from_bits((bits & UINT64_C(0x000fffffffffffff)) + root);
+}
+/* k ln 2 + log(1 + f) + c, |c| small: log(1 + f) = f - (h - s (h + R)), h = f^2 / 2, s = f / (2 + f)
+   (Muller 2016, sec. 11.3). Polynomial: (log((1 + s) / (1 - s)) / s - 2) / s^2, |s| <= 0.1716: 2^-57 */
+DSI_INLINE double dsi_log_sum(double k, double f, double c)
+{
+    const double s = f / (2 + f), z = s * s, h = 0.5 * f * f;
+    const double z2 = z * z;
+    const double p = z * ((0.666666666666667 + 0.3999999999989889 * z) +
+                          z2 * ((0.28571428626253836 + 0.22222211089379496 * z) +
+                                z2 * ((0.1818289243253687 + 0.15331611722055008 * z) +
+                                      z2 * 0.14617807153417325)));
+    const dsi_pair t = dsi_quick_sum(k * DSI_LN2_HI, f);
+    return t.hi + (t.lo - (h - (s * (h + p) + (k * DSI_LN2_LO + c))));
+}
+/* what log(x) is where x is no positive finite number */
+DSI_INLINE double dsi_log_special(double x, double result)
+{
+    result = x < DSI_INFINITY ? result : x; /* NaN too */
+    result = x == 0 ? -DSI_INFINITY : result;
+    return x < 0 ? DSI_NAN : result;
+}
+
+DSI_INLINE double dsi_core_log(double x)
+{
+    double k;
+    const double m = dsi_log_parts(x, &k);
+    return dsi_log_special(x, dsi_log_sum(k, m - 1, 0));
+}
+
+/* u = 1 + x rounded, u + lost is 1 + x; without scaling (k = 0) f is x itself */
+DSI_INLINE double dsi_core_log1p(double x)
+{
+    const dsi_pair u = dsi_two_sum(1, x);
+    double k, r;
+    const double m = dsi_log_parts(u.hi, &k), lost = u.lo / u.hi;
+    r = dsi_log_sum(k, k == 0 ? x : m - 1, k == 0 ? 0 : lost);
+    r = dsi_absolute(x) < 5e-17 ? x : r; /* 2^-54: keeps -0 */
+    return dsi_log_special(u.hi, r);
+}
+
+/* log(x) to 2^-66, x positive and finite: 2 s (1 + z / 3 + z^2 V(z)), z = s^2, with s, z and the third in
+   pairs. Polynomial: 1/5 + z / 7 + ..., z <= 0.0295: 2^-66 */
+DSI_INLINE dsi_pair dsi_log_pair(double x)
+{
+    double k, z2, p;
+    const double m = dsi_log_parts(x, &k);
+    dsi_pair s, z, w, y, u, sum, f, g;
+    f.hi = m - 1;
+    f.lo = 0;
+    g.hi = m + 1;
+    g.lo = m - (g.hi - 1);
+    s = dsi_quotient(f, g);
+    z = dsi_two_product(s.hi, s.hi);
+    z.lo += 2 * s.hi * s.lo;
+    z2 = z.hi * z.hi;
+    p = z.hi * (((0.2 + z.hi * 0.14285714285714685) +
+                 z2 * (0.11111111110826383 + z.hi * 0.09090909168049924)) +
+                z2 * z2 * ((0.0769229744350359 + z.hi * 0.0666740439940617) +
+                           z2 * (0.05853063232281699 + z.hi * 0.058621635304233734)));
+    w = dsi_quick_sum(0.3333333333333333, p);
+    w.lo += 1.850371707708594e-17;
+    y = dsi_two_product(z.hi, w.hi);
+    y.lo += z.hi * w.lo + z.lo * w.hi;
+    u = dsi_two_product(s.hi, y.hi);
+    u.lo += s.hi * y.lo + s.lo * y.hi;
+    sum = dsi_quick_sum(s.hi, u.hi);
+    sum.lo += s.lo + u.lo;
+    w = dsi_two_sum(k * DSI_LN2_HI, 2 * sum.hi);
+    return dsi_quick_sum(w.hi, w.lo + (2 * sum.lo + k * DSI_LN2_LO));
+}
+
+/* x^y for positive finite x and finite y */
+DSI_INLINE double dsi_core_pow(double x, double y)
+{
+    const double power = dsi_clamp_to(y, -4e19, 4e19); /* beyond 2^65 every x but 1 under- or overflows */
+    const dsi_pair log_x = dsi_log_pair(x);
+    const dsi_pair product = dsi_two_product(power, log_x.hi);
+    const double low = product.lo + power * log_x.lo;
+    const double size = dsi_clamp_to(product.hi, -746, 711);
+    const dsi_exponent e = dsi_exp_parts_pair(size, size == product.hi ? low : 0);
+    return dsi_scale(dsi_mantissa(e).hi, e.n);
+}
+
+/* x is zero, negative, infinite or NaN, or y is infinite or NaN: the cases of C99, annex F.9.4.4 */
+static double dsi_full_pow(double x, double y)
+{
+    const double size = dsi_absolute(x), power = dsi_absolute(y);
+    const int whole = !(power < 9007199254740992.0) || (double)(int64_t)power == power; /* 2^53 */
+    const int odd = power < 9007199254740992.0 && whole && ((int64_t)power & 1);
+    double r;
+    if (y == 0 || x == 1) return 1;
+    if (x != x || y != y) return DSI_NAN;
+    if (power == DSI_INFINITY)
+        return size == 1 ? 1 : (size > 1) == (y > 0) ? DSI_INFINITY : 0;
+    if (size == 0 || size == DSI_INFINITY) r = (size == 0) == (y > 0) ? 0 : DSI_INFINITY;
+    else if (x < 0 && !whole) return DSI_NAN;
+    else r = dsi_core_pow(size, y);
+    return odd ? dsi_signed_as(r, x) : r;
+}
+DSI_INLINE uint64_t dsi_rare_pow(double x, double y) /* 1 where the core is not enough */
+{
+    const uint64_t largest = UINT64_C(0x7fefffffffffffff), bits = dsi_to_bits(x);
+    return ((bits - 1) | (largest - bits) | (largest - dsi_to_bits(dsi_absolute(y)))) >> 63;
+}
+
+/* Angles: x = quadrant pi / 2 + hi + lo, |hi + lo| <= pi / 4 */
+typedef struct dsi_angle { double hi, lo; uint64_t quadrant; } dsi_angle;
+
+/* |x| <= 2^20, where k has at most 20 bits: times the parts of 33 bits it is exact (Cody and Waite 1980) */
+DSI_INLINE dsi_angle dsi_reduce(double x)
+{
+    const double t = x * 0.6366197723675814 + DSI_ROUND, k = t - DSI_ROUND;
+    const dsi_pair a = dsi_two_sum(x - k * 1.5707963267341256, k * -6.077100506303966e-11);
+    const dsi_pair b = dsi_two_sum(a.hi, k * -2.0222662487111665e-21);
+    const dsi_pair r = dsi_quick_sum(b.hi, (a.lo + b.lo) - k * 8.4784276603689e-32);
+    dsi_angle angle;
+    angle.hi = r.hi;
+    angle.lo = r.lo;
+    angle.quadrant = dsi_to_bits(t);
+    return angle;
+}
+
+/* x 2/pi mod 4 in units of 2^-190, the highest word first, |x| >= 2^20 (Payne and Hanek 1983): x = M 2^e with
+   an integer M needs only 192 bits of 2/pi, from the one that M 2^e lifts to 2 on; what the rest would add is
+   below 2^-137, the smallest distance of a double to a multiple of pi/2 above 2^-62 */
+static void dsi_quarter_turns(double x, uint64_t turns[3])
+{
+    /* 64 zeros and 1216 bits of 2/pi */
+    static const uint64_t two_over_pi[20] = {
+        0, UINT64_C(0xa2f9836e4e441529), UINT64_C(0xfc2757d1f534ddc0), UINT64_C(0xdb6295993c439041),
+        UINT64_C(0xfe5163abdebbc561), UINT64_C(0xb7246e3a424dd2e0), UINT64_C(0x06492eea09d1921c),
+        UINT64_C(0xfe1deb1cb129a73e), UINT64_C(0xe88235f52ebb4484), UINT64_C(0xe99c7026b45f7e41),
+        UINT64_C(0x3991d639835339f4), UINT64_C(0x9c845f8bbdf9283b), UINT64_C(0x1ff897ffde05980f),
+        UINT64_C(0xef2f118b5a0a6d1f), UINT64_C(0x6d367ecf27cb09b7), UINT64_C(0x4f463f669e5fea2d),
+        UINT64_C(0x7527bac7ebe5f17b), UINT64_C(0x3d0739f78a5292ea), UINT64_C(0x6bfb5fb11f8d5d08),
+        UINT64_C(0x56033046fc7b6bab)
+    };
+    const uint64_t bits = dsi_to_bits(x), integer = (bits & UINT64_C(0xfffffffffffff)) | UINT64_C(1) << 52;
+    const int first = (int)(bits >> 52 & 2047) - 1075 - 2 + 64; /* of the 192 bits */
+    uint64_t half[6] = { 0, 0, 0, 0, 0, 0 }; /* the product mod 2^192 in words of 32 bits, the lowest first */
+    int i, j;
+    for (j = 0; j < 2; j++) {
+        const uint64_t factor = j ? integer >> 32 : integer & 0xffffffffu;
+        uint64_t carry = 0;
+        for (i = 0; i + j < 6; i++) {
+            const int at = first + 32 * (5 - i), shift = at % 64;
+            const uint64_t *word = two_over_pi + at / 64;
+            const uint64_t piece = (shift ? word[0] << shift | word[1] >> (64 - shift) : word[0]) >> 32;
+            carry += piece * factor + half[i + j];
+            half[i + j] = carry & 0xffffffffu;
+            carry >>= 32;
+        }
+    }
+    for (i = 0; i < 3; i++) turns[i] = half[5 - 2 * i] << 32 | half[4 - 2 * i];
+}
+
+static dsi_angle dsi_reduce_large(double x)
+{
+    const int minus = (int)(dsi_to_bits(x) >> 63);
+    uint64_t t[3], flip;
+    double scale = 1, top, rest, sign;
+    dsi_angle angle;
+    dsi_pair r;
+    int i;
+    dsi_quarter_turns(x, t);
+    flip = 0 - (t[0] >> 61 & 1); /* the fraction is a half or more: one quadrant on, and back */
+    angle.quadrant = (t[0] >> 62) - flip;
+    t[0] = (t[0] << 2 | t[1] >> 62) ^ flip; /* ~ is - but for one unit */
+    t[1] = (t[1] << 2 | t[2] >> 62) ^ flip;
+    t[2] = t[2] << 2 ^ flip;
+    for (i = 0; i < 128 && !(t[0] >> 63); i++) {
+        t[0] = t[0] << 1 | t[1] >> 63;
+        t[1] = t[1] << 1 | t[2] >> 63;
+        t[2] <<= 1;
+        scale *= 0.5;
+    }
+    top = (double)(int64_t)(t[0] >> 11) * scale * 1.1102230246251565e-16; /* 2^-53 */
+    rest = (double)(int64_t)((t[0] & 2047) << 42 | t[1] >> 22) * scale * 1.232595164407831e-32; /* 2^-106 */
+    r = dsi_two_product(top, DSI_PIO2_HI);
+    r = dsi_quick_sum(r.hi, r.lo + (top * DSI_PIO2_LO + rest * DSI_PIO2_HI));
+    sign = (flip & 1) == (uint64_t)minus ? 1 : -1;
+    angle.hi = sign * r.hi;
+    angle.lo = sign * r.lo;
+    angle.quadrant = minus ? 0 - angle.quadrant : angle.quadrant;
+    return angle;
+}
+/* r + r^3 S(r^2), |r| <= pi / 4: 2^-57 */
+DSI_INLINE dsi_pair dsi_sin_pair(dsi_angle r)
+{
+    const double z = r.hi * r.hi;
+    const double p = (-0.16666666666666632 + z * 0.008333333333322413) +
+                     z * z * ((-0.0001984126982980749 + z * 2.755731369198108e-06) +
+                              z * z * (-2.505075814911691e-08 + z * 1.5896798862290768e-10));
+    return dsi_quick_sum(r.hi, r.hi * z * p + (r.lo - 0.5 * z * r.lo));
+}
+/* 1 - r^2 / 2 + r^4 C(r^2), |r| <= pi / 4: 2^-60; lost: what r.hi^2 is more than its rounded value, or 0 */
+DSI_INLINE dsi_pair dsi_cos_pair(dsi_angle r, double lost)
+{
+    const double z = r.hi * r.hi;
+    const double p = (0.041666666666666664 + z * -0.0013888888888887398) +
+                     z * z * ((2.480158729876456e-05 + z * -2.7557317271145144e-07) +
+                              z * z * (2.087614614655861e-09 + z * -1.1382623647474604e-11));
+    const dsi_pair w = dsi_quick_sum(1, -0.5 * z);
+    return dsi_quick_sum(w.hi, w.lo + ((z * z * p - r.hi * r.lo) - 0.5 * lost));
+}
+/* sin in quadrant 0 */
+DSI_INLINE double dsi_sin_of(dsi_angle r)
+{
+    const double wave = dsi_pick(0 - (r.quadrant & 1), dsi_cos_pair(r, 0).hi, dsi_sin_pair(r).hi);
+    return dsi_from_bits(dsi_to_bits(wave) ^ (r.quadrant & 2) << 62);
+}
+DSI_INLINE double dsi_tan_of(dsi_angle r)
+{
+    const uint64_t odd = 0 - (r.quadrant & 1);
+    const dsi_pair s = dsi_sin_pair(r), c = dsi_cos_pair(r, dsi_two_product(r.hi, r.hi).lo);
+    dsi_pair above, below, q;
+    above.hi = dsi_pick(odd, -c.hi, s.hi);
+    above.lo = dsi_pick(odd, -c.lo, s.lo);
+    below.hi = dsi_pick(odd, s.hi, c.hi);
+    below.lo = dsi_pick(odd, s.lo, c.lo);
+    q = dsi_quotient(above, below);
+    return q.hi + q.lo;
+}
+
+DSI_INLINE uint64_t dsi_rare_angle(double x) /* 1: |x| > 2^20, or NaN */
+{
+    return (UINT64_C(0x4130000000000000) - dsi_to_bits(dsi_absolute(x))) >> 63;
+}
+DSI_INLINE double dsi_core_sin(double x)
+{
+    const double r = dsi_sin_of(dsi_reduce(x));
+    return dsi_absolute(x) < 1e-8 ? x : r; /* x^2 / 6 < 2^-54; keeps -0 */
+}
+DSI_INLINE double dsi_core_cos(double x)
+{
+    dsi_angle r = dsi_reduce(x);
+    r.quadrant++;
+    return dsi_sin_of(r);
+}
+DSI_INLINE double dsi_core_tan(double x)
+{
+    const double r = dsi_tan_of(dsi_reduce(x));
+    return dsi_absolute(x) < 1e-8 ? x : r; /* x^2 / 3 < 2^-54; keeps -0 */
+}
+static double dsi_full_sin(double x)
+{
+    return x - x == 0 ? dsi_sin_of(dsi_reduce_large(x)) : DSI_NAN;
+}
+static double dsi_full_cos(double x)
+{
+    dsi_angle r = dsi_reduce_large(x);
+    r.quadrant++;
+    return x - x == 0 ? dsi_sin_of(r) : DSI_NAN;
+}
+static double dsi_full_tan(double x)
+{
+    return x - x == 0 ? dsi_tan_of(dsi_reduce_large(x)) : DSI_NAN;
+}
+
+/* Arcs. K + sign atan(n / d) for 0 <= n <= d, d positive and finite: with c = 0, 1/2 or 1 next to n / d
+   atan(n / d) = atan(c) + atan t, t = (n - c d) / (d + c n), the numerator exact, |t| <= 1/4.
+   Polynomial: (atan(t) / t - 1) / t^2: 2^-59 */
+DSI_INLINE double dsi_arc(double n, double d, double sign, dsi_pair K)
+{
+    const int middle = n >= 0.25 * d, upper = n > 0.72 * d;
+    const double c = upper ? 1 : middle ? 0.5 : 0;
+    const double base_hi = upper ? 0.7853981633974483 : middle ? 0.4636476090008061 : 0;
+    const double base_lo = upper ? 3.061616997868383e-17 : middle ? 2.2698777452961687e-17 : 0;
+    dsi_pair above, t, base, sum;
+    double z, z2, p;
+    above.hi = n - c * d;
+    above.lo = 0;
+    t = dsi_quotient(above, dsi_two_sum(d, c * n));
+    z = t.hi * t.hi;
+    z2 = z * z;
+    p = ((-0.3333333333333333 + z * 0.19999999999998921) +
+         z2 * (-0.14285714285253562 + z * 0.11111111035291911)) +
+        z2 * z2 * (((-0.09090902827435111 + z * 0.07692016123431836) +
+                    z2 * (-0.06658651772903566 + z * 0.05752619086241913)) +
+                   z2 * z2 * -0.04101828156464053);
+    base = dsi_two_sum(K.hi, sign * base_hi);
+    sum = dsi_two_sum(base.hi, sign * t.hi);
+    return sum.hi + (sum.lo + (base.lo + (K.lo + sign * (base_lo + (t.lo + t.hi * z * p)))));
+}
+
+DSI_INLINE double dsi_core_atan(double x)
+{
+    const double size = dsi_clamp_to(dsi_absolute(x), 0, 1e18); /* atan 1e18 rounds to pi/2 */
+    const int steep = size > 1;
+    dsi_pair K;
+    double r;
+    K.hi = steep ? DSI_PIO2_HI : 0;
+    K.lo = steep ? DSI_PIO2_LO : 0;
+    r = dsi_arc(steep ? 1 : size, steep ? size : 1, steep ? -1 : 1, K);
+    return dsi_signed_as(size < 1e-8 ? size : r, x); /* x^2 / 3 < 2^-54 */
+}
+
+static double dsi_full_atan2(double y, double x)
+{
+    double n = dsi_absolute(y), d = dsi_absolute(x);
+    const int steep = n > d, back = (int)(dsi_to_bits(x) >> 63);
+    dsi_pair K;
+    if (x != x || y != y) return DSI_NAN;
+    if (steep) {
+        const double swap = n;
+        n = d;
+        d = swap;
+    }
+    if (d == DSI_INFINITY) {
+        n = n == d ? 1 : 0;
+        d = 1;
+    }
+    if (d == 0) d = 1;
+    if (n < d * 8.673617379884035e-19) { /* 2^-60: the arc is the quotient, or too small to be seen */
+        if (!steep && !back) return y == 0 || d == 1 ? dsi_signed_as(n / d, y) : y / x;
+        n = 0;
+        d = 1;
+    }
+    if (d > 1e270) n *= 1.142987391282275e-100, d *= 1.142987391282275e-100; /* 2^-332 */
+    if (d < 1e-270) n *= 8.749002899132048e+99, d *= 8.749002899132048e+99;
+    K.hi = steep ? DSI_PIO2_HI : back ? 3.141592653589793 : 0;
+    K.lo = steep ? DSI_PIO2_LO : back ? 1.2246467991473532e-16 : 0;
+    return dsi_signed_as(dsi_arc(n, d, steep == back ? 1 : -1, K), y);
+}
+
+/* asin(s) = s + s^3 B(s^2), s <= 1/2: 2^-59; above, asin(x) = pi/2 - 2 asin(s), s^2 = (1 - x) / 2 */
+typedef struct dsi_chord { double s, lost, bend; int large; } dsi_chord; /* s + lost, s^3 B */
+DSI_INLINE dsi_chord dsi_chord_of(double size)
+{
+    dsi_chord r;
+    double z, z2, p;
+    dsi_pair square;
+    r.large = size > 0.5;
+    z = r.large ? 0.5 * (1 - size) : size * size;
+    r.s = r.large ? sqrt(z) : size;
+    square = dsi_two_product(r.s, r.s);
+    r.lost = r.large && z > 0 ? ((z - square.hi) - square.lo) / (r.s + r.s) : 0;
+    z2 = z * z;
+    p = ((0.16666666666666752 + z * 0.0749999999997315) +
+         z2 * (0.04464285717236861 + z * 0.030381942815076998)) +
+        z2 * z2 * (((0.022372211982030567 + z * 0.0173516655888634) +
+                    z2 * (0.013980184093834582 + z * 0.011404068082388074)) +
+                   z2 * z2 * (((0.010751656079494408 + z * 0.003813270416705725) +
+                               z2 * (0.021450242779625966 + z * -0.020638983964698716)) +
+                              z2 * z2 * 0.032405832749597234));
+    r.bend = r.s * z * p;
+    return r;
+}
+DSI_INLINE double dsi_core_asin(double x)
+{
+    const dsi_chord c = dsi_chord_of(dsi_absolute(x));
+    const dsi_pair sum = dsi_quick_sum(DSI_PIO2_HI, -2 * c.s);
+    const double large = sum.hi + (sum.lo + (DSI_PIO2_LO - 2 * (c.lost + c.bend)));
+    const double r = dsi_signed_as(c.large ? large : c.s + c.bend, x);
+    return dsi_absolute(x) <= 1 ? r : DSI_NAN;
+}
+DSI_INLINE double dsi_core_acos(double x)
+{
+    const dsi_chord c = dsi_chord_of(dsi_absolute(x));
+    const double turn = x < 0 ? -1 : 1; /* acos(-x) = pi - acos(x) */
+    const dsi_pair sum = dsi_quick_sum(DSI_PIO2_HI, -turn * c.s);
+    const double small = sum.hi + (sum.lo + (DSI_PIO2_LO - turn * c.bend));
+    const double near = 2 * (c.s + (c.lost + c.bend));
+    const dsi_pair pi = dsi_quick_sum(2 * DSI_PIO2_HI, -2 * c.s);
+    const double far = pi.hi + (pi.lo + (2 * DSI_PIO2_LO - 2 * (c.lost + c.bend)));
+    const double r = c.large ? (x < 0 ? far : near) : small;
+    return dsi_absolute(x) <= 1 ? r : DSI_NAN;
+}
+
+/* Roots. Two steps of Halley from a third of the exponent, cut to 26 bits, and one with an exact remainder:
+   t += t (x - t^3) / (2 t^3 + x) */
+static double dsi_full_cbrt(double x)
+{
+    double size = dsi_absolute(x), scale = 1, t, cube;
+    dsi_pair product;
+    int i;
+    if (x == 0 || x - x != 0) return x;
+    if (size < 1e-300) { /* 2^108 and its cube root: no denormal, no overflow below */
+        size *= 3.2451855365842673e+32;
+        scale = 1.4551915228366852e-11;
+    } else if (size > 1e300) {
+        size *= 3.0814879110195774e-33;
+        scale = 68719476736.0;
+    }
+    t = dsi_from_bits(dsi_to_bits(size) / 3 + UINT64_C(0x2a9f800000000000));
+    for (i = 0; i < 2; i++) {
+        cube = t * t * t;
+        t += t * ((size - cube) / (2 * cube + size));
+    }
+    t = dsi_from_bits(dsi_to_bits(t) & UINT64_C(0xfffffffff8000000));
+    product = dsi_two_product(t * t, t);
+    t += t * (((size - product.hi) - product.lo) / (2 * product.hi + size));
+    return dsi_signed_as(t * scale, x);
+}
+
+static double dsi_full_hypot(double x, double y)
+{
+    double big = dsi_absolute(x), little = dsi_absolute(y), scale = 1, root;
+    dsi_pair a, b, sum, square;
+    if (big == DSI_INFINITY || little == DSI_INFINITY) return DSI_INFINITY;
+    if (x != x || y != y) return DSI_NAN;
+    if (little > big) {
+        root = big;
+        big = little;
+        little = root;
+    }
+    if (little <= big * 1.0842021724855044e-19) return big + little; /* 2^-63; zero too */
+    if (big > 1e150) scale = 4.149515568880993e+180; /* 2^600 */
+    if (big < 1e-130) scale = 2.409919865102884e-181;
+    big /= scale;
+    little /= scale;
+    a = dsi_two_product(big, big);
+    b = dsi_two_product(little, little);
+    sum = dsi_quick_sum(a.hi, b.hi);
+    root = sqrt(sum.hi);
+    square = dsi_two_product(root, root);
+    root += (((sum.hi - square.hi) - square.lo) + (sum.lo + (a.lo + b.lo))) / (root + root);
+    return root * scale;
+}
+
+/* erf below 1: x (1 + c0 + z (c1 + z P(z))), z = x^2, c0 and c1 in pairs, P: 2^-56 */
+DSI_INLINE double dsi_erf_small(double x, dsi_pair z)
+{
+    const double z2 = z.hi * z.hi;
+    const double p = ((0.11283791670955126 + z.hi * -0.02686617064513071) +
+                      z2 * (0.005223977625420569 + z.hi * -0.0008548327020069282)) +
+                     z2 * z2 * (((0.0001205533271014096 + z.hi * -1.4925637604110248e-05) +
+                                 z2 * (1.6461740037191124e-06 + z.hi * -1.6358759430582305e-07)) +
+                                z2 * z2 * ((1.472041265743429e-08 + z.hi * -1.162097459507822e-09) +
+                                           z2 * 6.398372809849577e-11));
+    const dsi_pair w = dsi_quick_sum(-0.37612638903183754, z.hi * p), zw = dsi_two_product(z.hi, w.hi);
+    const dsi_pair v = dsi_two_sum(0.1283791670955126, zw.hi), xv = dsi_two_product(x, v.hi);
+    const double w_lo = w.lo + 1.3391897206030649e-17;
+    const double v_lo = v.lo + (zw.lo + (z.hi * w_lo + z.lo * w.hi) - 1.2420116002463032e-17);
+    const dsi_pair sum = dsi_quick_sum(x, xv.hi);
+    return sum.hi + (sum.lo + (xv.lo + x * v_lo));
+}
+/* from 1 to 6: 1 - exp(-z) Q(t), t = (x - 1) / (x + 2), 2^-60 in erf (the form is Schonfelder's, 1978) */
+DSI_INLINE double dsi_erf_large(double x, dsi_pair z)
+{
+    const double t = (x - 1) / (x + 2), t2 = t * t;
+    const double p = ((-0.8196360443516939 + t * 0.5697080079951589) +
+                      t2 * (-0.1800761010500735 + t * -0.02563237897011171)) +
+                     t2 * t2 * (((0.027560999749426343 + t * 0.006425131201422231) +
+                                 t2 * (-0.004426733150930606 + t * -0.0025556081757766563)) +
+                                t2 * t2 * ((0.0003009017564358759 + t * 0.0005771613287018219) +
+                                           t2 * (0.0005669006646965264 + t * -0.00039892629688399473)));
+    const dsi_exponent e = dsi_exp_parts_pair(-z.hi, -z.lo);
+    const dsi_pair m = dsi_mantissa(e), q = dsi_quick_sum(0.427583576155807, t * p);
+    const double scale = dsi_from_bits((e.n + 1023) << 52);
+    const dsi_pair mq = dsi_two_product(m.hi * scale, q.hi), sum = dsi_quick_sum(1, -mq.hi);
+    return sum.hi + (sum.lo - (mq.lo + scale * (m.lo * q.hi + m.hi * q.lo)));
+}
+DSI_INLINE double dsi_core_erf(double x)
+{
+    const double size = dsi_clamp_to(dsi_absolute(x), 0, 6); /* erf 6 rounds to 1 */
+    const dsi_pair z = dsi_two_product(size, size);
+    const double small = dsi_erf_small(size, z), large = dsi_erf_large(size, z);
+    return dsi_signed_as(size >= 1 ? large : size < 1e-9 ? size + size * 0.1283791670955126 : small, x);
+}
+
+/* the functions, for numbers of the build's precision */
+#define DSI_UNARY(name, expression) \
+    DIFFSIM_API ds_real ds_real_##name(ds_real number) \
+    { \
+        const double x = (double)number; \
+        return (ds_real)(expression); \
+    }
+#define DSI_BINARY(name, expression) \
+    DIFFSIM_API ds_real ds_real_##name(ds_real left, ds_real right) \
+    { \
+        const double x = (double)left, y = (double)right; \
+        return (ds_real)(expression); \
+    }
+DSI_UNARY(exp, dsi_core_exp(x))
+DSI_UNARY(expm1, dsi_core_expm1(x))
+DSI_UNARY(log, dsi_core_log(x))
+DSI_UNARY(log1p, dsi_core_log1p(x))
+DSI_UNARY(sin, dsi_rare_angle(x) ? dsi_full_sin(x) : dsi_core_sin(x))
+DSI_UNARY(cos, dsi_rare_angle(x) ? dsi_full_cos(x) : dsi_core_cos(x))
+DSI_UNARY(tan, dsi_rare_angle(x) ? dsi_full_tan(x) : dsi_core_tan(x))
+DSI_UNARY(asin, dsi_core_asin(x))
+DSI_UNARY(acos, dsi_core_acos(x))
+DSI_UNARY(atan, dsi_core_atan(x))
+DSI_UNARY(sinh, dsi_core_sinh(x))
+DSI_UNARY(cosh, dsi_core_cosh(x))
+DSI_UNARY(tanh, dsi_core_tanh(x))
+DSI_UNARY(cbrt, dsi_full_cbrt(x))
+DSI_UNARY(erf, dsi_core_erf(x))
+DSI_BINARY(pow, dsi_rare_pow(x, y) ? dsi_full_pow(x, y) : dsi_core_pow(x, y))
+DSI_BINARY(atan2, dsi_full_atan2(x, y))
+DSI_BINARY(hypot, dsi_full_hypot(x, y))
+#undef DSI_UNARY
+#undef DSI_BINARY
+
+/* in double whatever ds_real is, for the layers above: they stand here, where nothing is fused */
+static DSI_UNUSED double dsi_double_exp(double x) { return dsi_core_exp(x); }
+static DSI_UNUSED double dsi_double_log(double x) { return dsi_core_log(x); }
+static DSI_UNUSED double dsi_double_cos(double x)
+{
+    return dsi_rare_angle(x) ? dsi_full_cos(x) : dsi_core_cos(x);
+}
+static DSI_UNUSED double dsi_double_pow(double x, double y)
+{
+    return dsi_rare_pow(x, y) ? dsi_full_pow(x, y) : dsi_core_pow(x, y);
+}
+
+DIFFSIM_API ds_real ds_rng_normal(ds_rng *rng)
+{
+    const double radius = sqrt(-2 * dsi_core_log(1 - (double)ds_rng_uniform(rng))); /* 1 - u is never zero */
+    return (ds_real)(radius * dsi_core_cos(6.283185307179586 * (double)ds_rng_uniform(rng)));
+}
+
+/* Arrays. One row: name, core, 1 where the core is not enough, any number. */
+#define DSI_BLOCKS(DSI_ROW) \
+    DSI_ROW(exp, dsi_quick_exp(a), dsi_rare_exp(a), ds_real_exp(x)) \
+    DSI_ROW(log, dsi_core_log(a), 0, ds_real_log(x)) \
+    DSI_ROW(sin, dsi_core_sin(a), dsi_rare_angle(a), ds_real_sin(x)) \
+    DSI_ROW(cos, dsi_core_cos(a), dsi_rare_angle(a), ds_real_cos(x)) \
+    DSI_ROW(tanh, dsi_core_tanh(a), 0, ds_real_tanh(x)) \
+    DSI_ROW(pow, dsi_core_pow(a, b), dsi_rare_pow(a, b), ds_real_pow(x, y))
+
+#define DSI_LANES ((size_t)8)
+#define DSI_BLOCK_LANES ((size_t)128)
+enum {
+#define DSI_ROW(name, core, rare, scalar) DSI_BLOCK_##name,
+    DSI_BLOCKS(DSI_ROW)
+#undef DSI_ROW
+    DSI_BLOCK_COUNT
+};
+
+/* static uint64_t dsi_block_sin_avx2(x, y, out, n): out [n] by the core, n a multiple of DSI_LANES; not 0: a
+   lane needs more. One copy for each instruction set; the arithmetic, and so the bits, are the same in all.
+   The inner loop has a fixed length, so that it becomes a few vectors without a rest. */
+#if defined(__GNUC__) && !defined(__clang__) && !defined(__TINYC__)
+#define DSI_IVDEP _Pragma("GCC ivdep")
+#else
+#define DSI_IVDEP
+#endif
+typedef uint64_t dsi_block_fn(const ds_real *x, const ds_real *y, ds_real *out, size_t n);
+#define DSI_BLOCK(name, core, rare, target, attribute) \
+    attribute static uint64_t dsi_block_##name##_##target(const ds_real *x, const ds_real *y, ds_real *out, \
+                                                          size_t n) \
+    { \
+        uint64_t any = 0; \
+        size_t at, i; \
+        for (at = 0; at < n; at += DSI_LANES, x += DSI_LANES, y += DSI_LANES, out += DSI_LANES) \
+            DSI_IVDEP for (i = 0; i < DSI_LANES; i++) { \
+                const double a = (double)x[i], b = (double)y[i]; \
+                (void)b; \
+                out[i] = (ds_real)(core); \
+                any |= rare; \
+            } \
+        return any; \
+    }
+#ifdef DSI_WIDE
+#define DSI_ROW(name, core, rare, scalar) \
+    DSI_BLOCK(name, core, rare, plain, ) \
+    DSI_BLOCK(name, core, rare, avx2, __attribute__((target("avx2")))) \
+    DSI_BLOCK(name, core, rare, avx512, __attribute__((target("avx512f"))))
+DSI_BLOCKS(DSI_ROW)
+#undef DSI_ROW
+#define DSI_ROW(name, core, rare, scalar) \
+    { dsi_block_##name##_plain, dsi_block_##name##_avx2, dsi_block_##name##_avx512 },
+#else
+#define DSI_ROW(name, core, rare, scalar) DSI_BLOCK(name, core, rare, plain, )
+DSI_BLOCKS(DSI_ROW)
+#undef DSI_ROW
+#define DSI_ROW(name, core, rare, scalar) { dsi_block_##name##_plain, NULL, NULL },
+#endif
+static dsi_block_fn *const dsi_block_fns[DSI_BLOCK_COUNT][3] = { DSI_BLOCKS(DSI_ROW) };
+#undef DSI_ROW
+
+static ds_real dsi_block_scalar(int function, ds_real x, ds_real y)
+{
+    (void)y;
+    switch (function) {
+/* case DSI_BLOCK_sin: return ds_real_sin(x); */
+#define DSI_ROW(name, core, rare, scalar) \
+    case DSI_BLOCK_##name: return scalar;
+        DSI_BLOCKS(DSI_ROW)
+#undef DSI_ROW
+    default: return x;
+    }
+}
+
+/* one operand: y is x. Results wait in r, so that out may be x; the last vector is filled with ones. */
+static void dsi_run_blocks(int function, const ds_real *x, const ds_real *y, ds_real *out, size_t n)
+{
+    dsi_block_fn *const block = dsi_block_fns[function][dsi_wide()];
+    ds_real a[DSI_BLOCK_LANES], b[DSI_BLOCK_LANES], r[DSI_BLOCK_LANES];
+    size_t count, whole, i;
+    for (; n > 0; n -= count, x += count, y += count, out += count) {
+        const ds_real *from_x = x, *from_y = y;
+        count = n < DSI_BLOCK_LANES ? n : DSI_BLOCK_LANES;
+        whole = (count + DSI_LANES - 1) / DSI_LANES * DSI_LANES;
+        if (whole > count) {
+            memcpy(a, x, count * sizeof *a);
+            memcpy(b, y, count * sizeof *b);
+            for (i = count; i < whole; i++) a[i] = b[i] = 1;
+            from_x = a;
+            from_y = b;
+        }
+        if (DSI_LIKELY(!block(from_x, from_y, r, whole))) memcpy(out, r, count * sizeof *r);
+        else
+            for (i = 0; i < count; i++) out[i] = dsi_block_scalar(function, x[i], y[i]);
+    }
+}
+
+#define DSI_ARRAY(name) \
+    DIFFSIM_API void ds_reals_##name(const ds_real *x, ds_real *out, size_t n) \
+    { \
+        DIFFSIM_ASSERT((x && out) || n == 0); \
+        if (x && out) dsi_run_blocks(DSI_BLOCK_##name, x, x, out, n); \
+    }
+DSI_ARRAY(exp)
+DSI_ARRAY(log)
+DSI_ARRAY(sin)
+DSI_ARRAY(cos)
+DSI_ARRAY(tanh)
+#undef DSI_ARRAY
+DIFFSIM_API void ds_reals_pow(const ds_real *x, const ds_real *y, ds_real *out, size_t n)
+{
+    DIFFSIM_ASSERT((x && y && out) || n == 0);
+    if (x && y && out) dsi_run_blocks(DSI_BLOCK_pow, x, y, out, n);
+}
+
+#undef DSI_IVDEP
+#if defined(__clang__)
+#if __clang_major__ >= 13
+#pragma float_control(pop)
+#endif
+#pragma STDC FP_CONTRACT DEFAULT
+#elif defined(__GNUC__) && !defined(__TINYC__)
+#pragma GCC pop_options
+#endif
+
+/* 3x3 matrices. What follows diagonalises a 3x3 matrix by plane rotations
    from both sides (Kogbetliantz 1955; Forsythe and Henrici 1960): the 2x2 block of two axes is made
    symmetric by a turn from the left and diagonal by one Jacobi turn, and so on around the three pairs of
    axes. Products of rotations stay rotations whatever the rank, and nothing is squared, so that nothing
@@ -2844,7 +3807,7 @@ static void dsi_note_pivot(ds_dense_info *info, double pivot, double tiny, size_
     if (size > tiny) info->rank++;
     if (first || size < info->smallest) info->smallest = size;
     info->largest = dsi_greater(info->largest, size);
-    if (size > 0) info->log_determinant += log(size);
+    if (size > 0) info->log_determinant += dsi_double_log(size);
     info->sign = pivot > 0 ? info->sign : pivot < 0 ? -info->sign : 0;
     if (info->result || (size > 0 && dsi_double_is_finite(size))) return;
     info->result = dsi_double_is_finite(size) ? DSIM_ERROR_SINGULAR : DSIM_ERROR_NON_FINITE;
@@ -6944,15 +7907,15 @@ DIFFSIM_API ds_result ds_optimizer_step(ds_optimizer *optimizer, ds_real *x, con
         return dsi_optimizer_refuses(o, DSIM_ERROR_NON_FINITE, "the length of the gradient", n);
     if (o->d.clip_norm > 0 && length > o->d.clip_norm) shorten = o->d.clip_norm / length;
     rate = ds_optimizer_rate(o);
-    o->fade1 = 1 - pow(o->d.beta1, (double)o->count + 1);
-    o->fade2 = 1 - pow(o->d.beta2, (double)o->count + 1);
+    o->fade1 = 1 - dsi_double_pow(o->d.beta1, (double)o->count + 1);
+    o->fade2 = 1 - dsi_double_pow(o->d.beta2, (double)o->count + 1);
     for (store = 0; store < 2; store++) {
         for (i = 0; i < n; i++) {
-            const double old = logs[i] ? log((double)x[i]) : (double)x[i];
+            const double old = logs[i] ? dsi_double_log((double)x[i]) : (double)x[i];
             const double g = dsi_times(shorten, dsi_clipped(o, x, grad, i, logs[i]));
             double mi = (double)m[i], si = (double)s[i];
             const double change = dsi_times(rate, dsi_rule_change(o, g, old, &mi, &si));
-            ds_real to = (ds_real)(logs[i] ? dsi_times((double)x[i], exp(-change)) : old - change);
+            ds_real to = (ds_real)(logs[i] ? dsi_times((double)x[i], dsi_double_exp(-change)) : old - change);
             if (!store && !(dsi_is_finite((ds_real)mi) && dsi_is_finite((ds_real)si) && dsi_is_finite(to)))
                 return dsi_optimizer_refuses(o, DSIM_ERROR_NON_FINITE, "the step", i);
             if (!store) continue;

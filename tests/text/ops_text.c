@@ -57,6 +57,22 @@ static void print_functions(int prototypes)
 #undef ROW3
 }
 
+/* what section 2 calls: C links the library, CUDA has names of its own */
+static void print_elementary(int cuda)
+{
+#define UNARY(name) \
+    puts(cuda ? HEAD "ds_real_" #name "(ds_real x) { return " #name "(x); }" \
+              : "ds_real ds_real_" #name "(ds_real x);");
+#define BINARY(name) \
+    puts(cuda ? HEAD "ds_real_" #name "(ds_real x, ds_real y) { return " #name "(x, y); }" \
+              : "ds_real ds_real_" #name "(ds_real x, ds_real y);");
+    UNARY(exp) UNARY(expm1) UNARY(log) UNARY(log1p) UNARY(sin) UNARY(cos) UNARY(tan) UNARY(asin) UNARY(acos)
+    UNARY(atan) UNARY(sinh) UNARY(cosh) UNARY(tanh) UNARY(cbrt) UNARY(erf)
+    BINARY(pow) BINARY(atan2) BINARY(hypot)
+#undef UNARY
+#undef BINARY
+}
+
 /* calls, as text: one function `evaluate` that fills out[]; in CUDA a kernel calls it */
 static void print_calls(void)
 {
@@ -87,6 +103,7 @@ static void print_program(int cuda)
     puts(HEAD "dsi_product(ds_real a, ds_real b) { return a * b; }\n" HEAD
               "no_derivative(void) { return -1; }\n" HEAD "point(double low, double high, int p)\n"
               "{\n    return (ds_real)(low + (high - low) * (p + 0.5) / POINTS);\n}");
+    print_elementary(cuda);
     print_functions(1);
     print_functions(0);
     puts("DEVICE static int evaluate(int p, ds_real *out)\n{\n    ds_real a, b = 0, c = 0, v, g = "

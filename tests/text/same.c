@@ -1,7 +1,8 @@
-/* same.c - a computation with + - * / sqrt only, recorded and differentiated: one hash on every IEEE
-   machine, compiler and optimisation level. C leaves open which argument of a call is evaluated first, so
-   no call here records two arguments: that order is the order of the tape. SAME_DECLARES: the
-   implementation is in another file. SAME_NO_MAIN and SAME_TWICE: two files of one program. */
+/* same.c - a computation recorded and differentiated, and the elementary functions over their whole range:
+   one hash on every IEEE machine, compiler and optimisation level. C leaves open which argument of a call is
+   evaluated first, so no call here records two arguments: that order is the order of the tape.
+   SAME_DECLARES: the implementation is in another file. SAME_NO_MAIN and SAME_TWICE: two files of one
+   program. */
 
 #if !defined(SAME_DECLARES)
 #define DIFFSIM_IMPLEMENTATION
@@ -9,13 +10,13 @@
 #include "diffsim.h"
 #include <stdio.h>
 
-enum { POINTS = 12, STEPS = 30, WIDE = 20, MATRICES = 300 };
+enum { POINTS = 12, STEPS = 30, WIDE = 20, PROBES = 999, MATRICES = 300 };
 
 typedef struct same { uint64_t values, gradients, matrices; double f; } same;
 
 static void take(uint64_t *hash, ds_real number) { *hash = ds_hash_reals(&number, 1, *hash); }
 
-/* scalars: an oscillator with a soft spring, and every operation that needs no libm but sqrt */
+/* scalars: an oscillator with a soft spring, and every operation without an elementary function */
 static ds_var scalars(ds_var x, ds_var v)
 {
     ds_var sum = ds_c(0);
@@ -46,6 +47,74 @@ static void draw(ds_rng *rng, ds_real *numbers, int n)
 {
     int i;
     for (i = 0; i < n; i++) numbers[i] = ds_rng_uniform(rng);
+}
+
+/* elementary functions: every operation that has one in its value or derivative */
+static ds_var elementary(ds_var x, ds_var v)
+{
+    ds_var sum = ds_c(0);
+    int i;
+    for (i = 0; i < STEPS; i++) {
+        ds_var s = ds_sin(x), c = ds_cos(v), part[20], small, above;
+        x = ds_fma(ds_c(0.7), s, ds_mul(ds_c(1.3), c));
+        small = ds_mul(ds_c(0.4), x);
+        above = ds_add(ds_square(x), ds_c(0.3));
+        part[0] = ds_exp(x);
+        part[1] = ds_expm1(small);
+        part[2] = ds_log(above);
+        part[3] = ds_log1p(above);
+        part[4] = ds_tan(small);
+        part[5] = ds_asin(small);
+        part[6] = ds_acos(small);
+        part[7] = ds_atan(x);
+        part[8] = ds_sinh(x);
+        part[9] = ds_cosh(small);
+        part[10] = ds_tanh(x);
+        part[11] = ds_sigmoid(x);
+        part[12] = ds_softplus(x);
+        part[13] = ds_erf(x);
+        part[14] = ds_cbrt(above);
+        part[15] = ds_pow(above, x);
+        part[16] = ds_powi(above, ds_c(3));
+        part[17] = ds_hypot(x, above);
+        part[18] = ds_atan2(x, small);
+        part[19] = ds_smooth_max(ds_smooth_min(x, v, ds_c(2)), small, ds_c(3));
+        v = ds_sub(ds_mul(ds_c(0.02), ds_sum(part, 20)), s);
+        sum = ds_add(sum, v);
+    }
+    return sum;
+}
+
+/* their values, at numbers of every size and sign; NaN has more than one pattern and counts as one */
+static void take_functions(uint64_t *hash, ds_rng *rng)
+{
+    ds_real x[PROBES], y[PROBES], wide[7][PROBES];
+    int i, k;
+    for (i = 0; i < PROBES; i++) {
+        /* differences first: a product last cannot be fused */
+        const double size = 40 * ((double)ds_rng_uniform(rng) - 0.5);
+        const double power = 300 * ((double)ds_rng_uniform(rng) - 0.5);
+        x[i] = i % 3 ? (ds_real)size : (ds_real)(sizeof(ds_real) == 4 ? size : ldexp(size, (int)(5 * power)));
+        y[i] = i % 2 ? (ds_real)(power / 20) : (ds_real)(int)(power / 20);
+    }
+    ds_reals_exp(x, wide[0], PROBES);
+    ds_reals_log(x, wide[1], PROBES);
+    ds_reals_sin(x, wide[2], PROBES);
+    ds_reals_cos(x, wide[3], PROBES);
+    ds_reals_tanh(x, wide[4], PROBES);
+    ds_reals_pow(x, y, wide[5], PROBES);
+    for (i = 0; i < PROBES; i++) wide[6][i] = ds_rng_normal(rng);
+    for (i = 0; i < PROBES; i++) {
+        const ds_real a = x[i], unit = a / (1 + (a < 0 ? -a : a));
+        ds_real r[25];
+        r[0] = ds_real_exp(a), r[1] = ds_real_expm1(a), r[2] = ds_real_log(a), r[3] = ds_real_log1p(a);
+        r[4] = ds_real_sin(a), r[5] = ds_real_cos(a), r[6] = ds_real_tan(a), r[7] = ds_real_asin(unit);
+        r[8] = ds_real_acos(unit), r[9] = ds_real_atan(a), r[10] = ds_real_sinh(a), r[11] = ds_real_cosh(a);
+        r[12] = ds_real_tanh(a), r[13] = ds_real_cbrt(a), r[14] = ds_real_erf(a);
+        r[15] = ds_real_pow(a, y[i]), r[16] = ds_real_atan2(a, y[i]), r[17] = ds_real_hypot(a, y[i]);
+        for (k = 0; k < 7; k++) r[18 + k] = wide[k][i];
+        for (k = 0; k < 25; k++) take(hash, r[k] == r[k] ? r[k] : (ds_real)0.5);
+    }
 }
 
 /* vectors: a hanging chain, semi-implicit, turned by a quaternion and sheared by a matrix */
@@ -145,8 +214,8 @@ static same compute(void)
     ds_rng rng = ds_rng_make(7, 1);
     ds_tape *t = ds_tape_create(NULL);
     ds_var x = ds_input(t, 0.3), v = ds_input(t, (double)ds_rng_uniform(&rng));
-    ds_var f = scalars(x, v), g = vectors(t, &rng), h = blocks(t, &rng);
-    ds_var all = ds_fma(f, g, ds_div(h, g));
+    ds_var f = scalars(x, v), g = vectors(t, &rng), h = blocks(t, &rng), e = elementary(x, v);
+    ds_var all = ds_add(ds_fma(f, g, ds_div(h, g)), e);
     const ds_recorder *rec = all.rec;
     size_t i;
     if (ds_backward(all)) printf("%s\n", ds_tape_error(t)->text);
@@ -156,6 +225,7 @@ static same compute(void)
         take(&r.values, ds_value(each));
         take(&r.gradients, ds_grad(each));
     }
+    take_functions(&r.values, &rng);
     r.f = (double)ds_value(all);
     r.matrices = matrices(&rng);
     ds_tape_destroy(t);
