@@ -6638,6 +6638,7 @@ DIFFSIM_API ds_result (ds_backward_many)(const ds_var *f, const ds_real *seeds, 
     size_t i, last = 0, top, k;
     if (result) return result;
     tape->n_gradients = 0;
+    tape->gradient_of = 0; /* no handle of a variable is 0 */
     result = dsi_grow_adjoints(tape);
     if (result) return dsi_refuse_at(tape, result, tape->rec.n_values, "backward", ": adjoints wanted: ");
     dsi_seed(tape, f, seeds, n);

@@ -302,6 +302,22 @@ static void test_closed_forms(void)
     ds_tape_destroy(t);
 }
 
+/* a Hessian takes the gradient that is there only if it is of the same f */
+static void test_gradient_of_another(void)
+{
+    ds_tape *t = ds_tape_create(NULL);
+    const ds_var x = ds_input(t, 2), f = ds_mul(x, ds_square(x)), g = ds_sin(x);
+    const ds_real seed = 5;
+    ds_real H;
+    ds_backward(f);
+    ds_backward_many(&g, &seed, 1);
+    TAP_OK(ds_hessian(f, &x, 1, &H) == DSIM_OK && H == 12, "a gradient with seeds in between");
+    ds_backward(g);
+    TAP_OK(ds_hessian(f, &x, 1, &H) == DSIM_OK && H == 12, "a gradient of another variable in between");
+    TAP_OK(ds_grad(x) == 12, "the gradient is that of f afterwards");
+    ds_tape_destroy(t);
+}
+
 /* What is refused, and what that leaves. */
 static void test_refusals(void)
 {
@@ -403,6 +419,7 @@ int main(void)
 {
     test_scenes();
     test_closed_forms();
+    test_gradient_of_another();
     test_refusals();
     test_fixed();
     test_rewind();
