@@ -1895,11 +1895,10 @@ DSI_INLINE uint64_t dsi_non_finite_bit(const ds_real *x)
 static int dsi_all_finite(const ds_real *x, size_t n)
 {
     uint64_t any = 0;
-    size_t i = 0;
-    for (; i + 4 <= n; i += 4)
-        any |= (dsi_non_finite_bit(x + i) | dsi_non_finite_bit(x + i + 1)) |
-               (dsi_non_finite_bit(x + i + 2) | dsi_non_finite_bit(x + i + 3));
-    for (; i < n; i++) any |= dsi_non_finite_bit(x + i);
+    for (; n >= 4; n -= 4, x += 4)
+        any |= (dsi_non_finite_bit(x) | dsi_non_finite_bit(x + 1)) |
+               (dsi_non_finite_bit(x + 2) | dsi_non_finite_bit(x + 3));
+    for (; n; n--, x++) any |= dsi_non_finite_bit(x);
     return !(any >> 63);
 }
 
@@ -4632,6 +4631,15 @@ static const dsi_method_row dsi_methods[] = {
 #undef DSI_ROW
 };
 
+/* the fall that was hoped for cannot be seen: it is rounding of f, or f is the square of the rounding of its
+   first residuals */
+static int dsi_is_rounding(const dsi_minimiser *m, double hope)
+{
+    const double epsilon = dsi_epsilon();
+    if (m->squares && m->f <= epsilon * epsilon * m->r->value_first) return 1;
+    return hope <= 100 * epsilon * fabs(m->f);
+}
+
 /* one direction and the search along it; if nothing lower is there, the steepest */
 static ds_stop dsi_step_line(dsi_minimiser *m)
 {
@@ -4652,9 +4660,8 @@ static ds_stop dsi_step_line(dsi_minimiser *m)
         }
         if (m->along > 0) dsi_accept_best(m); /* the best there was, also if the search was cut short */
         if (m->along > 0 || stop == DSIM_STOP_EVALUATIONS) return stop;
-        if (steepest) /* below rounding nothing can be seen */
-            return stop == DSIM_STOP_LINE_SEARCH && hope <= 100 * dsi_epsilon() * fabs(m->f) ? DSIM_STOP_VALUE
-                                                                                            : stop;
+        if (steepest && stop == DSIM_STOP_LINE_SEARCH && dsi_is_rounding(m, hope)) return DSIM_STOP_VALUE;
+        if (steepest) return stop;
     }
 }
 
