@@ -2536,7 +2536,7 @@ static int dsi_wide(void) { return 0; }
    shows where the instructions are there */
 #if defined(__clang__)
 #pragma STDC FP_CONTRACT OFF
-#elif defined(__GNUC__) && !defined(__TINYC__)
+#elif defined(__GNUC__) && !defined(__TINYC__) && !defined(__CUDACC__)
 #pragma GCC push_options
 #pragma GCC optimize("fp-contract=off")
 #endif
@@ -2551,7 +2551,7 @@ __attribute__((target("avx512f"))) static double dsi_product_less_wide(double x,
 #endif
 #if defined(__clang__)
 #pragma STDC FP_CONTRACT DEFAULT
-#elif defined(__GNUC__) && !defined(__TINYC__)
+#elif defined(__GNUC__) && !defined(__TINYC__) && !defined(__CUDACC__)
 #pragma GCC pop_options
 #endif
 
@@ -2620,7 +2620,7 @@ DIFFSIM_API ds_build ds_build_info(void)
 #pragma float_control(precise, on, push) /* sets contraction, too: first */
 #endif
 #pragma STDC FP_CONTRACT OFF
-#elif defined(__GNUC__) && !defined(__TINYC__)
+#elif defined(__GNUC__) && !defined(__TINYC__) && !defined(__CUDACC__)
 #pragma GCC push_options
 #pragma GCC optimize("no-fast-math", "fp-contract=off", "no-trapping-math", "no-math-errno", "tree-vectorize")
 #endif
@@ -2829,13 +2829,13 @@ DSI_INLINE double dsi_core_cosh(double x)
 /* Logarithms: x = 2^k m, m in [sqrt(1/2), sqrt(2)), for positive finite x */
 DSI_INLINE double dsi_log_parts(double x, double *k)
 {
-    const int small = x < 2.2250738585072014e-308;
+    const int tiny = x < 2.2250738585072014e-308;
     const uint64_t root = UINT64_C(0x3fe6a09e667f3bcd); /* sqrt(1/2) */
     const uint64_t shift = UINT64_C(0x3ff0000000000000) - root;
-    const uint64_t bits = dsi_to_bits(small ? x * 18014398509481984.0 : x) + shift; /* 2^54 */
+    const uint64_t bits = dsi_to_bits(tiny ? x * 18014398509481984.0 : x) + shift; /* 2^54 */
     /* an integer below 2^52 becomes a double when it is put behind the exponent of 2^52 */
     *k = dsi_from_bits(UINT64_C(0x4330000000000000) | bits >> 52) -
-         (small ? 4503599627371573.0 : 4503599627371519.0); /* 2^52 + 1023 (+ 54) */
+         (tiny ? 4503599627371573.0 : 4503599627371519.0); /* 2^52 + 1023 (+ 54) */
     return dsi_from_bits((bits & UINT64_C(0x000fffffffffffff)) + root);
 }
 /* k ln 2 + log(1 + f) + c, |c| small: log(1 + f) = f - (h - s (h + R)), h = f^2 / 2, s = f / (2 + f)
@@ -3198,11 +3198,11 @@ DSI_INLINE double dsi_core_acos(double x)
     const dsi_chord c = dsi_chord_of(dsi_absolute(x));
     const double turn = x < 0 ? -1 : 1; /* acos(-x) = pi - acos(x) */
     const dsi_pair sum = dsi_quick_sum(DSI_PIO2_HI, -turn * c.s);
-    const double small = sum.hi + (sum.lo + (DSI_PIO2_LO - turn * c.bend));
-    const double near = 2 * (c.s + (c.lost + c.bend));
+    const double middle = sum.hi + (sum.lo + (DSI_PIO2_LO - turn * c.bend));
+    const double right = 2 * (c.s + (c.lost + c.bend));
     const dsi_pair pi = dsi_quick_sum(2 * DSI_PIO2_HI, -2 * c.s);
-    const double far = pi.hi + (pi.lo + (2 * DSI_PIO2_LO - 2 * (c.lost + c.bend)));
-    const double r = c.large ? (x < 0 ? far : near) : small;
+    const double left = pi.hi + (pi.lo + (2 * DSI_PIO2_LO - 2 * (c.lost + c.bend)));
+    const double r = c.large ? (x < 0 ? left : right) : middle;
     return dsi_absolute(x) <= 1 ? r : DSI_NAN;
 }
 
@@ -3294,8 +3294,8 @@ DSI_INLINE double dsi_core_erf(double x)
 {
     const double size = dsi_clamp_to(dsi_absolute(x), 0, 6); /* erf 6 rounds to 1 */
     const dsi_pair z = dsi_two_product(size, size);
-    const double small = dsi_erf_small(size, z), large = dsi_erf_large(size, z);
-    return dsi_signed_as(size >= 1 ? large : size < 1e-9 ? size + size * 0.1283791670955126 : small, x);
+    const double near_zero = dsi_erf_small(size, z), large = dsi_erf_large(size, z);
+    return dsi_signed_as(size >= 1 ? large : size < 1e-9 ? size + size * 0.1283791670955126 : near_zero, x);
 }
 
 /* the functions, for numbers of the build's precision */
@@ -3371,7 +3371,7 @@ enum {
 /* static uint64_t dsi_block_sin_avx2(x, y, out, n): out [n] by the core, n a multiple of DSI_LANES; not 0: a
    lane needs more. One copy for each instruction set; the arithmetic, and so the bits, are the same in all.
    The inner loop has a fixed length, so that it becomes a few vectors without a rest. */
-#if defined(__GNUC__) && !defined(__clang__) && !defined(__TINYC__)
+#if defined(__GNUC__) && !defined(__clang__) && !defined(__TINYC__) && !defined(__CUDACC__)
 #define DSI_IVDEP _Pragma("GCC ivdep")
 #else
 #define DSI_IVDEP
@@ -3470,7 +3470,7 @@ DIFFSIM_API void ds_reals_pow(const ds_real *x, const ds_real *y, ds_real *out, 
 #pragma float_control(pop)
 #endif
 #pragma STDC FP_CONTRACT DEFAULT
-#elif defined(__GNUC__) && !defined(__TINYC__)
+#elif defined(__GNUC__) && !defined(__TINYC__) && !defined(__CUDACC__)
 #pragma GCC pop_options
 #endif
 
@@ -3876,8 +3876,8 @@ static void dsi_note_block(const ds_real *a, size_t n, const int32_t *pivots, si
                            double tiny)
 {
     const double p = (double)a[k * n + k], q = (double)a[(k + 1) * n + k + 1], r = (double)a[(k + 1) * n + k];
-    const double mean = p / 2 + q / 2, far = (p / 2 - q / 2) / r;
-    const double root = fabs(r) * sqrt(1 + dsi_times(far, far));
+    const double mean = p / 2 + q / 2, half = (p / 2 - q / 2) / r;
+    const double root = fabs(r) * sqrt(1 + dsi_times(half, half));
     dsi_note_pivot(info, mean + root, tiny, dsi_original_row(pivots, k));
     dsi_note_pivot(info, mean - root, tiny, dsi_original_row(pivots, k + 1));
 }
@@ -4684,7 +4684,7 @@ static ds_stop dsi_step_damped(dsi_minimiser *m)
 {
     ds_minimise_report *const r = m->r;
     ds_stop stop = DSIM_STOP_NOT_YET;
-    double gain = 0, far;
+    double gain = 0, moved;
     for (;; r->damping *= m->nu, m->nu *= 2) {
         double promise;
         dsi_solve_damped(m, r->damping);
@@ -4701,8 +4701,8 @@ static ds_stop dsi_step_damped(dsi_minimiser *m)
         if (stop == DSIM_STOP_EVALUATIONS) return stop;
         if (dsi_value_at(m, m->x, &m->f, m->g)) return stop; /* J at x again */
     }
-    far = 2 * gain - 1;
-    r->damping *= dsi_greater(1.0 / 3, 1 - dsi_times(far, dsi_times(far, far)));
+    moved = 2 * gain - 1;
+    r->damping *= dsi_greater(1.0 / 3, 1 - dsi_times(moved, dsi_times(moved, moved)));
     m->nu = 2;
     dsi_keep_trial(m, 1);
     dsi_accept_best(m);

@@ -76,7 +76,7 @@ plant 'a function that DIFFSIM_STATIC leaves global' 'no global name' "s/$versio
 script=macros
 plant 'a macro without prefix' 'begin with DSI_' 's/^#define DSI_NEG(x)/#define NEG(x) (-(x))\n&/'
 plant 'a row macro left defined' 'undefined again' \
-    '/^    DSIM_RESULT_COUNT/s/^/#define DSI_ROW(NAME, sentence)\n/'
+    '/^.. Changes/s/^/#define DSI_ROW(NAME, sentence)\n/'
 plant 'a short name in an inline function' 'hostile' \
     's/^DSI_INLINE ds_real ds_v3_norm(ds_v3 a) {/DSI_INLINE ds_real ds_v3_norm(ds_v3 N) { ds_v3 a = N;/'
 plant 'a call of something named min' 'hostile' \

@@ -76,4 +76,9 @@ for compiler in $compilers; do
     done
 done
 
+# what windows.h defines, before the implementation
+windows='-Dnear= -Dfar= -Dsmall=char -Dinterface=struct -Dhyper=__int64 -DIN= -DOUT= -DOPTIONAL= -DERROR=0'
+check "the implementation after the macros of windows.h" \
+    $CC $windows -DDIFFSIM_IMPLEMENTATION -fsyntax-only -x c "$header"
+
 finish
