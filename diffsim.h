@@ -2616,7 +2616,7 @@ DIFFSIM_API ds_build ds_build_info(void)
    computed. dsi_full_* take every argument; where they need no more than the core there is none. */
 
 #if defined(__clang__)
-#if __clang_major__ >= 13
+#if __clang_major__ >= 13 && !defined(__wasm__)
 #pragma float_control(precise, on, push) /* sets contraction, too: first */
 #endif
 #pragma STDC FP_CONTRACT OFF
@@ -3466,7 +3466,7 @@ DIFFSIM_API void ds_reals_pow(const ds_real *x, const ds_real *y, ds_real *out, 
 
 #undef DSI_IVDEP
 #if defined(__clang__)
-#if __clang_major__ >= 13
+#if __clang_major__ >= 13 && !defined(__wasm__)
 #pragma float_control(pop)
 #endif
 #pragma STDC FP_CONTRACT DEFAULT

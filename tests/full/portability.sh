@@ -19,7 +19,7 @@ echo 'int main(void) { return 0; }' >"$work/trial.c"
 $CC -march=native "$work/trial.c" -o "$work/trial" 2>/dev/null && native=-march=native
 static='-O2 -static -std=gnu99'
 i686="$static -msse2 -mfpmath=sse"
-wasm='--target=wasm32-wasi -O2 -std=c99'
+wasm='--target=wasm32-wasi -O2 -std=c99 -Wl,-z,stack-size=1048576' # 64 KiB as a rule
 nvcc='-O2 -Xcompiler -Wall,-Wextra -Werror all-warnings'
 WINEPREFIX=$work/wine WINEDEBUG=-all
 export WINEPREFIX WINEDEBUG
@@ -58,7 +58,7 @@ quiet()
     for real in double float; do
         name="no warning: $(echo "$* $real" | sed "s| -W[-a-z]*||g; s|-imsvc [^ ]*|-imsvc msvc|")"
         there "$name" "$1" || continue
-        "$@" -DDIFFSIM_REAL=$real "$include" -c "$work/$file" -o "$work/quiet.o" >"$work/log" 2>&1 ||
+        "$@" -DDIFFSIM_REAL=$real "$include" -c "${work#"$PWD"/}/$file" -o "$work/quiet.o" >"$work/log" 2>&1 ||
             echo "exit status $?" >>"$work/log"
         empty "$name" "$work/log"
     done
