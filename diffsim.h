@@ -1860,6 +1860,20 @@ DIFFSIM_API const char *ds_result_text(ds_result result)
     return (unsigned)result < DSIM_RESULT_COUNT ? sentences[result] : "not a result of this library";
 }
 
+/* a double and its 64 bits */
+DSI_INLINE uint64_t dsi_to_bits(double x)
+{
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+DSI_INLINE double dsi_from_bits(uint64_t bits)
+{
+    double x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
 /* NaN and infinity by their bits: x != x is dead under -ffast-math */
 static int dsi_double_is_finite(double x)
 {
@@ -2635,18 +2649,6 @@ typedef struct dsi_pair { double hi, lo; } dsi_pair; /* hi + lo, |lo| <= ulp(hi)
 #define DSI_PIO2_HI 1.5707963267948966
 #define DSI_PIO2_LO 6.123233995736766e-17
 
-DSI_INLINE uint64_t dsi_to_bits(double x)
-{
-    uint64_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    return bits;
-}
-DSI_INLINE double dsi_from_bits(uint64_t bits)
-{
-    double x;
-    memcpy(&x, &bits, sizeof x);
-    return x;
-}
 /* mask is all ones: yes, zero: no */
 DSI_INLINE double dsi_pick(uint64_t mask, double yes, double no)
 {
@@ -7181,6 +7183,12 @@ typedef struct dsi_link {
     ds_real gain; /* sum over its results of adjoint * factor */
 } dsi_link;
 
+/* what a way counts: what it gains; one that gains nothing but goes on, less than any that gains */
+static double dsi_weight(double gain, double factor)
+{
+    return gain != 0 ? dsi_absolute(gain) : factor != 0 ? DBL_MIN : 0;
+}
+
 /* how step k hands on a change of `slot`; 0 if it does not read it */
 static int dsi_link_of(ds_tape *tape, size_t k, size_t slot, dsi_link *link)
 {
@@ -7190,7 +7198,7 @@ static int dsi_link_of(ds_tape *tape, size_t k, size_t slot, dsi_link *link)
     dsi_steps *const steps = &tape->steps;
     const size_t first = steps->first, n = steps->n;
     ds_real *const tan = tape->motion;
-    ds_real largest = -1;
+    double largest = -1;
     size_t i, read, at;
     for (i = 0; (read = dsi_operand_slot(node, i)) != (size_t)-1 && read != slot; i++) {}
     if (read != slot) return 0;
@@ -7206,7 +7214,7 @@ static int dsi_link_of(ds_tape *tape, size_t k, size_t slot, dsi_link *link)
     tan[slot] = 0;
     for (i = 0; i < width; i++) {
         const ds_real factor = tan[step.result + i], part = tape->adjoints[step.result + i] * factor;
-        const ds_real size = part != 0 ? (part < 0 ? -part : part) : factor != 0 ? (ds_real)1e-30 : 0;
+        const double size = dsi_weight((double)part, (double)factor);
         link->gain += part;
         if (size > largest) {
             largest = size;
@@ -7223,16 +7231,15 @@ static int dsi_link_of(ds_tape *tape, size_t k, size_t slot, dsi_link *link)
 static int dsi_next_link(ds_tape *tape, size_t after, size_t slot, size_t last, dsi_link *best,
                          size_t *readers)
 {
-    ds_real largest = -1;
+    double largest = -1;
     dsi_link link;
     size_t k;
     *readers = 0;
     for (k = after; k < tape->steps.n && tape->steps.all[k].result <= last; k++) {
-        ds_real size;
+        double size;
         if (!dsi_link_of(tape, k, slot, &link)) continue;
         ++*readers;
-        size = link.gain < 0 ? -link.gain : link.gain;
-        if (size == 0 && link.factor != 0) size = (ds_real)1e-30; /* goes on, if to nothing */
+        size = dsi_weight((double)link.gain, (double)link.factor);
         if (!(size <= largest)) {
             largest = size;
             *best = link;
@@ -7277,9 +7284,7 @@ static void dsi_put_way(ds_tape *tape, dsi_text *t, size_t x, size_t f)
             dsi_put(t, readers > 1 ? ", and so it is at all others that read the number\n" : "\n");
             return;
         }
-        if (!((link.factor < 0 ? -link.factor : link.factor) <=
-              (largest.factor < 0 ? -largest.factor : largest.factor)))
-            largest = link;
+        if (!(dsi_absolute((double)link.factor) <= dsi_absolute((double)largest.factor))) largest = link;
         slot = link.out;
         after = link.step + 1;
     }
@@ -7945,8 +7950,6 @@ typedef struct dsi_check {
     ds_check_report *report;
 } dsi_check;
 
-static double dsi_magnitude(double x) { return x < 0 ? -x : x; }
-static double dsi_larger(double x, double y) { return x > y ? x : y; }
 
 /* a verdict that ends the check: "<what><index>: <sentence>" */
 static ds_result dsi_check_ends(ds_check_report *report, ds_result code, const char *what, size_t index)
@@ -7996,18 +7999,18 @@ static void dsi_taylor_test(const dsi_check *c, ds_rng rng)
     size_t i;
     for (i = 0; i < c->n; i++) {
         c->direction[i] =
-            (2 * ds_rng_uniform(&rng) - 1) * (ds_real)dsi_larger(1, dsi_magnitude((double)c->x[i]));
+            (2 * ds_rng_uniform(&rng) - 1) * (ds_real)dsi_greater(1, dsi_absolute((double)c->x[i]));
         along += (double)c->gradient[i] * (double)c->direction[i];
-        sum += dsi_magnitude((double)c->gradient[i]) * dsi_larger(1, dsi_magnitude((double)c->x[i]));
+        sum += dsi_absolute((double)c->gradient[i]) * dsi_greater(1, dsi_absolute((double)c->x[i]));
     }
-    r->noise = 32 * c->epsilon * (dsi_magnitude(r->value) + sum) + DBL_MIN; /* of the values and of x + h p */
+    r->noise = 32 * c->epsilon * (dsi_absolute(r->value) + sum) + DBL_MIN; /* of the values and of x + h p */
     for (k = 0; k < DSIM_CHECK_LEVELS; k++, h /= 2) {
         ds_real value = dsi_nan();
         for (i = 0; i < c->n; i++) c->moved[i] = (ds_real)((double)c->x[i] + h * (double)c->direction[i]);
         r->steps[k] = h;
         r->remainders[k] = (double)dsi_nan();
         if (!c->function(c->user, c->moved, c->n, &value, NULL) && dsi_is_finite(value))
-            r->remainders[k] = dsi_magnitude((double)value - r->value - h * along);
+            r->remainders[k] = dsi_absolute((double)value - r->value - h * along);
     }
     for (k = 0; k < DSIM_CHECK_LEVELS && !dsi_double_is_finite(r->remainders[k]);) k++;
     for (first = k; k < DSIM_CHECK_LEVELS && r->remainders[k] > r->noise;) k++;
@@ -8047,7 +8050,7 @@ static ds_result dsi_central_difference(const dsi_check *c, size_t i, double h, 
     if (!result) result = dsi_moved_value(c, i, down, &below);
     if (result) return result;
     *difference = (above - below) / ((double)up - (double)down);
-    *bend = dsi_magnitude(above - 2 * c->report->value + below) / h;
+    *bend = dsi_absolute(above - 2 * c->report->value + below) / h;
     return DSIM_OK;
 }
 
@@ -8066,21 +8069,21 @@ static ds_result dsi_difference_test(const dsi_check *c)
     memcpy(c->moved, c->x, c->n * sizeof *c->moved);
     for (k = 0; k < r->checked; k++) {
         const size_t i = r->checked < c->n ? (size_t)((double)k * ((double)c->n / (double)r->checked)) : k;
-        const double h = c->step * dsi_larger(1, dsi_magnitude((double)c->x[i])), g = (double)c->gradient[i];
+        const double h = c->step * dsi_greater(1, dsi_absolute((double)c->x[i])), g = (double)c->gradient[i];
         double difference, bend, half, half_bend, miss, own;
         ds_result result = dsi_central_difference(c, i, h, &difference, &bend);
-        if (!result && dsi_magnitude(g - difference) > c->tolerance / 4 * dsi_magnitude(g)) {
+        if (!result && dsi_absolute(g - difference) > c->tolerance / 4 * dsi_absolute(g)) {
             result = dsi_central_difference(c, i, h / 2, &half, &half_bend);
-            if (!result && dsi_magnitude(g - (4 * half - difference) / 3) < dsi_magnitude(g - difference))
+            if (!result && dsi_absolute(g - (4 * half - difference) / 3) < dsi_absolute(g - difference))
                 difference = (4 * half - difference) / 3;
         }
         if (result) return result;
         c->direction[i] = (ds_real)difference;
-        own = dsi_larger(dsi_magnitude(g), dsi_larger(dsi_magnitude(difference), bend));
-        r->scale = dsi_larger(r->scale, own);
-        miss = dsi_magnitude(g - difference) - 4 * c->epsilon * dsi_magnitude(r->value) / h;
+        own = dsi_greater(dsi_absolute(g), dsi_greater(dsi_absolute(difference), bend));
+        r->scale = dsi_greater(r->scale, own);
+        miss = dsi_absolute(g - difference) - 4 * c->epsilon * dsi_absolute(r->value) / h;
         if (miss > worst || k == 0) worst = miss, r->worst_entry = i;
-        miss -= 60 * c->epsilon * dsi_magnitude(r->value) / h + 1e-3 * own;
+        miss -= 60 * c->epsilon * dsi_absolute(r->value) / h + 1e-3 * own;
         if (miss > worst_alone) worst_alone = miss, alone = i;
     }
     r->result = worst > c->tolerance * r->scale ? DSIM_ERROR_WRONG_GRADIENT : DSIM_OK;
@@ -8090,7 +8093,7 @@ static ds_result dsi_difference_test(const dsi_check *c)
     }
     r->worst_gradient = (double)c->gradient[r->worst_entry];
     r->worst_difference = (double)c->direction[r->worst_entry];
-    worst = dsi_magnitude(r->worst_gradient - r->worst_difference);
+    worst = dsi_absolute(r->worst_gradient - r->worst_difference);
     r->worst_error = r->scale > 0 ? worst / r->scale : 0;
     return DSIM_OK;
 }
@@ -8099,8 +8102,8 @@ static void dsi_put_verdict(const dsi_check *c)
 {
     ds_check_report *const r = c->report;
     const int kink = !r->result && r->slope < 1.5; /* false for NaN */
-    const double miss = dsi_magnitude(r->worst_gradient - r->worst_difference);
-    const double own = dsi_larger(dsi_magnitude(r->worst_gradient), dsi_magnitude(r->worst_difference));
+    const double miss = dsi_absolute(r->worst_gradient - r->worst_difference);
+    const double own = dsi_greater(dsi_absolute(r->worst_gradient), dsi_absolute(r->worst_difference));
     dsi_text t = dsi_text_into(r->text, sizeof r->text);
     if (kink) r->result = DSIM_ERROR_WRONG_GRADIENT;
     dsi_put(&t,
