@@ -812,7 +812,6 @@ DIFFSIM_API ds_result ds_covariance(const ds_problem *problem, const ds_minimise
 
        #define DSI_1(name, x) ...   #define DSI_2(name, x, y) ...   #define DSI_3(name, x, y, z) ...
        #define DSI_K(number) ...    the constant number
-       #define DSI_AT(p, member) ...    a component of a vector, in the derivative columns
 
    Only DSI_RAW(expression), the value of a primitive, is C (and C++ and CUDA, where ds_real_sin is another
    name of sin). DSI_NONE as a derivative: there is none, backward fails with the name. DSI_ZERO: it is
@@ -821,6 +820,11 @@ DIFFSIM_API ds_result ds_covariance(const ds_problem *problem, const ds_minimise
    Rule of the record: an adjoint that is exactly zero contributes nothing, whatever the partial
    derivative. So the branch that ds_select did not take gives no 0 * inf = NaN. It holds for every
    interpreter of the derivative columns.
+
+   Shape: what the second derivatives look like. DSI_TERMS(terms): the value is a polynomial of first order
+   in each operand's components; term DSI_T(0, -, a, 2, b, 1): component 0 of it loses a[2] b[1],
+   DSI_U(0, +, c, 0): it gains c[0]. All derivatives follow from the terms. DSI_FLAT: second derivatives are
+   zero. DSI_CURVED: they come from the derivative columns, read as dual numbers.
 
    Ties: min, max and clamp pass the adjoint to the later operand, as DiffTaichi does; abs has derivative 0
    at 0. */
@@ -866,111 +870,127 @@ DIFFSIM_API ds_result ds_covariance(const ds_problem *problem, const ds_minimise
 #define DSI_ROTATE3(x, y) DSI_2(rotate3, x, y)
 #define DSI_ZERO DSI_K(0.0)
 
-/* scalar, one operand:  name, value, what a gains, test interval of a */
+/* scalar, one operand:  name, value, what a gains, shape, test interval of a */
 #define DSI_OPS_1(DSI_ROW) \
-    DSI_ROW(neg, DSI_RAW(-a), DSI_NEG(g), -3, 3) \
+    DSI_ROW(neg, DSI_RAW(-a), DSI_NEG(g), DSI_TERMS(DSI_U(0, -, a, 0)), -3, 3) \
     DSI_ROW(abs, DSI_RAW(DSI_LIBM(fabs)(a)), \
             DSI_SELECT(DSI_LT(a, DSI_ZERO), DSI_NEG(g), DSI_SELECT(DSI_LT(DSI_ZERO, a), g, DSI_ZERO)), \
+            DSI_FLAT, \
             -3, 3) \
-    DSI_ROW(sign, DSI_RAW((a > 0 ? 1 : 0) - (a < 0 ? 1 : 0)), DSI_NONE, -3, 3) \
-    DSI_ROW(floor, DSI_RAW(DSI_LIBM(floor)(a)), DSI_NONE, -3, 3) \
-    DSI_ROW(stop_gradient, DSI_RAW(a), DSI_ZERO, -3, 3) \
-    DSI_ROW(sqrt, DSI_RAW(DSI_LIBM(sqrt)(a)), DSI_DIV(DSI_MUL(DSI_K(0.5), g), v), 0.1, 9) \
+    DSI_ROW(sign, DSI_RAW((a > 0 ? 1 : 0) - (a < 0 ? 1 : 0)), DSI_NONE, DSI_FLAT, -3, 3) \
+    DSI_ROW(floor, DSI_RAW(DSI_LIBM(floor)(a)), DSI_NONE, DSI_FLAT, -3, 3) \
+    DSI_ROW(stop_gradient, DSI_RAW(a), DSI_ZERO, DSI_TERMS(), -3, 3) \
+    DSI_ROW(sqrt, DSI_RAW(DSI_LIBM(sqrt)(a)), DSI_DIV(DSI_MUL(DSI_K(0.5), g), v), DSI_CURVED, 0.1, 9) \
     DSI_ROW(safe_sqrt, DSI_SQRT(DSI_MAX(a, DSI_ZERO)), \
-            DSI_SELECT(v, DSI_DIV(DSI_MUL(DSI_K(0.5), g), v), DSI_ZERO), 0.1, 9) \
-    DSI_ROW(cbrt, DSI_RAW(ds_real_cbrt(a)), DSI_DIV(g, DSI_MUL(DSI_K(3.0), DSI_SQUARE(v))), 0.1, 9) \
+            DSI_SELECT(v, DSI_DIV(DSI_MUL(DSI_K(0.5), g), v), DSI_ZERO), DSI_CURVED, 0.1, 9) \
+    DSI_ROW(cbrt, DSI_RAW(ds_real_cbrt(a)), DSI_DIV(g, DSI_MUL(DSI_K(3.0), DSI_SQUARE(v))), \
+            DSI_CURVED, 0.1, 9) \
     DSI_ROW(rsqrt, DSI_DIV(DSI_K(1.0), DSI_SQRT(a)), \
-            DSI_MUL(DSI_MUL(DSI_K(-0.5), g), DSI_DIV(v, a)), 0.1, 9) \
-    DSI_ROW(square, DSI_MUL(a, a), DSI_MUL(g, DSI_ADD(a, a)), -3, 3) \
-    DSI_ROW(recip, DSI_DIV(DSI_K(1.0), a), DSI_NEG(DSI_MUL(g, DSI_SQUARE(v))), 0.2, 3) \
-    DSI_ROW(exp, DSI_RAW(ds_real_exp(a)), DSI_MUL(g, v), -3, 3) \
-    DSI_ROW(expm1, DSI_RAW(ds_real_expm1(a)), DSI_MUL(g, DSI_ADD(v, DSI_K(1.0))), -3, 3) \
-    DSI_ROW(log, DSI_RAW(ds_real_log(a)), DSI_DIV(g, a), 0.1, 9) \
-    DSI_ROW(log1p, DSI_RAW(ds_real_log1p(a)), DSI_DIV(g, DSI_ADD(DSI_K(1.0), a)), -0.8, 3) \
-    DSI_ROW(sin, DSI_RAW(ds_real_sin(a)), DSI_MUL(g, DSI_COS(a)), -7, 7) \
-    DSI_ROW(cos, DSI_RAW(ds_real_cos(a)), DSI_NEG(DSI_MUL(g, DSI_SIN(a))), -7, 7) \
-    DSI_ROW(tan, DSI_RAW(ds_real_tan(a)), DSI_MUL(g, DSI_ADD(DSI_K(1.0), DSI_SQUARE(v))), -1.2, 1.2) \
+            DSI_MUL(DSI_MUL(DSI_K(-0.5), g), DSI_DIV(v, a)), DSI_CURVED, 0.1, 9) \
+    DSI_ROW(square, DSI_MUL(a, a), DSI_MUL(g, DSI_ADD(a, a)), DSI_TERMS(DSI_T(0, +, a, 0, a, 0)), -3, 3) \
+    DSI_ROW(recip, DSI_DIV(DSI_K(1.0), a), DSI_NEG(DSI_MUL(g, DSI_SQUARE(v))), DSI_CURVED, 0.2, 3) \
+    DSI_ROW(exp, DSI_RAW(ds_real_exp(a)), DSI_MUL(g, v), DSI_CURVED, -3, 3) \
+    DSI_ROW(expm1, DSI_RAW(ds_real_expm1(a)), DSI_MUL(g, DSI_ADD(v, DSI_K(1.0))), DSI_CURVED, -3, 3) \
+    DSI_ROW(log, DSI_RAW(ds_real_log(a)), DSI_DIV(g, a), DSI_CURVED, 0.1, 9) \
+    DSI_ROW(log1p, DSI_RAW(ds_real_log1p(a)), DSI_DIV(g, DSI_ADD(DSI_K(1.0), a)), DSI_CURVED, -0.8, 3) \
+    DSI_ROW(sin, DSI_RAW(ds_real_sin(a)), DSI_MUL(g, DSI_COS(a)), DSI_CURVED, -7, 7) \
+    DSI_ROW(cos, DSI_RAW(ds_real_cos(a)), DSI_NEG(DSI_MUL(g, DSI_SIN(a))), DSI_CURVED, -7, 7) \
+    DSI_ROW(tan, DSI_RAW(ds_real_tan(a)), DSI_MUL(g, DSI_ADD(DSI_K(1.0), DSI_SQUARE(v))), \
+            DSI_CURVED, -1.2, 1.2) \
     DSI_ROW(asin, DSI_RAW(ds_real_asin(a)), \
-            DSI_DIV(g, DSI_SQRT(DSI_MUL(DSI_SUB(DSI_K(1.0), a), DSI_ADD(DSI_K(1.0), a)))), -0.9, 0.9) \
+            DSI_DIV(g, DSI_SQRT(DSI_MUL(DSI_SUB(DSI_K(1.0), a), DSI_ADD(DSI_K(1.0), a)))), \
+            DSI_CURVED, -0.9, 0.9) \
     DSI_ROW(acos, DSI_RAW(ds_real_acos(a)), \
             DSI_NEG(DSI_DIV(g, DSI_SQRT(DSI_MUL(DSI_SUB(DSI_K(1.0), a), DSI_ADD(DSI_K(1.0), a))))), \
+            DSI_CURVED, \
             -0.9, 0.9) \
-    DSI_ROW(atan, DSI_RAW(ds_real_atan(a)), DSI_DIV(g, DSI_ADD(DSI_K(1.0), DSI_SQUARE(a))), -3, 3) \
-    DSI_ROW(sinh, DSI_RAW(ds_real_sinh(a)), DSI_MUL(g, DSI_COSH(a)), -3, 3) \
-    DSI_ROW(cosh, DSI_RAW(ds_real_cosh(a)), DSI_MUL(g, DSI_SINH(a)), -3, 3) \
-    DSI_ROW(tanh, DSI_RAW(ds_real_tanh(a)), DSI_MUL(g, DSI_SUB(DSI_K(1.0), DSI_SQUARE(v))), -3, 3) \
+    DSI_ROW(atan, DSI_RAW(ds_real_atan(a)), DSI_DIV(g, DSI_ADD(DSI_K(1.0), DSI_SQUARE(a))), \
+            DSI_CURVED, -3, 3) \
+    DSI_ROW(sinh, DSI_RAW(ds_real_sinh(a)), DSI_MUL(g, DSI_COSH(a)), DSI_CURVED, -3, 3) \
+    DSI_ROW(cosh, DSI_RAW(ds_real_cosh(a)), DSI_MUL(g, DSI_SINH(a)), DSI_CURVED, -3, 3) \
+    DSI_ROW(tanh, DSI_RAW(ds_real_tanh(a)), DSI_MUL(g, DSI_SUB(DSI_K(1.0), DSI_SQUARE(v))), \
+            DSI_CURVED, -3, 3) \
     DSI_ROW(sigmoid, \
             DSI_DIV(DSI_SELECT(DSI_LT(a, DSI_ZERO), DSI_EXP(DSI_NEG(DSI_ABS(a))), DSI_K(1.0)), \
                     DSI_ADD(DSI_K(1.0), DSI_EXP(DSI_NEG(DSI_ABS(a))))), \
-            DSI_MUL(g, DSI_MUL(v, DSI_SIGMOID(DSI_NEG(a)))), -6, 6) \
+            DSI_MUL(g, DSI_MUL(v, DSI_SIGMOID(DSI_NEG(a)))), DSI_CURVED, -6, 6) \
     DSI_ROW(softplus, DSI_ADD(DSI_MAX(a, DSI_ZERO), DSI_LOG1P(DSI_EXP(DSI_NEG(DSI_ABS(a))))), \
-            DSI_MUL(g, DSI_SIGMOID(a)), -6, 6) \
+            DSI_MUL(g, DSI_SIGMOID(a)), DSI_CURVED, -6, 6) \
     DSI_ROW(erf, DSI_RAW(ds_real_erf(a)), \
-            DSI_MUL(g, DSI_MUL(DSI_K(1.1283791670955126), DSI_EXP(DSI_NEG(DSI_SQUARE(a))))), -3, 3) \
-    DSI_ROW(relu, DSI_MAX(a, DSI_ZERO), DSI_SELECT(DSI_LT(DSI_ZERO, a), g, DSI_ZERO), -3, 3) \
+            DSI_MUL(g, DSI_MUL(DSI_K(1.1283791670955126), DSI_EXP(DSI_NEG(DSI_SQUARE(a))))), \
+            DSI_CURVED, -3, 3) \
+    DSI_ROW(relu, DSI_MAX(a, DSI_ZERO), DSI_SELECT(DSI_LT(DSI_ZERO, a), g, DSI_ZERO), DSI_FLAT, -3, 3) \
     DSI_ROW(smooth_step, \
             DSI_MUL(DSI_MUL(DSI_UNIT(a), DSI_SQUARE(DSI_UNIT(a))), \
                     DSI_ADD(DSI_K(10.0), \
                             DSI_MUL(DSI_UNIT(a), DSI_SUB(DSI_MUL(DSI_K(6.0), DSI_UNIT(a)), DSI_K(15.0))))), \
             DSI_MUL(g, DSI_MUL(DSI_K(30.0), \
                                DSI_SQUARE(DSI_MUL(DSI_UNIT(a), DSI_SUB(DSI_K(1.0), DSI_UNIT(a)))))), \
+            DSI_CURVED, \
             -0.5, 1.5)
 #define DSI_UNIT(x) DSI_CLAMP(x, DSI_ZERO, DSI_K(1.0))
 
-/* scalar, two operands:  name, value, what a gains, what b gains, test intervals of a and b */
+/* scalar, two operands:  name, value, what a and b gain, shape, test intervals of a and b */
 #define DSI_OPS_2(DSI_ROW) \
-    DSI_ROW(add, DSI_RAW(a + b), g, g, -3, 3, -3, 3) \
-    DSI_ROW(sub, DSI_RAW(a - b), g, DSI_NEG(g), -3, 3, -3, 3) \
-    DSI_ROW(mul, DSI_RAW(dsi_product(a, b)), DSI_MUL(g, b), DSI_MUL(g, a), -3, 3, -3, 3) \
-    DSI_ROW(div, DSI_RAW(a / b), DSI_DIV(g, b), DSI_NEG(DSI_MUL(DSI_DIV(g, b), v)), -3, 3, 0.3, 3) \
+    DSI_ROW(add, DSI_RAW(a + b), g, g, DSI_TERMS(DSI_U(0, +, a, 0) DSI_U(0, +, b, 0)), -3, 3, -3, 3) \
+    DSI_ROW(sub, DSI_RAW(a - b), g, DSI_NEG(g), \
+            DSI_TERMS(DSI_U(0, +, a, 0) DSI_U(0, -, b, 0)), -3, 3, -3, 3) \
+    DSI_ROW(mul, DSI_RAW(dsi_product(a, b)), DSI_MUL(g, b), DSI_MUL(g, a), \
+            DSI_TERMS(DSI_T(0, +, a, 0, b, 0)), -3, 3, -3, 3) \
+    DSI_ROW(div, DSI_RAW(a / b), DSI_DIV(g, b), DSI_NEG(DSI_MUL(DSI_DIV(g, b), v)), \
+            DSI_CURVED, -3, 3, 0.3, 3) \
     DSI_ROW(min, DSI_RAW(a < b || a != a ? a : b), DSI_SELECT(DSI_LT(a, b), g, DSI_ZERO), \
-            DSI_SELECT(DSI_LT(a, b), DSI_ZERO, g), -3, 3, -3, 3) \
+            DSI_SELECT(DSI_LT(a, b), DSI_ZERO, g), DSI_FLAT, -3, 3, -3, 3) \
     DSI_ROW(max, DSI_RAW(a > b || a != a ? a : b), DSI_SELECT(DSI_LT(b, a), g, DSI_ZERO), \
-            DSI_SELECT(DSI_LT(b, a), DSI_ZERO, g), -3, 3, -3, 3) \
+            DSI_SELECT(DSI_LT(b, a), DSI_ZERO, g), DSI_FLAT, -3, 3, -3, 3) \
     DSI_ROW(pow, DSI_RAW(ds_real_pow(a, b)), \
             DSI_SELECT(b, DSI_MUL(g, DSI_MUL(b, DSI_POW(a, DSI_SUB(b, DSI_K(1.0))))), DSI_ZERO), \
-            DSI_SELECT(a, DSI_MUL(g, DSI_MUL(v, DSI_LOG(a))), DSI_ZERO), 0.2, 3, -2, 2) \
+            DSI_SELECT(a, DSI_MUL(g, DSI_MUL(v, DSI_LOG(a))), DSI_ZERO), DSI_CURVED, 0.2, 3, -2, 2) \
     DSI_ROW(powi, DSI_POW(a, b), \
             DSI_SELECT(b, DSI_MUL(g, DSI_MUL(b, DSI_POW(a, DSI_SUB(b, DSI_K(1.0))))), DSI_ZERO), DSI_NONE, \
+            DSI_CURVED, \
             0.2, 3, 3, 3) \
     DSI_ROW(hypot, DSI_RAW(ds_real_hypot(a, b)), DSI_MUL(g, DSI_DIV(a, v)), DSI_MUL(g, DSI_DIV(b, v)), \
+            DSI_CURVED, \
             -3, 3, 0.3, 3) \
     DSI_ROW(atan2, DSI_RAW(ds_real_atan2(a, b)), \
             DSI_DIV(DSI_MUL(g, b), DSI_ADD(DSI_SQUARE(a), DSI_SQUARE(b))), \
-            DSI_NEG(DSI_DIV(DSI_MUL(g, a), DSI_ADD(DSI_SQUARE(a), DSI_SQUARE(b)))), -3, 3, 0.3, 3) \
+            DSI_NEG(DSI_DIV(DSI_MUL(g, a), DSI_ADD(DSI_SQUARE(a), DSI_SQUARE(b)))), \
+            DSI_CURVED, -3, 3, 0.3, 3) \
     DSI_ROW(safe_norm, DSI_SQRT(DSI_ADD(DSI_SQUARE(a), DSI_SQUARE(b))), \
             DSI_SELECT(v, DSI_MUL(g, DSI_DIV(a, v)), DSI_ZERO), \
-            DSI_SELECT(v, DSI_MUL(g, DSI_DIV(b, v)), DSI_ZERO), \
+            DSI_SELECT(v, DSI_MUL(g, DSI_DIV(b, v)), DSI_ZERO), DSI_CURVED, \
             -3, 3, -3, 3) \
     DSI_ROW(safe_div, DSI_SELECT(b, DSI_DIV(a, b), DSI_ZERO), DSI_SELECT(b, DSI_DIV(g, b), DSI_ZERO), \
-            DSI_SELECT(b, DSI_NEG(DSI_MUL(DSI_DIV(g, b), v)), DSI_ZERO), -3, 3, 0.3, 3) \
+            DSI_SELECT(b, DSI_NEG(DSI_MUL(DSI_DIV(g, b), v)), DSI_ZERO), DSI_CURVED, -3, 3, 0.3, 3) \
     DSI_ROW(smooth_abs, DSI_SQRT(DSI_ADD(DSI_SQUARE(a), DSI_SQUARE(b))), DSI_MUL(g, DSI_DIV(a, v)), \
-            DSI_MUL(g, DSI_DIV(b, v)), -3, 3, 0.1, 1) \
-    DSI_ROW(lt, DSI_RAW(a < b ? 1 : 0), DSI_NONE, DSI_NONE, -3, 3, -3, 3) \
-    DSI_ROW(le, DSI_RAW(a <= b ? 1 : 0), DSI_NONE, DSI_NONE, -3, 3, -3, 3) \
-    DSI_ROW(gt, DSI_RAW(a > b ? 1 : 0), DSI_NONE, DSI_NONE, -3, 3, -3, 3) \
-    DSI_ROW(ge, DSI_RAW(a >= b ? 1 : 0), DSI_NONE, DSI_NONE, -3, 3, -3, 3) \
-    DSI_ROW(eq, DSI_RAW(a == b ? 1 : 0), DSI_NONE, DSI_NONE, -3, 3, -3, 3) \
-    DSI_ROW(ne, DSI_RAW(a != b ? 1 : 0), DSI_NONE, DSI_NONE, -3, 3, -3, 3)
+            DSI_MUL(g, DSI_DIV(b, v)), DSI_CURVED, -3, 3, 0.1, 1) \
+    DSI_ROW(lt, DSI_RAW(a < b ? 1 : 0), DSI_NONE, DSI_NONE, DSI_FLAT, -3, 3, -3, 3) \
+    DSI_ROW(le, DSI_RAW(a <= b ? 1 : 0), DSI_NONE, DSI_NONE, DSI_FLAT, -3, 3, -3, 3) \
+    DSI_ROW(gt, DSI_RAW(a > b ? 1 : 0), DSI_NONE, DSI_NONE, DSI_FLAT, -3, 3, -3, 3) \
+    DSI_ROW(ge, DSI_RAW(a >= b ? 1 : 0), DSI_NONE, DSI_NONE, DSI_FLAT, -3, 3, -3, 3) \
+    DSI_ROW(eq, DSI_RAW(a == b ? 1 : 0), DSI_NONE, DSI_NONE, DSI_FLAT, -3, 3, -3, 3) \
+    DSI_ROW(ne, DSI_RAW(a != b ? 1 : 0), DSI_NONE, DSI_NONE, DSI_FLAT, -3, 3, -3, 3)
 
-/* scalar, three operands:  name, value, what a, b, c gain, test intervals of a, b and c */
+/* scalar, three operands:  name, value, what a, b, c gain, shape, test intervals of a, b, c */
 #define DSI_OPS_3(DSI_ROW) \
-    DSI_ROW(fma, DSI_ADD(DSI_MUL(a, b), c), DSI_MUL(g, b), DSI_MUL(g, a), g, -3, 3, -3, 3, -3, 3) \
+    DSI_ROW(fma, DSI_ADD(DSI_MUL(a, b), c), DSI_MUL(g, b), DSI_MUL(g, a), g, \
+            DSI_TERMS(DSI_T(0, +, a, 0, b, 0) DSI_U(0, +, c, 0)), -3, 3, -3, 3, -3, 3) \
     DSI_ROW(clamp, DSI_MIN(DSI_MAX(a, b), c), \
             DSI_SELECT(DSI_LT(b, a), DSI_SELECT(DSI_LT(a, c), g, DSI_ZERO), DSI_ZERO), \
             DSI_SELECT(DSI_LT(b, a), DSI_ZERO, DSI_SELECT(DSI_LT(b, c), g, DSI_ZERO)), \
-            DSI_SELECT(DSI_LT(DSI_MAX(a, b), c), DSI_ZERO, g), -3, 3, -2, -1, 1, 2) \
+            DSI_SELECT(DSI_LT(DSI_MAX(a, b), c), DSI_ZERO, g), DSI_FLAT, -3, 3, -2, -1, 1, 2) \
     DSI_ROW(select, DSI_RAW(a != 0 ? b : c), DSI_ZERO, DSI_SELECT(a, g, DSI_ZERO), \
-            DSI_SELECT(a, DSI_ZERO, g), 0, 1, -3, 3, -3, 3) \
+            DSI_SELECT(a, DSI_ZERO, g), DSI_FLAT, 0, 1, -3, 3, -3, 3) \
     DSI_ROW(smooth_min, DSI_SUB(DSI_MIN(a, b), DSI_DIP(a, b, c)), DSI_MUL(g, DSI_SHARE(b, a, c)), \
             DSI_MUL(g, DSI_SHARE(a, b, c)), \
             DSI_MUL(g, DSI_DIV(DSI_SUB(DSI_ADD(DSI_MUL(a, DSI_SHARE(b, a, c)), \
-                                               DSI_MUL(b, DSI_SHARE(a, b, c))), v), c)), \
+                                               DSI_MUL(b, DSI_SHARE(a, b, c))), v), c)), DSI_CURVED, \
             -3, 3, -3, 3, 0.5, 4) \
     DSI_ROW(smooth_max, DSI_ADD(DSI_MAX(a, b), DSI_DIP(a, b, c)), DSI_MUL(g, DSI_SHARE(a, b, c)), \
             DSI_MUL(g, DSI_SHARE(b, a, c)), \
             DSI_MUL(g, DSI_DIV(DSI_SUB(DSI_ADD(DSI_MUL(a, DSI_SHARE(a, b, c)), \
-                                               DSI_MUL(b, DSI_SHARE(b, a, c))), v), c)), \
+                                               DSI_MUL(b, DSI_SHARE(b, a, c))), v), c)), DSI_CURVED, \
             -3, 3, -3, 3, 0.5, 4)
 #define DSI_DIP(p, q, c) DSI_DIV(DSI_LOG1P(DSI_EXP(DSI_NEG(DSI_MUL(c, DSI_ABS(DSI_SUB(p, q)))))), c)
 #define DSI_SHARE(p, q, c) DSI_SIGMOID(DSI_MUL(c, DSI_SUB(p, q))) /* exp(c p) / (exp(c p) + exp(c q)) */
@@ -978,81 +998,99 @@ DIFFSIM_API ds_result ds_covariance(const ds_problem *problem, const ds_minimise
 /* Vectors: rows of their own, because one node of three numbers is cheaper than three nodes. The kinds r1,
    r3, r4, r9 are a number, ds_v3, ds_q4 and ds_m3. The value is a tuple of scalar calls, one for each
    component of the result: that is the lowering kernels use. Then what each operand gains, in calls of
-   vector rows, and the tangent of v (ta, tb, tc are the tangents of a, b, c). */
+   vector rows, and the shape. */
 
-/* name, kinds of result and operand, value, what a gains, tangent */
+/* name, kinds of result and operand, value, what a gains, shape */
 #define DSI_VOPS_1(DSI_ROW) \
-    DSI_ROW(neg3, r3, r3, (DSI_NEG(a.x), DSI_NEG(a.y), DSI_NEG(a.z)), DSI_NEG3(g), DSI_NEG3(ta)) \
+    DSI_ROW(neg3, r3, r3, (DSI_NEG(a.x), DSI_NEG(a.y), DSI_NEG(a.z)), DSI_NEG3(g), \
+            DSI_TERMS(DSI_U(0, -, a, 0) DSI_U(1, -, a, 1) DSI_U(2, -, a, 2))) \
     DSI_ROW(norm3, r1, r3, (DSI_SQRT(DSI_SUM3(a, a))), DSI_SCALE3(a, DSI_DIV(g, v)), \
-            DSI_DIV(DSI_DOT3(a, ta), v)) \
+            DSI_CURVED) \
     DSI_ROW(safe_norm3, r1, r3, (DSI_SQRT(DSI_SUM3(a, a))), \
             DSI_SCALE3(a, DSI_SELECT(v, DSI_DIV(g, v), DSI_ZERO)), \
-            DSI_SELECT(v, DSI_DIV(DSI_DOT3(a, ta), v), DSI_ZERO)) \
+            DSI_CURVED) \
     DSI_ROW(normalize3, r3, r3, \
             (DSI_DIV(a.x, DSI_SQRT(DSI_SUM3(a, a))), DSI_DIV(a.y, DSI_SQRT(DSI_SUM3(a, a))), \
              DSI_DIV(a.z, DSI_SQRT(DSI_SUM3(a, a)))), \
             DSI_SCALE3(DSI_SUB3(g, DSI_SCALE3(v, DSI_DOT3(v, g))), DSI_DIV(DSI_K(1.0), DSI_NORM3(a))), \
-            DSI_SCALE3(DSI_SUB3(ta, DSI_SCALE3(v, DSI_DOT3(v, ta))), DSI_DIV(DSI_K(1.0), DSI_NORM3(a)))) \
+            DSI_CURVED) \
     DSI_ROW(safe_normalize3, r3, r3, \
             (DSI_SAFE_DIV(a.x, DSI_SQRT(DSI_SUM3(a, a))), DSI_SAFE_DIV(a.y, DSI_SQRT(DSI_SUM3(a, a))), \
              DSI_SAFE_DIV(a.z, DSI_SQRT(DSI_SUM3(a, a)))), \
             DSI_SCALE3(DSI_SUB3(g, DSI_SCALE3(v, DSI_DOT3(v, g))), DSI_SAFE_DIV(DSI_K(1.0), DSI_NORM3(a))), \
-            DSI_SCALE3(DSI_SUB3(ta, DSI_SCALE3(v, DSI_DOT3(v, ta))), DSI_SAFE_DIV(DSI_K(1.0), DSI_NORM3(a))))
+            DSI_CURVED)
 #define DSI_SUM3(p, q) DSI_ADD(DSI_ADD(DSI_MUL(p.x, q.x), DSI_MUL(p.y, q.y)), DSI_MUL(p.z, q.z))
 #define DSI_MINOR(p, q, r, s) DSI_SUB(DSI_MUL(p, q), DSI_MUL(r, s))
 
-/* name, kinds of result and operands, value, what a gains, what b gains, tangent */
+/* name, kinds of result and operands, value, what a and b gain, shape */
 #define DSI_VOPS_2(DSI_ROW) \
     DSI_ROW(add3, r3, r3, r3, (DSI_ADD(a.x, b.x), DSI_ADD(a.y, b.y), DSI_ADD(a.z, b.z)), g, g, \
-            DSI_ADD3(ta, tb)) \
+            DSI_TERMS(DSI_U(0, +, a, 0) DSI_U(0, +, b, 0) DSI_U(1, +, a, 1) DSI_U(1, +, b, 1) \
+                      DSI_U(2, +, a, 2) DSI_U(2, +, b, 2))) \
     DSI_ROW(sub3, r3, r3, r3, (DSI_SUB(a.x, b.x), DSI_SUB(a.y, b.y), DSI_SUB(a.z, b.z)), g, DSI_NEG3(g), \
-            DSI_SUB3(ta, tb)) \
+            DSI_TERMS(DSI_U(0, +, a, 0) DSI_U(0, -, b, 0) DSI_U(1, +, a, 1) DSI_U(1, -, b, 1) \
+                      DSI_U(2, +, a, 2) DSI_U(2, -, b, 2))) \
     DSI_ROW(scale3, r3, r3, r1, (DSI_MUL(a.x, b), DSI_MUL(a.y, b), DSI_MUL(a.z, b)), DSI_SCALE3(g, b), \
-            DSI_DOT3(g, a), DSI_AXPY3(tb, a, DSI_SCALE3(ta, b))) \
+            DSI_DOT3(g, a), \
+            DSI_TERMS(DSI_T(0, +, a, 0, b, 0) DSI_T(1, +, a, 1, b, 0) DSI_T(2, +, a, 2, b, 0))) \
     DSI_ROW(dot3, r1, r3, r3, (DSI_SUM3(a, b)), DSI_SCALE3(b, g), DSI_SCALE3(a, g), \
-            DSI_ADD(DSI_DOT3(ta, b), DSI_DOT3(a, tb))) \
+            DSI_TERMS(DSI_T(0, +, a, 0, b, 0) DSI_T(0, +, a, 1, b, 1) DSI_T(0, +, a, 2, b, 2))) \
     DSI_ROW(cross3, r3, r3, r3, \
             (DSI_MINOR(a.y, b.z, a.z, b.y), DSI_MINOR(a.z, b.x, a.x, b.z), DSI_MINOR(a.x, b.y, a.y, b.x)), \
-            DSI_CROSS3(b, g), DSI_CROSS3(g, a), DSI_ADD3(DSI_CROSS3(ta, b), DSI_CROSS3(a, tb))) \
+            DSI_CROSS3(b, g), DSI_CROSS3(g, a), \
+            DSI_TERMS(DSI_T(0, +, a, 1, b, 2) DSI_T(0, -, a, 2, b, 1) DSI_T(1, +, a, 2, b, 0) \
+                      DSI_T(1, -, a, 0, b, 2) DSI_T(2, +, a, 0, b, 1) DSI_T(2, -, a, 1, b, 0))) \
     DSI_ROW(smooth_norm3, r1, r3, r1, (DSI_SQRT(DSI_ADD(DSI_SUM3(a, a), DSI_MUL(b, b)))), \
             DSI_SCALE3(a, DSI_DIV(g, v)), DSI_MUL(g, DSI_DIV(b, v)), \
-            DSI_DIV(DSI_ADD(DSI_DOT3(a, ta), DSI_MUL(b, tb)), v)) \
+            DSI_CURVED) \
     DSI_ROW(matvec3, r3, r9, r3, \
             (DSI_ADD(DSI_ADD(DSI_MUL(a.m[0], b.x), DSI_MUL(a.m[1], b.y)), DSI_MUL(a.m[2], b.z)), \
              DSI_ADD(DSI_ADD(DSI_MUL(a.m[3], b.x), DSI_MUL(a.m[4], b.y)), DSI_MUL(a.m[5], b.z)), \
              DSI_ADD(DSI_ADD(DSI_MUL(a.m[6], b.x), DSI_MUL(a.m[7], b.y)), DSI_MUL(a.m[8], b.z))), \
-            DSI_OUTER33(g, b), DSI_TMATVEC3(a, g), DSI_ADD3(DSI_MATVEC3(ta, b), DSI_MATVEC3(a, tb))) \
+            DSI_OUTER33(g, b), DSI_TMATVEC3(a, g), \
+            DSI_TERMS(DSI_T(0, +, a, 0, b, 0) DSI_T(1, +, a, 3, b, 0) DSI_T(2, +, a, 6, b, 0) \
+                      DSI_T(0, +, a, 1, b, 1) DSI_T(1, +, a, 4, b, 1) DSI_T(2, +, a, 7, b, 1) \
+                      DSI_T(0, +, a, 2, b, 2) DSI_T(1, +, a, 5, b, 2) DSI_T(2, +, a, 8, b, 2))) \
     DSI_ROW(tmatvec3, r3, r9, r3, \
             (DSI_ADD(DSI_ADD(DSI_MUL(a.m[0], b.x), DSI_MUL(a.m[3], b.y)), DSI_MUL(a.m[6], b.z)), \
              DSI_ADD(DSI_ADD(DSI_MUL(a.m[1], b.x), DSI_MUL(a.m[4], b.y)), DSI_MUL(a.m[7], b.z)), \
              DSI_ADD(DSI_ADD(DSI_MUL(a.m[2], b.x), DSI_MUL(a.m[5], b.y)), DSI_MUL(a.m[8], b.z))), \
-            DSI_OUTER33(b, g), DSI_MATVEC3(a, g), DSI_ADD3(DSI_TMATVEC3(ta, b), DSI_TMATVEC3(a, tb))) \
+            DSI_OUTER33(b, g), DSI_MATVEC3(a, g), \
+            DSI_TERMS(DSI_T(0, +, a, 0, b, 0) DSI_T(1, +, a, 1, b, 0) DSI_T(2, +, a, 2, b, 0) \
+                      DSI_T(0, +, a, 3, b, 1) DSI_T(1, +, a, 4, b, 1) DSI_T(2, +, a, 5, b, 1) \
+                      DSI_T(0, +, a, 6, b, 2) DSI_T(1, +, a, 7, b, 2) DSI_T(2, +, a, 8, b, 2))) \
     DSI_ROW(outer33, r9, r3, r3, \
             (DSI_MUL(a.x, b.x), DSI_MUL(a.x, b.y), DSI_MUL(a.x, b.z), DSI_MUL(a.y, b.x), DSI_MUL(a.y, b.y), \
              DSI_MUL(a.y, b.z), DSI_MUL(a.z, b.x), DSI_MUL(a.z, b.y), DSI_MUL(a.z, b.z)), \
-            DSI_MATVEC3(g, b), DSI_TMATVEC3(g, a), DSI_ADD33(DSI_OUTER33(ta, b), DSI_OUTER33(a, tb))) \
+            DSI_MATVEC3(g, b), DSI_TMATVEC3(g, a), \
+            DSI_TERMS(DSI_T(0, +, a, 0, b, 0) DSI_T(1, +, a, 0, b, 1) DSI_T(2, +, a, 0, b, 2) \
+                      DSI_T(3, +, a, 1, b, 0) DSI_T(4, +, a, 1, b, 1) DSI_T(5, +, a, 1, b, 2) \
+                      DSI_T(6, +, a, 2, b, 0) DSI_T(7, +, a, 2, b, 1) DSI_T(8, +, a, 2, b, 2))) \
     DSI_ROW(add33, r9, r9, r9, \
             (DSI_ADD(a.m[0], b.m[0]), DSI_ADD(a.m[1], b.m[1]), DSI_ADD(a.m[2], b.m[2]), \
              DSI_ADD(a.m[3], b.m[3]), DSI_ADD(a.m[4], b.m[4]), DSI_ADD(a.m[5], b.m[5]), \
              DSI_ADD(a.m[6], b.m[6]), DSI_ADD(a.m[7], b.m[7]), DSI_ADD(a.m[8], b.m[8])), \
-            g, g, DSI_ADD33(ta, tb)) \
-    DSI_ROW(pack4, r4, r1, r3, (a, b.x, b.y, b.z), DSI_AT(g, w), DSI_PART(g), DSI_PACK4(ta, tb)) \
+            g, g, \
+            \
+            DSI_TERMS(DSI_U(0, +, a, 0) DSI_U(0, +, b, 0) DSI_U(1, +, a, 1) DSI_U(1, +, b, 1) \
+                      DSI_U(2, +, a, 2) DSI_U(2, +, b, 2) DSI_U(3, +, a, 3) DSI_U(3, +, b, 3) \
+                      DSI_U(4, +, a, 4) DSI_U(4, +, b, 4) DSI_U(5, +, a, 5) DSI_U(5, +, b, 5) \
+                      DSI_U(6, +, a, 6) DSI_U(6, +, b, 6) DSI_U(7, +, a, 7) DSI_U(7, +, b, 7) \
+                      DSI_U(8, +, a, 8) DSI_U(8, +, b, 8))) \
+    DSI_ROW(pack4, r4, r1, r3, (a, b.x, b.y, b.z), g.w, DSI_PART(g), \
+            DSI_TERMS(DSI_U(0, +, a, 0) DSI_U(1, +, b, 0) DSI_U(2, +, b, 1) DSI_U(3, +, b, 2))) \
     DSI_ROW(rotate3, r3, r4, r3, /* b + 2 (w t + u x t),  a = (w, u),  t = u x b */ \
             (DSI_TURN(x, DSI_TURN_X, DSI_MINOR(a.y, DSI_TURN_Z, a.z, DSI_TURN_Y)), \
              DSI_TURN(y, DSI_TURN_Y, DSI_MINOR(a.z, DSI_TURN_X, a.x, DSI_TURN_Z)), \
              DSI_TURN(z, DSI_TURN_Z, DSI_MINOR(a.x, DSI_TURN_Y, a.y, DSI_TURN_X))), \
             /* w gains 2 g.t;  u gains 2 (w b x g + (u.b) g + (u.g) b - 2 (b.g) u) */ \
             DSI_PACK4(DSI_MUL(DSI_K(2.0), DSI_DOT3(g, DSI_CROSS3(DSI_PART(a), b))), \
-                      DSI_SCALE3(DSI_AXPY3(DSI_AT(a, w), DSI_CROSS3(b, g), \
+                      DSI_SCALE3(DSI_AXPY3(a.w, DSI_CROSS3(b, g), \
                                            DSI_TURN_BAR(DSI_PART(a), b, g)), \
                                  DSI_K(2.0))), \
-            DSI_ROTATE3(DSI_PACK4(DSI_AT(a, w), DSI_NEG3(DSI_PART(a))), g), \
-            DSI_ADD3(DSI_ROTATE3(a, tb), \
-                     DSI_SCALE3(DSI_AXPY3(DSI_AT(ta, w), DSI_CROSS3(DSI_PART(a), b), \
-                                          DSI_AXPY3(DSI_AT(a, w), DSI_CROSS3(DSI_PART(ta), b), \
-                                                    DSI_TURN_DOT(DSI_PART(a), b, DSI_PART(ta)))), \
-                                DSI_K(2.0))))
-#define DSI_PART(p) DSI_PACK3(DSI_AT(p, x), DSI_AT(p, y), DSI_AT(p, z))
+            DSI_ROTATE3(DSI_PACK4(a.w, DSI_NEG3(DSI_PART(a))), g), \
+            DSI_CURVED)
+#define DSI_PART(p) DSI_PACK3(p.x, p.y, p.z)
 #define DSI_TURN_X DSI_MINOR(a.y, b.z, a.z, b.y)
 #define DSI_TURN_Y DSI_MINOR(a.z, b.x, a.x, b.z)
 #define DSI_TURN_Z DSI_MINOR(a.x, b.y, a.y, b.x)
@@ -1060,29 +1098,35 @@ DIFFSIM_API ds_result ds_covariance(const ds_problem *problem, const ds_minimise
 #define DSI_TURN_BAR(u, p, q) \
     DSI_AXPY3(DSI_DOT3(u, p), q, \
               DSI_AXPY3(DSI_DOT3(u, q), p, DSI_SCALE3(u, DSI_MUL(DSI_K(-2.0), DSI_DOT3(p, q)))))
-#define DSI_TURN_DOT(u, p, tu) /* d (u (u.p) - p (u.u)) */ \
-    DSI_AXPY3(DSI_DOT3(u, p), tu, \
-              DSI_AXPY3(DSI_DOT3(tu, p), u, DSI_SCALE3(p, DSI_MUL(DSI_K(-2.0), DSI_DOT3(u, tu)))))
 
-/* name, kinds of result and operands, value, what a, b, c gain, tangent */
+
+/* name, kinds of result and operands, value, what a, b, c gain, shape */
 #define DSI_VOPS_3(DSI_ROW) \
     DSI_ROW(axpy3, r3, r1, r3, r3, \
             (DSI_ADD(DSI_MUL(a, b.x), c.x), DSI_ADD(DSI_MUL(a, b.y), c.y), DSI_ADD(DSI_MUL(a, b.z), c.z)), \
-            DSI_DOT3(g, b), DSI_SCALE3(g, a), g, DSI_AXPY3(ta, b, DSI_AXPY3(a, tb, tc))) \
+            DSI_DOT3(g, b), DSI_SCALE3(g, a), g, \
+            DSI_TERMS(DSI_T(0, +, a, 0, b, 0) DSI_T(1, +, a, 0, b, 1) DSI_T(2, +, a, 0, b, 2) \
+                      DSI_U(0, +, c, 0) DSI_U(1, +, c, 1) DSI_U(2, +, c, 2))) \
     DSI_ROW(naxpy3, r3, r1, r3, r3, \
             (DSI_SUB(c.x, DSI_MUL(a, b.x)), DSI_SUB(c.y, DSI_MUL(a, b.y)), DSI_SUB(c.z, DSI_MUL(a, b.z))), \
             DSI_NEG(DSI_DOT3(g, b)), DSI_SCALE3(g, DSI_NEG(a)), g, \
-            DSI_SUB3(tc, DSI_AXPY3(ta, b, DSI_SCALE3(tb, a)))) \
+            DSI_TERMS(DSI_T(0, -, a, 0, b, 0) DSI_T(1, -, a, 0, b, 1) DSI_T(2, -, a, 0, b, 2) \
+                      DSI_U(0, +, c, 0) DSI_U(1, +, c, 1) DSI_U(2, +, c, 2))) \
     DSI_ROW(lerp3, r3, r3, r3, r1, \
             (DSI_ADD(a.x, DSI_MUL(c, DSI_SUB(b.x, a.x))), DSI_ADD(a.y, DSI_MUL(c, DSI_SUB(b.y, a.y))), \
              DSI_ADD(a.z, DSI_MUL(c, DSI_SUB(b.z, a.z)))), \
             DSI_SUB3(g, DSI_SCALE3(g, c)), DSI_SCALE3(g, c), DSI_DOT3(g, DSI_SUB3(b, a)), \
-            DSI_AXPY3(tc, DSI_SUB3(b, a), DSI_AXPY3(c, DSI_SUB3(tb, ta), ta))) \
-    DSI_ROW(pack3, r3, r1, r1, r1, (a, b, c), DSI_AT(g, x), DSI_AT(g, y), DSI_AT(g, z), \
-            DSI_PACK3(ta, tb, tc)) \
+            DSI_TERMS(DSI_U(0, +, a, 0) DSI_U(1, +, a, 1) DSI_U(2, +, a, 2) DSI_T(0, +, b, 0, c, 0) \
+                      DSI_T(1, +, b, 1, c, 0) DSI_T(2, +, b, 2, c, 0) DSI_T(0, -, a, 0, c, 0) \
+                      DSI_T(1, -, a, 1, c, 0) DSI_T(2, -, a, 2, c, 0))) \
+    DSI_ROW(pack3, r3, r1, r1, r1, (a, b, c), g.x, g.y, g.z, \
+            DSI_TERMS(DSI_U(0, +, a, 0) DSI_U(1, +, b, 0) DSI_U(2, +, c, 0))) \
     DSI_ROW(pack33, r9, r3, r3, r3, (a.x, a.y, a.z, b.x, b.y, b.z, c.x, c.y, c.z), \
-            DSI_TRIPLE(g, 0, 1, 2), DSI_TRIPLE(g, 3, 4, 5), DSI_TRIPLE(g, 6, 7, 8), DSI_PACK33(ta, tb, tc))
-#define DSI_TRIPLE(p, i, j, k) DSI_PACK3(DSI_AT(p, m[i]), DSI_AT(p, m[j]), DSI_AT(p, m[k]))
+            DSI_TRIPLE(g, 0, 1, 2), DSI_TRIPLE(g, 3, 4, 5), DSI_TRIPLE(g, 6, 7, 8), \
+            DSI_TERMS(DSI_U(0, +, a, 0) DSI_U(1, +, a, 1) DSI_U(2, +, a, 2) DSI_U(3, +, b, 0) \
+                      DSI_U(4, +, b, 1) DSI_U(5, +, b, 2) DSI_U(6, +, c, 0) DSI_U(7, +, c, 1) \
+                      DSI_U(8, +, c, 2)))
+#define DSI_TRIPLE(p, i, j, k) DSI_PACK3(p.m[i], p.m[j], p.m[k])
 
 /* All rows in one shape, for expansions that treat numbers and vectors alike: signatures only, with the
    value, or with the derivatives. DSI_EACH_1(name, R, A), DSI_EACH_2(name, R, A, B), DSI_EACH_3(name, R,
@@ -1091,32 +1135,35 @@ DIFFSIM_API ds_result ds_covariance(const ds_problem *problem, const ds_minimise
 #define DSI_EVERY_SIGNATURE \
     DSI_OPS_1(DSI_SIGNATURE_1) DSI_OPS_2(DSI_SIGNATURE_2) DSI_OPS_3(DSI_SIGNATURE_3) \
     DSI_VOPS_1(DSI_SIGNATURE_V1) DSI_VOPS_2(DSI_SIGNATURE_V2) DSI_VOPS_3(DSI_SIGNATURE_V3)
-#define DSI_SIGNATURE_1(name, value, da, la, ha) DSI_EACH_1(name, r1, r1)
-#define DSI_SIGNATURE_2(name, value, da, db, la, ha, lb, hb) DSI_EACH_2(name, r1, r1, r1)
-#define DSI_SIGNATURE_3(name, value, da, db, dc, la, ha, lb, hb, lc, hc) DSI_EACH_3(name, r1, r1, r1, r1)
-#define DSI_SIGNATURE_V1(name, R, A, value, da, tangent) DSI_EACH_1(name, R, A)
-#define DSI_SIGNATURE_V2(name, R, A, B, value, da, db, tangent) DSI_EACH_2(name, R, A, B)
-#define DSI_SIGNATURE_V3(name, R, A, B, C, value, da, db, dc, tangent) DSI_EACH_3(name, R, A, B, C)
+#define DSI_SIGNATURE_1(name, value, da, shape, la, ha) DSI_EACH_1(name, r1, r1)
+#define DSI_SIGNATURE_2(name, value, da, db, shape, la, ha, lb, hb) DSI_EACH_2(name, r1, r1, r1)
+#define DSI_SIGNATURE_3(name, value, da, db, dc, shape, la, ha, lb, hb, lc, hc) \
+    DSI_EACH_3(name, r1, r1, r1, r1)
+#define DSI_SIGNATURE_V1(name, R, A, value, da, shape) DSI_EACH_1(name, R, A)
+#define DSI_SIGNATURE_V2(name, R, A, B, value, da, db, shape) DSI_EACH_2(name, R, A, B)
+#define DSI_SIGNATURE_V3(name, R, A, B, C, value, da, db, dc, shape) DSI_EACH_3(name, R, A, B, C)
 #define DSI_EVERY_VALUE \
     DSI_OPS_1(DSI_VALUE_1) DSI_OPS_2(DSI_VALUE_2) DSI_OPS_3(DSI_VALUE_3) \
     DSI_VOPS_1(DSI_VALUE_V1) DSI_VOPS_2(DSI_VALUE_V2) DSI_VOPS_3(DSI_VALUE_V3)
-#define DSI_VALUE_1(name, value, da, la, ha) DSI_EACH_1(name, r1, r1, (value))
-#define DSI_VALUE_2(name, value, da, db, la, ha, lb, hb) DSI_EACH_2(name, r1, r1, r1, (value))
-#define DSI_VALUE_3(name, value, da, db, dc, la, ha, lb, hb, lc, hc) DSI_EACH_3(name, r1, r1, r1, r1, (value))
-#define DSI_VALUE_V1(name, R, A, value, da, tangent) DSI_EACH_1(name, R, A, value)
-#define DSI_VALUE_V2(name, R, A, B, value, da, db, tangent) DSI_EACH_2(name, R, A, B, value)
-#define DSI_VALUE_V3(name, R, A, B, C, value, da, db, dc, tangent) DSI_EACH_3(name, R, A, B, C, value)
+#define DSI_VALUE_1(name, value, da, shape, la, ha) DSI_EACH_1(name, r1, r1, (value))
+#define DSI_VALUE_2(name, value, da, db, shape, la, ha, lb, hb) DSI_EACH_2(name, r1, r1, r1, (value))
+#define DSI_VALUE_3(name, value, da, db, dc, shape, la, ha, lb, hb, lc, hc) \
+    DSI_EACH_3(name, r1, r1, r1, r1, (value))
+#define DSI_VALUE_V1(name, R, A, value, da, shape) DSI_EACH_1(name, R, A, value)
+#define DSI_VALUE_V2(name, R, A, B, value, da, db, shape) DSI_EACH_2(name, R, A, B, value)
+#define DSI_VALUE_V3(name, R, A, B, C, value, da, db, dc, shape) DSI_EACH_3(name, R, A, B, C, value)
 #define DSI_EVERY_DERIVATIVE \
     DSI_OPS_1(DSI_DERIVATIVE_1) DSI_OPS_2(DSI_DERIVATIVE_2) DSI_OPS_3(DSI_DERIVATIVE_3) \
     DSI_VOPS_1(DSI_DERIVATIVE_V1) DSI_VOPS_2(DSI_DERIVATIVE_V2) DSI_VOPS_3(DSI_DERIVATIVE_V3)
-#define DSI_DERIVATIVE_1(name, value, da, la, ha) DSI_EACH_1(name, r1, r1, da)
-#define DSI_DERIVATIVE_2(name, value, da, db, la, ha, lb, hb) DSI_EACH_2(name, r1, r1, r1, da, db)
-#define DSI_DERIVATIVE_3(name, value, da, db, dc, la, ha, lb, hb, lc, hc) \
-    DSI_EACH_3(name, r1, r1, r1, r1, da, db, dc)
-#define DSI_DERIVATIVE_V1(name, R, A, value, da, tangent) DSI_EACH_1(name, R, A, da)
-#define DSI_DERIVATIVE_V2(name, R, A, B, value, da, db, tangent) DSI_EACH_2(name, R, A, B, da, db)
-#define DSI_DERIVATIVE_V3(name, R, A, B, C, value, da, db, dc, tangent) \
-    DSI_EACH_3(name, R, A, B, C, da, db, dc)
+#define DSI_DERIVATIVE_1(name, value, da, shape, la, ha) DSI_EACH_1(name, r1, r1, da, shape)
+#define DSI_DERIVATIVE_2(name, value, da, db, shape, la, ha, lb, hb) \
+    DSI_EACH_2(name, r1, r1, r1, da, db, shape)
+#define DSI_DERIVATIVE_3(name, value, da, db, dc, shape, la, ha, lb, hb, lc, hc) \
+    DSI_EACH_3(name, r1, r1, r1, r1, da, db, dc, shape)
+#define DSI_DERIVATIVE_V1(name, R, A, value, da, shape) DSI_EACH_1(name, R, A, da, shape)
+#define DSI_DERIVATIVE_V2(name, R, A, B, value, da, db, shape) DSI_EACH_2(name, R, A, B, da, db, shape)
+#define DSI_DERIVATIVE_V3(name, R, A, B, C, value, da, db, dc, shape) \
+    DSI_EACH_3(name, R, A, B, C, da, db, dc, shape)
 
 /* >>api 6 tape ------------------------------------------------------------------------------------
 
@@ -1160,7 +1207,8 @@ typedef struct ds_tape_desc {
     ds_allocator allocator;
     ds_logger log;
     size_t max_nodes, max_values; /* ds_tape_init: room to reserve. ds_tape_create: limits, 0 means none */
-    int directions; /* ds_tape_init: reserve room for ds_forward, ds_hessian_vector and ds_hessian */
+    size_t directions; /* ds_tape_init: room for ds_forward and second derivatives: 1, or for a ds_hessian
+                          that goes along so many directions at once 4, 8, 12 or 16 */
     int debug; /* check every value when it is made, keep file:line of each node (see DIFFSIM_DEBUG) */
 } ds_tape_desc;
 
@@ -1263,9 +1311,10 @@ DIFFSIM_API ds_v3 ds_tangent3(ds_var3 var);
 
 /* Second derivatives, tangent over reverse: exact, one reverse and one forward sweep and one more back.
    ds_hessian_vector: out [n] = H direction, H [n][n] the second derivatives of f by the variables x.
-   ds_hessian: out [n][n] = H, row by row. Both run ds_backward(f) unless it was the last; the gradient is
-   there afterwards. Errors: those of ds_backward; FULL on a tape in the caller's memory whose desc has no
-   directions; NON_FINITE, index of the variable whose row is not finite (later rows of out as they were). */
+   ds_hessian: out [n][n] = H, up to 16 rows at a time. Both run ds_backward(f) unless it was the last; the
+   gradient is there afterwards. Errors: those of ds_backward; FULL on a tape in the caller's memory whose
+   desc has no directions; NON_FINITE, index of the variable with a second derivative that is not finite (out
+   is then of no use). Griewank and Walther 2008, ch. 5. */
 DIFFSIM_API ds_result ds_hessian_vector(ds_var f, const ds_var *x, const ds_real *direction, size_t n,
                                         ds_real *out);
 DIFFSIM_API ds_result ds_hessian(ds_var f, const ds_var *x, size_t n, ds_real *out);
@@ -1570,7 +1619,6 @@ extern "C" {
 #define DSI_2(name, x, y) dsi_##name(x, y)
 #define DSI_3(name, x, y, z) dsi_##name(x, y, z)
 #define DSI_K(number) ((ds_real)(number))
-#define DSI_AT(p, member) ((p).member)
 #define DSI_RAW(expression) ((ds_real)(expression))
 #define DSI_LIBM(function) DSI_LIBM_OF(DIFFSIM_REAL)(function)
 #define DSI_LIBM_OF(real) DSI_LIBM_PASTE(real)
@@ -4923,30 +4971,59 @@ DIFFSIM_API ds_result ds_covariance(const ds_problem *problem, const ds_minimise
 
 /* >>impl 5 ops ------------------------------------------------------------------------------------ */
 
+/* a term of a polynomial: the result's number `out` gains sign x[i] y[j], x and y operands 0, 1, 2; or sign
+   x[i]. A list of terms ends with sign 0. */
+typedef struct dsi_term { signed char sign; unsigned char single, out, x, i, y, j; } dsi_term;
+enum { DSI_INDEX_a, DSI_INDEX_b, DSI_INDEX_c };
+#define DSI_T(out, sign, x, i, y, j) { sign 1, 0, out, DSI_INDEX_##x, i, DSI_INDEX_##y, j },
+#define DSI_U(out, sign, x, i) { sign 1, 1, out, DSI_INDEX_##x, i, DSI_INDEX_##x, i },
+#define DSI_LIST_DSI_TERMS(...) { __VA_ARGS__ { 0, 0, 0, 0, 0, 0, 0 } }
+#define DSI_LIST_DSI_FLAT { { 0, 0, 0, 0, 0, 0, 0 } }
+#define DSI_LIST_DSI_CURVED DSI_LIST_DSI_FLAT
+/* static const dsi_term dsi_terms_mul[] = { { +1, 0, 0, 0, 0, 1, 0 }, { 0, 0, 0, 0, 0, 0, 0 } }; */
+#define DSI_EACH_1(name, R, A, da, shape) static const dsi_term dsi_terms_##name[] = DSI_LIST_##shape;
+#define DSI_EACH_2(name, R, A, B, da, db, shape) DSI_EACH_1(name, R, A, da, shape)
+#define DSI_EACH_3(name, R, A, B, C, da, db, dc, shape) DSI_EACH_1(name, R, A, da, shape)
+DSI_EVERY_DERIVATIVE
+#undef DSI_EACH_1
+#undef DSI_EACH_2
+#undef DSI_EACH_3
+#undef DSI_T
+#undef DSI_U
+
 /* what the interpreters need to know of an operation besides its columns */
+enum { DSI_SHAPE_NONE, DSI_SHAPE_POLYNOMIAL, DSI_SHAPE_FLAT, DSI_SHAPE_CURVED };
 typedef struct dsi_op_info {
     const char *name;
     unsigned char operands, width; /* of the result; 0 for operations with a list */
     unsigned char kind[3]; /* DSI_OPERAND_r1 ... */
+    unsigned char shape;
+    const dsi_term *terms;
 } dsi_op_info;
 
+#define DSI_SHAPE_DSI_TERMS(...) DSI_SHAPE_POLYNOMIAL
+#define DSI_SHAPE_DSI_FLAT DSI_SHAPE_FLAT
+#define DSI_SHAPE_DSI_CURVED DSI_SHAPE_CURVED
 static const dsi_op_info dsi_ops[] = {
-#define DSI_EACH_1(name, R, A) { #name, 1, DSI_WIDTH(R), { DSI_OPERAND_##A, 0, 0 } },
-#define DSI_EACH_2(name, R, A, B) { #name, 2, DSI_WIDTH(R), { DSI_OPERAND_##A, DSI_OPERAND_##B, 0 } },
-#define DSI_EACH_3(name, R, A, B, C) \
-    { #name, 3, DSI_WIDTH(R), { DSI_OPERAND_##A, DSI_OPERAND_##B, DSI_OPERAND_##C } },
-    DSI_EVERY_SIGNATURE
+#define DSI_EACH_1(name, R, A, da, shape) \
+    { #name, 1, DSI_WIDTH(R), { DSI_OPERAND_##A, 0, 0 }, DSI_SHAPE_##shape, dsi_terms_##name },
+#define DSI_EACH_2(name, R, A, B, da, db, shape) \
+    { #name, 2, DSI_WIDTH(R), { DSI_OPERAND_##A, DSI_OPERAND_##B, 0 }, DSI_SHAPE_##shape, dsi_terms_##name },
+#define DSI_EACH_3(name, R, A, B, C, da, db, dc, shape) \
+    { #name, 3, DSI_WIDTH(R), { DSI_OPERAND_##A, DSI_OPERAND_##B, DSI_OPERAND_##C }, DSI_SHAPE_##shape, \
+      dsi_terms_##name },
+    DSI_EVERY_DERIVATIVE
 #undef DSI_EACH_1
 #undef DSI_EACH_2
 #undef DSI_EACH_3
-#define DSI_ROW(name) { #name, 0, 0, { 0, 0, 0 } },
+#define DSI_ROW(name) { #name, 0, 0, { 0, 0, 0 }, DSI_SHAPE_NONE, NULL },
     DSI_LIST_OPS(DSI_ROW)
+    DSI_ROW(input) DSI_ROW(rewind) DSI_ROW(branch) DSI_ROW(custom)
 #undef DSI_ROW
-    { "input", 0, 0, { 0, 0, 0 } },
-    { "rewind", 0, 0, { 0, 0, 0 } },
-    { "branch", 0, 0, { 0, 0, 0 } },
-    { "custom", 0, 0, { 0, 0, 0 } }
 };
+
+/* widths of kinds */
+static const unsigned char dsi_widths[] = { 0, 1, 3, 4, 9 };
 
 static unsigned dsi_bit_count3(unsigned bits) { return (bits & 1) + (bits >> 1 & 1) + (bits >> 2 & 1); }
 
@@ -4971,21 +5048,47 @@ static void dsi_evaluate(unsigned op, const ds_real *pa, const ds_real *pb, cons
     }
 }
 
-/* Dual numbers: a number and how it moves. Columns read as dual numbers give second derivatives. The
-   functions come from the rows: the derivative column of a scalar row is linear in g, so that with
-   g = the operand's tangent it says what the result's tangent gains; vector rows have a tangent column. */
-#define DSI_EVERY_KIND(DSI_ROW) DSI_ROW(r1) DSI_ROW(r3) DSI_ROW(r4) DSI_ROW(r9)
-#define DSI_ROW(kind) \
-    typedef struct dsi_dual_##kind { DSI_TYPE_##kind v, d; } dsi_dual_##kind; \
-    DSI_INLINE dsi_dual_##kind dsi_pair_##kind(DSI_TYPE_##kind v, DSI_TYPE_##kind d) \
-    { \
-        dsi_dual_##kind r; \
-        r.v = v; \
-        r.d = d; \
-        return r; \
-    }
-DSI_EVERY_KIND(DSI_ROW)
-#undef DSI_ROW
+/* Dual numbers: a number and how it moves; vectors of them for the vector rows. Derivative columns read as
+   dual numbers give second derivatives. The functions come from the table: of a scalar row from its
+   derivative columns, which are linear in g, so that g = the operand's tangent gives what the result's
+   tangent gains; of a vector row from its value. */
+typedef struct dsi_dual_r1 { ds_real v, d; } dsi_dual_r1;
+typedef struct dsi_dual_r3 { dsi_dual_r1 x, y, z; } dsi_dual_r3;
+typedef struct dsi_dual_r4 { dsi_dual_r1 w, x, y, z; } dsi_dual_r4;
+typedef struct dsi_dual_r9 { dsi_dual_r1 m[9]; } dsi_dual_r9;
+
+DSI_INLINE dsi_dual_r1 dsi_dual(ds_real v, ds_real d)
+{
+    dsi_dual_r1 r;
+    r.v = v;
+    r.d = d;
+    return r;
+}
+DSI_INLINE dsi_dual_r1 dsi_dual_make_r1(dsi_dual_r1 x) { return x; }
+DSI_INLINE dsi_dual_r3 dsi_dual_make_r3(dsi_dual_r1 x, dsi_dual_r1 y, dsi_dual_r1 z)
+{
+    dsi_dual_r3 r;
+    r.x = x;
+    r.y = y;
+    r.z = z;
+    return r;
+}
+DSI_INLINE dsi_dual_r4 dsi_dual_make_r4(dsi_dual_r1 w, dsi_dual_r1 x, dsi_dual_r1 y, dsi_dual_r1 z)
+{
+    dsi_dual_r4 r;
+    r.w = w;
+    r.x = x;
+    r.y = y;
+    r.z = z;
+    return r;
+}
+DSI_INLINE dsi_dual_r9 dsi_dual_make_r9(dsi_dual_r1 m0, dsi_dual_r1 m1, dsi_dual_r1 m2, dsi_dual_r1 m3,
+                                        dsi_dual_r1 m4, dsi_dual_r1 m5, dsi_dual_r1 m6, dsi_dual_r1 m7,
+                                        dsi_dual_r1 m8)
+{
+    const dsi_dual_r9 r = { { m0, m1, m2, m3, m4, m5, m6, m7, m8 } };
+    return r;
+}
 
 /* dsi_dual_r1 dsi_dual_sin(dsi_dual_r1 p) { a = p.v; v = sin(a); d = cos(a) g with g = p.d; (v, d) }. An
    operand that does not move gains nothing, whatever its partial derivative. What has no derivative is
@@ -4997,24 +5100,24 @@ DSI_EVERY_KIND(DSI_ROW)
         (void)g; \
         d += column; \
     }
-#define DSI_EACH_1(name, value, da, la, ha) \
+#define DSI_EACH_1(name, value, da, shape, la, ha) \
     DSI_INLINE dsi_dual_r1 dsi_dual_##name(dsi_dual_r1 p) \
     { \
         const ds_real a = p.v, v = dsi_##name(a); \
         ds_real d = 0; \
         DSI_MOVE(p.d, da) \
-        return dsi_pair_r1(v, d); \
+        return dsi_dual(v, d); \
     }
-#define DSI_EACH_2(name, value, da, db, la, ha, lb, hb) \
+#define DSI_EACH_2(name, value, da, db, shape, la, ha, lb, hb) \
     DSI_INLINE dsi_dual_r1 dsi_dual_##name(dsi_dual_r1 p, dsi_dual_r1 q) \
     { \
         const ds_real a = p.v, b = q.v, v = dsi_##name(a, b); \
         ds_real d = 0; \
         DSI_MOVE(p.d, da) \
         DSI_MOVE(q.d, db) \
-        return dsi_pair_r1(v, d); \
+        return dsi_dual(v, d); \
     }
-#define DSI_EACH_3(name, value, da, db, dc, la, ha, lb, hb, lc, hc) \
+#define DSI_EACH_3(name, value, da, db, dc, shape, la, ha, lb, hb, lc, hc) \
     DSI_INLINE dsi_dual_r1 dsi_dual_##name(dsi_dual_r1 p, dsi_dual_r1 q, dsi_dual_r1 s) \
     { \
         const ds_real a = p.v, b = q.v, c = s.v, v = dsi_##name(a, b, c); \
@@ -5022,7 +5125,7 @@ DSI_EVERY_KIND(DSI_ROW)
         DSI_MOVE(p.d, da) \
         DSI_MOVE(q.d, db) \
         DSI_MOVE(s.d, dc) \
-        return dsi_pair_r1(v, d); \
+        return dsi_dual(v, d); \
     }
 DSI_OPS_1(DSI_EACH_1)
 DSI_OPS_2(DSI_EACH_2)
@@ -5031,34 +5134,28 @@ DSI_OPS_3(DSI_EACH_3)
 #undef DSI_EACH_2
 #undef DSI_EACH_3
 #undef DSI_MOVE
-#define DSI_EACH_1(name, R, A, value, da, tangent) \
-    DSI_INLINE dsi_dual_##R dsi_dual_##name(dsi_dual_##A p) \
+#undef DSI_NONE
+
+/* the interpreter of dual numbers; plain numbers again at the end of this section */
+#undef DSI_1
+#undef DSI_2
+#undef DSI_3
+#undef DSI_K
+#define DSI_1(name, x) dsi_dual_##name(x)
+#define DSI_2(name, x, y) dsi_dual_##name(x, y)
+#define DSI_3(name, x, y, z) dsi_dual_##name(x, y, z)
+#define DSI_K(number) dsi_dual((ds_real)(number), 0)
+#define DSI_EACH_1(name, R, A, value, da, shape) \
+    DSI_INLINE dsi_dual_##R dsi_dual_##name(dsi_dual_##A a) { return dsi_dual_make_##R value; }
+#define DSI_EACH_2(name, R, A, B, value, da, db, shape) \
+    DSI_INLINE dsi_dual_##R dsi_dual_##name(dsi_dual_##A a, dsi_dual_##B b) \
     { \
-        const DSI_TYPE_##A a = p.v, ta = p.d; \
-        const DSI_TYPE_##R v = dsi_##name(a); \
-        return dsi_pair_##R(v, tangent); \
+        return dsi_dual_make_##R value; \
     }
-#define DSI_EACH_2(name, R, A, B, value, da, db, tangent) \
-    DSI_INLINE dsi_dual_##R dsi_dual_##name(dsi_dual_##A p, dsi_dual_##B q) \
+#define DSI_EACH_3(name, R, A, B, C, value, da, db, dc, shape) \
+    DSI_INLINE dsi_dual_##R dsi_dual_##name(dsi_dual_##A a, dsi_dual_##B b, dsi_dual_##C c) \
     { \
-        const DSI_TYPE_##A a = p.v, ta = p.d; \
-        const DSI_TYPE_##B b = q.v, tb = q.d; \
-        const DSI_TYPE_##R v = dsi_##name(a, b); \
-        (void)a; \
-        (void)b; \
-        return dsi_pair_##R(v, tangent); \
-    }
-#define DSI_EACH_3(name, R, A, B, C, value, da, db, dc, tangent) \
-    DSI_INLINE dsi_dual_##R dsi_dual_##name(dsi_dual_##A p, dsi_dual_##B q, dsi_dual_##C s) \
-    { \
-        const DSI_TYPE_##A a = p.v, ta = p.d; \
-        const DSI_TYPE_##B b = q.v, tb = q.d; \
-        const DSI_TYPE_##C c = s.v, tc = s.d; \
-        const DSI_TYPE_##R v = dsi_##name(a, b, c); \
-        (void)a; \
-        (void)b; \
-        (void)c; \
-        return dsi_pair_##R(v, tangent); \
+        return dsi_dual_make_##R value; \
     }
 DSI_VOPS_1(DSI_EACH_1)
 DSI_VOPS_2(DSI_EACH_2)
@@ -5066,7 +5163,94 @@ DSI_VOPS_3(DSI_EACH_3)
 #undef DSI_EACH_1
 #undef DSI_EACH_2
 #undef DSI_EACH_3
+
+/* in memory: numbers x and how they move, dx */
+DSI_INLINE dsi_dual_r1 dsi_dual_load_r1(const ds_real *x, const ds_real *dx) { return dsi_dual(x[0], dx[0]); }
+DSI_INLINE dsi_dual_r3 dsi_dual_load_r3(const ds_real *x, const ds_real *dx)
+{
+    return dsi_dual_make_r3(dsi_dual(x[0], dx[0]), dsi_dual(x[1], dx[1]), dsi_dual(x[2], dx[2]));
+}
+DSI_INLINE dsi_dual_r4 dsi_dual_load_r4(const ds_real *x, const ds_real *dx)
+{
+    return dsi_dual_make_r4(dsi_dual(x[0], dx[0]), dsi_dual(x[1], dx[1]), dsi_dual(x[2], dx[2]),
+                            dsi_dual(x[3], dx[3]));
+}
+DSI_INLINE void dsi_dual_store_r1(ds_real *d, dsi_dual_r1 x) { d[0] = x.d; }
+DSI_INLINE void dsi_dual_store_r3(ds_real *d, dsi_dual_r3 x)
+{
+    d[0] = x.x.d;
+    d[1] = x.y.d;
+    d[2] = x.z.d;
+}
+DSI_INLINE void dsi_dual_store_r4(ds_real *d, dsi_dual_r4 x)
+{
+    d[0] = x.w.d;
+    d[1] = x.x.d;
+    d[2] = x.y.d;
+    d[3] = x.z.d;
+}
+
+/* How what the operands of a curved row gain moves, with them. x: the operands' numbers, one after the
+   other, dx: how they move; v, dv: the value; g: its adjoint, which stands still. */
+#define DSI_KEEP(...) __VA_ARGS__
+#define DSI_DROP(...)
+#define DSI_WHEN_DSI_CURVED DSI_KEEP
+#define DSI_WHEN_DSI_FLAT DSI_DROP
+#define DSI_WHEN_DSI_TERMS(...) DSI_DROP
+#define DSI_CASE(name, R, A) \
+    case DSI_OP_##name: { \
+        const dsi_dual_##R v = dsi_dual_load_##R(pv, dv), g = dsi_dual_load_##R(pg, still); \
+        const dsi_dual_##A a = dsi_dual_load_##A(x, dx); \
+        (void)v; \
+        (void)a;
+#define DSI_OPERAND(B, b, before) \
+        const dsi_dual_##B b = dsi_dual_load_##B(x + (before), dx + (before)); \
+        (void)b;
+#define DSI_EACH_1(name, R, A, da, shape) \
+    DSI_WHEN_##shape (DSI_CASE(name, R, A) \
+        dsi_dual_store_##A(gain, da); \
+    } break;)
+#define DSI_EACH_2(name, R, A, B, da, db, shape) \
+    DSI_WHEN_##shape (DSI_CASE(name, R, A) \
+        DSI_OPERAND(B, b, DSI_WIDTH(A)) \
+        dsi_dual_store_##A(gain, da); \
+        dsi_dual_store_##B(gain + DSI_WIDTH(A), db); \
+    } break;)
+#define DSI_EACH_3(name, R, A, B, C, da, db, dc, shape) \
+    DSI_WHEN_##shape (DSI_CASE(name, R, A) \
+        DSI_OPERAND(B, b, DSI_WIDTH(A)) \
+        DSI_OPERAND(C, c, DSI_WIDTH(A) + DSI_WIDTH(B)) \
+        dsi_dual_store_##A(gain, da); \
+        dsi_dual_store_##B(gain + DSI_WIDTH(A), db); \
+        dsi_dual_store_##C(gain + DSI_WIDTH(A) + DSI_WIDTH(B), dc); \
+    } break;)
+#define DSI_NONE DSI_K(0.0)
+static void dsi_curve(unsigned op, const ds_real *x, const ds_real *dx, const ds_real *pv, const ds_real *dv,
+                      const ds_real *pg, ds_real *gain)
+{
+    static const ds_real still[9] = { 0 };
+    switch (op) {
+    DSI_EVERY_DERIVATIVE
+    default: break;
+    }
+}
 #undef DSI_NONE
+#undef DSI_EACH_1
+#undef DSI_EACH_2
+#undef DSI_EACH_3
+#undef DSI_CASE
+#undef DSI_WHEN_DSI_CURVED
+#undef DSI_WHEN_DSI_FLAT
+#undef DSI_WHEN_DSI_TERMS
+#undef DSI_OPERAND
+#undef DSI_1
+#undef DSI_2
+#undef DSI_3
+#undef DSI_K
+#define DSI_1(name, x) dsi_##name(x)
+#define DSI_2(name, x, y) dsi_##name(x, y)
+#define DSI_3(name, x, y, z) dsi_##name(x, y, z)
+#define DSI_K(number) ((ds_real)(number))
 
 /* >>impl 6 tape -----------------------------------------------------------------------------------
 
@@ -5093,6 +5277,7 @@ typedef struct dsi_step { uint32_t node, result; } dsi_step;
 typedef struct dsi_steps {
     dsi_step *all;
     size_t n, first, capacity; /* the order is all[first] .. all[n - 1] */
+    size_t others; /* blocks and custom nodes among them */
     size_t n_nodes, n_values; /* of the tape when it was found */
     uint64_t epoch;
 } dsi_steps;
@@ -5128,6 +5313,13 @@ static const size_t dsi_most_slots = UINT32_MAX - 64u;
    processors that compare only the lower 12 bits of addresses would take each load of values[k] for a load
    of the adjoints[k] just stored, and wait. */
 enum { DSI_ADJOINT_GAP = 272 };
+
+/* Directions of a Hessian that go together: DSI_ABREAST in a loop and at most so many, if their numbers stay
+   in the cache; one by one if there would be more than DSI_MOTION_LIMIT. */
+#define DSI_ABREAST ((size_t)4)
+#define DSI_MOST_ABREAST ((size_t)16)
+#define DSI_MOTION_CACHED ((size_t)1 << 16)
+#define DSI_MOTION_LIMIT ((size_t)1 << 20)
 
 /* slots that an inlined recording function takes at most: a vector of three numbers and three constants,
    or a matrix */
@@ -5307,7 +5499,7 @@ static size_t dsi_fixed_layout(const ds_tape_desc *desc, size_t offset[DSI_ARRAY
         ds_size_add(bytes[1], DSI_ADJOINT_GAP * sizeof(ds_real), &bytes[2]) ||
         ds_size_mul(desc->debug ? desc->max_nodes : 0, sizeof(dsi_place), &bytes[3]) ||
         ds_size_mul(desc->max_nodes, sizeof(dsi_step), &bytes[4]) ||
-        ds_size_mul(desc->directions ? bytes[1] : 0, 2, &bytes[5]))
+        ds_size_mul(bytes[1], desc->directions, &bytes[5]) || ds_size_mul(bytes[5], 2, &bytes[5]))
         return 0;
     for (i = 0; i < DSI_ARRAYS; i++) {
         offset[i] = end;
@@ -5339,7 +5531,7 @@ DIFFSIM_API ds_tape *ds_tape_init(void *memory, size_t bytes, const ds_tape_desc
     tape->steps.all = (dsi_step *)(void *)((char *)memory + offset[4]);
     tape->steps.capacity = desc->max_nodes;
     if (desc->directions) tape->motion = (ds_real *)(void *)((char *)memory + offset[5]);
-    tape->cap_motion = desc->directions ? 2 * desc->max_values : 0;
+    tape->cap_motion = 2 * desc->directions * desc->max_values;
     if (desc->debug) tape->places = (dsi_place *)(void *)((char *)memory + offset[3]);
     tape->cap_nodes = desc->max_nodes;
     tape->cap_places = desc->debug ? desc->max_nodes : 0;
@@ -5503,6 +5695,11 @@ typedef struct dsi_slots { const uint32_t *table; size_t first, stride; } dsi_sl
 DSI_INLINE size_t dsi_list_slot(const dsi_slots *s, size_t i)
 {
     return s->table ? s->table[i] : s->first + s->stride * i;
+}
+
+DSI_INLINE int dsi_has_weights(unsigned op)
+{
+    return op == DSI_OP_weighted_sum || op == DSI_OP_weighted_sum3;
 }
 
 typedef struct dsi_list_view {
@@ -6240,7 +6437,7 @@ DIFFSIM_API ds_vars (ds_vars_tanh)(ds_vars x)
 DSI_INLINE ds_real dsi_no_derivative(ds_real adjoint, int *none)
 {
     *none = adjoint != 0;
-    return 0;
+    return adjoint != 0 ? dsi_nan() : 0;
 }
 
 /* the zero of a derivative column: here an adjoint may be dropped, NaN or not */
@@ -6411,13 +6608,29 @@ static ds_result dsi_reverse_custom(ds_tape *tape, const dsi_node *node, size_t 
     return failed;
 }
 
-/* what a sweep found out */
-typedef struct dsi_sweep_report {
+/* what a sweep goes over, and what it found out */
+typedef struct dsi_sweep {
+    ds_tape *tape;
+    const dsi_node *nodes;
+    const ds_real *values;
+    ds_real *adjoints;
     size_t node, top; /* where it stopped, and the values before that node */
     int no_derivative; /* at that node */
     int non_finite; /* a leaf has such an adjoint */
     ds_result failed; /* what a custom node's function returned */
-} dsi_sweep_report;
+} dsi_sweep;
+
+static dsi_sweep dsi_sweep_of(ds_tape *tape, size_t top)
+{
+    dsi_sweep r;
+    memset(&r, 0, sizeof r);
+    r.tape = tape;
+    r.nodes = tape->rec.nodes;
+    r.values = tape->rec.values;
+    r.adjoints = tape->adjoints;
+    r.top = top;
+    return r;
+}
 
 #define DSI_NONE dsi_no_derivative(g, &none)
 #undef DSI_ZERO
@@ -6479,12 +6692,12 @@ typedef struct dsi_sweep_report {
 #define DSI_IF_r4(cases)
 #define DSI_IF_r9(cases)
 #define DSI_AS(name, constants) case DSI_CODE(DSI_OP_##name, constants):
-#define DSI_EACH_1(name, R, A, da) DSI_CASE_1(name, R, A, da)
-#define DSI_EACH_2(name, R, A, B, da, db) \
+#define DSI_EACH_1(name, R, A, da, shape) DSI_CASE_1(name, R, A, da)
+#define DSI_EACH_2(name, R, A, B, da, db, shape) \
     DSI_CASE_2(DSI_AS(name, 0), 0, R, A, B, da, db) \
     DSI_IF_##A(DSI_CASE_2(DSI_AS(name, 1), 1, R, A, B, da, db)) \
     DSI_IF_##B(DSI_CASE_2(DSI_AS(name, 2), 2, R, A, B, da, db))
-#define DSI_EACH_3(name, R, A, B, C, da, db, dc) \
+#define DSI_EACH_3(name, R, A, B, C, da, db, dc, shape) \
     DSI_CASE_3(DSI_AS(name, 0), 0, R, A, B, C, da, db, dc) \
     DSI_CASE_3(DSI_AS(name, 1) DSI_AS(name, 2) DSI_AS(name, 3) DSI_AS(name, 4) DSI_AS(name, 5) \
                DSI_AS(name, 6), node->op & 7u, R, A, B, C, da, db, dc)
@@ -6494,11 +6707,11 @@ typedef struct dsi_sweep_report {
    the leaves. So the first sweep goes without looking; if it ends badly, a careful one looks at each
    adjoint. Where both end well they agree bit for bit, since adding 0 * finite = +-0 to a sum that began
    as +0 changes nothing. (Columns with a zero can drop a NaN on its way: they look.) */
-static void dsi_sweep(ds_tape *tape, size_t begin, size_t end, int careful, dsi_sweep_report *r)
+static void dsi_run_sweep(dsi_sweep *r, size_t begin, size_t end, int careful)
 {
-    const dsi_node *const nodes = tape->rec.nodes;
-    const ds_real *DSI_RESTRICT const val = tape->rec.values;
-    ds_real *DSI_RESTRICT const adj = tape->adjoints;
+    const dsi_node *const nodes = r->nodes;
+    const ds_real *DSI_RESTRICT const val = r->values;
+    ds_real *DSI_RESTRICT const adj = r->adjoints;
     const dsi_node *node = nodes + end;
     size_t top = r->top;
     while (node > nodes + begin) {
@@ -6515,7 +6728,7 @@ static void dsi_sweep(ds_tape *tape, size_t begin, size_t end, int careful, dsi_
         case DSI_CODE(DSI_OP_custom, 0):
             top -= node->b;
             if (careful && dsi_all_zero(adj + top, node->b)) r->failed = DSIM_OK;
-            else r->failed = dsi_reverse_custom(tape, node, top, &r->no_derivative);
+            else r->failed = dsi_reverse_custom(r->tape, node, top, &r->no_derivative);
             top -= node->a;
             if (r->failed || r->no_derivative) goto stop;
             node -= dsi_view_custom(node).data;
@@ -6599,16 +6812,15 @@ static ds_result dsi_blame_value(ds_tape *tape, size_t slot)
 static ds_result dsi_blame_adjoint(ds_tape *tape, const ds_var *f, const ds_real *seeds, size_t n, size_t k,
                                    size_t top)
 {
-    dsi_sweep_report r;
+    dsi_sweep r = dsi_sweep_of(tape, top);
     dsi_text t;
-    memset(&r, 0, sizeof r);
-    r.top = top;
     dsi_seed(tape, f, seeds, n);
-    for (r.node = k; r.node;) {
-        const size_t before = r.top, now = r.node - 1;
+    while (k) {
+        const size_t before = r.top, now = k - 1;
         const dsi_node *const node = tape->rec.nodes + now;
         size_t i, slot;
-        dsi_sweep(tape, now - dsi_extent_of(node).data, now + 1, 1, &r);
+        k = now - dsi_extent_of(node).data;
+        dsi_run_sweep(&r, k, now + 1, 1);
         for (i = 0; (slot = dsi_operand_slot(node, i)) != (size_t)-1; i++) {
             if (dsi_is_finite(tape->adjoints[slot])) continue;
             t = dsi_refuse(tape, DSIM_ERROR_NON_FINITE, now);
@@ -6643,7 +6855,7 @@ DIFFSIM_API ds_result (ds_backward_many)(const ds_var *f, const ds_real *seeds, 
 {
     ds_tape *tape;
     ds_result result = dsi_check_outputs(f, seeds, n, &tape);
-    dsi_sweep_report r;
+    dsi_sweep r;
     size_t i, last = 0, top, k;
     if (result) return result;
     tape->n_gradients = 0;
@@ -6661,9 +6873,8 @@ DIFFSIM_API ds_result (ds_backward_many)(const ds_var *f, const ds_real *seeds, 
     k = dsi_find_node(tape, tape->rec.n_nodes, &top, last) + 1; /* later nodes have no part */
     for (;; dsi_seed(tape, f, seeds, n)) {
         const int careful = tape->careful;
-        memset(&r, 0, sizeof r);
-        r.top = top;
-        dsi_sweep(tape, 0, k, careful, &r);
+        r = dsi_sweep_of(tape, top);
+        dsi_run_sweep(&r, 0, k, careful);
         tape->careful |= r.no_derivative || r.non_finite;
         if (careful || !tape->careful) break;
     }
@@ -6705,10 +6916,13 @@ static ds_result dsi_find_steps(ds_tape *tape, const char *function)
         steps->all = (dsi_step *)all;
         if (result) return dsi_refuse_at(tape, result, k, function, ": the order of the nodes, so many: ");
     }
+    steps->others = 0;
     while (k--) {
         const dsi_extent e = dsi_extent_of(tape->rec.nodes + k);
+        const unsigned op = tape->rec.nodes[k].op / 8u;
         top -= e.width;
-        if (tape->rec.nodes[k].op != DSI_CODE(DSI_OP_epoch, 0)) {
+        if (op != DSI_OP_epoch) {
+            steps->others += op == DSI_OP_affine || op == DSI_OP_vars_tanh || op == DSI_OP_custom;
             i--;
             steps->all[i].node = (uint32_t)k;
             steps->all[i].result = (uint32_t)top;
@@ -6723,98 +6937,81 @@ static ds_result dsi_find_steps(ds_tape *tape, const char *function)
     return DSIM_OK;
 }
 
-/* Tangents of the results of a row: what the derivative columns give with g = the operand's tangent, or the
-   tangent column. The tangent of what has no derivative is NaN, which a select or a later multiplication
-   treats as it should: the first drops it, the second shows it. */
-#define DSI_NONE dsi_nan()
-#define DSI_MOVE(node_slot, column) \
-    { \
-        const ds_real g = tan[node_slot]; \
-        if (g != 0) d += column; \
-    }
-#define DSI_BEGIN(name, R) \
-    case DSI_OP_##name: { \
-        const DSI_TYPE_##R v = dsi_load_##R(val + result); \
-        (void)v;
-#define DSI_EACH_1(name, value, da, la, ha) \
-    DSI_BEGIN(name, r1) \
-        const ds_real a = val[node->a]; \
-        (void)a; \
-        ds_real d = 0; \
-        DSI_MOVE(node->a, da) \
-        tan[result] += d; \
-    } break;
-#define DSI_EACH_2(name, value, da, db, la, ha, lb, hb) \
-    DSI_BEGIN(name, r1) \
-        const ds_real a = val[node->a], b = val[node->b]; \
-        (void)a; \
-        (void)b; \
-        ds_real d = 0; \
-        DSI_MOVE(node->a, da) \
-        DSI_MOVE(node->b, db) \
-        tan[result] += d; \
-    } break;
-#define DSI_EACH_3(name, value, da, db, dc, la, ha, lb, hb, lc, hc) \
-    DSI_BEGIN(name, r1) \
-        const ds_real a = val[node->a], b = val[node->b], c = val[node->c]; \
-        (void)a; \
-        (void)b; \
-        (void)c; \
-        ds_real d = 0; \
-        DSI_MOVE(node->a, da) \
-        DSI_MOVE(node->b, db) \
-        DSI_MOVE(node->c, dc) \
-        tan[result] += d; \
-    } break;
-static void dsi_move_scalar(const dsi_node *node, size_t result, const ds_real *val, ds_real *tan)
+/* Motion: how the values of a tape move when variables do (tangents), and how its adjoints do then. Along n
+   directions at once, numbers stand as [slot][n]. Rows that are polynomials move by their terms,
+
+       v += s a b:   v' += s (b a' + a b'),   a_bar' += s (b v_bar' + v_bar b'),   b_bar' likewise,
+
+   any others by their partial derivatives, which the reverse sweep over that row alone gives, and by the
+   tangents of those, its derivative columns read as dual numbers. Griewank and Walther 2008, ch. 5. */
+typedef struct dsi_motion {
+    ds_tape *tape;
+    const ds_real *val, *adj;
+    ds_real *tan, *dot;
+    size_t n; /* 1, or a multiple of DSI_ABREAST */
+    size_t at; /* the node that failed */
+} dsi_motion;
+
+/* a row that is not a polynomial */
+enum { DSI_MOST_IN = 7, DSI_MOST_OUT = 3 };
+typedef struct dsi_partials {
+    size_t n_in, n_out, slot[DSI_MOST_IN];
+    ds_real x[DSI_MOST_IN + DSI_MOST_OUT]; /* operands, result */
+    ds_real by[DSI_MOST_OUT][DSI_MOST_IN]; /* d result[o] / d x[i] */
+    ds_real curve[DSI_MOST_IN][DSI_MOST_IN]; /* sum over o of adjoint[o] d2 result[o] / d x[i] d x[j] */
+} dsi_partials;
+
+/* NaN where there is no derivative: a select or a zero factor later drops it, anything else shows it */
+static void dsi_find_partials(const dsi_node *node, size_t result, const ds_real *val, dsi_partials *p)
 {
-    switch (node->op / 8u) {
-    DSI_OPS_1(DSI_EACH_1)
-    DSI_OPS_2(DSI_EACH_2)
-    DSI_OPS_3(DSI_EACH_3)
-    default: break;
+    const dsi_op_info *const op = dsi_ops + node->op / 8u;
+    const uint32_t from[3] = { node->a, node->b, node->c };
+    uint32_t to[3] = { 0, 0, 0 };
+    ds_real bar[DSI_MOST_IN + DSI_MOST_OUT];
+    dsi_node row = *node;
+    dsi_sweep sweep;
+    size_t i, k, o;
+    p->n_in = 0;
+    for (k = 0; k < op->operands; k++) {
+        to[k] = (uint32_t)p->n_in;
+        for (i = 0; i < dsi_widths[op->kind[k]]; i++, p->n_in++) {
+            p->slot[p->n_in] = from[k] + i;
+            p->x[p->n_in] = val[from[k] + i];
+        }
+    }
+    row.a = to[0];
+    row.b = to[1];
+    row.c = to[2];
+    p->n_out = op->width;
+    memcpy(p->x + p->n_in, val + result, p->n_out * sizeof *val);
+    memset(&sweep, 0, sizeof sweep);
+    sweep.nodes = &row;
+    sweep.values = p->x;
+    sweep.adjoints = bar;
+    for (o = 0; o < p->n_out; o++) {
+        memset(bar, 0, sizeof bar);
+        bar[p->n_in + o] = 1;
+        sweep.top = p->n_in + p->n_out;
+        dsi_run_sweep(&sweep, 0, 1, 0);
+        memcpy(p->by[o], bar, p->n_in * sizeof *bar);
     }
 }
-#undef DSI_EACH_1
-#undef DSI_EACH_2
-#undef DSI_EACH_3
-#undef DSI_MOVE
-#undef DSI_NONE
-#define DSI_OPERAND(A, x) \
-        const DSI_TYPE_##A x = dsi_load_##A(val + node->x), t##x = dsi_load_##A(tan + node->x); \
-        (void)x;
-#define DSI_EACH_1(name, R, A, value, da, tangent) \
-    DSI_BEGIN(name, R) \
-        DSI_OPERAND(A, a) \
-        dsi_gain_##R(tan + result, tangent); \
-    } break;
-#define DSI_EACH_2(name, R, A, B, value, da, db, tangent) \
-    DSI_BEGIN(name, R) \
-        DSI_OPERAND(A, a) \
-        DSI_OPERAND(B, b) \
-        dsi_gain_##R(tan + result, tangent); \
-    } break;
-#define DSI_EACH_3(name, R, A, B, C, value, da, db, dc, tangent) \
-    DSI_BEGIN(name, R) \
-        DSI_OPERAND(A, a) \
-        DSI_OPERAND(B, b) \
-        DSI_OPERAND(C, c) \
-        dsi_gain_##R(tan + result, tangent); \
-    } break;
-static void dsi_move_vector(const dsi_node *node, size_t result, const ds_real *val, ds_real *tan)
+
+/* constants do not move */
+static void dsi_find_curvature(const dsi_node *node, const ds_real *g, dsi_partials *p)
 {
-    switch (node->op / 8u) {
-    DSI_VOPS_1(DSI_EACH_1)
-    DSI_VOPS_2(DSI_EACH_2)
-    DSI_VOPS_3(DSI_EACH_3)
-    default: break;
+    const unsigned op = node->op / 8u, constants = node->op & 7u;
+    ds_real direction[DSI_MOST_IN] = { 0 }, v_dot[DSI_MOST_OUT];
+    size_t i, o;
+    for (i = 0; i < p->n_in; i++) {
+        memset(p->curve[i], 0, sizeof p->curve[i]);
+        if (constants >> i & 1) continue; /* operands of rows with constants are numbers */
+        direction[i] = 1;
+        for (o = 0; o < p->n_out; o++) v_dot[o] = p->by[o][i];
+        dsi_curve(op, p->x, direction, p->x + p->n_in, v_dot, g, p->curve[i]);
+        direction[i] = 0;
     }
 }
-#undef DSI_EACH_1
-#undef DSI_EACH_2
-#undef DSI_EACH_3
-#undef DSI_OPERAND
-#undef DSI_BEGIN
 
 /* the lists and blocks: all linear but dot, affine and tanh */
 static void dsi_move_list(const dsi_node *node, size_t result, const ds_real *val, ds_real *tan)
@@ -6858,105 +7055,22 @@ static ds_result dsi_move_custom(ds_tape *tape, const dsi_node *node, size_t res
     return DSIM_OK;
 }
 
-/* tangents of all values from those in tan, which are added to what an operation gives */
-static ds_result dsi_move(ds_tape *tape, ds_real *tan, size_t *at)
+/* blocks and custom nodes, one direction */
+static ds_result dsi_move_other(const dsi_motion *m, const dsi_node *node, size_t result)
 {
-    const ds_real *const val = tape->rec.values;
-    size_t i, k;
-    for (k = tape->steps.first; k < tape->steps.n; k++) {
-        const dsi_node *const node = tape->rec.nodes + tape->steps.all[k].node;
-        const size_t result = tape->steps.all[k].result;
-        const unsigned op = node->op / 8u;
-        if (op < DSI_OP_neg3) dsi_move_scalar(node, result, val, tan);
-        else if (op < DSI_OP_sum) dsi_move_vector(node, result, val, tan);
-        else if (op < DSI_OP_affine) dsi_move_list(node, result, val, tan);
-        else if (op == DSI_OP_affine) dsi_move_affine(node, result, val, tan);
-        else if (op == DSI_OP_vars_tanh)
-            for (i = 0; i < node->b; i++)
-                tan[result + i] += dsi_product(dsi_tanh_slope(val[result + i]), tan[node->a + i]);
-        else if (op == DSI_OP_custom) {
-            *at = tape->steps.all[k].node;
-            if (dsi_move_custom(tape, node, result, tan)) return DSIM_ERROR_CALLBACK;
-        }
+    const ds_real *const val = m->val;
+    size_t i;
+    switch (node->op / 8u) {
+    case DSI_OP_affine: dsi_move_affine(node, result, val, m->tan); break;
+    case DSI_OP_vars_tanh:
+        for (i = 0; i < node->b; i++)
+            m->tan[result + i] += dsi_product(dsi_tanh_slope(val[result + i]), m->tan[node->a + i]);
+        break;
+    case DSI_OP_custom: return dsi_move_custom(m->tape, node, result, m->tan) ? DSIM_ERROR_CALLBACK : DSIM_OK;
+    default: break;
     }
     return DSIM_OK;
 }
-
-/* Second order: how the adjoints move. The adjoint columns read as dual numbers: (adjoint, its motion) in,
-   the motion of what the operands gain out. */
-#undef DSI_1
-#undef DSI_2
-#undef DSI_3
-#undef DSI_K
-#undef DSI_AT
-#define DSI_1(name, x) dsi_dual_##name(x)
-#define DSI_2(name, x, y) dsi_dual_##name(x, y)
-#define DSI_3(name, x, y, z) dsi_dual_##name(x, y, z)
-#define DSI_K(number) dsi_pair_r1((ds_real)(number), 0)
-#define DSI_AT(p, member) dsi_pair_r1((p).v.member, (p).d.member)
-#define DSI_NONE DSI_K(0.0)
-#define DSI_DUAL(K, x, slot, numbers, moving) \
-    const dsi_dual_##K x = dsi_pair_##K(dsi_load_##K(numbers + slot), \
-                                        dsi_load_##K(moving + slot)); \
-    (void)x;
-#define DSI_GIVE(A, x, column) \
-    { \
-        const dsi_dual_##A gain = column; \
-        dsi_gain_##A(dot + node->x, gain.d); \
-    }
-#define DSI_BEGIN(name, R) \
-    case DSI_OP_##name: { \
-        DSI_DUAL(R, v, result, val, tan) \
-        DSI_DUAL(R, g, result, adj, dot)
-#define DSI_EACH_1(name, R, A, da) \
-    DSI_BEGIN(name, R) \
-        DSI_DUAL(A, a, node->a, val, tan) \
-        DSI_GIVE(A, a, da) \
-        break; \
-    }
-#define DSI_EACH_2(name, R, A, B, da, db) \
-    DSI_BEGIN(name, R) \
-        DSI_DUAL(A, a, node->a, val, tan) \
-        DSI_DUAL(B, b, node->b, val, tan) \
-        DSI_GIVE(A, a, da) \
-        DSI_GIVE(B, b, db) \
-        break; \
-    }
-#define DSI_EACH_3(name, R, A, B, C, da, db, dc) \
-    DSI_BEGIN(name, R) \
-        DSI_DUAL(A, a, node->a, val, tan) \
-        DSI_DUAL(B, b, node->b, val, tan) \
-        DSI_DUAL(C, c, node->c, val, tan) \
-        DSI_GIVE(A, a, da) \
-        DSI_GIVE(B, b, db) \
-        DSI_GIVE(C, c, dc) \
-        break; \
-    }
-static void dsi_move_adjoint(const dsi_node *node, size_t result, const ds_real *val, const ds_real *adj,
-                             const ds_real *tan, ds_real *dot)
-{
-    switch (node->op / 8u) {
-    DSI_EVERY_DERIVATIVE
-    default: break;
-    }
-}
-#undef DSI_EACH_1
-#undef DSI_EACH_2
-#undef DSI_EACH_3
-#undef DSI_BEGIN
-#undef DSI_GIVE
-#undef DSI_DUAL
-#undef DSI_NONE
-#undef DSI_1
-#undef DSI_2
-#undef DSI_3
-#undef DSI_K
-#undef DSI_AT
-#define DSI_1(name, x) dsi_##name(x)
-#define DSI_2(name, x, y) dsi_##name(x, y)
-#define DSI_3(name, x, y, z) dsi_##name(x, y, z)
-#define DSI_K(number) ((ds_real)(number))
-#define DSI_AT(p, member) ((p).member)
 
 static void dsi_move_adjoint_list(const dsi_node *node, size_t result, const ds_real *val, const ds_real *adj,
                                   const ds_real *tan, ds_real *dot)
@@ -6996,38 +7110,256 @@ static void dsi_move_adjoint_tanh(const dsi_node *node, size_t result, const ds_
     }
 }
 
-/* the motion of all adjoints, from the newest node to the oldest; nodes whose adjoint is zero and stays so
-   contribute nothing */
-static ds_result dsi_move_adjoints(ds_tape *tape, ds_real *tan, ds_real *dot, size_t *at)
+static ds_result dsi_move_adjoint_custom(const dsi_motion *m, const dsi_node *node, size_t result)
 {
-    const ds_real *const val = tape->rec.values, *const adj = tape->adjoints;
-    size_t k;
-    for (k = tape->steps.n; k-- > tape->steps.first;) {
-        const dsi_node *const node = tape->rec.nodes + tape->steps.all[k].node;
-        const size_t result = tape->steps.all[k].result;
+    const dsi_custom c = dsi_view_custom(node);
+    if (dsi_all_zero(m->adj + result, c.n_out) && dsi_all_zero(m->dot + result, c.n_out)) return DSIM_OK;
+    if (!c.type->second) return DSIM_ERROR_NOT_DIFFERENTIABLE;
+    if (dsi_call_custom(m->tape, node, result, DSI_SECOND, m->tan, m->dot)) return DSIM_ERROR_CALLBACK;
+    dsi_scatter(&c, m->dot, result - c.n_in);
+    return DSIM_OK;
+}
+
+static ds_result dsi_move_adjoint_other(const dsi_motion *m, const dsi_node *node, size_t result)
+{
+    switch (node->op / 8u) {
+    case DSI_OP_affine: dsi_move_adjoint_affine(node, result, m->val, m->adj, m->tan, m->dot); break;
+    case DSI_OP_vars_tanh: dsi_move_adjoint_tanh(node, result, m->val, m->adj, m->tan, m->dot); break;
+    case DSI_OP_custom: return dsi_move_adjoint_custom(m, node, result);
+    default: break;
+    }
+    return DSIM_OK;
+}
+
+/* The sweeps. What several directions do, they do DSI_ABREAST at a time, in loops of fixed length that become
+   a few vector instructions; there is a copy for each instruction set, with the same bits. A zero contributes
+   nothing, whatever it is multiplied by: that rule takes looking at each number, which `careful` sweeps along
+   one direction do; the others are for when no number turns out not to be finite. */
+#if defined(__clang__)
+#pragma STDC FP_CONTRACT OFF
+#elif defined(__GNUC__) && !defined(__TINYC__) && !defined(__CUDACC__)
+#pragma GCC push_options
+#pragma GCC optimize("fp-contract=off", "tree-vectorize")
+#endif
+
+/* y += p x + q z, each [n] */
+DSI_INLINE void dsi_gain_two(size_t n, ds_real *DSI_RESTRICT y, ds_real p, const ds_real *x, ds_real q,
+                             const ds_real *z)
+{
+    size_t i, k;
+    if (n == 1) {
+        y[0] += (p != 0 && x[0] != 0 ? p * x[0] : 0) + (q != 0 && z[0] != 0 ? q * z[0] : 0);
+        return;
+    }
+    for (i = 0; i < n; i += DSI_ABREAST, y += DSI_ABREAST, x += DSI_ABREAST, z += DSI_ABREAST)
+        for (k = 0; k < DSI_ABREAST; k++) y[k] += p * x[k] + q * z[k];
+}
+
+DSI_INLINE void dsi_gain_one(size_t n, ds_real *DSI_RESTRICT y, ds_real p, const ds_real *x)
+{
+    size_t i, k;
+    if (n == 1) {
+        y[0] += p != 0 && x[0] != 0 ? p * x[0] : 0;
+        return;
+    }
+    for (i = 0; i < n; i += DSI_ABREAST, y += DSI_ABREAST, x += DSI_ABREAST)
+        for (k = 0; k < DSI_ABREAST; k++) y[k] += p * x[k];
+}
+
+/* polynomials along one direction, not careful: straight code. 0: the row is none. */
+#define DSI_WHEN_DSI_TERMS(...) __VA_ARGS__ return 1; DSI_DROP
+#define DSI_WHEN_DSI_FLAT return 0; DSI_DROP
+#define DSI_WHEN_DSI_CURVED DSI_WHEN_DSI_FLAT
+#define DSI_EACH_1(name, R, A, da, shape) case DSI_OP_##name: DSI_WHEN_##shape ()
+#define DSI_EACH_2(name, R, A, B, da, db, shape) case DSI_OP_##name: DSI_WHEN_##shape ()
+#define DSI_EACH_3(name, R, A, B, C, da, db, dc, shape) case DSI_OP_##name: DSI_WHEN_##shape ()
+#define DSI_T(out, sign, x, i, y, j) \
+    v_dot[out] += sign (val[node->y + j] * tan[node->x + i] + val[node->x + i] * tan[node->y + j]);
+#define DSI_U(out, sign, x, i) v_dot[out] += sign tan[node->x + i];
+DSI_INLINE int dsi_move_polynomial(const dsi_node *node, const ds_real *DSI_RESTRICT val,
+                                const ds_real *DSI_RESTRICT tan, ds_real *DSI_RESTRICT v_dot)
+{
+    switch (node->op / 8u) {
+    DSI_EVERY_DERIVATIVE
+    default: return 0;
+    }
+}
+#undef DSI_T
+#undef DSI_U
+#define DSI_T(out, sign, x, i, y, j) \
+    dot[node->x + i] += sign (val[node->y + j] * g_dot[out] + g[out] * tan[node->y + j]); \
+    dot[node->y + j] += sign (val[node->x + i] * g_dot[out] + g[out] * tan[node->x + i]);
+#define DSI_U(out, sign, x, i) dot[node->x + i] += sign g_dot[out];
+DSI_INLINE int dsi_move_polynomial_adjoint(const dsi_node *node, const ds_real *DSI_RESTRICT val,
+                                        const ds_real *DSI_RESTRICT tan, const ds_real *DSI_RESTRICT g,
+                                        const ds_real *DSI_RESTRICT g_dot, ds_real *DSI_RESTRICT dot)
+{
+    switch (node->op / 8u) {
+    DSI_EVERY_DERIVATIVE
+    default: return 0;
+    }
+}
+#undef DSI_T
+#undef DSI_U
+#undef DSI_EACH_1
+#undef DSI_EACH_2
+#undef DSI_EACH_3
+#undef DSI_WHEN_DSI_TERMS
+#undef DSI_WHEN_DSI_FLAT
+#undef DSI_WHEN_DSI_CURVED
+#undef DSI_KEEP
+#undef DSI_DROP
+
+/* slots of a term */
+typedef struct dsi_slots_of_term { size_t out, x, y; } dsi_slots_of_term;
+DSI_INLINE dsi_slots_of_term dsi_term_slots(const dsi_term *t, const dsi_node *node, size_t result)
+{
+    const uint32_t *const base = &node->a;
+    dsi_slots_of_term s;
+    s.out = result + t->out;
+    s.x = base[t->x] + t->i;
+    s.y = base[t->y] + t->j;
+    return s;
+}
+
+/* tangents of all values from those in tan, which are added to what an operation gives */
+DSI_INLINE ds_result dsi_move_values(dsi_motion *m, size_t n, int careful)
+{
+    const ds_real *const val = m->val;
+    ds_real *const tan = m->tan;
+    const dsi_steps *const steps = &m->tape->steps;
+    size_t i, k, o;
+    for (k = steps->first; k < steps->n; k++) {
+        const dsi_node *const node = m->tape->rec.nodes + steps->all[k].node;
+        const size_t result = steps->all[k].result;
         const unsigned op = node->op / 8u;
-        if (op < DSI_OP_sum) {
-            const size_t width = dsi_ops[op].width;
-            if (adj[result] == 0 && dsi_all_zero(adj + result, width) && dsi_all_zero(dot + result, width))
-                continue;
-            dsi_move_adjoint(node, result, val, adj, tan, dot);
+        if (n == 1 && !careful && dsi_move_polynomial(node, val, tan, tan + result)) continue;
+        if (dsi_ops[op].shape == DSI_SHAPE_POLYNOMIAL) {
+            const dsi_term *t;
+            for (t = dsi_ops[op].terms; t->sign; t++) {
+                const dsi_slots_of_term s = dsi_term_slots(t, node, result);
+                const ds_real sign = t->sign < 0 ? (ds_real)-1 : (ds_real)1;
+                if (t->single) dsi_gain_one(n, tan + s.out * n, sign, tan + s.x * n);
+                else dsi_gain_two(n, tan + s.out * n, sign * val[s.y], tan + s.x * n, sign * val[s.x],
+                                  tan + s.y * n);
+            }
+        } else if (op < DSI_OP_sum) {
+            dsi_partials p;
+            dsi_find_partials(node, result, val, &p);
+            for (i = 0; i < p.n_in; i++)
+                for (o = 0; o < p.n_out; o++)
+                    dsi_gain_one(n, tan + (result + o) * n, p.by[o][i], tan + p.slot[i] * n);
+        } else if (op < DSI_OP_affine && n == 1) {
+            dsi_move_list(node, result, val, tan);
         } else if (op < DSI_OP_affine) {
-            dsi_move_adjoint_list(node, result, val, adj, tan, dot);
-        } else if (op == DSI_OP_affine) {
-            dsi_move_adjoint_affine(node, result, val, adj, tan, dot);
-        } else if (op == DSI_OP_vars_tanh) {
-            dsi_move_adjoint_tanh(node, result, val, adj, tan, dot);
-        } else if (op == DSI_OP_custom) {
-            const dsi_custom c = dsi_view_custom(node);
-            *at = tape->steps.all[k].node;
-            if (dsi_all_zero(adj + result, c.n_out) && dsi_all_zero(dot + result, c.n_out)) continue;
-            if (!c.type->second) return DSIM_ERROR_NOT_DIFFERENTIABLE;
-            if (dsi_call_custom(tape, node, result, DSI_SECOND, tan, dot)) return DSIM_ERROR_CALLBACK;
-            dsi_scatter(&c, dot, result - c.n_in);
+            const dsi_list_view s = dsi_view_list(node);
+            const ds_real *const w = dsi_has_weights(op) ? val + result - s.n : NULL;
+            for (i = 0; i < s.n; i++) {
+                const size_t a = dsi_list_slot(&s.a, i), b = op == DSI_OP_dot ? dsi_list_slot(&s.b, i) : a;
+                if (op == DSI_OP_dot)
+                    dsi_gain_two(n, tan + result * n, val[b], tan + a * n, val[a], tan + b * n);
+                else
+                    dsi_gain_one(s.width * n, tan + result * n, w ? w[i] : 1, tan + a * n);
+            }
+        } else {
+            m->at = steps->all[k].node;
+            if (dsi_move_other(m, node, result)) return DSIM_ERROR_CALLBACK;
         }
     }
     return DSIM_OK;
 }
+
+/* from the newest node to the oldest */
+DSI_INLINE ds_result dsi_move_adjoints(dsi_motion *m, size_t n, int careful)
+{
+    const ds_real *const val = m->val, *const adj = m->adj, *const tan = m->tan;
+    ds_real *const dot = m->dot;
+    const dsi_steps *const steps = &m->tape->steps;
+    size_t i, j, k, o;
+    ds_result failed;
+    for (k = steps->n; k-- > steps->first;) {
+        const dsi_node *const node = m->tape->rec.nodes + steps->all[k].node;
+        const size_t result = steps->all[k].result;
+        const unsigned op = node->op / 8u;
+        if (n == 1 && !careful &&
+            dsi_move_polynomial_adjoint(node, val, tan, adj + result, dot + result, dot))
+            continue;
+        if (dsi_ops[op].shape == DSI_SHAPE_POLYNOMIAL) {
+            const dsi_term *t;
+            for (t = dsi_ops[op].terms; t->sign; t++) {
+                const dsi_slots_of_term s = dsi_term_slots(t, node, result);
+                const ds_real sign = t->sign < 0 ? (ds_real)-1 : (ds_real)1, g = sign * adj[s.out];
+                const ds_real *const g_dot = dot + s.out * n;
+                if (t->single) {
+                    dsi_gain_one(n, dot + s.x * n, sign, g_dot);
+                } else {
+                    dsi_gain_two(n, dot + s.x * n, sign * val[s.y], g_dot, g, tan + s.y * n);
+                    dsi_gain_two(n, dot + s.y * n, sign * val[s.x], g_dot, g, tan + s.x * n);
+                }
+            }
+        } else if (op < DSI_OP_sum) {
+            const int curved = dsi_ops[op].shape == DSI_SHAPE_CURVED &&
+                               !dsi_all_zero(adj + result, dsi_ops[op].width);
+            dsi_partials p;
+            dsi_find_partials(node, result, val, &p);
+            if (curved) dsi_find_curvature(node, adj + result, &p);
+            for (i = 0; i < p.n_in; i++) {
+                ds_real *const x_dot = dot + p.slot[i] * n;
+                for (o = 0; o < p.n_out; o++) dsi_gain_one(n, x_dot, p.by[o][i], dot + (result + o) * n);
+                for (j = 0; curved && j < p.n_in; j++)
+                    dsi_gain_one(n, x_dot, p.curve[j][i], tan + p.slot[j] * n);
+            }
+        } else if (op < DSI_OP_affine && n == 1) {
+            dsi_move_adjoint_list(node, result, val, adj, tan, dot);
+        } else if (op < DSI_OP_affine) {
+            const dsi_list_view s = dsi_view_list(node);
+            const ds_real *const w = dsi_has_weights(op) ? val + result - s.n : NULL;
+            for (i = 0; i < s.n; i++) {
+                const size_t a = dsi_list_slot(&s.a, i), b = op == DSI_OP_dot ? dsi_list_slot(&s.b, i) : a;
+                if (op == DSI_OP_dot) {
+                    dsi_gain_two(n, dot + a * n, val[b], dot + result * n, adj[result], tan + b * n);
+                    dsi_gain_two(n, dot + b * n, val[a], dot + result * n, adj[result], tan + a * n);
+                } else
+                    dsi_gain_one(s.width * n, dot + a * n, w ? w[i] : 1, dot + result * n);
+            }
+        } else {
+            m->at = steps->all[k].node;
+            failed = dsi_move_adjoint_other(m, node, result);
+            if (failed) return failed;
+        }
+    }
+    return DSIM_OK;
+}
+
+static ds_result dsi_move_quickly(dsi_motion *m)
+{
+    const ds_result failed = dsi_move_values(m, 1, 0);
+    return failed || !m->dot ? failed : dsi_move_adjoints(m, 1, 0);
+}
+static ds_result dsi_move_carefully(dsi_motion *m)
+{
+    const ds_result failed = dsi_move_values(m, 1, 1);
+    return failed || !m->dot ? failed : dsi_move_adjoints(m, 1, 1);
+}
+
+/* along n directions; no blocks, no custom nodes */
+static void dsi_move_abreast_plain(dsi_motion *m)
+{
+    (void)(dsi_move_values(m, m->n, 0) || dsi_move_adjoints(m, m->n, 0));
+}
+#ifdef DSI_WIDE
+__attribute__((target("avx2"))) static void dsi_move_abreast_avx2(dsi_motion *m)
+{
+    (void)(dsi_move_values(m, m->n, 0) || dsi_move_adjoints(m, m->n, 0));
+}
+#else
+#define dsi_move_abreast_avx2 dsi_move_abreast_plain
+#endif
+#if defined(__clang__)
+#pragma STDC FP_CONTRACT DEFAULT
+#elif defined(__GNUC__) && !defined(__TINYC__) && !defined(__CUDACC__)
+#pragma GCC pop_options
+#endif
 
 /* a custom node's function refuses */
 static ds_result dsi_refuse_custom(ds_tape *tape, ds_result code, size_t k, const char *function)
@@ -7043,23 +7375,40 @@ static ds_result dsi_refuse_custom(ds_tape *tape, ds_result code, size_t k, cons
     return dsi_refused(tape, &t);
 }
 
-/* room for `planes` arrays [n_values]: 1 tangents, 2 motions of adjoints too; all zero */
-static ds_result dsi_motion(ds_tape *tape, size_t planes, const char *function)
+/* A motion of all zeros: planes 1 for tangents, 2 with the adjoints' motion. directions: how many are wanted,
+   and how many there are. */
+static ds_result dsi_begin_motion(ds_tape *tape, size_t planes, size_t *directions, const char *function,
+                                  dsi_motion *m)
 {
-    const size_t need = planes * tape->rec.n_values;
+    const size_t plane = tape->rec.n_values;
+    size_t need;
     ds_result result = dsi_find_steps(tape, function);
     if (result) return result;
+    need = tape->fixed ? tape->cap_motion : DSI_MOTION_CACHED;
+    while (*directions > DSI_ABREAST && planes * plane * *directions > need) *directions -= DSI_ABREAST;
+    need = planes * plane * *directions;
+    if (tape->steps.others || need > (tape->fixed ? tape->cap_motion : DSI_MOTION_LIMIT)) {
+        *directions = 1;
+        need = planes * plane;
+    }
     if (need > tape->cap_motion) {
         void *motion = tape->motion;
         result = tape->fixed ? DSIM_ERROR_FULL
                              : dsi_grow(&tape->desc.allocator, &motion, &tape->cap_motion, need,
-                                        2 * tape->cap_values, sizeof *tape->motion);
+                                        2 * tape->cap_values * *directions, sizeof *tape->motion);
         tape->motion = (ds_real *)motion;
         if (result)
             return dsi_refuse_at(tape, result, need, function, ": numbers wanted (see desc.directions): ");
     }
     memset(tape->motion, 0, need * sizeof *tape->motion);
     tape->n_tangents = 0;
+    m->tape = tape;
+    m->val = tape->rec.values;
+    m->adj = tape->adjoints;
+    m->tan = tape->motion;
+    m->dot = planes == 2 ? tape->motion + plane * *directions : NULL;
+    m->n = *directions;
+    m->at = 0;
     return DSIM_OK;
 }
 
@@ -7073,7 +7422,8 @@ static ds_result dsi_check_direction(const ds_var *x, const ds_real *x_dot, size
     if (!*tape) return x && n ? DSIM_ERROR_NO_RECORDER : DSIM_ERROR_ARGUMENT;
     if ((*tape)->error.code) return (*tape)->error.code;
     for (i = 0; i < n; i++)
-        if (dsi_check_operand(*tape, x[i], i + 1, function)) return (*tape)->error.code;
+        if (!dsi_is_live(&(*tape)->rec, x[i]) && dsi_check_operand(*tape, x[i], i + 1, function))
+            return (*tape)->error.code;
     i = x_dot ? dsi_first_non_finite(x_dot, n) : n;
     if (i < n) return dsi_refuse_at(*tape, DSIM_ERROR_NON_FINITE, i, function, ": direction ");
     return DSIM_OK;
@@ -7082,15 +7432,20 @@ static ds_result dsi_check_direction(const ds_var *x, const ds_real *x_dot, size
 DIFFSIM_API ds_result (ds_forward)(const ds_var *x, const ds_real *x_dot, size_t n)
 {
     ds_tape *tape;
-    size_t i;
+    dsi_motion m;
+    size_t i, one = 1;
     ds_result result = x_dot ? dsi_check_direction(x, x_dot, n, "forward", &tape) : DSIM_ERROR_ARGUMENT;
-    if (!result) result = dsi_motion(tape, 1, "forward");
-    if (result) return result;
-    for (i = 0; i < n; i++) tape->motion[dsi_slot(x[i])] += x_dot[i];
-    result = dsi_move(tape, tape->motion, &i);
-    if (result) return dsi_refuse_custom(tape, result, i, "forward");
-    tape->n_tangents = tape->rec.n_values;
-    return DSIM_OK;
+    int careful;
+    for (careful = 0; !result; careful = 1) {
+        result = dsi_begin_motion(tape, 1, &one, "forward", &m);
+        if (result) return result;
+        for (i = 0; i < n; i++) m.tan[dsi_slot(x[i])] += x_dot[i];
+        result = careful ? dsi_move_carefully(&m) : dsi_move_quickly(&m);
+        if (result) return dsi_refuse_custom(tape, result, m.at, "forward");
+        if (careful || dsi_all_finite(m.tan, tape->rec.n_values)) break;
+    }
+    if (!result) tape->n_tangents = tape->rec.n_values;
+    return result;
 }
 
 /* a tangent that is not finite: which operation made it, and whether it has no derivative at all. (A sweep
@@ -7100,15 +7455,15 @@ static void dsi_blame_tangent(ds_tape *tape, size_t slot)
     size_t top;
     const size_t k = dsi_first_non_finite_node(tape, tape->motion, slot, &top);
     const dsi_extent e = dsi_extent_of(tape->rec.nodes + k);
-    dsi_sweep_report r;
+    dsi_sweep r;
     dsi_text t;
     memset(&r, 0, sizeof r);
-    r.top = top;
     if (!dsi_grow_adjoints(tape)) {
+        r = dsi_sweep_of(tape, top);
         memset(tape->adjoints, 0, tape->rec.n_values * sizeof *tape->adjoints);
         for (; e.width && slot >= top - e.width && slot < top; slot = top) tape->adjoints[slot] = 1;
         if (tape->rec.nodes[k].op / 8u < DSI_OP_sum) tape->adjoints[top - e.width] = 1;
-        dsi_sweep(tape, k - e.data, k + 1, 1, &r);
+        dsi_run_sweep(&r, k - e.data, k + 1, 1);
     }
     if (tape->rec.nodes[k].op == DSI_CODE(DSI_OP_custom, 0))
         r.no_derivative = !dsi_view_custom(tape->rec.nodes + k).type->tangent;
@@ -7118,20 +7473,34 @@ static void dsi_blame_tangent(ds_tape *tape, size_t slot)
     dsi_refused(tape, &t);
 }
 
-/* the motion of the adjoints along the tangents that stand in tape->motion; refused if it is not finite for
-   one of the x */
-static ds_result dsi_second_order(ds_tape *tape, const ds_var *x, size_t n, const char *function)
+/* out [rows][n]: how the adjoints of x [n] move along the first `rows` directions. Is all of it finite? */
+static int dsi_take_motion(const dsi_motion *m, size_t rows, const ds_var *x, size_t n, ds_real *out)
 {
-    ds_real *const dot = tape->motion + tape->rec.n_values;
-    size_t i;
-    ds_result result = dsi_move(tape, tape->motion, &i);
-    if (!result) result = dsi_move_adjoints(tape, tape->motion, dot, &i);
-    if (result) return dsi_refuse_custom(tape, result, i, function);
+    size_t i, k;
     for (i = 0; i < n; i++)
-        if (!dsi_is_finite(dot[dsi_slot(x[i])]))
-            return dsi_refuse_at(tape, DSIM_ERROR_NON_FINITE, i, function,
-                                 ": a second derivative is not finite in the row of x number ");
-    return DSIM_OK;
+        for (k = 0; k < rows; k++) out[k * n + i] = m->dot[dsi_slot(x[i]) * m->n + k];
+    return dsi_all_finite(out, rows * n);
+}
+
+/* out [n] = H direction; without a direction, that of x number `unit` */
+static ds_result dsi_second_order(ds_tape *tape, const ds_var *x, size_t n, const ds_real *direction,
+                                  size_t unit, ds_real *out, const char *function)
+{
+    size_t i, one = 1;
+    int careful;
+    for (careful = 0;; careful = 1) {
+        dsi_motion m;
+        ds_result result = dsi_begin_motion(tape, 2, &one, function, &m);
+        if (result) return result;
+        for (i = 0; direction && i < n; i++) m.tan[dsi_slot(x[i])] += direction[i];
+        if (!direction) m.tan[dsi_slot(x[unit])] = 1;
+        result = careful ? dsi_move_carefully(&m) : dsi_move_quickly(&m);
+        if (result) return dsi_refuse_custom(tape, result, m.at, function);
+        if (dsi_take_motion(&m, 1, x, n, out)) return DSIM_OK;
+        if (careful) break;
+    }
+    return dsi_refuse_at(tape, DSIM_ERROR_NON_FINITE, dsi_first_non_finite(out, n), function,
+                         ": a second derivative is not finite in the row of x number ");
 }
 
 /* checks, and the gradient of f unless it is there */
@@ -7149,27 +7518,30 @@ DIFFSIM_API ds_result (ds_hessian_vector)(ds_var f, const ds_var *x, const ds_re
                                           ds_real *out)
 {
     ds_tape *tape;
-    size_t i;
     ds_result result = DSIM_ERROR_ARGUMENT;
     if (direction) result = dsi_prepare_second(f, x, direction, n, out, "hessian_vector", &tape);
-    if (!result) result = dsi_motion(tape, 2, "hessian_vector");
-    for (i = 0; !result && i < n; i++) tape->motion[dsi_slot(x[i])] += direction[i];
-    if (!result) result = dsi_second_order(tape, x, n, "hessian_vector");
-    for (i = 0; !result && i < n; i++) out[i] = tape->motion[tape->rec.n_values + dsi_slot(x[i])];
-    return result;
+    return result ? result : dsi_second_order(tape, x, n, direction, 0, out, "hessian_vector");
 }
 
+/* Several rows at a time; if they end badly, and on tapes with blocks or custom nodes, one by one. */
 DIFFSIM_API ds_result (ds_hessian)(ds_var f, const ds_var *x, size_t n, ds_real *out)
 {
     ds_tape *tape;
-    size_t row, i;
+    size_t row = 0, k;
     ds_result result = dsi_prepare_second(f, x, NULL, n, out, "hessian", &tape);
-    for (row = 0; !result && row < n; row++) {
-        result = dsi_motion(tape, 2, "hessian");
-        if (!result) tape->motion[dsi_slot(x[row])] = 1;
-        if (!result) result = dsi_second_order(tape, x, n, "hessian");
-        for (i = 0; !result && i < n; i++)
-            out[row * n + i] = tape->motion[tape->rec.n_values + dsi_slot(x[i])];
+    while (!result && row < n) {
+        const size_t rows = dsi_least(n - row, DSI_MOST_ABREAST);
+        size_t directions = (rows + DSI_ABREAST - 1) / DSI_ABREAST * DSI_ABREAST, end;
+        dsi_motion m;
+        result = dsi_begin_motion(tape, 2, &directions, "hessian", &m);
+        if (result) break;
+        end = row + dsi_least(rows, directions);
+        for (k = 0; row + k < end; k++) m.tan[dsi_slot(x[row + k]) * directions + k] = 1;
+        if (directions > 1 && dsi_wide()) dsi_move_abreast_avx2(&m);
+        else if (directions > 1) dsi_move_abreast_plain(&m);
+        if (directions > 1 && dsi_take_motion(&m, end - row, x, n, out + row * n)) row = end;
+        for (; !result && row < end; row++)
+            result = dsi_second_order(tape, x, n, NULL, row, out + row * n, "hessian");
     }
     return result;
 }
@@ -7197,23 +7569,27 @@ static int dsi_link_of(ds_tape *tape, size_t k, size_t slot, dsi_link *link)
     const size_t width = dsi_extent_of(node).width;
     dsi_steps *const steps = &tape->steps;
     const size_t first = steps->first, n = steps->n;
-    ds_real *const tan = tape->motion;
+    dsi_motion m;
     double largest = -1;
-    size_t i, read, at;
+    size_t i, read;
     for (i = 0; (read = dsi_operand_slot(node, i)) != (size_t)-1 && read != slot; i++) {}
     if (read != slot) return 0;
     memset(link, 0, sizeof *link);
     link->step = k;
     link->out = step.result;
-    tan[slot] = 1;
+    memset(&m, 0, sizeof m);
+    m.tape = tape;
+    m.val = tape->rec.values;
+    m.tan = tape->motion;
+    m.tan[slot] = 1;
     steps->first = k; /* a forward sweep over this node alone */
     steps->n = k + 1;
-    if (dsi_move(tape, tan, &at)) tan[step.result] = dsi_nan();
+    if (dsi_move_carefully(&m)) m.tan[step.result] = dsi_nan();
     steps->first = first;
     steps->n = n;
-    tan[slot] = 0;
+    m.tan[slot] = 0;
     for (i = 0; i < width; i++) {
-        const ds_real factor = tan[step.result + i], part = tape->adjoints[step.result + i] * factor;
+        const ds_real factor = m.tan[step.result + i], part = tape->adjoints[step.result + i] * factor;
         const double size = dsi_weight((double)part, (double)factor);
         link->gain += part;
         if (size > largest) {
@@ -7221,7 +7597,7 @@ static int dsi_link_of(ds_tape *tape, size_t k, size_t slot, dsi_link *link)
             link->out = step.result + i;
             link->factor = factor;
         }
-        tan[step.result + i] = 0;
+        m.tan[step.result + i] = 0;
     }
     return 1;
 }
@@ -7294,12 +7670,14 @@ DIFFSIM_API ds_result (ds_explain)(ds_var f, ds_var x, char *text, size_t bytes)
 {
     ds_tape *tape = NULL;
     dsi_text t;
+    dsi_motion m;
+    size_t one = 1;
     ds_real g;
     ds_result result;
     if (!text || !bytes) return DSIM_ERROR_ARGUMENT;
     t = dsi_text_into(text, bytes);
     result = dsi_prepare_second(f, &x, NULL, 1, &g, "explain", &tape);
-    if (!result) result = dsi_motion(tape, 1, "explain");
+    if (!result) result = dsi_begin_motion(tape, 1, &one, "explain", &m);
     if (result) {
         dsi_put(&t, tape && tape->error.code ? tape->error.text : ds_result_text(result));
         return result;
@@ -7611,20 +7989,21 @@ static ds_result dsi_checkpoint_second(const ds_custom_io *io)
     ds_tape *const tape = ((const dsi_checkpoint *)io->user)->tape;
     ds_tape *child;
     ds_var *x, *y;
-    size_t i;
+    dsi_motion m;
+    size_t i, one = 1;
     ds_result result = dsi_run_body(io, 1, &x, &y);
     if (result || !dsi_choose_tape(y, io->n_out)) return result;
     child = tape->child;
     result = ds_backward_many(y, io->out_bar, io->n_out);
-    if (!result) result = dsi_motion(child, 2, "checkpoint");
+    if (!result) result = dsi_begin_motion(child, 2, &one, "checkpoint", &m);
     if (result) return dsi_adopt(tape, child->error.code, child->error.text);
-    for (i = 0; i < io->n_in; i++) child->motion[dsi_slot(x[i])] += io->in_dot[i];
+    for (i = 0; i < io->n_in; i++) m.tan[dsi_slot(x[i])] += io->in_dot[i];
     for (i = 0; i < io->n_out; i++)
-        if (y[i].rec) child->motion[child->rec.n_values + dsi_slot(y[i])] += io->out_bar_dot[i];
-    result = dsi_second_order(child, x, io->n_in, "checkpoint");
+        if (y[i].rec) m.dot[dsi_slot(y[i])] += io->out_bar_dot[i];
+    result = dsi_move_carefully(&m);
+    if (result) result = dsi_refuse_custom(child, result, m.at, "checkpoint");
     if (result) return dsi_adopt(tape, child->error.code, child->error.text);
-    for (i = 0; i < io->n_in; i++)
-        io->in_bar_dot[i] += child->motion[child->rec.n_values + dsi_slot(x[i])];
+    for (i = 0; i < io->n_in; i++) io->in_bar_dot[i] += m.dot[dsi_slot(x[i])];
     return DSIM_OK;
 }
 

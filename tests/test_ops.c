@@ -37,9 +37,9 @@ static ds_real no_derivative(void)
         IGNORE5; \
         return column; \
     }
-#define ROW1(name, value, da, la, ha) GAIN(name, 0, da)
-#define ROW2(name, value, da, db, la, ha, lb, hb) GAIN(name, 0, da) GAIN(name, 1, db)
-#define ROW3(name, value, da, db, dc, la, ha, lb, hb, lc, hc)                                                \
+#define ROW1(name, value, da, shape, la, ha) GAIN(name, 0, da)
+#define ROW2(name, value, da, db, shape, la, ha, lb, hb) GAIN(name, 0, da) GAIN(name, 1, db)
+#define ROW3(name, value, da, db, dc, shape, la, ha, lb, hb, lc, hc) \
     GAIN(name, 0, da) GAIN(name, 1, db) GAIN(name, 2, dc)
 DSI_OPS_1(ROW1)
 DSI_OPS_2(ROW2)
@@ -77,11 +77,11 @@ static ds_real run_record(ds_real *value)
     }
     return value[n_record - 1];
 }
-#define ROW1(name, value, da, la, ha)                                                                        \
+#define ROW1(name, value, da, shape, la, ha) \
     static DSI_UNUSED int emit_##name(int a) { return emit(DSI_OP_##name, a, 0, 0); }
-#define ROW2(name, value, da, db, la, ha, lb, hb) \
+#define ROW2(name, value, da, db, shape, la, ha, lb, hb) \
     static DSI_UNUSED int emit_##name(int a, int b) { return emit(DSI_OP_##name, a, b, 0); }
-#define ROW3(name, value, da, db, dc, la, ha, lb, hb, lc, hc) \
+#define ROW3(name, value, da, db, dc, shape, la, ha, lb, hb, lc, hc) \
     static DSI_UNUSED int emit_##name(int a, int b, int c) { return emit(DSI_OP_##name, a, b, c); }
 DSI_OPS_1(ROW1)
 DSI_OPS_2(ROW2)
@@ -122,9 +122,9 @@ typedef struct row {
         IGNORE5; \
         return column; \
     }
-#define ROW1(name, value, da, la, ha) EMIT_GAIN(name, 0, da)
-#define ROW2(name, value, da, db, la, ha, lb, hb) EMIT_GAIN(name, 0, da) EMIT_GAIN(name, 1, db)
-#define ROW3(name, value, da, db, dc, la, ha, lb, hb, lc, hc) \
+#define ROW1(name, value, da, shape, la, ha) EMIT_GAIN(name, 0, da)
+#define ROW2(name, value, da, db, shape, la, ha, lb, hb) EMIT_GAIN(name, 0, da) EMIT_GAIN(name, 1, db)
+#define ROW3(name, value, da, db, dc, shape, la, ha, lb, hb, lc, hc) \
     EMIT_GAIN(name, 0, da) EMIT_GAIN(name, 1, db) EMIT_GAIN(name, 2, dc)
 DSI_OPS_1(ROW1)
 DSI_OPS_2(ROW2)
@@ -167,14 +167,14 @@ static node9 nodes_r9(const int *at)
         const int list[] = AS_LIST value; \
         memcpy(out, list, sizeof list); \
     }
-#define ROW1(name, R, A, value, da, tangent) \
+#define ROW1(name, R, A, value, da, shape) \
     static void lower_##name(const int *pa, const int *pb, const int *pc, int *out) \
     { \
         const NODES_##A a = nodes_##A(pa); \
         (void)pb, (void)pc; \
         LOWER(name, R, value) \
     }
-#define ROW2(name, R, A, B, value, da, db, tangent) \
+#define ROW2(name, R, A, B, value, da, db, shape) \
     static void lower_##name(const int *pa, const int *pb, const int *pc, int *out) \
     { \
         const NODES_##A a = nodes_##A(pa); \
@@ -182,7 +182,7 @@ static node9 nodes_r9(const int *at)
         (void)pc; \
         LOWER(name, R, value) \
     }
-#define ROW3(name, R, A, B, C, value, da, db, dc, tangent) \
+#define ROW3(name, R, A, B, C, value, da, db, dc, shape) \
     static void lower_##name(const int *pa, const int *pb, const int *pc, int *out) \
     { \
         const NODES_##A a = nodes_##A(pa); \
@@ -231,10 +231,10 @@ DSI_VOPS_3(ROW3)
             out[i] = g == 0 ? 0 : da; \
         } \
     }
-#define ROW1(name, value, da, la, ha) RECORD(name, ds_##name(a)) BLOCK(name, dsi_##name(a[i]), da)
-#define ROW2(name, value, da, db, la, ha, lb, hb)                                                            \
+#define ROW1(name, value, da, shape, la, ha) RECORD(name, ds_##name(a)) BLOCK(name, dsi_##name(a[i]), da)
+#define ROW2(name, value, da, db, shape, la, ha, lb, hb) \
     RECORD(name, ds_##name(a, b)) BLOCK(name, dsi_##name(a[i], b[i]), da)
-#define ROW3(name, value, da, db, dc, la, ha, lb, hb, lc, hc) \
+#define ROW3(name, value, da, db, dc, shape, la, ha, lb, hb, lc, hc) \
     RECORD(name, ds_##name(a, b, c)) BLOCK(name, dsi_##name(a[i], b[i], c[i]), da)
 DSI_OPS_1(ROW1)
 DSI_OPS_2(ROW2)
@@ -244,13 +244,13 @@ DSI_OPS_3(ROW3)
 #undef ROW3
 
 static const row rows[] = {
-#define ROW1(name, value, da, la, ha) \
+#define ROW1(name, value, da, shape, la, ha) \
     { #name, DSI_OP_##name, 1, { la, 0, 0 }, { ha, 0, 0 }, { row_##name##_0, NULL, NULL }, \
       { emit_##name##_0, NULL, NULL }, record_##name, block_##name, gain_block_##name },
-#define ROW2(name, value, da, db, la, ha, lb, hb) \
+#define ROW2(name, value, da, db, shape, la, ha, lb, hb) \
     { #name, DSI_OP_##name, 2, { la, lb, 0 }, { ha, hb, 0 }, { row_##name##_0, row_##name##_1, NULL }, \
       { emit_##name##_0, emit_##name##_1, NULL }, record_##name, block_##name, gain_block_##name },
-#define ROW3(name, value, da, db, dc, la, ha, lb, hb, lc, hc) \
+#define ROW3(name, value, da, db, dc, shape, la, ha, lb, hb, lc, hc) \
     { #name, DSI_OP_##name, 3, { la, lb, lc }, { ha, hb, hc }, \
       { row_##name##_0, row_##name##_1, row_##name##_2 }, \
       { emit_##name##_0, emit_##name##_1, emit_##name##_2 }, record_##name, block_##name, gain_block_##name },
@@ -445,7 +445,6 @@ typedef struct vector_row {
     int op, operands, width, size[3];
     void (*lower)(const int *pa, const int *pb, const int *pc, int *out);
     ds_var (*record)(ds_recorder *rec, const uint64_t at[3], const ds_real *x[3], int constant);
-    void (*tangent)(const ds_real *x[3], const ds_real *dot[3], ds_real *out);
 } vector_row;
 
 #define HANDLE_OF_r1(k) (constant == (k) ? ds_c((double)x[k][0]) : dsi_view(rec, at[k]))
@@ -458,42 +457,11 @@ typedef struct vector_row {
         (void)rec, (void)at, (void)x, (void)constant; \
         return dsi_any_##R(call); \
     }
-#define LOAD_1(name, R, A) \
-    const DSI_TYPE_##A a = dsi_load_##A(x[0]), ta = dsi_load_##A(dot[0]); \
-    const DSI_TYPE_##R v = dsi_##name(a); \
-    (void)a, (void)ta,
-#define LOAD_2(name, R, A, B) \
-    const DSI_TYPE_##A a = dsi_load_##A(x[0]), ta = dsi_load_##A(dot[0]); \
-    const DSI_TYPE_##B b = dsi_load_##B(x[1]), tb = dsi_load_##B(dot[1]); \
-    const DSI_TYPE_##R v = dsi_##name(a, b); \
-    (void)a, (void)ta, (void)b, (void)tb,
-#define LOAD_3(name, R, A, B, C) \
-    const DSI_TYPE_##A a = dsi_load_##A(x[0]), ta = dsi_load_##A(dot[0]); \
-    const DSI_TYPE_##B b = dsi_load_##B(x[1]), tb = dsi_load_##B(dot[1]); \
-    const DSI_TYPE_##C c = dsi_load_##C(x[2]), tc = dsi_load_##C(dot[2]); \
-    const DSI_TYPE_##R v = dsi_##name(a, b, c); \
-    (void)a, (void)ta, (void)b, (void)tb, (void)c, (void)tc,
-#define ROW1(name, R, A, value, da, tangent) \
-    RECORD_V(name, R, ds_##name(HANDLE_OF_##A(0))) \
-    static void tangent_##name(const ds_real *x[3], const ds_real *dot[3], ds_real *out) \
-    { \
-        LOAD_1(name, R, A)(void) v; \
-        dsi_store_##R(out, tangent); \
-    }
-#define ROW2(name, R, A, B, value, da, db, tangent) \
-    RECORD_V(name, R, ds_##name(HANDLE_OF_##A(0), HANDLE_OF_##B(1))) \
-    static void tangent_##name(const ds_real *x[3], const ds_real *dot[3], ds_real *out) \
-    { \
-        LOAD_2(name, R, A, B)(void) v; \
-        dsi_store_##R(out, tangent); \
-    }
-#define ROW3(name, R, A, B, C, value, da, db, dc, tangent) \
-    RECORD_V(name, R, ds_##name(HANDLE_OF_##A(0), HANDLE_OF_##B(1), HANDLE_OF_##C(2))) \
-    static void tangent_##name(const ds_real *x[3], const ds_real *dot[3], ds_real *out) \
-    { \
-        LOAD_3(name, R, A, B, C)(void) v; \
-        dsi_store_##R(out, tangent); \
-    }
+#define ROW1(name, R, A, value, da, shape) RECORD_V(name, R, ds_##name(HANDLE_OF_##A(0)))
+#define ROW2(name, R, A, B, value, da, db, shape) \
+    RECORD_V(name, R, ds_##name(HANDLE_OF_##A(0), HANDLE_OF_##B(1)))
+#define ROW3(name, R, A, B, C, value, da, db, dc, shape) \
+    RECORD_V(name, R, ds_##name(HANDLE_OF_##A(0), HANDLE_OF_##B(1), HANDLE_OF_##C(2)))
 DSI_VOPS_1(ROW1)
 DSI_VOPS_2(ROW2)
 DSI_VOPS_3(ROW3)
@@ -502,15 +470,14 @@ DSI_VOPS_3(ROW3)
 #undef ROW3
 
 static const vector_row vector_rows[] = {
-#define ROW1(name, R, A, value, da, tangent) \
-    { #name, DSI_OP_##name, 1, DSI_WIDTH(R), { DSI_WIDTH(A), 0, 0 }, lower_##name, vrecord_##name, \
-      tangent_##name },
-#define ROW2(name, R, A, B, value, da, db, tangent) \
+#define ROW1(name, R, A, value, da, shape) \
+    { #name, DSI_OP_##name, 1, DSI_WIDTH(R), { DSI_WIDTH(A), 0, 0 }, lower_##name, vrecord_##name },
+#define ROW2(name, R, A, B, value, da, db, shape) \
     { #name, DSI_OP_##name, 2, DSI_WIDTH(R), { DSI_WIDTH(A), DSI_WIDTH(B), 0 }, lower_##name, \
-      vrecord_##name, tangent_##name },
-#define ROW3(name, R, A, B, C, value, da, db, dc, tangent) \
+      vrecord_##name },
+#define ROW3(name, R, A, B, C, value, da, db, dc, shape) \
     { #name, DSI_OP_##name, 3, DSI_WIDTH(R), { DSI_WIDTH(A), DSI_WIDTH(B), DSI_WIDTH(C) }, lower_##name, \
-      vrecord_##name, tangent_##name },
+      vrecord_##name },
     DSI_VOPS_1(ROW1)
     DSI_VOPS_2(ROW2)
     DSI_VOPS_3(ROW3)
@@ -546,20 +513,20 @@ static void lowered(const vector_row *r, const trial *w, ds_real *out)
     for (int i = 0; i < r->width; i++) out[i] = value[result[i]];
 }
 
-/* <g, J dot> by the tangent column, <J' g, dot> by the reverse sweep; constant: which operand is one, if
+/* <g, J dot> by ds_forward, <J' g, dot> by the reverse sweep; constant: which operand is one, if
    any */
 static void both_products(const vector_row *r, trial *w, int constant, ds_tape *t, double *forward,
                           double *reverse, int *same_value)
 {
-    const ds_real *x[3], *dot[3];
-    ds_real v[9], tangent[9], low[9];
+    const ds_real *x[3];
+    ds_real v[9], low[9];
     ds_vars in[3], block;
-    ds_var seeds[9], out;
+    ds_var seeds[9], out, all[27];
     uint64_t at[3];
     pointers(w->x, x);
-    pointers(w->dot, dot);
     ds_tape_reset(t);
     for (int k = 0; k < 3; k++) in[k] = ds_inputs(t, w->x[k], 9), at[k] = in[k].at;
+    for (int i = 0; i < 27; i++) all[i] = ds_vars_at(in[i / 9], (size_t)i % 9);
     if (constant >= 0) memset(w->dot[constant], 0, sizeof w->dot[constant]);
     out = r->record(in[0].rec, at, x, constant);
     block.rec = out.rec;
@@ -568,11 +535,11 @@ static void both_products(const vector_row *r, trial *w, int constant, ds_tape *
     ds_values(block, v);
     lowered(r, w, low);
     *same_value = same_bits(v, low, (size_t)r->width);
-    r->tangent(x, dot, tangent);
     *forward = *reverse = 0;
+    if (ds_forward(all, w->dot[0], 27)) *forward = 1e9;
     for (int i = 0; i < r->width; i++) {
         seeds[i] = dsi_view(out.rec, out.at + (uint64_t)i);
-        *forward += (double)w->g[i] * (double)tangent[i];
+        *forward += (double)w->g[i] * (double)ds_tangent(seeds[i]);
     }
     if (ds_backward_many(seeds, w->g, (size_t)r->width)) *reverse = 1e9;
     for (int k = 0; k < r->operands; k++)
@@ -626,6 +593,30 @@ static void test_vectors(void)
                worst_difference);
     }
     ds_tape_destroy(t);
+}
+
+/* a polynomial's terms give its value */
+static void test_terms(void)
+{
+    ds_rng rng = ds_rng_make(7, 0);
+    int polynomials = 0;
+    for (int op = 0; op < DSI_OP_sum; op++) {
+        const dsi_op_info *const r = dsi_ops + op;
+        double worst = 0;
+        if (r->shape != DSI_SHAPE_POLYNOMIAL || op == DSI_OP_stop_gradient) continue;
+        for (int round = 0; round < 20; round++) {
+            trial w;
+            ds_real v[9], sum[9] = { 0 };
+            fill(&w, &rng);
+            dsi_evaluate((unsigned)op, w.x[0], w.x[1], w.x[2], v);
+            for (const dsi_term *t = r->terms; t->sign; t++)
+                sum[t->out] += t->sign * w.x[t->x][t->i] * (t->single ? 1 : w.x[t->y][t->j]);
+            for (int i = 0; i < r->width; i++) worst = fmax(worst, fabs((double)(v[i] - sum[i])));
+        }
+        polynomials++;
+        TAP_OK(worst < exact_tolerance() * 10, "%s: the sum of its terms (%.1e)", r->name, worst);
+    }
+    TAP_OK(polynomials == 22, "%d polynomials", polynomials);
 }
 
 /* values that a formula could miss: known numbers, guards, ties, far ends */
@@ -697,6 +688,7 @@ int main(void)
     test_emission();
     test_blocks();
     test_vectors();
+    test_terms();
     test_edges();
     return tap_end();
 }

@@ -513,12 +513,12 @@ static cost cost_of(ds_var (*record)(ds_var x), double number)
 
 /* static ds_var any_add(ds_var x, ds_var y) { return ds_add(x, y); }, for operands of which nothing is
    known */
-#define DSI_ROW(name, value, da, la, ha) \
+#define DSI_ROW(name, value, da, shape, la, ha) \
     static ds_var any_##name(ds_var x) { return (ds_##name)(x); }
 DSI_OPS_1(DSI_ROW)
 #undef DSI_ROW
 /* and known_add_a(x) is ds_add(ds_c(0), x), later_add_a(x) the same in a way that no compiler sees */
-#define DSI_ROW(name, value, da, db, la, ha, lb, hb) \
+#define DSI_ROW(name, value, da, db, shape, la, ha, lb, hb) \
     static ds_var any_##name(ds_var x, ds_var y) { return (ds_##name)(x, y); } \
     static ds_var known_##name##_a(ds_var x) { return (ds_##name)(ds_c(MIDDLE(la, ha)), x); } \
     static ds_var known_##name##_b(ds_var x) { return (ds_##name)(x, ds_c(MIDDLE(lb, hb))); } \
@@ -526,7 +526,7 @@ DSI_OPS_1(DSI_ROW)
     static ds_var later_##name##_b(ds_var x) { return any_##name(hidden(x), LATER(MIDDLE(lb, hb))); }
 DSI_OPS_2(DSI_ROW)
 #undef DSI_ROW
-#define DSI_ROW(name, value, da, db, dc, la, ha, lb, hb, lc, hc) \
+#define DSI_ROW(name, value, da, db, dc, shape, la, ha, lb, hb, lc, hc) \
     static ds_var any_##name(ds_var x, ds_var y, ds_var z) { return (ds_##name)(x, y, z); } \
     static ds_var known_##name##_a(ds_var x) { return (ds_##name)(ds_c(MIDDLE(la, ha)), x, x); } \
     static ds_var known_##name##_b(ds_var x) { return (ds_##name)(x, ds_c(MIDDLE(lb, hb)), x); } \
@@ -566,12 +566,12 @@ static const struct constant_case {
     ds_var (*known)(ds_var x), (*later)(ds_var x);
     double x;
 } constant_cases[] = {
-#define DSI_ROW(name, value, da, db, la, ha, lb, hb) \
+#define DSI_ROW(name, value, da, db, shape, la, ha, lb, hb) \
     { #name "(c, x)", known_##name##_a, later_##name##_a, OFF(lb, hb) }, \
     { #name "(x, c)", known_##name##_b, later_##name##_b, OFF(la, ha) },
     DSI_OPS_2(DSI_ROW)
 #undef DSI_ROW
-#define DSI_ROW(name, value, da, db, dc, la, ha, lb, hb, lc, hc) \
+#define DSI_ROW(name, value, da, db, dc, shape, la, ha, lb, hb, lc, hc) \
     { #name "(c, x, x)", known_##name##_a, later_##name##_a, OFF(lc, hc) }, \
     { #name "(x, c, x)", known_##name##_b, later_##name##_b, OFF(lc, hc) }, \
     { #name "(x, x, c)", known_##name##_c, later_##name##_c, OFF(lb, hb) }, \
@@ -617,18 +617,18 @@ static void test_folding(void)
     const ds_var one = ds_input(t, 1);
     int bad = 0;
 #define INPUT(number) times(one, number)
-#define DSI_ROW(name, value, da, la, ha) \
+#define DSI_ROW(name, value, da, shape, la, ha) \
     bad += !folds((ds_##name)(ds_c(OFF(la, ha))), any_##name(LATER(OFF(la, ha))), \
         any_##name(INPUT(OFF(la, ha))));
     DSI_OPS_1(DSI_ROW)
 #undef DSI_ROW
-#define DSI_ROW(name, value, da, db, la, ha, lb, hb) \
+#define DSI_ROW(name, value, da, db, shape, la, ha, lb, hb) \
     bad += !folds((ds_##name)(ds_c(OFF(la, ha)), ds_c(MIDDLE(lb, hb))), \
                   any_##name(ds_c(OFF(la, ha)), LATER(MIDDLE(lb, hb))), \
                       any_##name(INPUT(OFF(la, ha)), INPUT(MIDDLE(lb, hb))));
     DSI_OPS_2(DSI_ROW)
 #undef DSI_ROW
-#define DSI_ROW(name, value, da, db, dc, la, ha, lb, hb, lc, hc) \
+#define DSI_ROW(name, value, da, db, dc, shape, la, ha, lb, hb, lc, hc) \
     bad += !folds((ds_##name)(ds_c(OFF(la, ha)), ds_c(MIDDLE(lb, hb)), ds_c(OFF(lc, hc))), \
                   any_##name(LATER(OFF(la, ha)), ds_c(MIDDLE(lb, hb)), LATER(OFF(lc, hc))), \
                   any_##name(INPUT(OFF(la, ha)), INPUT(MIDDLE(lb, hb)), INPUT(OFF(lc, hc))));

@@ -36,15 +36,15 @@ static ds_real no_derivative(void) { return -1; }
     "{ (void)a; (void)b; (void)c; (void)v; (void)g; return "
 static void print_functions(int prototypes)
 {
-#define ROW1(name, value, da, la, ha) \
+#define ROW1(name, value, da, shape, la, ha) \
     if (prototypes) puts(HEAD "dsi_" #name "(ds_real a);"); \
     else puts(HEAD "dsi_" #name "(ds_real a) { return " TEXT(value) "; }\n" \
               HEAD #name "_0" ALL TEXT(da) "; }");
-#define ROW2(name, value, da, db, la, ha, lb, hb) \
+#define ROW2(name, value, da, db, shape, la, ha, lb, hb) \
     if (prototypes) puts(HEAD "dsi_" #name "(ds_real a, ds_real b);"); \
     else puts(HEAD "dsi_" #name "(ds_real a, ds_real b) { return " TEXT(value) "; }\n" \
               HEAD #name "_0" ALL TEXT(da) "; }\n" HEAD #name "_1" ALL TEXT(db) "; }");
-#define ROW3(name, value, da, db, dc, la, ha, lb, hb, lc, hc) \
+#define ROW3(name, value, da, db, dc, shape, la, ha, lb, hb, lc, hc) \
     if (prototypes) puts(HEAD "dsi_" #name "(ds_real a, ds_real b, ds_real c);"); \
     else puts(HEAD "dsi_" #name "(ds_real a, ds_real b, ds_real c) { return " TEXT(value) "; }\n" \
               HEAD #name "_0" ALL TEXT(da) "; }\n" HEAD #name "_1" ALL TEXT(db) "; }\n" \
@@ -77,12 +77,12 @@ static void print_elementary(int cuda)
 static void print_calls(void)
 {
 #define AT(low, high) "point(" #low ", " #high ", p)"
-#define ROW1(name, value, da, la, ha) \
+#define ROW1(name, value, da, shape, la, ha) \
     puts("    a = " AT(la, ha) "; v = out[n++] = dsi_" #name "(a); out[n++] = " #name "_0(a, b, c, v, g);");
-#define ROW2(name, value, da, db, la, ha, lb, hb) \
+#define ROW2(name, value, da, db, shape, la, ha, lb, hb) \
     puts("    a = " AT(la, ha) "; b = " AT(lb, hb) "; v = out[n++] = dsi_" #name "(a, b);\n" \
          "    out[n++] = " #name "_0(a, b, c, v, g); out[n++] = " #name "_1(a, b, c, v, g);");
-#define ROW3(name, value, da, db, dc, la, ha, lb, hb, lc, hc) \
+#define ROW3(name, value, da, db, dc, shape, la, ha, lb, hb, lc, hc) \
     puts("    a = " AT(la, ha) "; b = " AT(lb, hb) "; c = " AT(lc, hc) ";\n" \
          "    v = out[n++] = dsi_" #name "(a, b, c);\n" \
          "    out[n++] = " #name "_0(a, b, c, v, g); out[n++] = " #name "_1(a, b, c, v, g);\n" \
@@ -129,9 +129,9 @@ static void print_program(int cuda)
         (void)a, (void)b, (void)c, (void)v, (void)g; \
         return column; \
     }
-#define ROW1(name, value, da, la, ha) GAIN(name, 0, da)
-#define ROW2(name, value, da, db, la, ha, lb, hb) GAIN(name, 0, da) GAIN(name, 1, db)
-#define ROW3(name, value, da, db, dc, la, ha, lb, hb, lc, hc) \
+#define ROW1(name, value, da, shape, la, ha) GAIN(name, 0, da)
+#define ROW2(name, value, da, db, shape, la, ha, lb, hb) GAIN(name, 0, da) GAIN(name, 1, db)
+#define ROW3(name, value, da, db, dc, shape, la, ha, lb, hb, lc, hc) \
     GAIN(name, 0, da) GAIN(name, 1, db) GAIN(name, 2, dc)
 DSI_OPS_1(ROW1)
 DSI_OPS_2(ROW2)
@@ -148,12 +148,12 @@ static void run(void)
         char number[12];
         int n = 0;
 #define PRINT(x) (snprintf(number, sizeof number, "%d", n++), print_bits(number, x))
-#define ROW1(name, value, da, la, ha) \
+#define ROW1(name, value, da, shape, la, ha) \
     a = point(la, ha, p), v = dsi_##name(a), PRINT(v), PRINT(name##_0(a, b, c, v, g));
-#define ROW2(name, value, da, db, la, ha, lb, hb) \
+#define ROW2(name, value, da, db, shape, la, ha, lb, hb) \
     a = point(la, ha, p), b = point(lb, hb, p), v = dsi_##name(a, b), PRINT(v), \
     PRINT(name##_0(a, b, c, v, g)), PRINT(name##_1(a, b, c, v, g));
-#define ROW3(name, value, da, db, dc, la, ha, lb, hb, lc, hc) \
+#define ROW3(name, value, da, db, dc, shape, la, ha, lb, hb, lc, hc) \
     a = point(la, ha, p), b = point(lb, hb, p), c = point(lc, hc, p), v = dsi_##name(a, b, c), PRINT(v), \
     PRINT(name##_0(a, b, c, v, g)), PRINT(name##_1(a, b, c, v, g)), PRINT(name##_2(a, b, c, v, g));
         DSI_OPS_1(ROW1)
