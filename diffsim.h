@@ -1551,16 +1551,18 @@ DIFFSIM_API ds_result ds_check_gradient(ds_function *function, void *user, const
 }
 
 /* C++: a desc by reference, so that a temporary may stand where C writes &(desc){ ... }:
-   ds_tape_create(ds_tape_desc{}), since C++20 ds_tape_create({ .max_nodes = 1000 }). One row for each function
-   that only reads its desc: result, name, parameters, what they become. (ds_custom keeps the address of its
-   type, so it has none.) */
+   ds_tape_create(ds_tape_desc{}), since C++20 ds_tape_create({ .max_nodes = 1000 }). One row for each
+   function that only reads its desc: result, name, parameters, what they become. (ds_custom keeps the
+   address of its type, so it has none.) */
 #define DSI_REFERENCES(DSI_ROW) \
-    DSI_ROW(void, ds_parallel_for, (const ds_jobs &jobs, size_t n, size_t grain, ds_task_fn *fn, void *task), \
+    DSI_ROW(void, ds_parallel_for, \
+            (const ds_jobs &jobs, size_t n, size_t grain, ds_task_fn *fn, void *task), \
             (&jobs, n, grain, fn, task)) \
     DSI_ROW(void, ds_arena_create, (ds_arena *arena, const ds_allocator &allocator, size_t block_bytes), \
             (arena, &allocator, block_bytes)) \
     DSI_ROW(ds_result, ds_minimise, \
-            (const ds_problem &problem, const ds_minimise_desc &desc, ds_real *x, ds_minimise_report *report), \
+            (const ds_problem &problem, const ds_minimise_desc &desc, ds_real *x, \
+             ds_minimise_report *report), \
             (&problem, &desc, x, report)) \
     DSI_ROW(size_t, ds_minimise_bytes, (const ds_problem &problem, const ds_minimise_desc &desc), \
             (&problem, &desc)) \
@@ -1573,7 +1575,8 @@ DIFFSIM_API ds_result ds_check_gradient(ds_function *function, void *user, const
             (memory, bytes, &desc)) \
     DSI_ROW(double, ds_schedule_factor, (const ds_schedule &schedule, uint64_t step), (&schedule, step)) \
     DSI_ROW(ds_optimizer *, ds_optimizer_init, \
-            (void *memory, size_t bytes, size_t n, const ds_optimizer_desc &desc), (memory, bytes, n, &desc)) \
+            (void *memory, size_t bytes, size_t n, const ds_optimizer_desc &desc), \
+            (memory, bytes, n, &desc)) \
     DSI_ROW(ds_result, ds_check_gradient, \
             (ds_function *function, void *user, const ds_real *x, size_t n, const ds_check_desc &desc, \
              ds_check_report *report), \
@@ -1858,15 +1861,15 @@ DSI_EVERY_SIGNATURE
 #endif
 #endif /* DSI_INLINE_PART */
 
-/* C++ with DIFFSIM_OPERATORS: expressions as on paper, for recorded and plain numbers and vectors. An operator
-   is the function by name, inlined: the same node, the same errors, no cost. So templates serve both:
+/* C++ with DIFFSIM_OPERATORS: expressions as on paper, for recorded and plain numbers and vectors. An
+   operator is the function by name, inlined: the same node, the same errors, no cost. A template serves both:
 
        template <class T> T energy(T x, T y) { return 0.5 * x * x + sin(x * y); }
 
-   Every operation of the table has an overload with its bare name, for handles: sin(x), select(x < 0, -x, 1.0),
-   axpy3(dt, v, p); for vectors also dot, cross, norm, normalize, and all four for ds_v3. A plain number may
-   stand for any ds_var, as ds_c of it, but not for all of them. T x{} is zero for numbers and variables.
-   With plain numbers sin is that of the C library, and not always to the last bit that of a record.
+   Every operation of the table has an overload with its bare name: sin(x), select(x < 0, -x, 1.0),
+   axpy3(dt, v, p); for ds_var3 and ds_v3 also dot, cross, norm, normalize. A plain number may stand for any
+   ds_var, as ds_c of it, but not for all of them at once. T sum{} is zero for numbers and variables. With
+   plain numbers sin is that of the C library, and not always to the last bit that of a record.
 
    < <= > >= record 1 or 0, as ds_lt does; `if (x < y)` does not compile: ds_branch(x < y) makes it a truth.
    There is no == and !=, which might compare handles: eq(x, y) compares numbers. p / s is p * (1 / s).
