@@ -82,7 +82,8 @@ static int same_records(const record &a, const record &b)
            a.result == b.result && !memcmp(a.ops, b.ops, sizeof a.ops) &&
            !memcmp(a.values, b.values, sizeof a.values) && !memcmp(a.grads, b.grads, sizeof a.grads);
 }
-#define SAME(written, called) \
+#define SAME(written, called) SAME_EXPANDED(written, called)
+#define SAME_EXPANDED(written, called) \
     do { \
         begin(tapes[0]); \
         const record by_operator = taken(written); \
