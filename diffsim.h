@@ -1946,7 +1946,8 @@ template <class dsi_type> struct dsi_told {
         DSI_TELL(c, caller); \
         return (ds_##name)(dsi_given(a), dsi_given(b), dsi_given(c)); \
     }
-/* an operand of kind r1 may be a number, but not every operand */
+/* an operand of kind r1 may be a number, but not every operand (under DIFFSIM_NO_INLINE the handles of the
+   kinds are not seen here, so they stand here again) */
 #define DSI_KIND_r1 ds_var
 #define DSI_KIND_r3 ds_var3
 #define DSI_KIND_r4 ds_var4
