@@ -128,6 +128,7 @@
      DIFFSIM_STATIC           all functions static: private to the file, may stand in several
      DIFFSIM_API              replaces `extern` before every function (a DLL's export or import)
      DIFFSIM_NO_INLINE        recording functions are called, not inlined: faster to compile, slower to run
+     DIFFSIM_OPERATORS        C++: x * sin(y) instead of ds_mul(x, ds_sin(y)), vectors too
      DIFFSIM_DEBUG            files that record tell their lines, so that errors name file:line
      DIFFSIM_ASSERT(truth)    called on a caller's bug (NULL); nothing by default, and the call returns safely
 
@@ -1595,11 +1596,50 @@ typedef struct ds_check_report {
 DIFFSIM_API ds_result ds_check_gradient(ds_function *function, void *user, const ds_real *x, size_t n,
                                         const ds_check_desc *desc, ds_check_report *report);
 
-/* >>api end */
-
 #ifdef __cplusplus
 }
+
+/* C++: a desc by reference, so that a temporary may stand where C writes &(desc){ ... }:
+   ds_tape_create(ds_tape_desc{}), since C++20 ds_tape_create({ .max_nodes = 1000 }). One row for each
+   function that only reads its desc: result, name, parameters, what they become. (ds_custom keeps the
+   address of its type, so it has none.) */
+#define DSI_REFERENCES(DSI_ROW) \
+    DSI_ROW(void, ds_parallel_for, \
+            (const ds_jobs &jobs, size_t n, size_t grain, ds_task_fn *fn, void *task), \
+            (&jobs, n, grain, fn, task)) \
+    DSI_ROW(void, ds_arena_create, (ds_arena *arena, const ds_allocator &allocator, size_t block_bytes), \
+            (arena, &allocator, block_bytes)) \
+    DSI_ROW(ds_result, ds_minimise, \
+            (const ds_problem &problem, const ds_minimise_desc &desc, ds_real *x, \
+             ds_minimise_report *report), \
+            (&problem, &desc, x, report)) \
+    DSI_ROW(size_t, ds_minimise_bytes, (const ds_problem &problem, const ds_minimise_desc &desc), \
+            (&problem, &desc)) \
+    DSI_ROW(ds_result, ds_covariance, \
+            (const ds_problem &problem, const ds_minimise_desc &desc, const ds_real *x, ds_real *c), \
+            (&problem, &desc, x, c)) \
+    DSI_ROW(ds_tape *, ds_tape_create, (const ds_tape_desc &desc), (&desc)) \
+    DSI_ROW(size_t, ds_tape_bytes, (const ds_tape_desc &desc), (&desc)) \
+    DSI_ROW(ds_tape *, ds_tape_init, (void *memory, size_t bytes, const ds_tape_desc &desc), \
+            (memory, bytes, &desc)) \
+    DSI_ROW(double, ds_schedule_factor, (const ds_schedule &schedule, uint64_t step), (&schedule, step)) \
+    DSI_ROW(ds_optimizer *, ds_optimizer_init, \
+            (void *memory, size_t bytes, size_t n, const ds_optimizer_desc &desc), \
+            (memory, bytes, n, &desc)) \
+    DSI_ROW(ds_result, ds_check_gradient, \
+            (ds_function *function, void *user, const ds_real *x, size_t n, const ds_check_desc &desc, \
+             ds_check_report *report), \
+            (function, user, x, n, &desc, report))
+extern "C++" {
+/* DSI_INLINE size_t (ds_tape_bytes)(const ds_tape_desc &desc) { return (ds_tape_bytes)(&desc); } */
+#define DSI_ROW(type, name, parameters, arguments) \
+    DSI_INLINE type (name) parameters { return (name) arguments; }
+DSI_REFERENCES(DSI_ROW)
+#undef DSI_ROW
+}
 #endif
+
+/* >>api end */
 #endif /* DIFFSIM_H */
 
 /* What is inlined into user code: the table expanded as plain numbers, and the recording functions. Under
@@ -1868,6 +1908,200 @@ DSI_EVERY_SIGNATURE
 }
 #endif
 #endif /* DSI_INLINE_PART */
+
+/* C++ with DIFFSIM_OPERATORS: expressions as on paper, for recorded and plain numbers and vectors. An
+   operator is the function by name, inlined: the same node, the same errors, no cost. A template serves both:
+
+       template <class T> T energy(T x, T y) { return 0.5 * x * x + sin(x * y); }
+
+   Every operation of the table has an overload with its bare name: sin(x), select(x < 0, -x, 1.0),
+   axpy3(dt, v, p); for ds_var3 and ds_v3 also dot, cross, norm, normalize. A plain number may stand for any
+   ds_var, as ds_c of it, but not for all of them at once. T sum{} is zero for numbers and variables. With
+   plain numbers sin is that of the C library, and not always to the last bit that of a record.
+
+   < <= > >= record 1 or 0, as ds_lt does; `if (x < y)` does not compile: ds_branch(x < y) makes it a truth.
+   There is no == and !=, which might compare handles: eq(x, y) compares numbers. p / s is p * (1 / s).
+
+   Order: C++ leaves open which operand of + is evaluated first, and which argument of a call. In f(x) * g(x)
+   the nodes of g may come first with another compiler. Values and gradients are right either way, but x sums
+   its adjoints in another order, with other last bits. Where bits count, give the parts names, in order:
+   ds_var u = f(x), v = g(x); then u * v. */
+#if defined(__cplusplus) && defined(DIFFSIM_OPERATORS) && !defined(DSI_OPERATORS_PART)
+#define DSI_OPERATORS_PART
+extern "C++" {
+
+/* what a recording function takes: a number becomes a constant */
+DSI_INLINE ds_var dsi_given(double number) { return ds_c(number); }
+template <class dsi_handle> DSI_INLINE dsi_handle dsi_given(dsi_handle handle) { return handle; }
+
+#ifdef DIFFSIM_DEBUG
+/* where a call stands, told to the recorders of its operands; compilers: gcc 4.8, clang 9, MSVC 2019 */
+struct dsi_caller {
+    const char *file;
+    int line;
+    dsi_caller(const char *in_file = __builtin_FILE(), int at_line = __builtin_LINE())
+        : file(in_file), line(at_line) {}
+};
+template <class dsi_number_type> DSI_INLINE void dsi_tell(const dsi_number_type &, dsi_caller) {}
+/* DSI_INLINE void dsi_tell(ds_var var, dsi_caller caller) { its recorder gets file and line } */
+#define DSI_ROW(type) \
+    DSI_INLINE void dsi_tell(type var, dsi_caller caller) \
+    { \
+        if (!var.rec) return; \
+        var.rec->file = caller.file; \
+        var.rec->line = caller.line; \
+    }
+DSI_ROW(ds_var) DSI_ROW(ds_var3) DSI_ROW(ds_var4) DSI_ROW(ds_var33)
+#undef DSI_ROW
+/* an operator has no room for a caller; the conversion of its operands has */
+template <class dsi_type> struct dsi_told {
+    dsi_type operand;
+    dsi_caller caller;
+    dsi_told(dsi_type given, dsi_caller from = dsi_caller()) : operand(given), caller(from)
+    {
+        dsi_tell(operand, caller);
+    }
+    operator dsi_type() const { return operand; }
+};
+#define DSI_CALLER , dsi_caller caller = dsi_caller()
+#define DSI_TELL(var, caller) dsi_tell(var, caller)
+#define DSI_TOLD(type) dsi_told<type>
+#else
+#define DSI_CALLER
+#define DSI_TELL(var, caller) ((void)0)
+#define DSI_TOLD(type) type
+#endif
+
+/* names. DSI_INLINE ds_var (pow)(ds_var a, double b) { return (ds_pow)(dsi_given(a), dsi_given(b)); } */
+#define DSI_OVERLOAD_1(name, call, R, A) \
+    DSI_INLINE R (name)(A a DSI_CALLER) \
+    { \
+        DSI_TELL(a, caller); \
+        return (call)(a); \
+    }
+#define DSI_OVERLOAD_2(name, call, R, A, B) \
+    DSI_INLINE R (name)(A a, B b DSI_CALLER) \
+    { \
+        DSI_TELL(a, caller); \
+        DSI_TELL(b, caller); \
+        return (call)(dsi_given(a), dsi_given(b)); \
+    }
+#define DSI_OVERLOAD_3(name, R, A, B, C) \
+    DSI_INLINE R (name)(A a, B b, C c DSI_CALLER) \
+    { \
+        DSI_TELL(a, caller); \
+        DSI_TELL(b, caller); \
+        DSI_TELL(c, caller); \
+        return (ds_##name)(dsi_given(a), dsi_given(b), dsi_given(c)); \
+    }
+/* an operand of kind r1 may be a number, but not every operand (under DIFFSIM_NO_INLINE the handles of the
+   kinds are not seen here, so they stand here again) */
+#define DSI_KIND_r1 ds_var
+#define DSI_KIND_r3 ds_var3
+#define DSI_KIND_r4 ds_var4
+#define DSI_KIND_r9 ds_var33
+#define DSI_IF_r1(overload) overload
+#define DSI_IF_r3(overload)
+#define DSI_IF_r4(overload)
+#define DSI_IF_r9(overload)
+#define DSI_EACH_1(name, R, A) DSI_OVERLOAD_1(name, ds_##name, DSI_KIND_##R, DSI_KIND_##A)
+#define DSI_EACH_2(name, R, A, B) \
+    DSI_OVERLOAD_2(name, ds_##name, DSI_KIND_##R, DSI_KIND_##A, DSI_KIND_##B) \
+    DSI_IF_##A(DSI_OVERLOAD_2(name, ds_##name, DSI_KIND_##R, double, DSI_KIND_##B)) \
+    DSI_IF_##B(DSI_OVERLOAD_2(name, ds_##name, DSI_KIND_##R, DSI_KIND_##A, double))
+#define DSI_EACH_3(name, R, A, B, C) \
+    DSI_OVERLOAD_3(name, DSI_KIND_##R, DSI_KIND_##A, DSI_KIND_##B, DSI_KIND_##C) \
+    DSI_IF_##A(DSI_OVERLOAD_3(name, DSI_KIND_##R, double, DSI_KIND_##B, DSI_KIND_##C)) \
+    DSI_IF_##B(DSI_OVERLOAD_3(name, DSI_KIND_##R, DSI_KIND_##A, double, DSI_KIND_##C)) \
+    DSI_IF_##C(DSI_OVERLOAD_3(name, DSI_KIND_##R, DSI_KIND_##A, DSI_KIND_##B, double)) \
+    DSI_IF_##A(DSI_IF_##B(DSI_OVERLOAD_3(name, DSI_KIND_##R, double, double, DSI_KIND_##C))) \
+    DSI_IF_##A(DSI_IF_##C(DSI_OVERLOAD_3(name, DSI_KIND_##R, double, DSI_KIND_##B, double))) \
+    DSI_IF_##B(DSI_IF_##C(DSI_OVERLOAD_3(name, DSI_KIND_##R, DSI_KIND_##A, double, double)))
+DSI_EVERY_SIGNATURE
+DSI_OVERLOAD_1(norm, ds_norm3, ds_var, ds_var3)
+DSI_OVERLOAD_1(normalize, ds_normalize3, ds_var3, ds_var3)
+DSI_OVERLOAD_2(dot, ds_dot3, ds_var, ds_var3, ds_var3)
+DSI_OVERLOAD_2(cross, ds_cross3, ds_var3, ds_var3, ds_var3)
+DSI_OVERLOAD_1(norm, ds_v3_norm, ds_real, ds_v3)
+DSI_OVERLOAD_1(normalize, ds_v3_normalize, ds_v3, ds_v3)
+DSI_OVERLOAD_2(dot, ds_v3_dot, ds_real, ds_v3, ds_v3)
+DSI_OVERLOAD_2(cross, ds_v3_cross, ds_v3, ds_v3, ds_v3)
+
+/* operators: result, symbol, operands, what is called; ASSIGNING ones have the form a += b, too */
+#define DSI_NEGATION(R, call) \
+    DSI_INLINE R operator-(DSI_TOLD(R) a) { return call; }
+#define DSI_OPERATOR(R, symbol, A, B, call) \
+    DSI_INLINE R operator symbol(DSI_TOLD(A) a, DSI_TOLD(B) b) { return call; }
+#define DSI_ASSIGNING(R, symbol, A, B, call) \
+    DSI_OPERATOR(R, symbol, A, B, call) \
+    DSI_INLINE R &operator symbol##=(R &a, DSI_TOLD(B) b) \
+    { \
+        DSI_TELL(a, b.caller); \
+        return a = call; \
+    }
+#define DSI_ROW(symbol, name) \
+    DSI_ASSIGNING(ds_var, symbol, ds_var, ds_var, (ds_##name)(a, b)) \
+    DSI_ASSIGNING(ds_var, symbol, ds_var, double, (ds_##name)(a, ds_c(b))) \
+    DSI_OPERATOR(ds_var, symbol, double, ds_var, (ds_##name)(ds_c(a), b))
+DSI_ROW(+, add) DSI_ROW(-, sub) DSI_ROW(*, mul) DSI_ROW(/, div)
+#undef DSI_ROW
+#define DSI_ROW(symbol, name) \
+    DSI_OPERATOR(ds_var, symbol, ds_var, ds_var, (ds_##name)(a, b)) \
+    DSI_OPERATOR(ds_var, symbol, ds_var, double, (ds_##name)(a, ds_c(b))) \
+    DSI_OPERATOR(ds_var, symbol, double, ds_var, (ds_##name)(ds_c(a), b))
+DSI_ROW(<, lt) DSI_ROW(<=, le) DSI_ROW(>, gt) DSI_ROW(>=, ge)
+#undef DSI_ROW
+DSI_NEGATION(ds_var, (ds_neg)(a))
+
+DSI_NEGATION(ds_var3, (ds_neg3)(a))
+DSI_ASSIGNING(ds_var3, +, ds_var3, ds_var3, (ds_add3)(a, b))
+DSI_ASSIGNING(ds_var3, -, ds_var3, ds_var3, (ds_sub3)(a, b))
+DSI_ASSIGNING(ds_var3, *, ds_var3, ds_var, (ds_scale3)(a, b))
+DSI_ASSIGNING(ds_var3, *, ds_var3, double, (ds_scale3)(a, ds_c(b)))
+DSI_OPERATOR(ds_var3, *, ds_var, ds_var3, (ds_scale3)(b, a))
+DSI_OPERATOR(ds_var3, *, double, ds_var3, (ds_scale3)(b, ds_c(a)))
+DSI_ASSIGNING(ds_var3, /, ds_var3, ds_var, (ds_scale3)(a, (ds_recip)(b)))
+DSI_ASSIGNING(ds_var3, /, ds_var3, double, (ds_scale3)(a, ds_c(1 / b)))
+DSI_ASSIGNING(ds_var33, +, ds_var33, ds_var33, (ds_add33)(a, b))
+DSI_OPERATOR(ds_var3, *, ds_var33, ds_var3, (ds_matvec3)(a, b))
+
+DSI_NEGATION(ds_v3, ds_v3_neg(a))
+DSI_ASSIGNING(ds_v3, +, ds_v3, ds_v3, ds_v3_add(a, b))
+DSI_ASSIGNING(ds_v3, -, ds_v3, ds_v3, ds_v3_sub(a, b))
+DSI_ASSIGNING(ds_v3, *, ds_v3, ds_real, ds_v3_scale(a, b))
+DSI_OPERATOR(ds_v3, *, ds_real, ds_v3, ds_v3_scale(b, a))
+DSI_ASSIGNING(ds_v3, /, ds_v3, ds_real, ds_v3_scale(a, 1 / b))
+DSI_NEGATION(ds_m3, ds_m3_scale(a, -1))
+DSI_ASSIGNING(ds_m3, +, ds_m3, ds_m3, ds_m3_add(a, b))
+DSI_ASSIGNING(ds_m3, -, ds_m3, ds_m3, ds_m3_add(a, ds_m3_scale(b, -1)))
+DSI_ASSIGNING(ds_m3, *, ds_m3, ds_m3, ds_m3_mul(a, b))
+DSI_ASSIGNING(ds_m3, *, ds_m3, ds_real, ds_m3_scale(a, b))
+DSI_OPERATOR(ds_m3, *, ds_real, ds_m3, ds_m3_scale(b, a))
+DSI_OPERATOR(ds_v3, *, ds_m3, ds_v3, ds_m3_mul_v3(a, b))
+DSI_ASSIGNING(ds_q4, *, ds_q4, ds_q4, ds_q4_mul(a, b))
+
+#undef DSI_EACH_1
+#undef DSI_EACH_2
+#undef DSI_EACH_3
+#undef DSI_OVERLOAD_1
+#undef DSI_OVERLOAD_2
+#undef DSI_OVERLOAD_3
+#undef DSI_KIND_r1
+#undef DSI_KIND_r3
+#undef DSI_KIND_r4
+#undef DSI_KIND_r9
+#undef DSI_IF_r1
+#undef DSI_IF_r3
+#undef DSI_IF_r4
+#undef DSI_IF_r9
+#undef DSI_NEGATION
+#undef DSI_OPERATOR
+#undef DSI_ASSIGNING
+#undef DSI_CALLER
+#undef DSI_TELL
+#undef DSI_TOLD
+}
+#endif /* DSI_OPERATORS_PART */
 
 #if defined(DIFFSIM_IMPLEMENTATION) && !defined(DSI_IMPLEMENTED)
 #define DSI_IMPLEMENTED

@@ -50,6 +50,7 @@ plant 'a wrong number in a mark' 'impl marks' 's/^\(.. >>impl\) 5 ops/\1 4 ops/'
 plant 'an inline section nobody declares' 'inline marks' 's/^\(.. >>inline\) 6 tape/\1 6 tapes/'
 plant 'no end mark' 'last marks' '/^.. >>impl end/d'
 plant 'a knob not in the list' 'knobs' '/^     DIFFSIM_NO_INLINE /d'
+plant 'a desc that C++ cannot hand over by reference' 'DSI_REFERENCES' '/DSI_ROW(size_t, ds_tape_bytes,/d'
 plant 'a version in one place only' 'version' 's/\(DIFFSIM_VERSION_STRING "[0-9.]*\)/\11/'
 plant 'a long first page' 'first page' "3s/\$/$lines/"
 plant 'a tab' 'tabs' "s/^    return DSIM_OK;/	return DSIM_OK;/"
@@ -77,6 +78,7 @@ script=macros
 plant 'a macro without prefix' 'begin with DSI_' 's/^#define DSI_NEG(x)/#define NEG(x) (-(x))\n&/'
 plant 'a row macro left defined' 'undefined again' \
     '/^.. Changes/s/^/#define DSI_ROW(NAME, sentence)\n/'
+plant 'a macro that the C++ operators leave' 'their guard' '/^#undef DSI_TOLD/d'
 plant 'a short name in an inline function' 'hostile' \
     's/^DSI_INLINE ds_real ds_v3_norm(ds_v3 a) {/DSI_INLINE ds_real ds_v3_norm(ds_v3 N) { ds_v3 a = N;/'
 plant 'a call of something named min' 'hostile' \

@@ -9,7 +9,7 @@ include=-I$(dirname "$header")
 common='-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wdouble-promotion -Werror'
 c_only="$common -Wstrict-prototypes -Wmissing-prototypes"
 printf '#define DIFFSIM_IMPLEMENTATION\n#include "diffsim.h"\n' >"$work/all.c"
-for name in all.cc all.cu; do cp "$work/all.c" "$work/$name"; done
+for name in all.cc all.cu; do { echo '#define DIFFSIM_OPERATORS' && cat "$work/all.c"; } >"$work/$name"; done
 for name in same.c same.cc same.cu; do cp text/same.c "$work/$name"; done
 cp full/refused.c "$work/refused.c"
 

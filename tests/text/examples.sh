@@ -7,12 +7,16 @@
 flags='-O1 -DDSI_IMPLEMENTED'
 library=$(object double)
 test -n "$FULL" && flags=-O2 library=
-make -s -C ../examples all BUILD="$work" CC="$CC" CXX="$CXX" CFLAGS="-std=c99 $flags" LDFLAGS="$library" \
-    >"$work/make.out" 2>&1
+make -s -C ../examples all BUILD="$work" CC="$CC" CXX="$CXX" CFLAGS="-std=c99 $flags" \
+    CXXFLAGS="-std=c++11 $flags" LDFLAGS="$library" >"$work/make.out" 2>&1
 check "all examples build" test $? = 0
 
-for source in ../examples/*.c; do
-    name=$(basename "$source" .c)
+for source in ../examples/*.c ../examples/*.cc; do
+    name=$(basename "${source%.*}")
+    if test "$source" != "${source%.cc}" && ! have "$CXX" g++; then
+        skip "$name" "$type_this"
+        continue
+    fi
     check "$name --quick runs" "$work/$name" --quick --out "$work/out"
 done
 
@@ -63,6 +67,12 @@ check "custom_node: first and second derivatives are those of differences" \
     awk '$1 == "result" { got[$2] = $3 } END {
         exit !(got["by_e"] > 2.123 && got["by_e"] < 2.124 && got["error"] < 1e-9 && got["error2"] < 1e-4) }' \
     "$work/custom"
+if test -x "$work/cpp_operators"; then
+    "$work/cpp_operators" >"$work/pendulum"
+    check "cpp_operators certifies its gradient" grep -q "the gradient is right: 4 of 4" "$work/pendulum"
+    check "cpp_operators conserves the energy" \
+        awk '$2 == "drift" { found = $3 > 0 && $3 < 1e-7 } END { exit !found }' "$work/pendulum"
+fi
 "$work/explain" >"$work/explained"
 check "explain: every cause is found" \
     awk '$1 == "result" { n++; good += $3 == 1 } END { exit !(n == 5 && good == 5) }' "$work/explained"

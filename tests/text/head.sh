@@ -26,6 +26,15 @@ sed -n '/^#ifndef DIFFSIM_H$/,$p' "$header" | grep -E '^# *(if|elif)' | grep -o 
     grep -v -x DIFFSIM_H | sort -u >"$work/tested"
 equal "knobs of the head = knobs that the code asks for" "$(cat "$work/knobs")" "$(cat "$work/tested")"
 
+# C++: what takes a desc takes it by reference, too; prototypes may have several lines
+sed -n '/^\/\* >>api 1 /,/^\/\* >>api end/p' "$header" | tr '\n' ' ' | tr ';' '\n' | grep 'DIFFSIM_API.*(' |
+    grep -E 'const ds_([a-z_]*desc|problem|schedule|jobs|allocator) \*' |
+    sed 's/.*DIFFSIM_API [a-z_0-9 ]*[ *]\(ds_[a-z0-9_]*\)(.*/\1/' | sort >"$work/pointers"
+sed -n '/^#define DSI_REFERENCES/,/[^\\]$/s/^ *DSI_ROW([^,]*, \(ds_[a-z0-9_]*\),.*/\1/p' "$header" |
+    sort >"$work/references"
+check "functions with a desc are found" test "$(wc -l <"$work/pointers")" -ge 11
+equal "functions with a desc = rows of DSI_REFERENCES" "$(cat "$work/pointers")" "$(cat "$work/references")"
+
 version=$(sed -n 's/^#define DIFFSIM_VERSION_STRING "\(.*\)"/\1/p' "$header")
 equal "version in the first line" "$(sed -n '1s/.* - v\([0-9.]*\) - .*/\1/p' "$header")" "$version"
 equal "version in three numbers" "$version" \

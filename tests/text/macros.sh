@@ -25,6 +25,19 @@ for flags in -DDIFFSIM_IMPLEMENTATION -DDIFFSIM_STATIC -DDIFFSIM_NO_INLINE '-DDI
     empty "$flags: row macros are undefined again" "$work/found"
 done
 
+# C++ operators leave their guard
+if have "$CXX" g++; then
+    for flags in -DDIFFSIM_DEBUG '-DDIFFSIM_DEBUG -DDIFFSIM_OPERATORS'; do
+        $CXX -E -dM $flags -x c++ "$work/header.c" | awk '{ sub(/\(.*/, "", $2); print $2 }' | sort -u >"$work/left"
+        test -f "$work/plain" || mv "$work/left" "$work/plain"
+    done
+    equal "C++ operators leave their guard, no other macro" \
+        "$(comm -3 "$work/plain" "$work/left" | tr -d '\t')" "DIFFSIM_OPERATORS
+DSI_OPERATORS_PART"
+else
+    skip "macros of the C++ operators" "$type_this"
+fi
+
 # a user with short names: one letter each, and what other libraries define
 {
     printf '#include <%s>\n' math.h stddef.h stdint.h stdio.h
@@ -57,7 +70,7 @@ END
 } >"$work/hostile.c"
 cp "$work/hostile.c" "$work/hostile.cc"
 compilers="$CC tcc $CXX"
-knobs='-DDIFFSIM_REAL=float -DDIFFSIM_DEBUG'
+knobs='-DDIFFSIM_REAL=float -DDIFFSIM_DEBUG -DDIFFSIM_OPERATORS'
 if test -n "$FULL"; then
     compilers="$compilers clang clang++"
     knobs="$knobs -DDIFFSIM_REAL=double -DDIFFSIM_NO_INLINE"

@@ -52,7 +52,10 @@ section 'THE FIRST GRADIENT' | awk 'on; /^   prints/ { on = 1 }' | code | grep .
 check "the head has a first program" grep -q 'int main' "$work/first.c"
 check "and says what it prints" test -s "$work/printed"
 try "the first gradient" "$work/first.c" c "$work/printed"
-test -n "$FULL" || build_c="$build_c -DDSI_IMPLEMENTED $(object double) -lm"
+if test -z "$FULL"; then
+    build_c="$build_c -DDSI_IMPLEMENTED $(object double) -lm"
+    build_cc="$build_cc -DDSI_IMPLEMENTED $(object double) -lm"
+fi
 
 section 'THE WHOLE TAPE IN 60 LINES' | awk '/^       /  { on = 1 } on' | code >"$work/micro.c"
 check "the head has a whole tape" grep -q 'int main' "$work/micro.c"

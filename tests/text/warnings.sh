@@ -27,6 +27,7 @@ ask()
     test -z "$FULL" && test "$3" = cc && return
     one "$1" "$2" implementation.$3 -DDIFFSIM_REAL=double
     for real in double float; do one "$1" "$2" declarations.$3 -DDIFFSIM_REAL=$real; done
+    test "$3" = c || one "$1" "$2" declarations.$3 '-DDIFFSIM_REAL=float -DDIFFSIM_OPERATORS'
     test -n "$FULL" || return
     for knob in STATIC NO_INLINE; do one "$1" "$2" program.$3 -DDIFFSIM_$knob; done
 }
@@ -67,6 +68,10 @@ done
 for file in test_*.c tap.h; do
     test -f "$file" || continue
     check "$file: no warnings" $CC -std=c99 $c_only -fsyntax-only -x c "$file"
+done
+for file in test_*.cc; do
+    test -f "$file" && have "$CXX" g++ || continue
+    check "$file: no warnings" $CXX -std=c++11 $common -DDSI_IMPLEMENTED -fsyntax-only "$file"
 done
 
 finish
