@@ -453,13 +453,15 @@ static void report(bench *b)
                "to_hand\tto_value\tto_tape\ttarget\n");
     else {
         printf("ns per evaluation, median and least of %d; per operation: ns, of which recording (or replay)\n"
-               "and the sweeps after it, and bytes of tape; then the time as a multiple of what is derived\n"
-               "by hand, of the plain value, and of the tape (of its replay for libraries that record once)\n\n",
+               "and the sweeps after it, and bytes of tape; then the time as a multiple of what is derived by\n"
+               "hand, of the plain value, and of the tape (of its replay for libraries that record once)\n\n",
                b->reps);
         printf("%-4s %-14s %10s %10s %7s %7s %7s %6s %8s %7s %7s  target\n", "", "contender", "median",
                "least", "ns/op", "record", "sweeps", "bytes", "/hand", "/value", "/tape");
     }
-    for (int i = 0; i < b->n_runners; i++) print_row(b, &b->runners[i]);
+    for (int workload = 0; workload < WL_COUNT; workload++)
+        for (int i = 0; i < b->n_runners; i++)
+            if (b->runners[i].what.workload == workload) print_row(b, &b->runners[i]);
     if (b->tsv) return;
     printf("\nallocations after the first repetition: %lu\n", (unsigned long)b->late_allocations);
     printf("targets missed: %d\n", b->missed);

@@ -4,6 +4,10 @@
 #ifndef BENCH_PEERS_H
 #define BENCH_PEERS_H
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #include "workloads.h"
 
 typedef struct peer {
@@ -13,17 +17,14 @@ typedef struct peer {
     double    (*outputs)(workloads *w, double *out);    /* returns the loss */
 } peer;
 
-/* adolc_peers and so on end with the name NULL; the makefile defines BENCH_PEERS as PEER(adolc) ... */
+/* The makefile defines BENCH_PEERS as PEER(adolc) PEER(casadi) and so on; each list ends with {0}. */
 #ifndef BENCH_PEERS
 #define BENCH_PEERS
-#endif
-
-#ifdef __cplusplus
-extern "C" {
 #endif
 #define PEER(library) extern const peer library##_peers[];
 BENCH_PEERS
 #undef PEER
+
 #ifdef __cplusplus
 }
 #endif
