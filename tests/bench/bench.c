@@ -452,9 +452,9 @@ static void report(bench *b)
         printf("workload\tcontender\tns\tleast_ns\tns_per_op\trecord\tsweeps\tbytes_per_op\t"
                "to_hand\tto_value\tto_tape\ttarget\n");
     else {
-        printf("ns per evaluation, median and least of %d; per operation: ns, of which recording (or replay)\n"
-               "and the sweeps after it, and bytes of tape; then the time as a multiple of what is derived by\n"
-               "hand, of the plain value, and of the tape (of its replay for libraries that record once)\n\n",
+        printf("ns per evaluation, median and least of %d; per operation: ns, of which recording or replay\n"
+               "and the sweeps after it, and bytes of tape; then the time as a multiple of what is derived\n"
+               "by hand, of the plain value, and of the tape (its replay for libraries that record once)\n\n",
                b->reps);
         printf("%-4s %-14s %10s %10s %7s %7s %7s %6s %8s %7s %7s  target\n", "", "contender", "median",
                "least", "ns/op", "record", "sweeps", "bytes", "/hand", "/value", "/tape");

@@ -1,4 +1,4 @@
-/* peer_casadi.cpp - CasADi: expressions, differentiated once into functions that its interpreter evaluates. */
+/* peer_casadi.cpp - CasADi: expressions, differentiated once into functions for its interpreter. */
 
 #include "peers.hpp"
 

@@ -1,4 +1,4 @@
-/* peer_sacado.cpp - Sacado of Trilinos: Rad records for one reverse sweep, Rad2 for Hessian-vector products. */
+/* peer_sacado.cpp - Sacado of Trilinos: Rad records for one sweep back, Rad2 for products with Hessians. */
 
 #include "peers.hpp"
 
