@@ -1,4 +1,5 @@
-/* plain.c - the workloads as one writes them by hand in C: the loss, and its gradient by a derived adjoint.
+/* plain.c - the workloads as one writes them by hand in C: the loss, its gradient by a derived adjoint, in D
+   its second derivatives.
 
    Every adjoint is the forward code read backwards; x_bar stands for d loss / d x. */
 
@@ -121,17 +122,20 @@ double springs_adjoint(workloads *w, double *g)
 
 /* >>B tetrahedra ---- */
 
-/* F = D Dm_inv, D the deformed edges as columns */
-static inline void deformation_gradient(const tets *d, int e, double *F)
+/* F = D B, D the deformed edges as columns, B = Dm_inv */
+static inline void edges_to_F(const double *x0, const double *x1, const double *x2, const double *x3,
+                              const double *B, double *F)
 {
-    const int *t = d->t + 4 * e;
-    const double *x0 = d->in + 3 * t[0], *x1 = d->in + 3 * t[1];
-    const double *x2 = d->in + 3 * t[2], *x3 = d->in + 3 * t[3];
-    const double *B = d->Dm_inv + 9 * e;
     for (int r = 0; r < 3; r++) {
         double d1 = x1[r] - x0[r], d2 = x2[r] - x0[r], d3 = x3[r] - x0[r];
         for (int c = 0; c < 3; c++) F[3 * r + c] = d1 * B[c] + d2 * B[3 + c] + d3 * B[6 + c];
     }
+}
+
+static inline void deformation_gradient(const tets *d, int e, double *F)
+{
+    const int *t = d->t + 4 * e;
+    edges_to_F(d->in + 3 * t[0], d->in + 3 * t[1], d->in + 3 * t[2], d->in + 3 * t[3], d->Dm_inv + 9 * e, F);
 }
 
 static inline double norm_squared(const double *F)
@@ -146,6 +150,12 @@ static inline double energy_density(double Ic, double J)
     return (0.5 * B_MU) * (Ic - 3.0) + (0.5 * B_LAM) * (j * j) - (0.5 * B_MU) * log(Ic + 1.0);
 }
 
+static inline double determinant(const double *F)
+{
+    return F[0] * (F[4] * F[8] - F[5] * F[7]) - F[1] * (F[3] * F[8] - F[5] * F[6])
+         + F[2] * (F[3] * F[7] - F[4] * F[6]);
+}
+
 double tets_value(workloads *w)
 {
     const tets *d = &w->b;
@@ -153,9 +163,7 @@ double tets_value(workloads *w)
     for (int e = 0; e < B_TETS; e++) {
         double F[9];
         deformation_gradient(d, e, F);
-        double J = F[0] * (F[4] * F[8] - F[5] * F[7]) - F[1] * (F[3] * F[8] - F[5] * F[6])
-                 + F[2] * (F[3] * F[7] - F[4] * F[6]);
-        E += d->volume[e] * energy_density(norm_squared(F), J);
+        E += d->volume[e] * energy_density(norm_squared(F), determinant(F));
     }
     return E;
 }
@@ -301,4 +309,111 @@ double network_adjoint(workloads *w, double *g)
     tanh_adjoint(h1, h1_bar, C2_N1);
     affine_adjoint(p + C2_W1, d->x, h1_bar, g + C2_W1, g + C2_B1, NULL, C2_N1, C2_N0);
     return loss;
+}
+
+/* >>D one tetrahedron ---- */
+
+static inline double dot3(const double *a, const double *b)
+{
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
+}
+
+static inline void cross3(const double *a, const double *b, double *c)
+{
+    c[0] = a[1] * b[2] - a[2] * b[1];
+    c[1] = a[2] * b[0] - a[0] * b[2];
+    c[2] = a[0] * b[1] - a[1] * b[0];
+}
+
+static inline void matvec3(const double *M, const double *x, double *y)
+{
+    for (int r = 0; r < 3; r++) y[r] = dot3(M + 3 * r, x);
+}
+
+static inline void tet_F(const double *x, const double *Dm_inv, double *F)
+{
+    edges_to_F(x, x + 3, x + 6, x + 9, Dm_inv, F);
+}
+
+double tet_value(workloads *w)
+{
+    const tet *d = &w->d;
+    double F[9];
+    tet_F(d->in, d->Dm_inv, F);
+    return d->volume * energy_density(norm_squared(F), determinant(F));
+}
+
+/* P = dE/dF = a F + b K, and its change with dF:  dP = a dF + b dK + c (F:dF) F + e (K:dF) K */
+typedef struct tet_state {
+    double F[9], K[9], W[4][3];                         /* F = sum over the vertices of x_m W_m^T */
+    double a, b, c, e, E;
+} tet_state;
+
+static inline void tet_at(const tet *d, tet_state *s)
+{
+    tet_F(d->in, d->Dm_inv, s->F);
+    cofactors(s->F, s->K);
+    for (int c = 0; c < 3; c++) {
+        for (int m = 0; m < 3; m++) s->W[m + 1][c] = d->Dm_inv[3 * m + c];
+        s->W[0][c] = -(s->W[1][c] + s->W[2][c] + s->W[3][c]);
+    }
+    double Ic = norm_squared(s->F), J = dot3(s->F, s->K), inv = 1 / (Ic + 1);
+    s->E = d->volume * energy_density(Ic, J);
+    s->a = d->volume * B_MU * (1 - inv);
+    s->b = d->volume * B_LAM * (J - B_ALPHA);
+    s->c = d->volume * 2 * B_MU * inv * inv;
+    s->e = d->volume * B_LAM;
+}
+
+/* Blocks of vertices m, n:  a (W_m.W_n) I + b [h]' + c F W_m (F W_n)' + e K W_m (K W_n)', where
+   h = F (W_m x W_n) and [h]' v = v x h, since K is the cross products of the rows of F */
+double tet_hessian(workloads *w, double *H)
+{
+    tet_state s;
+    double p[4][3], q[4][3];
+    tet_at(&w->d, &s);
+    for (int m = 0; m < 4; m++) {
+        matvec3(s.F, s.W[m], p[m]);
+        matvec3(s.K, s.W[m], q[m]);
+    }
+    for (int m = 0; m < 4; m++) {
+        for (int n = m; n < 4; n++) {
+            double normal[3], h[3], block[9], diagonal = s.a * dot3(s.W[m], s.W[n]);
+            cross3(s.W[m], s.W[n], normal);
+            matvec3(s.F, normal, h);
+            for (int r = 0; r < 3; r++)
+                for (int c = 0; c < 3; c++)
+                    block[3 * r + c] = s.c * p[m][r] * p[n][c] + s.e * q[m][r] * q[n][c];
+            block[0] += diagonal, block[4] += diagonal, block[8] += diagonal;
+            block[1] += s.b * h[2], block[3] -= s.b * h[2];
+            block[2] -= s.b * h[1], block[6] += s.b * h[1];
+            block[5] += s.b * h[0], block[7] -= s.b * h[0];
+            for (int r = 0; r < 3; r++)
+                for (int c = 0; c < 3; c++)
+                    H[12 * (3 * m + r) + 3 * n + c] = H[12 * (3 * n + c) + 3 * m + r] = block[3 * r + c];
+        }
+    }
+    return s.E;
+}
+
+double tet_hessian_vector(workloads *w, double *Hv)
+{
+    tet_state s;
+    double dF[9], dK[9], dP[9], F_dF = 0, K_dF = 0;
+    tet_at(&w->d, &s);
+    tet_F(w->d.direction, w->d.Dm_inv, dF);
+    for (int r = 0; r < 3; r++) {
+        /* K_r = F_i x F_j */
+        int i = 3 * ((r + 1) % 3), j = 3 * ((r + 2) % 3);
+        double left[3], right[3];
+        cross3(dF + i, s.F + j, left);
+        cross3(s.F + i, dF + j, right);
+        for (int c = 0; c < 3; c++) dK[3 * r + c] = left[c] + right[c];
+        F_dF += dot3(s.F + 3 * r, dF + 3 * r);
+        K_dF += dot3(s.K + 3 * r, dF + 3 * r);
+    }
+    for (int i = 0; i < 9; i++)
+        dP[i] = s.a * dF[i] + s.b * dK[i] + s.c * F_dF * s.F[i] + s.e * K_dF * s.K[i];
+    for (int m = 0; m < 4; m++) matvec3(dP, s.W[m], Hv + 3 * m);
+    return s.E;
 }

@@ -18,8 +18,15 @@ static ds_var input(const recording *r, int i)
     return ds_vars_at(r->in, (size_t)i);
 }
 
-double recording_reverse(const recording *r, double *g)
+void recording_replay(recording *r, const double *in)
 {
+    ds_set_inputs(r->in, in);
+    ds_replay(r->tape);
+}
+
+double sweep_gradient(const recording *r, const workloads *w, double *g)
+{
+    (void)w;
     if (ds_backward(r->loss) != DSIM_OK || ds_grads(r->in, g) != DSIM_OK) return (double)NAN;
     return ds_value(r->loss);
 }
@@ -125,6 +132,14 @@ static ds_var3 column_fused(const double *Dm_inv, int c, const ds_var3 *x)
     return ds_weighted_sum3(weights, x, 4);
 }
 
+static ds_var tet_density_fused(const double *Dm_inv, const ds_var3 *x)
+{
+    ds_var3 F0 = column_fused(Dm_inv, 0, x);
+    ds_var3 F1 = column_fused(Dm_inv, 1, x);
+    ds_var3 F2 = column_fused(Dm_inv, 2, x);
+    return tet_density(F0, F1, F2);
+}
+
 void record_tets_fused(recording *r, const workloads *w)
 {
     const tets *d = &w->b;
@@ -133,12 +148,8 @@ void record_tets_fused(recording *r, const workloads *w)
     record_vertices(r, d, x);
     for (int e = 0; e < B_TETS; e++) {
         const int *t = d->t + 4 * e;
-        const double *B = d->Dm_inv + 9 * e;
         const ds_var3 points[4] = { x[t[0]], x[t[1]], x[t[2]], x[t[3]] };
-        ds_var3 F0 = column_fused(B, 0, points);
-        ds_var3 F1 = column_fused(B, 1, points);
-        ds_var3 F2 = column_fused(B, 2, points);
-        psi[e] = tet_density(F0, F1, F2);
+        psi[e] = tet_density_fused(d->Dm_inv + 9 * e, points);
     }
     r->loss = ds_weighted_sum(d->volume, psi, B_TETS);
 }
@@ -206,4 +217,32 @@ void record_network_blocks(recording *r, const workloads *w)
     ds_var y[C2_N3];
     for (int i = 0; i < C2_N3; i++) y[i] = ds_vars_at(out, (size_t)i);
     r->loss = squared_miss(d, y);
+}
+
+/* >>D one tetrahedron ---- */
+
+void record_tet(recording *r, const workloads *w)
+{
+    const tet *d = &w->d;
+    ds_var3 x[4];
+    begin(r, d->in, D_INPUTS);
+    for (size_t i = 0; i < 4; i++) x[i] = ds_vars_at3(r->in, i);
+    ds_var psi = tet_density_fused(d->Dm_inv, x);
+    r->loss = ds_weighted_sum(&d->volume, &psi, 1);
+}
+
+double sweep_hessian(const recording *r, const workloads *w, double *H)
+{
+    ds_var x[D_INPUTS];
+    (void)w;
+    for (int i = 0; i < D_INPUTS; i++) x[i] = input(r, i);
+    return ds_hessian(r->loss, x, D_INPUTS, H) == DSIM_OK ? ds_value(r->loss) : (double)NAN;
+}
+
+double sweep_hessian_vector(const recording *r, const workloads *w, double *Hv)
+{
+    ds_var x[D_INPUTS];
+    for (int i = 0; i < D_INPUTS; i++) x[i] = input(r, i);
+    if (ds_hessian_vector(r->loss, x, w->d.direction, D_INPUTS, Hv) != DSIM_OK) return (double)NAN;
+    return ds_value(r->loss);
 }

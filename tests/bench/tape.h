@@ -19,9 +19,16 @@ record_fn record_springs;
 record_fn record_tets, record_tets_fused;
 record_fn record_product;
 record_fn record_network_dots, record_network_blocks;
+record_fn record_tet;
 
-/* returns the loss and writes its gradient [inputs], or returns NaN */
-double recording_reverse(const recording *r, double *g);
+/* evaluates the same recording with other inputs; an error shows in the sweep */
+void recording_replay(recording *r, const double *in);
+
+/* return the loss and write the outputs, or return NaN */
+typedef double sweep_fn(const recording *r, const workloads *w, double *out);
+
+sweep_fn sweep_gradient;
+sweep_fn sweep_hessian, sweep_hessian_vector;           /* of D */
 
 /* why it did not work, in a sentence */
 const char *recording_error(const recording *r);

@@ -1,21 +1,26 @@
-/* workloads.c - the data of the four workloads and their reference values. */
+/* workloads.c - the data of the workloads and their reference values. */
 
 #include "workloads.h"
 
 #include <math.h>
+#include <string.h>
 
-/* Losses and gradients of the hand-derived adjoints, themselves checked against central differences.
+/* Losses and outputs of hand-derived adjoints, themselves checked against central differences.
    The weights of C2 take the sine of numbers near 1e4, so a compiler that contracts a product and a sum
    into one rounding moves its values by 1e-12. */
 const wl_facts wl_table[WL_COUNT] = {
-    { "A", 773067, A_INPUTS,
+    { "A", 773067, A_INPUTS, A_INPUTS,
       0.53256006873857309, 0.031384858834462369, -3.7108352485690859e-06, -0.00038156747247799789 },
-    { "B", 194000, B_INPUTS,
+    { "B", 194000, B_INPUTS, B_INPUTS,
       -225.62915583528934, 4.6190543836058549, -0.068484661128241628, 0.062384846635869018 },
-    { "C1", 999, C1_INPUTS,
+    { "C1", 999, C1_INPUTS, C1_INPUTS,
       0.98312305361174435, 31.091166285061032, 0.98214254715058169, 0.99134471450095973 },
-    { "C2", 13464, C2_INPUTS,
+    { "C2", 13464, C2_INPUTS, C2_INPUTS,
       2.8118342491099697, 15.39212911553383, -0.025643141558253205, -1.7462811980703581 },
+    { "D", 96, D_INPUTS, D_HESSIAN,
+      -0.091774102603817423, 3.375783986580061, 0.83306091147143257, 0.59954590030499477 },
+    { "Dv", 96, D_INPUTS, D_INPUTS,
+      -0.091774102603817423, 0.97972102592321542, 0.26596367910918278, 0.57378385556096967 },
 };
 
 /* >>A springs ---- */
@@ -140,10 +145,29 @@ static void network_make(network *d)
     for (int i = 0; i < C2_N3; i++) d->target[i] = 0.5 * cos(0.9 * i);
 }
 
+/* >>D one tetrahedron ---- */
+
+static void tet_make(tet *d, const tets *b)
+{
+    for (int i = 0; i < D_INPUTS; i++) {
+        d->in[i] = b->in[3 * b->t[4 * D_TET + i / 3] + i % 3];
+        d->direction[i] = cos(1.1 * i + 0.4);
+    }
+    memcpy(d->Dm_inv, b->Dm_inv + 9 * D_TET, sizeof d->Dm_inv);
+    d->volume = b->volume[D_TET];
+}
+
 void workloads_make(workloads *w)
 {
     springs_make(&w->a);
     tets_make(&w->b);
     product_make(&w->c1);
     network_make(&w->c2);
+    tet_make(&w->d, &w->b);
+}
+
+double *workloads_inputs(workloads *w, int workload)
+{
+    double *const inputs[WL_COUNT] = { w->a.in, w->b.in, w->c1.in, w->c2.in, w->d.in, w->d.in };
+    return inputs[workload];
 }

@@ -1,4 +1,4 @@
-/* workloads.h - four computations with known gradients, on which the tape is measured against plain C.
+/* workloads.h - computations with known derivatives, on which the tape is measured against plain C.
 
    An operation is one of + - * / sqrt log tanh on doubles with an operand that depends on an input.
    The counts in wl_table were taken by running the value functions of plain.c on a type that counts. */
@@ -60,26 +60,38 @@ typedef struct network {
     double target[C2_N3];
 } network;
 
+/* D: the energy of one tetrahedron of B; its Hessian, row-major, and its product with a direction */
+enum { D_TET = 777, D_INPUTS = 12, D_HESSIAN = D_INPUTS * D_INPUTS };
+
+typedef struct tet {
+    double in[D_INPUTS];                                /* the four positions */
+    double direction[D_INPUTS];
+    double Dm_inv[9], volume;
+} tet;
+
 typedef struct workloads {
     springs a;
     tets    b;
     product c1;
     network c2;
+    tet     d;
 } workloads;
 
-enum { WL_A, WL_B, WL_C1, WL_C2, WL_COUNT, WL_MAX_INPUTS = C2_INPUTS };
+enum { WL_A, WL_B, WL_C1, WL_C2, WL_D, WL_DV, WL_COUNT, WL_MAX_OUTPUTS = C2_INPUTS };
 
+/* Outputs are the gradient, in D the Hessian, in Dv its product. */
 typedef struct wl_facts {
     const char *name;
-    int         ops, inputs;
-    double      loss, grad_norm, grad_first, grad_last;
+    int         ops, inputs, outputs;
+    double      loss, norm, first, last;
 } wl_facts;
 
 extern const wl_facts wl_table[WL_COUNT];
 
 void workloads_make(workloads *w);
+double *workloads_inputs(workloads *w, int workload);   /* [inputs] */
 
-/* plain.c: the loss, and the loss with its gradient [inputs] by a hand-derived adjoint */
+/* plain.c: the loss, and the loss with its outputs by hand-derived adjoints and second derivatives */
 double springs_value(workloads *w);
 double springs_adjoint(workloads *w, double *g);
 double tets_value(workloads *w);
@@ -88,5 +100,8 @@ double product_value(workloads *w);
 double product_adjoint(workloads *w, double *g);
 double network_value(workloads *w);
 double network_adjoint(workloads *w, double *g);
+double tet_value(workloads *w);
+double tet_hessian(workloads *w, double *H);
+double tet_hessian_vector(workloads *w, double *Hv);
 
 #endif

@@ -1,8 +1,10 @@
 #!/bin/sh
-# The contenders of the bench agree on every loss and gradient: it times nothing before that is so.
+# The contenders of the bench agree on every loss and its derivatives, replays and the libraries that are
+# installed included: it times nothing before that is so. The minimisers solve its problems.
 
 . text/tap.sh
 
-check "the bench builds" ${MAKE:-make} --no-print-directory -C bench CC="$CC"
+check "the bench builds" ${MAKE:-make} --no-print-directory -C bench CC="$CC" build/bench build/optimizers
 check "its contenders agree" bench/build/bench --reps 1
+check "the minimisers solve its problems in few evaluations" bench/build/optimizers
 finish
