@@ -5291,15 +5291,15 @@ typedef struct dsi_dual_r3 { dsi_dual_r1 x, y, z; } dsi_dual_r3;
 typedef struct dsi_dual_r4 { dsi_dual_r1 w, x, y, z; } dsi_dual_r4;
 typedef struct dsi_dual_r9 { dsi_dual_r1 m[9]; } dsi_dual_r9;
 
-DSI_INLINE dsi_dual_r1 dsi_dual(ds_real v, ds_real d)
+static DSI_UNUSED dsi_dual_r1 dsi_dual(ds_real v, ds_real d)
 {
     dsi_dual_r1 r;
     r.v = v;
     r.d = d;
     return r;
 }
-DSI_INLINE dsi_dual_r1 dsi_dual_make_r1(dsi_dual_r1 x) { return x; }
-DSI_INLINE dsi_dual_r3 dsi_dual_make_r3(dsi_dual_r1 x, dsi_dual_r1 y, dsi_dual_r1 z)
+static DSI_UNUSED dsi_dual_r1 dsi_dual_make_r1(dsi_dual_r1 x) { return x; }
+static DSI_UNUSED dsi_dual_r3 dsi_dual_make_r3(dsi_dual_r1 x, dsi_dual_r1 y, dsi_dual_r1 z)
 {
     dsi_dual_r3 r;
     r.x = x;
@@ -5307,7 +5307,7 @@ DSI_INLINE dsi_dual_r3 dsi_dual_make_r3(dsi_dual_r1 x, dsi_dual_r1 y, dsi_dual_r
     r.z = z;
     return r;
 }
-DSI_INLINE dsi_dual_r4 dsi_dual_make_r4(dsi_dual_r1 w, dsi_dual_r1 x, dsi_dual_r1 y, dsi_dual_r1 z)
+static DSI_UNUSED dsi_dual_r4 dsi_dual_make_r4(dsi_dual_r1 w, dsi_dual_r1 x, dsi_dual_r1 y, dsi_dual_r1 z)
 {
     dsi_dual_r4 r;
     r.w = w;
@@ -5316,7 +5316,7 @@ DSI_INLINE dsi_dual_r4 dsi_dual_make_r4(dsi_dual_r1 w, dsi_dual_r1 x, dsi_dual_r
     r.z = z;
     return r;
 }
-DSI_INLINE dsi_dual_r9 dsi_dual_make_r9(dsi_dual_r1 m0, dsi_dual_r1 m1, dsi_dual_r1 m2, dsi_dual_r1 m3,
+static DSI_UNUSED dsi_dual_r9 dsi_dual_make_r9(dsi_dual_r1 m0, dsi_dual_r1 m1, dsi_dual_r1 m2, dsi_dual_r1 m3,
                                         dsi_dual_r1 m4, dsi_dual_r1 m5, dsi_dual_r1 m6, dsi_dual_r1 m7,
                                         dsi_dual_r1 m8)
 {
@@ -5335,7 +5335,7 @@ DSI_INLINE dsi_dual_r9 dsi_dual_make_r9(dsi_dual_r1 m0, dsi_dual_r1 m1, dsi_dual
         d += column; \
     }
 #define DSI_EACH_1(name, value, da, shape, la, ha) \
-    DSI_INLINE dsi_dual_r1 dsi_dual_##name(dsi_dual_r1 p) \
+    static DSI_UNUSED dsi_dual_r1 dsi_dual_##name(dsi_dual_r1 p) \
     { \
         const ds_real a = p.v, v = dsi_##name(a); \
         ds_real d = 0; \
@@ -5343,7 +5343,7 @@ DSI_INLINE dsi_dual_r9 dsi_dual_make_r9(dsi_dual_r1 m0, dsi_dual_r1 m1, dsi_dual
         return dsi_dual(v, d); \
     }
 #define DSI_EACH_2(name, value, da, db, shape, la, ha, lb, hb) \
-    DSI_INLINE dsi_dual_r1 dsi_dual_##name(dsi_dual_r1 p, dsi_dual_r1 q) \
+    static DSI_UNUSED dsi_dual_r1 dsi_dual_##name(dsi_dual_r1 p, dsi_dual_r1 q) \
     { \
         const ds_real a = p.v, b = q.v, v = dsi_##name(a, b); \
         ds_real d = 0; \
@@ -5352,7 +5352,7 @@ DSI_INLINE dsi_dual_r9 dsi_dual_make_r9(dsi_dual_r1 m0, dsi_dual_r1 m1, dsi_dual
         return dsi_dual(v, d); \
     }
 #define DSI_EACH_3(name, value, da, db, dc, shape, la, ha, lb, hb, lc, hc) \
-    DSI_INLINE dsi_dual_r1 dsi_dual_##name(dsi_dual_r1 p, dsi_dual_r1 q, dsi_dual_r1 s) \
+    static DSI_UNUSED dsi_dual_r1 dsi_dual_##name(dsi_dual_r1 p, dsi_dual_r1 q, dsi_dual_r1 s) \
     { \
         const ds_real a = p.v, b = q.v, c = s.v, v = dsi_##name(a, b, c); \
         ds_real d = 0; \
@@ -5380,14 +5380,14 @@ DSI_OPS_3(DSI_EACH_3)
 #define DSI_3(name, x, y, z) dsi_dual_##name(x, y, z)
 #define DSI_K(number) dsi_dual((ds_real)(number), 0)
 #define DSI_EACH_1(name, R, A, value, da, shape) \
-    DSI_INLINE dsi_dual_##R dsi_dual_##name(dsi_dual_##A a) { return dsi_dual_make_##R value; }
+    static DSI_UNUSED dsi_dual_##R dsi_dual_##name(dsi_dual_##A a) { return dsi_dual_make_##R value; }
 #define DSI_EACH_2(name, R, A, B, value, da, db, shape) \
-    DSI_INLINE dsi_dual_##R dsi_dual_##name(dsi_dual_##A a, dsi_dual_##B b) \
+    static DSI_UNUSED dsi_dual_##R dsi_dual_##name(dsi_dual_##A a, dsi_dual_##B b) \
     { \
         return dsi_dual_make_##R value; \
     }
 #define DSI_EACH_3(name, R, A, B, C, value, da, db, dc, shape) \
-    DSI_INLINE dsi_dual_##R dsi_dual_##name(dsi_dual_##A a, dsi_dual_##B b, dsi_dual_##C c) \
+    static DSI_UNUSED dsi_dual_##R dsi_dual_##name(dsi_dual_##A a, dsi_dual_##B b, dsi_dual_##C c) \
     { \
         return dsi_dual_make_##R value; \
     }
@@ -5399,12 +5399,12 @@ DSI_VOPS_3(DSI_EACH_3)
 #undef DSI_EACH_3
 
 /* in memory: numbers x and how they move, dx */
-DSI_INLINE dsi_dual_r1 dsi_dual_load_r1(const ds_real *x, const ds_real *dx) { return dsi_dual(x[0], dx[0]); }
-DSI_INLINE dsi_dual_r3 dsi_dual_load_r3(const ds_real *x, const ds_real *dx)
+static DSI_UNUSED dsi_dual_r1 dsi_dual_load_r1(const ds_real *x, const ds_real *dx) { return dsi_dual(x[0], dx[0]); }
+static DSI_UNUSED dsi_dual_r3 dsi_dual_load_r3(const ds_real *x, const ds_real *dx)
 {
     return dsi_dual_make_r3(dsi_dual(x[0], dx[0]), dsi_dual(x[1], dx[1]), dsi_dual(x[2], dx[2]));
 }
-DSI_INLINE dsi_dual_r4 dsi_dual_load_r4(const ds_real *x, const ds_real *dx)
+static DSI_UNUSED dsi_dual_r4 dsi_dual_load_r4(const ds_real *x, const ds_real *dx)
 {
     return dsi_dual_make_r4(dsi_dual(x[0], dx[0]), dsi_dual(x[1], dx[1]), dsi_dual(x[2], dx[2]),
                             dsi_dual(x[3], dx[3]));
@@ -6875,14 +6875,13 @@ static dsi_sweep dsi_sweep_of(ds_tape *tape, size_t top)
 #define DSI_BEGIN(R, constants) \
     { \
         int none = 0, drops = 0; \
-        const size_t width = DSI_WIDTH(R), result = top - width; \
+        const size_t result = top - DSI_WIDTH(R); \
         const DSI_TYPE_##R v = dsi_load_##R(val + result), g = dsi_load_##R(adj + result); \
         top = result - DSI_BITS(constants); \
         (void)v; \
-        (void)g; \
-        if (careful && dsi_all_zero(adj + result, width)) break;
-#define DSI_END \
-        if (drops && !careful && !dsi_all_finite(adj + result, width)) r->non_finite = 1; \
+        (void)g;
+#define DSI_END(R) \
+        if (drops && !careful && !dsi_all_finite(adj + result, DSI_WIDTH(R))) r->non_finite = 1; \
         if (none) { \
             r->no_derivative = 1; \
             goto stop; \
@@ -6895,7 +6894,7 @@ static dsi_sweep dsi_sweep_of(ds_tape *tape, size_t top)
         const DSI_TYPE_##A a = dsi_load_##A(val + node->a); \
         (void)a; \
         dsi_gain_##A(adj + node->a, da); \
-        DSI_END
+        DSI_END(R)
 #define DSI_CASE_2(cases, constants, R, A, B, da, db) \
     cases \
         DSI_BEGIN(R, constants) \
@@ -6905,7 +6904,7 @@ static dsi_sweep dsi_sweep_of(ds_tape *tape, size_t top)
         (void)b; \
         if (!((constants) & 1)) dsi_gain_##A(adj + node->a, da); \
         if (!((constants) & 2)) dsi_gain_##B(adj + node->b, db); \
-        DSI_END
+        DSI_END(R)
 #define DSI_CASE_3(cases, constants, R, A, B, C, da, db, dc) \
     cases \
         DSI_BEGIN(R, constants) \
@@ -6918,19 +6917,26 @@ static dsi_sweep dsi_sweep_of(ds_tape *tape, size_t top)
         if (!((constants) & 1)) dsi_gain_##A(adj + node->a, da); \
         if (!((constants) & 2)) dsi_gain_##B(adj + node->b, db); \
         if (!((constants) & 4)) dsi_gain_##C(adj + node->c, dc); \
-        DSI_END
-/* Only numbers can be constants. Two operands: a case for each choice; three: one case for all choices, for
-   the sake of the time to compile. */
+        DSI_END(R)
+/* Only numbers can be constants. Polynomials of two operands, the most frequent rows, have a case for each
+   choice of constants; any other one case for all, for the sake of the time to compile. */
 #define DSI_IF_r1(cases) cases
 #define DSI_IF_r3(cases)
 #define DSI_IF_r4(cases)
 #define DSI_IF_r9(cases)
 #define DSI_AS(name, constants) case DSI_CODE(DSI_OP_##name, constants):
 #define DSI_EACH_1(name, R, A, da, shape) DSI_CASE_1(name, R, A, da)
-#define DSI_EACH_2(name, R, A, B, da, db, shape) \
+#define DSI_EACH_2(name, R, A, B, da, db, shape) DSI_CASES_##shape (name, R, A, B, da, db)
+#define DSI_CASES_DSI_TERMS(...) DSI_CASE_EACH
+#define DSI_CASES_DSI_FLAT DSI_CASE_ALL
+#define DSI_CASES_DSI_CURVED DSI_CASE_ALL
+#define DSI_CASE_EACH(name, R, A, B, da, db) \
     DSI_CASE_2(DSI_AS(name, 0), 0, R, A, B, da, db) \
     DSI_IF_##A(DSI_CASE_2(DSI_AS(name, 1), 1, R, A, B, da, db)) \
     DSI_IF_##B(DSI_CASE_2(DSI_AS(name, 2), 2, R, A, B, da, db))
+#define DSI_CASE_ALL(name, R, A, B, da, db) \
+    DSI_CASE_2(DSI_AS(name, 0) DSI_IF_##A(DSI_AS(name, 1)) DSI_IF_##B(DSI_AS(name, 2)), node->op & 7u, \
+               R, A, B, da, db)
 #define DSI_EACH_3(name, R, A, B, C, da, db, dc, shape) \
     DSI_CASE_3(DSI_AS(name, 0), 0, R, A, B, C, da, db, dc) \
     DSI_CASE_3(DSI_AS(name, 1) DSI_AS(name, 2) DSI_AS(name, 3) DSI_AS(name, 4) DSI_AS(name, 5) \
@@ -6950,6 +6956,13 @@ static void dsi_run_sweep(dsi_sweep *r, size_t begin, size_t end, int careful)
     size_t top = r->top;
     while (node > nodes + begin) {
         node--;
+        if (careful && node->op / 8u < DSI_OP_sum) {
+            const size_t width = dsi_ops[node->op / 8u].width;
+            if (dsi_all_zero(adj + top - width, width)) {
+                top -= width + dsi_bit_count3(node->op);
+                continue;
+            }
+        }
         switch (node->op) {
         DSI_EVERY_DERIVATIVE
         case DSI_CODE(DSI_OP_leaves, 0):
@@ -6998,6 +7011,11 @@ stop:
 #undef DSI_CASE_1
 #undef DSI_CASE_2
 #undef DSI_CASE_3
+#undef DSI_CASES_DSI_TERMS
+#undef DSI_CASES_DSI_FLAT
+#undef DSI_CASES_DSI_CURVED
+#undef DSI_CASE_EACH
+#undef DSI_CASE_ALL
 #undef DSI_IF_r1
 #undef DSI_IF_r3
 #undef DSI_IF_r4
@@ -7373,31 +7391,43 @@ static ds_result dsi_move_adjoint_other(const dsi_motion *m, const dsi_node *nod
 #pragma STDC FP_CONTRACT OFF
 #elif defined(__GNUC__) && !defined(__TINYC__) && !defined(__CUDACC__)
 #pragma GCC push_options
-#pragma GCC optimize("fp-contract=off", "tree-vectorize")
+#pragma GCC optimize("fp-contract=off")
+#endif
+
+enum dsi_pace { DSI_QUICKLY, DSI_CAREFULLY, DSI_TOGETHER };
+
+/* DSI_ABREAST numbers */
+#if defined(__GNUC__) && !defined(__TINYC__) && !defined(__CUDACC__)
+typedef ds_real dsi_abreast
+    __attribute__((vector_size(DSI_ABREAST * sizeof(ds_real)), aligned(sizeof(ds_real)), may_alias));
+#define DSI_GAIN_ABREAST(y, gain) *(dsi_abreast *)(y) += gain
+#define DSI_ALL(x) (*(const dsi_abreast *)(x))
+#else
+#define DSI_GAIN_ABREAST(y, gain) for (k = 0; k < DSI_ABREAST; k++) (y)[k] += gain
+#define DSI_ALL(x) ((x)[k])
 #endif
 
 /* y += p x + q z, each [n] */
-DSI_INLINE void dsi_gain_two(size_t n, ds_real *DSI_RESTRICT y, ds_real p, const ds_real *x, ds_real q,
+DSI_INLINE void dsi_gain_two(enum dsi_pace pace, size_t n, ds_real *y, ds_real p, const ds_real *x, ds_real q,
                              const ds_real *z)
 {
     size_t i, k;
-    if (n == 1) {
+    (void)k;
+    if (pace == DSI_QUICKLY) y[0] += p * x[0] + q * z[0];
+    else if (pace == DSI_CAREFULLY)
         y[0] += (p != 0 && x[0] != 0 ? p * x[0] : 0) + (q != 0 && z[0] != 0 ? q * z[0] : 0);
-        return;
-    }
-    for (i = 0; i < n; i += DSI_ABREAST, y += DSI_ABREAST, x += DSI_ABREAST, z += DSI_ABREAST)
-        for (k = 0; k < DSI_ABREAST; k++) y[k] += p * x[k] + q * z[k];
+    else
+        for (i = 0; i < n; i += DSI_ABREAST) DSI_GAIN_ABREAST(y + i, p * DSI_ALL(x + i) + q * DSI_ALL(z + i));
 }
 
-DSI_INLINE void dsi_gain_one(size_t n, ds_real *DSI_RESTRICT y, ds_real p, const ds_real *x)
+DSI_INLINE void dsi_gain_one(enum dsi_pace pace, size_t n, ds_real *y, ds_real p, const ds_real *x)
 {
     size_t i, k;
-    if (n == 1) {
-        y[0] += p != 0 && x[0] != 0 ? p * x[0] : 0;
-        return;
-    }
-    for (i = 0; i < n; i += DSI_ABREAST, y += DSI_ABREAST, x += DSI_ABREAST)
-        for (k = 0; k < DSI_ABREAST; k++) y[k] += p * x[k];
+    (void)k;
+    if (pace == DSI_QUICKLY) y[0] += p * x[0];
+    else if (pace == DSI_CAREFULLY) y[0] += p != 0 && x[0] != 0 ? p * x[0] : 0;
+    else
+        for (i = 0; i < n; i += DSI_ABREAST) DSI_GAIN_ABREAST(y + i, p * DSI_ALL(x + i));
 }
 
 /* polynomials along one direction, not careful: straight code. 0: the row is none. */
@@ -7457,7 +7487,7 @@ DSI_INLINE dsi_slots_of_term dsi_term_slots(const dsi_term *t, const dsi_node *n
 }
 
 /* tangents of all values from those in tan, which are added to what an operation gives */
-DSI_INLINE ds_result dsi_move_values(dsi_motion *m, size_t n, int careful)
+DSI_INLINE ds_result dsi_move_values(dsi_motion *m, size_t n, enum dsi_pace pace)
 {
     const ds_real *const val = m->val;
     ds_real *const tan = m->tan;
@@ -7467,14 +7497,14 @@ DSI_INLINE ds_result dsi_move_values(dsi_motion *m, size_t n, int careful)
         const dsi_node *const node = m->tape->rec.nodes + steps->all[k].node;
         const size_t result = steps->all[k].result;
         const unsigned op = node->op / 8u;
-        if (n == 1 && !careful && dsi_move_polynomial(node, val, tan, tan + result)) continue;
-        if (dsi_ops[op].shape == DSI_SHAPE_POLYNOMIAL) {
+        if (pace == DSI_QUICKLY && dsi_move_polynomial(node, val, tan, tan + result)) continue;
+        if (pace != DSI_QUICKLY && dsi_ops[op].shape == DSI_SHAPE_POLYNOMIAL) {
             const dsi_term *t;
             for (t = dsi_ops[op].terms; t->sign; t++) {
                 const dsi_slots_of_term s = dsi_term_slots(t, node, result);
                 const ds_real sign = t->sign < 0 ? (ds_real)-1 : (ds_real)1;
-                if (t->single) dsi_gain_one(n, tan + s.out * n, sign, tan + s.x * n);
-                else dsi_gain_two(n, tan + s.out * n, sign * val[s.y], tan + s.x * n, sign * val[s.x],
+                if (t->single) dsi_gain_one(pace, n, tan + s.out * n, sign, tan + s.x * n);
+                else dsi_gain_two(pace, n, tan + s.out * n, sign * val[s.y], tan + s.x * n, sign * val[s.x],
                                   tan + s.y * n);
             }
         } else if (op < DSI_OP_sum) {
@@ -7482,8 +7512,8 @@ DSI_INLINE ds_result dsi_move_values(dsi_motion *m, size_t n, int careful)
             dsi_find_partials(node, result, val, &p);
             for (i = 0; i < p.n_in; i++)
                 for (o = 0; o < p.n_out; o++)
-                    dsi_gain_one(n, tan + (result + o) * n, p.by[o][i], tan + p.slot[i] * n);
-        } else if (op < DSI_OP_affine && n == 1) {
+                    dsi_gain_one(pace, n, tan + (result + o) * n, p.by[o][i], tan + p.slot[i] * n);
+        } else if (op < DSI_OP_affine && pace != DSI_TOGETHER) {
             dsi_move_list(node, result, val, tan);
         } else if (op < DSI_OP_affine) {
             const dsi_list_view s = dsi_view_list(node);
@@ -7491,20 +7521,20 @@ DSI_INLINE ds_result dsi_move_values(dsi_motion *m, size_t n, int careful)
             for (i = 0; i < s.n; i++) {
                 const size_t a = dsi_list_slot(&s.a, i), b = op == DSI_OP_dot ? dsi_list_slot(&s.b, i) : a;
                 if (op == DSI_OP_dot)
-                    dsi_gain_two(n, tan + result * n, val[b], tan + a * n, val[a], tan + b * n);
+                    dsi_gain_two(pace, n, tan + result * n, val[b], tan + a * n, val[a], tan + b * n);
                 else
-                    dsi_gain_one(s.width * n, tan + result * n, w ? w[i] : 1, tan + a * n);
+                    dsi_gain_one(pace, s.width * n, tan + result * n, w ? w[i] : 1, tan + a * n);
             }
         } else {
             m->at = steps->all[k].node;
-            if (dsi_move_other(m, node, result)) return DSIM_ERROR_CALLBACK;
+            if (pace != DSI_TOGETHER && dsi_move_other(m, node, result)) return DSIM_ERROR_CALLBACK;
         }
     }
     return DSIM_OK;
 }
 
 /* from the newest node to the oldest */
-DSI_INLINE ds_result dsi_move_adjoints(dsi_motion *m, size_t n, int careful)
+DSI_INLINE ds_result dsi_move_adjoints(dsi_motion *m, size_t n, enum dsi_pace pace)
 {
     const ds_real *const val = m->val, *const adj = m->adj, *const tan = m->tan;
     ds_real *const dot = m->dot;
@@ -7515,20 +7545,20 @@ DSI_INLINE ds_result dsi_move_adjoints(dsi_motion *m, size_t n, int careful)
         const dsi_node *const node = m->tape->rec.nodes + steps->all[k].node;
         const size_t result = steps->all[k].result;
         const unsigned op = node->op / 8u;
-        if (n == 1 && !careful &&
+        if (pace == DSI_QUICKLY &&
             dsi_move_polynomial_adjoint(node, val, tan, adj + result, dot + result, dot))
             continue;
-        if (dsi_ops[op].shape == DSI_SHAPE_POLYNOMIAL) {
+        if (pace != DSI_QUICKLY && dsi_ops[op].shape == DSI_SHAPE_POLYNOMIAL) {
             const dsi_term *t;
             for (t = dsi_ops[op].terms; t->sign; t++) {
                 const dsi_slots_of_term s = dsi_term_slots(t, node, result);
                 const ds_real sign = t->sign < 0 ? (ds_real)-1 : (ds_real)1, g = sign * adj[s.out];
                 const ds_real *const g_dot = dot + s.out * n;
                 if (t->single) {
-                    dsi_gain_one(n, dot + s.x * n, sign, g_dot);
+                    dsi_gain_one(pace, n, dot + s.x * n, sign, g_dot);
                 } else {
-                    dsi_gain_two(n, dot + s.x * n, sign * val[s.y], g_dot, g, tan + s.y * n);
-                    dsi_gain_two(n, dot + s.y * n, sign * val[s.x], g_dot, g, tan + s.x * n);
+                    dsi_gain_two(pace, n, dot + s.x * n, sign * val[s.y], g_dot, g, tan + s.y * n);
+                    dsi_gain_two(pace, n, dot + s.y * n, sign * val[s.x], g_dot, g, tan + s.x * n);
                 }
             }
         } else if (op < DSI_OP_sum) {
@@ -7539,11 +7569,11 @@ DSI_INLINE ds_result dsi_move_adjoints(dsi_motion *m, size_t n, int careful)
             if (curved) dsi_find_curvature(node, adj + result, &p);
             for (i = 0; i < p.n_in; i++) {
                 ds_real *const x_dot = dot + p.slot[i] * n;
-                for (o = 0; o < p.n_out; o++) dsi_gain_one(n, x_dot, p.by[o][i], dot + (result + o) * n);
+                for (o = 0; o < p.n_out; o++) dsi_gain_one(pace, n, x_dot, p.by[o][i], dot + (result + o) * n);
                 for (j = 0; curved && j < p.n_in; j++)
-                    dsi_gain_one(n, x_dot, p.curve[j][i], tan + p.slot[j] * n);
+                    dsi_gain_one(pace, n, x_dot, p.curve[j][i], tan + p.slot[j] * n);
             }
-        } else if (op < DSI_OP_affine && n == 1) {
+        } else if (op < DSI_OP_affine && pace != DSI_TOGETHER) {
             dsi_move_adjoint_list(node, result, val, adj, tan, dot);
         } else if (op < DSI_OP_affine) {
             const dsi_list_view s = dsi_view_list(node);
@@ -7551,14 +7581,14 @@ DSI_INLINE ds_result dsi_move_adjoints(dsi_motion *m, size_t n, int careful)
             for (i = 0; i < s.n; i++) {
                 const size_t a = dsi_list_slot(&s.a, i), b = op == DSI_OP_dot ? dsi_list_slot(&s.b, i) : a;
                 if (op == DSI_OP_dot) {
-                    dsi_gain_two(n, dot + a * n, val[b], dot + result * n, adj[result], tan + b * n);
-                    dsi_gain_two(n, dot + b * n, val[a], dot + result * n, adj[result], tan + a * n);
+                    dsi_gain_two(pace, n, dot + a * n, val[b], dot + result * n, adj[result], tan + b * n);
+                    dsi_gain_two(pace, n, dot + b * n, val[a], dot + result * n, adj[result], tan + a * n);
                 } else
-                    dsi_gain_one(s.width * n, dot + a * n, w ? w[i] : 1, dot + result * n);
+                    dsi_gain_one(pace, s.width * n, dot + a * n, w ? w[i] : 1, dot + result * n);
             }
         } else {
             m->at = steps->all[k].node;
-            failed = dsi_move_adjoint_other(m, node, result);
+            failed = pace == DSI_TOGETHER ? DSIM_OK : dsi_move_adjoint_other(m, node, result);
             if (failed) return failed;
         }
     }
@@ -7567,24 +7597,24 @@ DSI_INLINE ds_result dsi_move_adjoints(dsi_motion *m, size_t n, int careful)
 
 static ds_result dsi_move_quickly(dsi_motion *m)
 {
-    const ds_result failed = dsi_move_values(m, 1, 0);
-    return failed || !m->dot ? failed : dsi_move_adjoints(m, 1, 0);
+    const ds_result failed = dsi_move_values(m, 1, DSI_QUICKLY);
+    return failed || !m->dot ? failed : dsi_move_adjoints(m, 1, DSI_QUICKLY);
 }
 static ds_result dsi_move_carefully(dsi_motion *m)
 {
-    const ds_result failed = dsi_move_values(m, 1, 1);
-    return failed || !m->dot ? failed : dsi_move_adjoints(m, 1, 1);
+    const ds_result failed = dsi_move_values(m, 1, DSI_CAREFULLY);
+    return failed || !m->dot ? failed : dsi_move_adjoints(m, 1, DSI_CAREFULLY);
 }
 
 /* along n directions; no blocks, no custom nodes */
 static void dsi_move_abreast_plain(dsi_motion *m)
 {
-    (void)(dsi_move_values(m, m->n, 0) || dsi_move_adjoints(m, m->n, 0));
+    (void)(dsi_move_values(m, m->n, DSI_TOGETHER) || dsi_move_adjoints(m, m->n, DSI_TOGETHER));
 }
 #ifdef DSI_WIDE
 __attribute__((target("avx2"))) static void dsi_move_abreast_avx2(dsi_motion *m)
 {
-    (void)(dsi_move_values(m, m->n, 0) || dsi_move_adjoints(m, m->n, 0));
+    (void)(dsi_move_values(m, m->n, DSI_TOGETHER) || dsi_move_adjoints(m, m->n, DSI_TOGETHER));
 }
 #else
 #define dsi_move_abreast_avx2 dsi_move_abreast_plain
