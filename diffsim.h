@@ -119,7 +119,7 @@
      5 ops      THE table of operations: value, derivative, test interval
      6 tape     ds_tape, ds_var, ds_var3, ds_vars: record, reverse, Hessians, replay, custom nodes, ds_explain
     15 learning  ds_optimizer: Adam and its kin, clipping, schedules, bounds
-    16 checks   ds_check_gradient: a certificate for any gradient
+    16 checks   ds_check_gradient, ds_check_hessian, ds_check_adjoint: a certificate for any derivative
 
    KNOBS (define before including)
 
@@ -206,6 +206,8 @@ typedef DIFFSIM_REAL ds_real;
 #define ds_tape_create ds_tape_create_float
 #define ds_tape_init ds_tape_init_float
 #define ds_check_gradient ds_check_gradient_float
+#define ds_check_hessian ds_check_hessian_float
+#define ds_check_adjoint ds_check_adjoint_float
 #endif
 
 /* the difference between C and C++, and between compilers, ends with this block */
@@ -1560,41 +1562,98 @@ DIFFSIM_API double ds_optimizer_rate(const ds_optimizer *optimizer); /* learning
 
 /* >>api 16 checks ---------------------------------------------------------------------------------
 
-   A certificate for any gradient. The function may use a tape, a kernel, or derivatives written by hand. */
+   A certificate for any derivative, from a tape, a kernel or your own hand, in one call and one sentence:
 
-/* f(x) and, if grad is not NULL, its gradient: x [n], value [1], grad [n]. Returns DSIM_OK, or an error
-   that ends the check. Called with the same x it must give the same value. */
-typedef ds_result ds_function(void *user, const ds_real *x, size_t n, ds_real *value, ds_real *grad);
+     ds_check_gradient   grad is the gradient of f: central differences and the Taylor test
+     ds_check_hessian    Hv is the Hessian of f times v: differences of gradients, the Taylor test of second
+                         order, linearity and symmetry
+     ds_check_adjoint    the adjoint is the transpose of the tangent: the dot-product test, and linearity
+
+   The functions must write all of what they return and give the same bits for the same input. An error of
+   theirs ends the check. desc may be NULL. What is checked is not changed. All return report->result. */
+
+/* What a gradient is meant to be. One row: name, sentence. The report says it beside the verdict, which is
+   the same for all: against the function as it is computed. */
+#define DSI_GRADIENT_LABELS(DSI_ROW) \
+    DSI_ROW(EXACT, "the derivative of the function as it is computed") \
+    DSI_ROW(SUBGRADIENT, "at a kink the derivative of one side, or one between both") \
+    DSI_ROW(EVENT_CORRECTED, "the derivative of a motion whose events move in time, not of its time steps") \
+    DSI_ROW(SMOOTHED, "the derivative of a smoother function in its place") \
+    DSI_ROW(STRAIGHT_THROUGH, "a step, a clamp or a rounding is passed as if it were not there") \
+    DSI_ROW(CLIPPED, "large parts are shortened on the way") \
+    DSI_ROW(TRUNCATED, "parts are left out, such as early steps or the end of an iteration")
+typedef enum ds_gradient_label {
+#define DSI_ROW(NAME, sentence) DSIM_GRADIENT_##NAME,
+    DSI_GRADIENT_LABELS(DSI_ROW)
+#undef DSI_ROW
+    DSIM_GRADIENT_LABEL_COUNT
+} ds_gradient_label;
+DIFFSIM_API const char *ds_gradient_label_name(ds_gradient_label label); /* "SMOOTHED"; never NULL */
+DIFFSIM_API const char *ds_gradient_label_text(ds_gradient_label label); /* its sentence; never NULL */
 
 typedef struct ds_check_desc {
-    ds_allocator allocator; /* 3 n numbers of scratch */
-    uint64_t seed; /* of the random direction */
+    ds_allocator allocator; /* scratch: 5 n numbers, ds_check_hessian 8 n, ds_check_adjoint 5 of n or m */
+    uint64_t seed; /* of the random directions */
     size_t max_entries; /* how many entries get a central difference; 0 means 1000, more are spread evenly */
+    size_t directions; /* of ds_check_hessian and ds_check_adjoint; 0 means 4 */
     double step; /* relative step of the central differences; 0 means cbrt(epsilon) */
-    double tolerance; /* relative to the largest entry; 0 means epsilon^(2/5): 5.5e-7, float 1.7e-3 */
+    /* relative to the largest entry; 0 means epsilon^(2/5): 5.5e-7, float 1.7e-3. ds_check_adjoint: relative
+       to the sum of |products|; 0 means epsilon^(2/3): 3.7e-11, float 2.4e-5 */
+    double tolerance;
+    ds_gradient_label label;
 } ds_check_desc;
 
 enum { DSIM_CHECK_LEVELS = 16 };
 typedef struct ds_check_report {
-    ds_result result; /* DSIM_OK: the gradient fits the function */
+    ds_result result; /* DSIM_OK: the derivative fits */
+    ds_gradient_label label; /* of the desc */
     double value; /* f(x) */
-    /* Taylor test along a random direction p: remainder[k] = |f(x + h p) - f(x) - h g.p| falls as h^slope;
-       2 means right, 1 means the gradient is wrong. slope is NaN when the remainders are all rounding
-       noise (f is linear along p). */
+    /* Taylor test along a random direction p: remainder[k] = |f(x + h p) - f(x) - h g.p|, the larger one of h
+       and -h, falls as h^slope; 2 means right, 1 means the gradient is wrong. ds_check_hessian takes away
+       h^2/2 p.Hp, too, and each is one more. slope is NaN when the remainders are rounding noise (f is linear
+       along p, or quadratic). */
     double steps[DSIM_CHECK_LEVELS], remainders[DSIM_CHECK_LEVELS], slope;
     double noise; /* remainders below this are rounding */
-    /* central differences, step h max(1, |x_i|) */
+    /* central differences, step h max(1, |x_i|); ds_check_hessian: entries of H p and differences of
+       gradients; ds_check_adjoint, if the products disagree: entries of J'y_bar and what the tangent says */
     size_t checked, worst_entry;
     double worst_gradient, worst_difference, worst_error; /* of that entry; |gradient - difference| / scale */
     double scale; /* the largest |entry| of gradient and differences, or change of it within a step */
-    char text[400]; /* the verdict in one sentence */
+    /* ds_check_gradient: how many of all entries are exactly 0; of those checked, how many though f changes
+       there (missing, and the first of them), and how many where f does not change (flat) */
+    size_t zeros, zeros_missing, first_missing, zeros_flat;
+    /* <y_bar, J x_dot> and <J'y_bar, x_dot> of the first direction where they disagree, or of the worst;
+       ds_check_hessian: <q, H p> and <H q, p>. error: relative to the larger sum of |products| */
+    double dot_tangent, dot_adjoint, dot_error;
+    char text[500]; /* the verdict in one sentence */
 } ds_check_report;
 
-/* Checks grad against f at x [n], which is not changed. Returns report->result. desc may be NULL.
-   Errors: ARGUMENT, MEMORY, NON_FINITE (index in the text), the function's own, WRONG_GRADIENT.
+/* Checks grad against f at x [n].
+   Errors: ARGUMENT (another value for the same x, too), MEMORY, NON_FINITE (index in the text: not written is
+   NaN), the function's own, WRONG_GRADIENT.
    From: Griewank and Walther 2008 (Taylor test); step sizes as in Press et al. 2007, sec. 5.7. */
-DIFFSIM_API ds_result ds_check_gradient(ds_function *function, void *user, const ds_real *x, size_t n,
+DIFFSIM_API ds_result ds_check_gradient(ds_objective_fn *function, void *user, const ds_real *x, size_t n,
                                         const ds_check_desc *desc, ds_check_report *report);
+
+/* Checks problem->hessian at x [n] against problem->objective and its gradient, which is taken to be right:
+   run ds_check_gradient first. Bounds are not looked at. Errors: those of ds_check_gradient. */
+DIFFSIM_API ds_result ds_check_hessian(const ds_problem *problem, const ds_real *x, const ds_check_desc *desc,
+                                       ds_check_report *report);
+
+/* A Jacobian J [m][n] by its products, at a point that `user` knows. tangent: out [m] = J in [n]; adjoint:
+   out [n] = J' in [m]. Outputs are overwritten. */
+typedef ds_result ds_linear_fn(void *user, const ds_real *in, size_t n_in, ds_real *out, size_t n_out);
+typedef struct ds_jacobian {
+    void *user; /* handed to both */
+    size_t n, m;
+    ds_linear_fn *tangent, *adjoint;
+} ds_jacobian;
+
+/* Checks that both are linear and <y_bar, J x_dot> = <J'y_bar, x_dot>, in random directions. It does not see
+   what both have wrong: check one of them by differences (ds_check_gradient of a weighted sum of outputs).
+   Errors: those of ds_check_gradient; WRONG_GRADIENT: not linear, or not each other's transpose. */
+DIFFSIM_API ds_result ds_check_adjoint(const ds_jacobian *jacobian, const ds_check_desc *desc,
+                                       ds_check_report *report);
 
 #ifdef __cplusplus
 }
@@ -1627,9 +1686,16 @@ DIFFSIM_API ds_result ds_check_gradient(ds_function *function, void *user, const
             (void *memory, size_t bytes, size_t n, const ds_optimizer_desc &desc), \
             (memory, bytes, n, &desc)) \
     DSI_ROW(ds_result, ds_check_gradient, \
-            (ds_function *function, void *user, const ds_real *x, size_t n, const ds_check_desc &desc, \
+            (ds_objective_fn *function, void *user, const ds_real *x, size_t n, const ds_check_desc &desc, \
              ds_check_report *report), \
-            (function, user, x, n, &desc, report))
+            (function, user, x, n, &desc, report)) \
+    DSI_ROW(ds_result, ds_check_hessian, \
+            (const ds_problem &problem, const ds_real *x, const ds_check_desc &desc, \
+             ds_check_report *report), \
+            (&problem, x, &desc, report)) \
+    DSI_ROW(ds_result, ds_check_adjoint, \
+            (const ds_jacobian &jacobian, const ds_check_desc &desc, ds_check_report *report), \
+            (&jacobian, &desc, report))
 extern "C++" {
 /* DSI_INLINE size_t (ds_tape_bytes)(const ds_tape_desc &desc) { return (ds_tape_bytes)(&desc); } */
 #define DSI_ROW(type, name, parameters, arguments) \
@@ -5399,7 +5465,10 @@ DSI_VOPS_3(DSI_EACH_3)
 #undef DSI_EACH_3
 
 /* in memory: numbers x and how they move, dx */
-static DSI_UNUSED dsi_dual_r1 dsi_dual_load_r1(const ds_real *x, const ds_real *dx) { return dsi_dual(x[0], dx[0]); }
+static DSI_UNUSED dsi_dual_r1 dsi_dual_load_r1(const ds_real *x, const ds_real *dx)
+{
+    return dsi_dual(x[0], dx[0]);
+}
 static DSI_UNUSED dsi_dual_r3 dsi_dual_load_r3(const ds_real *x, const ds_real *dx)
 {
     return dsi_dual_make_r3(dsi_dual(x[0], dx[0]), dsi_dual(x[1], dx[1]), dsi_dual(x[2], dx[2]));
@@ -7569,7 +7638,8 @@ DSI_INLINE ds_result dsi_move_adjoints(dsi_motion *m, size_t n, enum dsi_pace pa
             if (curved) dsi_find_curvature(node, adj + result, &p);
             for (i = 0; i < p.n_in; i++) {
                 ds_real *const x_dot = dot + p.slot[i] * n;
-                for (o = 0; o < p.n_out; o++) dsi_gain_one(pace, n, x_dot, p.by[o][i], dot + (result + o) * n);
+                for (o = 0; o < p.n_out; o++)
+                    dsi_gain_one(pace, n, x_dot, p.by[o][i], dot + (result + o) * n);
                 for (j = 0; curved && j < p.n_in; j++)
                     dsi_gain_one(pace, n, x_dot, p.curve[j][i], tan + p.slot[j] * n);
             }
@@ -8582,86 +8652,325 @@ DIFFSIM_API double ds_optimizer_rate(const ds_optimizer *optimizer)
 
 /* >>impl 16 checks -------------------------------------------------------------------------------- */
 
+static const char *const dsi_label_words[][2] = {
+/* { "EXACT", "the derivative of ..." }, */
+#define DSI_ROW(NAME, sentence) { #NAME, sentence },
+    DSI_GRADIENT_LABELS(DSI_ROW)
+#undef DSI_ROW
+    { "?", "there is no such label" }
+};
+static const char *dsi_label_word(ds_gradient_label label, int k)
+{
+    return dsi_label_words[dsi_least((size_t)label, DSIM_GRADIENT_LABEL_COUNT)][k];
+}
+DIFFSIM_API const char *ds_gradient_label_name(ds_gradient_label label) { return dsi_label_word(label, 0); }
+DIFFSIM_API const char *ds_gradient_label_text(ds_gradient_label label) { return dsi_label_word(label, 1); }
+
 /* everything a check works on */
 typedef struct dsi_check {
-    ds_function *function;
-    void *user;
+    const char *name; /* of the public function */
+    const char *what, *entries; /* its words: "the Hessian", " of H p" */
+    int order; /* of a right Taylor remainder */
+    ds_problem problem;
     const ds_real *x;
-    size_t n, most;
-    ds_real *gradient, *direction, *moved; /* [n] each */
-    double epsilon, step, tolerance;
+    size_t n; /* as problem.n; ds_check_adjoint: inputs */
+    ds_check_desc d; /* with the defaults filled in */
+    double epsilon;
+    ds_rng rng;
+    ds_real *v[8]; /* scratch; the first five are free for what is linear */
+    ds_real *gradient, *moved, *direction, *difference, *margin, *above, *below, *product; /* names of them */
+    double scale, worst, worst_alone; /* of the entries judged so far */
+    size_t worst_entry, worst_alone_entry, flat;
     ds_check_report *report;
+    ds_arena scratch;
 } dsi_check;
 
-
-/* a verdict that ends the check: "<what><index>: <sentence>" */
-static ds_result dsi_check_ends(ds_check_report *report, ds_result code, const char *what, size_t index)
+/* a number of the report, as in a sentence: its letter below */
+static double dsi_reported(const dsi_check *c, char letter)
 {
-    dsi_text t = dsi_text_into(report->text, sizeof report->text);
-    report->result = code;
-    dsi_put(&t, "ds_check_gradient: ");
-    dsi_put(&t, what);
+    const ds_check_report *const r = c->report;
+    const double g = r->worst_gradient, d = r->worst_difference, s = r->slope;
+    switch (letter) {
+    case 'g': return g;
+    case 'd': return d;
+    case 'r': return dsi_absolute(g - d) / dsi_greater(dsi_absolute(g), dsi_absolute(d));
+    case 'e': return r->worst_error;
+    case 's': return (double)(long)(s * 100 + (s < 0 ? -0.5 : 0.5)) / 100;
+    case 't': return r->dot_tangent;
+    case 'a': return r->dot_adjoint;
+    case 'x': return r->dot_error;
+    case 'o': return c->order;
+    case 'u': return c->order - 1;
+    case 'i': return (double)r->worst_entry;
+    case 'c': return (double)r->checked;
+    case 'n': return (double)c->n;
+    case 'z': return (double)r->zeros_missing;
+    case 'f': return (double)r->first_missing;
+    default: return (double)c->d.directions; /* 'k' */
+    }
+}
+
+/* A sentence about the report: "entry %i is %g" has the numbers in the places of their letters, "%W" what is
+   checked ("the Hessian"), "%H" of what the entries are (" of H p"). */
+static void dsi_say(const dsi_check *c, dsi_text *t, const char *sentence)
+{
+    char one[2] = {0, 0};
+    for (; *sentence; sentence++) {
+        const char letter = *sentence == '%' ? *++sentence : (char)0;
+        one[0] = *sentence;
+        if (letter && memchr("icnzfk", letter, 6))
+            dsi_put_size(t, (size_t)dsi_reported(c, letter));
+        else if (letter && !memchr("WH", letter, 2))
+            dsi_put_real(t, dsi_reported(c, letter));
+        else
+            dsi_put(t, letter == 'W' ? c->what : letter == 'H' ? c->entries : one);
+    }
+}
+
+/* where the verdict goes, and its end */
+static dsi_text dsi_verdict(const dsi_check *c)
+{
+    return dsi_text_into(c->report->text, sizeof c->report->text);
+}
+static void dsi_put_words(dsi_text *t, const char *first, const char *second, const char *third,
+                          const char *last)
+{
+    const char *const words[] = {first, second, third, last};
+    size_t k;
+    for (k = 0; k < sizeof words / sizeof *words; k++) dsi_put(t, words[k]);
+}
+static void dsi_put_label(const dsi_check *c, dsi_text *t)
+{
+    const ds_gradient_label label = c->d.label;
+    dsi_put_words(t, "; its label says ", ds_gradient_label_name(label), ": ", ds_gradient_label_text(label));
+}
+
+/* a refusal that ends the check: "<name>: <who><what><index>: <sentence>" */
+static ds_result dsi_check_ends(const dsi_check *c, ds_result code, const char *who, const char *what,
+                                size_t index)
+{
+    dsi_text t = dsi_verdict(c);
+    c->report->result = code;
+    dsi_put_words(&t, c->name, ": ", who, what);
     dsi_put_size(&t, index);
-    dsi_put(&t, ": ");
-    dsi_put(&t, ds_result_text(code));
+    dsi_put_words(&t, ": ", ds_result_text(code), "", "");
     return code;
+}
+
+static void dsi_fill(ds_real *x, size_t n, ds_real with)
+{
+    while (n--) x[n] = with;
+}
+
+static void dsi_check_clear(dsi_check *c, ds_check_report *report, const char *name)
+{
+    memset(c, 0, sizeof *c);
+    memset(report, 0, sizeof *report);
+    c->report = report;
+    c->name = name;
+    c->epsilon = dsi_epsilon();
+    report->slope = (double)dsi_nan();
+}
+
+/* Fills the defaults in (a tolerance of epsilon^power) and takes `vectors` of `length` from the allocator;
+   length 0: something is missing. */
+static ds_result dsi_check_begin(dsi_check *c, const ds_check_desc *desc, double power, size_t vectors,
+                                 size_t length)
+{
+    ds_check_desc *const d = &c->d;
+    size_t i;
+    if (desc) *d = *desc;
+    ds_arena_create(&c->scratch, &d->allocator, 1);
+    if (!length)
+        return dsi_check_ends(c, DSIM_ERROR_ARGUMENT, "a function, x or n is missing, n = ", "", c->n);
+    if (!(d->step >= 0 && d->step < 1) || !(d->tolerance >= 0 && dsi_double_is_finite(d->tolerance)))
+        return dsi_check_ends(c, DSIM_ERROR_ARGUMENT, "desc: 0 <= step < 1 and tolerance >= 0",
+                              ", n = ", c->n);
+    if ((unsigned)d->label >= DSIM_GRADIENT_LABEL_COUNT)
+        return dsi_check_ends(c, DSIM_ERROR_ARGUMENT, "desc: there is no label ", "", (size_t)d->label);
+    if (c->x && (i = dsi_first_non_finite(c->x, c->n)) < c->n)
+        return dsi_check_ends(c, DSIM_ERROR_NON_FINITE, "x", ", entry ", i);
+    if (!d->max_entries) d->max_entries = 1000;
+    if (!d->directions) d->directions = 4;
+    if (!(d->step > 0)) d->step = dsi_double_pow(c->epsilon, 1.0 / 3);
+    if (!(d->tolerance > 0)) d->tolerance = dsi_double_pow(c->epsilon, power);
+    c->rng = ds_rng_make(d->seed, 0);
+    c->report->label = d->label;
+    for (i = 0; i < vectors; i++) {
+        c->v[i] = (ds_real *)ds_arena_alloc(&c->scratch, length, sizeof *c->v[i]);
+        if (!c->v[i]) return dsi_check_ends(c, c->scratch.error.code, "scratch", " for vectors of ", length);
+    }
+    c->gradient = c->v[0], c->moved = c->v[1], c->direction = c->v[2], c->difference = c->v[3];
+    c->margin = c->v[4], c->above = c->v[5], c->below = c->v[6], c->product = c->v[7];
+    return DSIM_OK;
+}
+
+/* what a step of 1 is for entry i */
+static double dsi_reach(const dsi_check *c, size_t i)
+{
+    return c->x ? dsi_greater(1, dsi_absolute((double)c->x[i])) : 1;
+}
+
+/* p [n] uniform in [-1, 1), times reach */
+static void dsi_random(dsi_check *c, ds_real *p, size_t n)
+{
+    size_t i;
+    for (i = 0; i < n; i++) p[i] = (2 * ds_rng_uniform(&c->rng) - 1) * (ds_real)dsi_reach(c, i);
+}
+
+/* which entry is the k-th of those checked */
+static size_t dsi_spread(const dsi_check *c, size_t k)
+{
+    const size_t m = c->report->checked;
+    return m < c->n ? (size_t)((double)k * ((double)c->n / (double)m)) : k;
 }
 
 /* f and its gradient at x, finite, and the same value again without the gradient */
 static ds_result dsi_check_start(const dsi_check *c)
 {
-    ds_check_report *const r = c->report;
+    const ds_problem *const p = &c->problem;
     ds_real value = dsi_nan(), again = dsi_nan();
-    size_t bad = dsi_first_non_finite(c->x, c->n);
+    size_t bad;
     ds_result result;
-    if (bad < c->n) return dsi_check_ends(r, DSIM_ERROR_NON_FINITE, "x, entry ", bad);
     memcpy(c->moved, c->x, c->n * sizeof *c->moved);
-    result = c->function(c->user, c->moved, c->n, &value, c->gradient);
+    dsi_fill(c->gradient, c->n, dsi_nan());
+    result = p->objective(p->user, c->moved, c->n, &value, c->gradient);
     if (result)
-        return dsi_check_ends(r, result, "the function failed at x, asked for a gradient of entries ", c->n);
+        return dsi_check_ends(c, result, "the function failed at x", ", asked for a gradient of entries ",
+                              c->n);
     bad = dsi_first_non_finite(c->gradient, c->n);
-    if (bad < c->n) return dsi_check_ends(r, DSIM_ERROR_NON_FINITE, "the gradient, entry ", bad);
-    result = c->function(c->user, c->moved, c->n, &again, NULL);
+    if (bad < c->n) return dsi_check_ends(c, DSIM_ERROR_NON_FINITE, "the gradient", ", entry ", bad);
+    result = p->objective(p->user, c->moved, c->n, &again, NULL);
     if (result)
-        return dsi_check_ends(r, result, "the function failed at x, asked for the value only, call ", 2);
-    if (!dsi_is_finite(value)) return dsi_check_ends(r, DSIM_ERROR_NON_FINITE, "the value at x, call ", 1);
+        return dsi_check_ends(c, result, "the function failed at x", ", asked for the value only, call ", 2);
+    if (!dsi_is_finite(value))
+        return dsi_check_ends(c, DSIM_ERROR_NON_FINITE, "the value at x", ", call ", 1);
     if (memcmp(&value, &again, sizeof value) != 0)
-        return dsi_check_ends(r, DSIM_ERROR_ARGUMENT,
-                              "the same x gave another value without the gradient, call ", 2);
-    r->value = (double)value;
+        return dsi_check_ends(c, DSIM_ERROR_ARGUMENT, "the same x gave another value without the gradient",
+                              ", call ", 2);
+    c->report->value = (double)value;
     return DSIM_OK;
 }
 
-/* Remainders along a random direction for halving h, and their order: the slope of the last four above the
-   noise. Steps that leave the domain (a value that is not finite, or an error) are left out. */
-static void dsi_taylor_test(const dsi_check *c, ds_rng rng)
+/* f at x + h p and, if wanted, its gradient */
+static ds_result dsi_check_along(const dsi_check *c, double h, double *value, ds_real *grad)
 {
-    ds_check_report *const r = c->report;
-    double along = 0, sum = 0, h = 1.0 / 32;
-    int k, first, last, from;
+    ds_real v = dsi_nan();
+    ds_result result;
     size_t i;
-    for (i = 0; i < c->n; i++) {
-        c->direction[i] =
-            (2 * ds_rng_uniform(&rng) - 1) * (ds_real)dsi_greater(1, dsi_absolute((double)c->x[i]));
-        along += (double)c->gradient[i] * (double)c->direction[i];
-        sum += dsi_absolute((double)c->gradient[i]) * dsi_greater(1, dsi_absolute((double)c->x[i]));
-    }
-    r->noise = 32 * c->epsilon * (dsi_absolute(r->value) + sum) + DBL_MIN; /* of the values and of x + h p */
-    for (k = 0; k < DSIM_CHECK_LEVELS; k++, h /= 2) {
-        ds_real value = dsi_nan();
-        for (i = 0; i < c->n; i++) c->moved[i] = (ds_real)((double)c->x[i] + h * (double)c->direction[i]);
-        r->steps[k] = h;
-        r->remainders[k] = (double)dsi_nan();
-        if (!c->function(c->user, c->moved, c->n, &value, NULL) && dsi_is_finite(value))
-            r->remainders[k] = dsi_absolute((double)value - r->value - h * along);
-    }
-    for (k = 0; k < DSIM_CHECK_LEVELS && !dsi_double_is_finite(r->remainders[k]);) k++;
+    for (i = 0; i < c->n; i++)
+        c->moved[i] = (ds_real)((double)c->x[i] + dsi_times(h, (double)c->direction[i]));
+    if (grad) dsi_fill(grad, c->n, dsi_nan());
+    result = c->problem.objective(c->problem.user, c->moved, c->n, &v, grad);
+    *value = (double)v;
+    if (!result && (!dsi_is_finite(v) || (grad && dsi_first_non_finite(grad, c->n) < c->n)))
+        result = DSIM_ERROR_NON_FINITE;
+    return result;
+}
+
+/* the order of the remainders: their slope over the last four above the noise */
+static double dsi_taylor_slope(const ds_check_report *r)
+{
+    int k = 0, first, last, from;
+    while (k < DSIM_CHECK_LEVELS && !dsi_double_is_finite(r->remainders[k])) k++;
     for (first = k; k < DSIM_CHECK_LEVELS && r->remainders[k] > r->noise;) k++;
     last = k - 1;
     from = last - first > 3 ? last - 3 : first;
-    r->slope = last > from
-                   ? log(r->remainders[from] / r->remainders[last]) / log(r->steps[from] / r->steps[last])
-                   : (double)dsi_nan();
+    if (last <= from) return (double)dsi_nan();
+    return dsi_double_log(r->remainders[from] / r->remainders[last]) /
+           dsi_double_log(r->steps[from] / r->steps[last]);
+}
+
+/* |f(x + h p) - f(x) - h g.p - h^2/2 p.Hp| along the direction p for halving h; product is Hp, or NULL for
+   0. The larger one of h and -h: where two powers of h cancel on one side, they add on the other. Steps that
+   leave the domain (a value that is not finite, or an error) are left out. */
+static void dsi_taylor_test(const dsi_check *c, const ds_real *product)
+{
+    ds_check_report *const r = c->report;
+    const double along = dsi_inner(c->gradient, c->direction, c->n);
+    double h = product ? 1.0 / 4 : 1.0 / 32; /* h^3 meets the noise earlier */
+    double curve = product ? dsi_inner(c->direction, product, c->n) / 2 : 0, sum = 0, value;
+    int k;
+    size_t i;
+    for (i = 0; i < c->n; i++) {
+        sum += dsi_times(dsi_absolute((double)c->gradient[i]), dsi_reach(c, i));
+        if (product) sum += dsi_absolute(dsi_times((double)c->direction[i], (double)product[i])) / 32;
+    }
+    r->noise = 32 * c->epsilon * (dsi_absolute(r->value) + sum) + DBL_MIN; /* of the values and of x + h p */
+    for (k = 0; k < 2 * DSIM_CHECK_LEVELS; k++) {
+        double *const most = &r->remainders[k / 2];
+        if (k % 2 == 0) r->steps[k / 2] = h, *most = (double)dsi_nan();
+        if (!dsi_check_along(c, h, &value, NULL)) {
+            value -= r->value + dsi_times(h, along) + dsi_times(dsi_times(h, h), curve);
+            if (!(dsi_absolute(value) < *most)) *most = dsi_absolute(value); /* true for NaN */
+        }
+        h = k % 2 ? -h / 2 : -h;
+    }
+    r->slope = dsi_taylor_slope(r);
+}
+
+static void dsi_judge_begin(dsi_check *c)
+{
+    c->scale = 0;
+    c->worst = c->worst_alone = -DBL_MAX;
+}
+
+/* A claimed entry meets its central difference. `full` is the one with the whole step; if the one with half
+   the step, extrapolated (Richardson), fits better, it counts: the error of both falls with the square.
+   bend: the change of the entry within the step; noise: the rounding of a difference. */
+static void dsi_judge_entry(dsi_check *c, size_t i, double claimed, double full, double half, double bend,
+                            double noise)
+{
+    const double own = dsi_greater(dsi_absolute(claimed), dsi_greater(dsi_absolute(full), bend));
+    const double better = (4 * half - full) / 3; /* NaN if there is no half */
+    const double difference = dsi_absolute(claimed - better) < dsi_absolute(claimed - full) ? better : full;
+    const double miss = dsi_absolute(claimed - difference) - 4 * noise;
+    const double beyond = miss - 60 * noise - 1e-3 * own;
+    c->difference[i] = (ds_real)difference;
+    c->margin[i] = (ds_real)beyond;
+    c->flat += !(own > 0);
+    c->scale = dsi_greater(c->scale, own);
+    if (miss > c->worst) c->worst = miss, c->worst_entry = i;
+    if (beyond > c->worst_alone) c->worst_alone = beyond, c->worst_alone_entry = i;
+}
+
+/* what is rounding for an entry by itself */
+static double dsi_rounding(const dsi_check *c) { return c->epsilon / c->d.step * 100 * c->scale; }
+
+/* An entry is wrong if it misses by the tolerance times the scale, the largest entry or change of one within
+   a step (nearly zero at a minimum is not wrong); or if it misses by a thousandth of itself, however small
+   it is, as long as that is more than rounding. The report keeps the worst entry of all directions. */
+static void dsi_judge(dsi_check *c, const ds_real *claimed)
+{
+    ds_check_report *const r = c->report;
+    const int off = c->worst > c->d.tolerance * c->scale, alone = c->worst_alone > dsi_rounding(c);
+    const size_t i = !off && alone ? c->worst_alone_entry : c->worst_entry;
+    const double miss = dsi_absolute((double)claimed[i] - (double)c->difference[i]);
+    const double error = c->scale > 0 ? miss / c->scale : 0;
+    if (off || alone)
+        r->result = DSIM_ERROR_WRONG_GRADIENT;
+    else if (error < r->worst_error)
+        return;
+    r->scale = c->scale;
+    r->worst_entry = i;
+    r->worst_gradient = (double)claimed[i];
+    r->worst_difference = (double)c->difference[i];
+    r->worst_error = error;
+}
+
+/* zeros of the gradient, silent or true */
+static void dsi_count_zeros(const dsi_check *c)
+{
+    ds_check_report *const r = c->report;
+    size_t i, k;
+    for (i = 0; i < c->n; i++) r->zeros += !(dsi_absolute((double)c->gradient[i]) > 0);
+    r->zeros_flat = c->flat;
+    for (k = r->checked; k-- > 0;) {
+        i = dsi_spread(c, k);
+        if (dsi_absolute((double)c->gradient[i]) > 0 || !((double)c->margin[i] > dsi_rounding(c))) continue;
+        r->zeros_missing++;
+        r->first_missing = i;
+    }
 }
 
 /* f at x with entry i moved to `to` */
@@ -8670,14 +8979,11 @@ static ds_result dsi_moved_value(const dsi_check *c, size_t i, ds_real to, doubl
     ds_real v = dsi_nan();
     ds_result result;
     c->moved[i] = to;
-    result = c->function(c->user, c->moved, c->n, &v, NULL);
+    result = c->problem.objective(c->problem.user, c->moved, c->n, &v, NULL);
     c->moved[i] = c->x[i];
-    if (result)
-        return dsi_check_ends(c->report, result, "the function failed near x, with a change of entry ", i);
-    if (!dsi_is_finite(v))
-        return dsi_check_ends(c->report, DSIM_ERROR_NON_FINITE, "the value near x, entry ", i);
+    if (!result && !dsi_is_finite(v)) result = DSIM_ERROR_NON_FINITE;
     *value = (double)v;
-    return DSIM_OK;
+    return result ? dsi_check_ends(c, result, "the value near x", ", with a change of entry ", i) : DSIM_OK;
 }
 
 /* (f(x + h) - f(x - h)) / 2h along entry i, and how much the gradient bends within the step */
@@ -8688,7 +8994,7 @@ static ds_result dsi_central_difference(const dsi_check *c, size_t i, double h, 
     double above = 0, below = 0;
     ds_result result = DSIM_OK;
     if (!(up > down))
-        return dsi_check_ends(c->report, DSIM_ERROR_ARGUMENT, "the step vanishes beside x, entry ", i);
+        return dsi_check_ends(c, DSIM_ERROR_ARGUMENT, "the step vanishes beside x", ", entry ", i);
     result = dsi_moved_value(c, i, up, &above);
     if (!result) result = dsi_moved_value(c, i, down, &below);
     if (result) return result;
@@ -8697,129 +9003,355 @@ static ds_result dsi_central_difference(const dsi_check *c, size_t i, double h, 
     return DSIM_OK;
 }
 
-/* Central differences of up to `most` entries, spread evenly. One that seems off is taken again with half
-   the step and extrapolated (Richardson), since its own error falls with the square. An entry is wrong if it
-   misses by the tolerance times the scale, the largest entry or change of one within a step (nearly zero at
-   a minimum is not wrong); or if it misses by a thousandth of itself, however small it is, as long as that
-   is more than rounding. */
-static ds_result dsi_difference_test(const dsi_check *c)
+/* central differences of f along up to max_entries axes, spread evenly */
+static ds_result dsi_difference_test(dsi_check *c)
 {
-    ds_check_report *const r = c->report;
-    const double rounding = c->epsilon / c->step * 100;
-    double worst = -1, worst_alone = -1;
-    size_t k, alone = 0;
-    r->checked = dsi_least(c->n, c->most);
+    size_t k;
+    c->report->checked = dsi_least(c->n, c->d.max_entries);
     memcpy(c->moved, c->x, c->n * sizeof *c->moved);
-    for (k = 0; k < r->checked; k++) {
-        const size_t i = r->checked < c->n ? (size_t)((double)k * ((double)c->n / (double)r->checked)) : k;
-        const double h = c->step * dsi_greater(1, dsi_absolute((double)c->x[i])), g = (double)c->gradient[i];
-        double difference, bend, half, half_bend, miss, own;
-        ds_result result = dsi_central_difference(c, i, h, &difference, &bend);
-        if (!result && dsi_absolute(g - difference) > c->tolerance / 4 * dsi_absolute(g)) {
+    dsi_judge_begin(c);
+    for (k = 0; k < c->report->checked; k++) {
+        const size_t i = dsi_spread(c, k);
+        const double h = dsi_times(c->d.step, dsi_reach(c, i)), g = (double)c->gradient[i];
+        double full, half = (double)dsi_nan(), bend, half_bend;
+        ds_result result = dsi_central_difference(c, i, h, &full, &bend);
+        if (!result && dsi_absolute(g - full) > c->d.tolerance / 4 * dsi_absolute(g))
             result = dsi_central_difference(c, i, h / 2, &half, &half_bend);
-            if (!result && dsi_absolute(g - (4 * half - difference) / 3) < dsi_absolute(g - difference))
-                difference = (4 * half - difference) / 3;
-        }
         if (result) return result;
-        c->direction[i] = (ds_real)difference;
-        own = dsi_greater(dsi_absolute(g), dsi_greater(dsi_absolute(difference), bend));
-        r->scale = dsi_greater(r->scale, own);
-        miss = dsi_absolute(g - difference) - 4 * c->epsilon * dsi_absolute(r->value) / h;
-        if (miss > worst || k == 0) worst = miss, r->worst_entry = i;
-        miss -= 60 * c->epsilon * dsi_absolute(r->value) / h + 1e-3 * own;
-        if (miss > worst_alone) worst_alone = miss, alone = i;
+        dsi_judge_entry(c, i, g, full, half, bend, c->epsilon * dsi_absolute(c->report->value) / h);
     }
-    r->result = worst > c->tolerance * r->scale ? DSIM_ERROR_WRONG_GRADIENT : DSIM_OK;
-    if (!r->result && worst_alone > rounding * r->scale) {
-        r->result = DSIM_ERROR_WRONG_GRADIENT;
-        r->worst_entry = alone;
-    }
-    r->worst_gradient = (double)c->gradient[r->worst_entry];
-    r->worst_difference = (double)c->direction[r->worst_entry];
-    worst = dsi_absolute(r->worst_gradient - r->worst_difference);
-    r->worst_error = r->scale > 0 ? worst / r->scale : 0;
+    dsi_judge(c, c->gradient);
+    dsi_count_zeros(c);
     return DSIM_OK;
 }
 
-static void dsi_put_verdict(const dsi_check *c)
+/* the sentence about entries and slope; a slope that is too low convicts, too */
+static void dsi_put_verdict(const dsi_check *c, dsi_text *t)
 {
     ds_check_report *const r = c->report;
-    const int kink = !r->result && r->slope < 1.5; /* false for NaN */
-    const double miss = dsi_absolute(r->worst_gradient - r->worst_difference);
-    const double own = dsi_greater(dsi_absolute(r->worst_gradient), dsi_absolute(r->worst_difference));
-    dsi_text t = dsi_text_into(r->text, sizeof r->text);
+    const int kink = !r->result && r->slope < c->order - 0.5; /* false for NaN */
+    dsi_say(c, t, kink ? "the differences fit, but f has a kink or jump near x, or " : "%W is ");
+    dsi_say(c, t,
+            r->result       ? "wrong: "
+            : !kink         ? "right: "
+            : c->order == 2 ? "an entry not checked is wrong: "
+                            : "its gradient is wrong: ");
+    if (r->result)
+        dsi_say(c, t, "entry %i%H is %g, its central difference is %d (relative error %r)");
+    else
+        dsi_say(c, t, "%c of %n entries%H within %e of central differences");
+    if (!r->result && !(r->scale > 0))
+        dsi_put(t, c->order == 2 ? " (all are zero: f does not depend on them)" : " (all are zero)");
+    if (r->zeros_missing) dsi_say(c, t, ", %z are 0 though f changes there, the first is %f");
     if (kink) r->result = DSIM_ERROR_WRONG_GRADIENT;
-    dsi_put(&t,
-            kink ? "the differences fit, but f has a kink or jump near x, or an entry not checked is wrong: "
-            : r->result ? "the gradient is wrong: "
-                        : "the gradient is right: ");
-    if (!r->result || kink) {
-        dsi_put_size(&t, r->checked);
-        dsi_put(&t, " of ");
-        dsi_put_size(&t, c->n);
-        dsi_put(&t, " entries within ");
-        dsi_put_real(&t, r->worst_error);
-        dsi_put(&t, " of central differences");
-        if (!(r->scale > 0)) dsi_put(&t, " (all are zero)");
-    } else {
-        dsi_put(&t, "entry ");
-        dsi_put_size(&t, r->worst_entry);
-        dsi_put(&t, " is ");
-        dsi_put_real(&t, r->worst_gradient);
-        dsi_put(&t, ", its central difference is ");
-        dsi_put_real(&t, r->worst_difference);
-        dsi_put(&t, " (relative error ");
-        dsi_put_real(&t, miss / own);
-        dsi_put(&t, ")");
-    }
-    if (dsi_double_is_finite(r->slope)) {
-        dsi_put(&t, ", the Taylor remainder falls with slope ");
-        dsi_put_real(&t, (double)(long)(r->slope * 100 + (r->slope < 0 ? -0.5 : 0.5)) / 100);
-        dsi_put(&t, " (2 is right, 1 is wrong)");
-    } else {
-        dsi_put(&t, ", the Taylor remainder is rounding only");
-    }
+    dsi_say(c, t,
+            dsi_double_is_finite(r->slope)
+                ? ", the Taylor remainder falls with slope %s (%o is right, %u is wrong)"
+                : ", the Taylor remainder is rounding only");
 }
 
-DIFFSIM_API ds_result ds_check_gradient(ds_function *function, void *user, const ds_real *x, size_t n,
+DIFFSIM_API ds_result ds_check_gradient(ds_objective_fn *function, void *user, const ds_real *x, size_t n,
                                         const ds_check_desc *desc, ds_check_report *report)
 {
-    ds_check_desc d;
     dsi_check c;
-    ds_arena scratch;
     ds_result result;
     DIFFSIM_ASSERT(report);
     if (!report) return DSIM_ERROR_ARGUMENT;
-    memset(report, 0, sizeof *report);
-    memset(&d, 0, sizeof d);
-    if (desc) d = *desc;
-    if (!function || !x || !n)
-        return dsi_check_ends(report, DSIM_ERROR_ARGUMENT, "function, x or n is missing, n = ", n);
-    if (!(d.step >= 0 && d.step < 1) || !(d.tolerance >= 0 && dsi_double_is_finite(d.tolerance)))
-        return dsi_check_ends(report, DSIM_ERROR_ARGUMENT, "desc: 0 <= step < 1 and tolerance >= 0, n = ", n);
-    memset(&c, 0, sizeof c);
-    c.function = function;
-    c.user = user;
+    dsi_check_clear(&c, report, "ds_check_gradient");
+    c.what = "the gradient";
+    c.entries = "";
+    c.order = 2;
+    c.problem.objective = function;
+    c.problem.user = user;
     c.x = x;
     c.n = n;
-    c.most = d.max_entries ? d.max_entries : 1000;
-    c.epsilon = sizeof(ds_real) == 4 ? (double)FLT_EPSILON : DBL_EPSILON;
-    c.step = d.step > 0 ? d.step : pow(c.epsilon, 1.0 / 3);
-    c.tolerance = d.tolerance > 0 ? d.tolerance : pow(c.epsilon, 0.4);
-    c.report = report;
-    ds_arena_create(&scratch, &d.allocator, 1);
-    c.gradient = (ds_real *)ds_arena_alloc(&scratch, n, sizeof *c.gradient);
-    c.direction = (ds_real *)ds_arena_alloc(&scratch, n, sizeof *c.direction);
-    c.moved = (ds_real *)ds_arena_alloc(&scratch, n, sizeof *c.moved);
-    if (!c.gradient || !c.direction || !c.moved) {
-        result = dsi_check_ends(report, scratch.error.code, "scratch for three vectors of ", n);
-    } else {
-        result = dsi_check_start(&c);
-        if (!result) dsi_taylor_test(&c, ds_rng_make(d.seed, 0));
-        if (!result) result = dsi_difference_test(&c);
-        if (!result) dsi_put_verdict(&c);
+    result = dsi_check_begin(&c, desc, 0.4, 5, function && x ? n : 0);
+    if (!result) result = dsi_check_start(&c);
+    if (!result) {
+        dsi_random(&c, c.direction, n);
+        dsi_taylor_test(&c, NULL);
+        result = dsi_difference_test(&c);
     }
-    ds_arena_destroy(&scratch);
+    if (!result) {
+        dsi_text t = dsi_verdict(&c);
+        dsi_put_verdict(&c, &t);
+        dsi_put_label(&c, &t);
+    }
+    ds_arena_destroy(&c.scratch);
+    return report->result;
+}
+
+/* what is to be linear: a tangent, an adjoint, a Hessian at x */
+typedef struct dsi_operator {
+    const char *name;
+    ds_linear_fn *function;
+    void *user;
+    size_t n_in, n_out;
+} dsi_operator;
+
+static dsi_operator dsi_operator_of(const char *name, ds_linear_fn *function, void *user, size_t n_in,
+                                    size_t n_out)
+{
+    dsi_operator op;
+    op.name = name;
+    op.function = function;
+    op.user = user;
+    op.n_in = n_in;
+    op.n_out = n_out;
+    return op;
+}
+
+/* out, finite */
+static ds_result dsi_apply(const dsi_check *c, const dsi_operator *op, const ds_real *in, ds_real *out)
+{
+    ds_result result;
+    size_t bad;
+    dsi_fill(out, op->n_out, dsi_nan());
+    result = op->function(op->user, in, op->n_in, out, op->n_out);
+    if (result) return dsi_check_ends(c, result, op->name, " failed, asked for entries ", op->n_out);
+    bad = dsi_first_non_finite(out, op->n_out);
+    return bad < op->n_out ? dsi_check_ends(c, DSIM_ERROR_NON_FINITE, op->name, ", entry ", bad) : DSIM_OK;
+}
+
+/* F p again has the same bits, and F(p + q) = F p + F q */
+static ds_result dsi_linear_test(dsi_check *c, const dsi_operator *op)
+{
+    ds_check_report *const r = c->report;
+    ds_real *const p = c->v[0], *const q = c->v[1], *const Fp = c->v[2], *const Fq = c->v[3],
+                   *const F = c->v[4];
+    double scale = 0, worst = -1;
+    ds_result result;
+    size_t i;
+    dsi_random(c, p, op->n_in);
+    dsi_random(c, q, op->n_in);
+    result = dsi_apply(c, op, p, Fp);
+    if (!result) result = dsi_apply(c, op, q, Fq);
+    if (!result) result = dsi_apply(c, op, p, F);
+    for (i = 0; !result && i < op->n_out; i++)
+        if (memcmp(F + i, Fp + i, sizeof *F) != 0)
+            result = dsi_check_ends(c, DSIM_ERROR_ARGUMENT, op->name,
+                                    " gave another result for the same input, entry ", i);
+    if (result) return result;
+    dsi_add_multiple(q, 1, p, op->n_in);
+    result = dsi_apply(c, op, q, F);
+    for (i = 0; !result && i < op->n_out; i++) {
+        const double sum = (double)Fp[i] + (double)Fq[i], miss = dsi_absolute((double)F[i] - sum);
+        scale = dsi_greater(scale, dsi_absolute((double)Fp[i]) + dsi_absolute((double)Fq[i]));
+        if (!(miss > worst)) continue;
+        worst = miss;
+        r->worst_entry = i;
+        r->worst_gradient = (double)F[i];
+        r->worst_difference = sum;
+    }
+    if (!result && worst > c->d.tolerance * scale) {
+        dsi_text t = dsi_verdict(c);
+        dsi_put(&t, op->name);
+        dsi_say(c, &t, " is not linear: entry %i of F(p + q) is %g, that of F p + F q %d");
+        dsi_put_label(c, &t);
+        result = r->result = DSIM_ERROR_WRONG_GRADIENT;
+    }
+    return result;
+}
+
+/* <y_bar, J x_dot> = <J'y_bar, x_dot> in random directions; the last ones stay in v[0 ...]: x_dot, y_bar,
+   J x_dot, J'y_bar */
+static ds_result dsi_dot_test(dsi_check *c, const dsi_operator *J, const dsi_operator *Jt)
+{
+    ds_check_report *const r = c->report;
+    ds_real *const x_dot = c->v[0], *const y_bar = c->v[1], *const y_dot = c->v[2], *const x_bar = c->v[3];
+    ds_result result = DSIM_OK;
+    size_t i, k;
+    for (k = 0; k < c->d.directions && !result && !r->result; k++) {
+        double tangent, adjoint, sizes[2] = {0, 0}, size, error;
+        dsi_random(c, x_dot, J->n_in);
+        dsi_random(c, y_bar, J->n_out);
+        result = dsi_apply(c, J, x_dot, y_dot);
+        if (!result) result = dsi_apply(c, Jt, y_bar, x_bar);
+        if (result) break;
+        for (i = 0; i < J->n_out; i++)
+            sizes[0] += dsi_absolute(dsi_times((double)y_bar[i], (double)y_dot[i]));
+        for (i = 0; i < J->n_in; i++) sizes[1] += dsi_absolute(dsi_times((double)x_bar[i], (double)x_dot[i]));
+        size = dsi_greater(sizes[0], sizes[1]);
+        tangent = dsi_inner(y_bar, y_dot, J->n_out);
+        adjoint = dsi_inner(x_bar, x_dot, J->n_in);
+        error = size > 0 ? dsi_absolute(tangent - adjoint) / size : 0;
+        if (!(error <= c->d.tolerance)) r->result = DSIM_ERROR_WRONG_GRADIENT;
+        if (k && error < r->dot_error) continue;
+        r->dot_tangent = tangent;
+        r->dot_adjoint = adjoint;
+        r->dot_error = error;
+    }
+    return result;
+}
+
+/* Which entry of J'y_bar is to blame? x_dot along an axis asks for one entry. What dsi_dot_test left. */
+static ds_result dsi_blame_entry(dsi_check *c, const dsi_operator *J)
+{
+    ds_check_report *const r = c->report;
+    ds_real *const x_dot = c->v[0], *const y_bar = c->v[1], *const y_dot = c->v[2], *const x_bar = c->v[3];
+    double worst = -1;
+    ds_result result = DSIM_OK;
+    size_t k;
+    r->checked = dsi_least(c->n, c->d.max_entries);
+    dsi_fill(x_dot, c->n, 0);
+    for (k = 0; k < r->checked && !result; k++) {
+        const size_t i = dsi_spread(c, k);
+        double wanted, miss;
+        x_dot[i] = 1;
+        result = dsi_apply(c, J, x_dot, y_dot);
+        x_dot[i] = 0;
+        wanted = dsi_inner(y_bar, y_dot, J->n_out);
+        miss = dsi_absolute((double)x_bar[i] - wanted);
+        r->scale = dsi_greater(r->scale, dsi_greater(dsi_absolute((double)x_bar[i]), dsi_absolute(wanted)));
+        if (!(miss > worst)) continue;
+        worst = miss;
+        r->worst_entry = i;
+        r->worst_gradient = (double)x_bar[i];
+        r->worst_difference = wanted;
+    }
+    r->worst_error = r->scale > 0 ? worst / r->scale : 0;
+    return result;
+}
+
+DIFFSIM_API ds_result ds_check_adjoint(const ds_jacobian *jacobian, const ds_check_desc *desc,
+                                       ds_check_report *report)
+{
+    const ds_jacobian *const j = jacobian;
+    dsi_operator tangent, adjoint;
+    dsi_check c;
+    ds_result result;
+    DIFFSIM_ASSERT(report);
+    if (!report) return DSIM_ERROR_ARGUMENT;
+    dsi_check_clear(&c, report, "ds_check_adjoint");
+    c.what = "the adjoint";
+    c.n = j ? j->n : 0;
+    result = dsi_check_begin(&c, desc, 2.0 / 3, 5,
+                             c.n && j->m && j->tangent && j->adjoint ? c.n > j->m ? c.n : j->m : 0);
+    if (!result) {
+        tangent = dsi_operator_of("the tangent", j->tangent, j->user, j->n, j->m);
+        adjoint = dsi_operator_of("the adjoint", j->adjoint, j->user, j->m, j->n);
+        result = dsi_linear_test(&c, &tangent);
+        if (!result) result = dsi_linear_test(&c, &adjoint);
+        if (!result) result = dsi_dot_test(&c, &tangent, &adjoint);
+        if (!result && report->result) result = dsi_blame_entry(&c, &tangent);
+    }
+    if (!result) {
+        dsi_text t = dsi_verdict(&c);
+        dsi_say(
+            &c, &t,
+            report->result
+                ? "%W is not the transpose of the tangent: <y_bar, J x_dot> is %t, <J'y_bar, x_dot> is %a "
+                  "(relative error %x), entry %i of J'y_bar is %g, the tangent says %d"
+                : "%W is the transpose of the tangent: both are linear, <y_bar, J x_dot> is %t, "
+                  "<J'y_bar, x_dot> is %a (relative error %x at most, in %k directions)");
+        dsi_put_label(&c, &t);
+    }
+    ds_arena_destroy(&c.scratch);
+    return report->result;
+}
+
+/* H p of the problem as an operator; user is the check */
+static ds_result dsi_hessian_operator(void *user, const ds_real *in, size_t n_in, ds_real *out, size_t n_out)
+{
+    const dsi_check *const c = (const dsi_check *)user;
+    (void)n_out;
+    return c->problem.hessian(c->problem.user, c->x, n_in, in, out);
+}
+
+/* gradients at x + h p and x - h p */
+static ds_result dsi_gradients_beside(const dsi_check *c, double h)
+{
+    double value;
+    ds_result result = dsi_check_along(c, h, &value, c->above);
+    if (!result) result = dsi_check_along(c, -h, &value, c->below);
+    return result ? dsi_check_ends(c, result, "the gradient near x", ", of entries ", c->n) : DSIM_OK;
+}
+
+/* a direction p whose steps are exact: x + h/2 p is a number, and so is x + h p, as a rule */
+static ds_result dsi_exact_direction(dsi_check *c)
+{
+    const double half = c->d.step / 2;
+    size_t i;
+    dsi_random(c, c->direction, c->n);
+    for (i = 0; i < c->n; i++) {
+        const double x = (double)c->x[i];
+        c->direction[i] =
+            (ds_real)(((double)(ds_real)(x + dsi_times(half, (double)c->direction[i])) - x) / half);
+    }
+    if (dsi_largest(c->direction, c->n) > 0) return DSIM_OK;
+    return dsi_check_ends(c, DSIM_ERROR_ARGUMENT, "the step vanishes beside x", ", entry ", 0);
+}
+
+/* H p against differences of gradients along p */
+static ds_result dsi_curvature_test(dsi_check *c, const dsi_operator *H)
+{
+    const double h = c->d.step, noise = c->epsilon * dsi_largest(c->gradient, c->n) / h;
+    ds_result result = dsi_exact_direction(c);
+    size_t i;
+    if (!result) result = dsi_apply(c, H, c->direction, c->product);
+    if (!result) result = dsi_gradients_beside(c, h);
+    if (result) return result;
+    for (i = 0; i < c->n; i++) {
+        const double above = (double)c->above[i], below = (double)c->below[i];
+        c->difference[i] = (ds_real)((above - below) / (2 * h));
+        c->margin[i] = (ds_real)(dsi_absolute(above - 2 * (double)c->gradient[i] + below) / h); /* the bend */
+    }
+    result = dsi_gradients_beside(c, h / 2);
+    if (result) return result;
+    c->report->checked = c->n;
+    dsi_judge_begin(c);
+    for (i = 0; i < c->n; i++)
+        dsi_judge_entry(c, i, (double)c->product[i], (double)c->difference[i],
+                        ((double)c->above[i] - (double)c->below[i]) / h, (double)c->margin[i], noise);
+    dsi_judge(c, c->product);
+    return DSIM_OK;
+}
+
+/* linear; then entries along each direction, the Taylor test along the first; then symmetric */
+static ds_result dsi_hessian_tests(dsi_check *c, int *symmetric)
+{
+    ds_check_report *const r = c->report;
+    const dsi_operator H = dsi_operator_of("the Hessian", dsi_hessian_operator, c, c->n, c->n);
+    ds_result result = dsi_linear_test(c, &H);
+    size_t k;
+    if (!result) result = dsi_check_start(c);
+    for (k = 0; k < c->d.directions && !result && !r->result; k++) {
+        result = dsi_curvature_test(c, &H);
+        if (!result && k == 0) dsi_taylor_test(c, c->product);
+    }
+    if (result || r->result) return result;
+    result = dsi_dot_test(c, &H, &H);
+    *symmetric = !r->result;
+    return result;
+}
+
+DIFFSIM_API ds_result ds_check_hessian(const ds_problem *problem, const ds_real *x, const ds_check_desc *desc,
+                                       ds_check_report *report)
+{
+    dsi_check c;
+    ds_result result;
+    int symmetric = 1;
+    DIFFSIM_ASSERT(report);
+    if (!report) return DSIM_ERROR_ARGUMENT;
+    dsi_check_clear(&c, report, "ds_check_hessian");
+    c.what = "the Hessian";
+    c.entries = " of H p";
+    c.order = 3;
+    if (problem) c.problem = *problem;
+    c.x = x;
+    c.n = c.problem.n;
+    result = dsi_check_begin(&c, desc, 0.4, 8, c.problem.objective && c.problem.hessian && x ? c.n : 0);
+    if (!result) result = dsi_hessian_tests(&c, &symmetric);
+    if (!result) {
+        dsi_text t = dsi_verdict(&c);
+        if (symmetric)
+            dsi_put_verdict(&c, &t);
+        else
+            dsi_say(&c, &t, "%W is not symmetric: <q, H p> is %t, <H q, p> is %a (relative error %x)");
+        if (!report->result) dsi_say(&c, &t, ", symmetric within %x");
+        dsi_put_label(&c, &t);
+    }
+    ds_arena_destroy(&c.scratch);
     return report->result;
 }
 

@@ -210,6 +210,38 @@ static ds_result gradient_check(counter *c)
     return ds_check_gradient(sphere, NULL, x, 5, &desc, &report);
 }
 
+static ds_result twice(void *user, const ds_real *in, size_t n_in, ds_real *out, size_t n_out)
+{
+    (void)user, (void)n_in;
+    for (size_t i = 0; i < n_out; i++) out[i] = 2 * in[i];
+    return DSIM_OK;
+}
+static ds_result sphere_hessian(void *user, const ds_real *x, size_t n, const ds_real *v, ds_real *Hv)
+{
+    (void)x;
+    return twice(user, v, n, Hv, n);
+}
+
+static ds_result hessian_and_adjoint_check(counter *c)
+{
+    const ds_real x[5] = { 1, 2, 3, 4, 5 };
+    ds_problem p;
+    ds_jacobian j;
+    ds_check_desc desc;
+    ds_check_report report;
+    ds_result r;
+    memset(&p, 0, sizeof p);
+    p.n = j.n = j.m = 5;
+    p.objective = sphere;
+    p.hessian = sphere_hessian;
+    j.user = NULL;
+    j.tangent = j.adjoint = twice;
+    memset(&desc, 0, sizeof desc);
+    desc.allocator = allocator_of(c);
+    r = ds_check_hessian(&p, x, &desc, &report);
+    return r ? r : ds_check_adjoint(&j, &desc, &report);
+}
+
 /* x0^2 x1 + ... of so many additions that every array grows */
 static ds_var cubic(const ds_var *x)
 {
@@ -344,6 +376,7 @@ static const struct { const char *name; scenario *run; } scenarios[] = {
     { "a rewind loop", rewind_loop },
     { "trying again", try_again },
     { "a gradient check", gradient_check },
+    { "checks of a Hessian and of an adjoint", hessian_and_adjoint_check },
     { "an arena", arena_of_blocks },
     { "a Hessian", second_derivatives },
     { "a direction", a_direction },

@@ -10,11 +10,10 @@ if ! have nm binutils; then
 fi
 
 # <string.h>, realloc and free, of <math.h> what is exact in double and float, and what compilers call on their
-# own; __cpu_model is libgcc's, behind __builtin_cpu_supports. exp and its kin are the library's own: log and pow
-# serve estimates of layer 16, none of them a result.
+# own; __cpu_model is libgcc's, behind __builtin_cpu_supports. exp and its kin are the library's own.
 memory='mem(cpy|move|set|cmp|chr)|strlen|strcmp|strncmp|realloc|free|_GLOBAL_OFFSET_TABLE_|__stack_chk_fail'
 memory="$memory|__cpu_model|__cpu_indicator_init"
-maths='fabs|floor|ceil|sqrt|log|pow|fmod|ldexp|frexp'
+maths='fabs|floor|ceil|sqrt|fmod|ldexp|frexp'
 allowed="^($memory|($maths)f?)\$"
 
 # examine NAME OBJECT
