@@ -5107,6 +5107,7 @@ struct ds_tape {
     uint32_t last_epoch_node; /* newest node `epoch` + 1, or 0 */
     int fixed; /* in the caller's memory */
     int careful; /* sweeps look at each adjoint: one ended badly without */
+    int torn; /* inputs are set, values not computed from them: nothing is read or saved until they are */
     dsi_place *places; /* debug: where each node was recorded */
     dsi_steps steps; /* the order forward */
     ds_real *motion; /* [2][n_values]: tangents, then tangents of the adjoints */
@@ -5386,10 +5387,12 @@ static void dsi_clear_error(ds_tape *tape)
     tape->rec.line = 0;
 }
 
-/* inputs are set, but values not computed from them: nothing may be read until a replay or reset */
-static int dsi_is_torn(const ds_tape *tape)
+/* does an error close the way to a replay? Not one that other inputs may mend. */
+static int dsi_is_final(const ds_tape *tape)
 {
-    return tape->error.code == DSIM_ERROR_REPLAY || tape->error.code == DSIM_ERROR_BRANCH;
+    const ds_result code = tape->error.code;
+    return code && !(tape->torn && (code == DSIM_ERROR_REPLAY || code == DSIM_ERROR_BRANCH ||
+                                    code == DSIM_ERROR_CALLBACK));
 }
 
 static uint32_t dsi_new_epoch(ds_tape *tape)
@@ -5405,6 +5408,7 @@ DIFFSIM_API void ds_tape_reset(ds_tape *tape)
     tape->rec.n_nodes = tape->rec.n_values = 0;
     tape->n_gradients = tape->n_tangents = tape->no_merge = tape->n_read = 0;
     tape->last_epoch_node = 0;
+    tape->torn = 0;
     tape->first_epoch = dsi_new_epoch(tape);
     tape->rec.epoch = (uint64_t)tape->first_epoch << 32;
     dsi_clear_error(tape);
@@ -5456,7 +5460,7 @@ DIFFSIM_API ds_result (ds_tape_rewind)(ds_tape *tape, ds_mark mark)
         if (tape->error.code) return tape->error.code;
         return dsi_refuse_at(tape, code, mark.n_nodes, "tape_rewind", ": the mark at node ");
     }
-    if (dsi_is_torn(tape)) return tape->error.code;
+    if (tape->torn) return tape->error.code;
     dsi_clear_error(tape);
     if (tape->n_read) tape->n_read = dsi_least(tape->n_read, mark.n_nodes + 1);
     if (tape->rec.n_nodes > mark.n_nodes) { /* so there is room for one node */
@@ -7340,7 +7344,7 @@ static ds_result dsi_set(ds_var first, const ds_real *numbers, size_t n, const c
     size_t low, high, bad;
     const dsi_step *step;
     if (!tape) return DSIM_ERROR_NO_RECORDER;
-    if (tape->error.code && !dsi_is_torn(tape)) return tape->error.code;
+    if (dsi_is_final(tape)) return tape->error.code;
     if (!dsi_is_alive(tape, first)) return dsi_refuse_at(tape, DSIM_ERROR_STALE, 1, function, ": operand ");
     bad = dsi_first_non_finite(numbers, n);
     if (bad < n) return dsi_refuse_at(tape, DSIM_ERROR_NON_FINITE, bad, function, ": number ");
@@ -7356,6 +7360,7 @@ static ds_result dsi_set(ds_var first, const ds_real *numbers, size_t n, const c
         slot + n > step->result + tape->rec.nodes[step->node].a)
         return dsi_refuse_at(tape, DSIM_ERROR_ARGUMENT, 0, function, ": not an input, operand ");
     memcpy(tape->rec.values + slot, numbers, n * sizeof *numbers);
+    tape->torn = 1;
     if (!tape->error.code) {
         dsi_text t = dsi_refuse(tape, DSIM_ERROR_REPLAY, slot);
         dsi_put(&t, "after ds_");
@@ -7416,11 +7421,12 @@ DIFFSIM_API ds_result (ds_replay)(ds_tape *tape)
     size_t k;
     DIFFSIM_ASSERT(tape);
     if (!tape) return DSIM_ERROR_ARGUMENT;
-    if (tape->error.code && !dsi_is_torn(tape)) return tape->error.code;
+    if (dsi_is_final(tape)) return tape->error.code;
     if (tape->n_read && tape->rec.n_nodes > tape->n_read - 1) return dsi_refuse_replay(tape);
     dsi_clear_error(tape);
     tape->n_gradients = tape->n_tangents = 0;
     if (dsi_find_steps(tape, "replay")) return tape->error.code;
+    tape->torn = 1;
     for (k = tape->steps.first; k < tape->steps.n; k++) {
         const dsi_step step = tape->steps.all[k];
         const dsi_node *const node = tape->rec.nodes + step.node;
@@ -7433,6 +7439,7 @@ DIFFSIM_API ds_result (ds_replay)(ds_tape *tape)
         dsi_describe(tape, &t, step.node, step.result + dsi_extent_of(node).width);
         return dsi_refused(tape, &t);
     }
+    tape->torn = 0;
     dsi_set_limits(tape);
     return DSIM_OK;
 }
@@ -7654,7 +7661,7 @@ static void dsi_read(ds_var var, int what, ds_real *out, size_t n)
     const size_t slot = dsi_slot(var);
     const ds_real *from = NULL;
     size_t i;
-    if (tape && dsi_is_torn(tape)) tape = NULL;
+    if (tape && tape->torn) tape = NULL;
     if (tape && !tape->n_read) {
         tape->n_read = tape->rec.n_nodes + 1;
         tape->read_at.file = tape->rec.file;
@@ -7714,6 +7721,7 @@ DIFFSIM_API ds_result ds_values(ds_vars vars, ds_real *out)
     if (!vars.rec) return DSIM_ERROR_NO_RECORDER;
     if (!tape)
         return dsi_tape_of(vars.rec)->error.code ? dsi_tape_of(vars.rec)->error.code : DSIM_ERROR_STALE;
+    if (tape->torn) return tape->error.code;
     if (!out) return DSIM_ERROR_ARGUMENT;
     dsi_read(dsi_first_of(vars), DSI_READ_VALUE, out, vars.n);
     return DSIM_OK;

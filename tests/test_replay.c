@@ -81,6 +81,29 @@ static void test_set_input(void)
     ds_tape_destroy(t);
 }
 
+/* what is not computed yet is not saved by an error and a rewind that clears it */
+static void test_torn(void)
+{
+    ds_tape *t = ds_tape_create(NULL);
+    for (int way = 0; way < 3; way++) {
+        ds_var x, y;
+        ds_real v[1] = { 7 };
+        ds_tape_reset(t);
+        x = ds_input(t, 2), y = ds_square(x);
+        if (way == 2) ds_value(y), y = ds_add(y, x);
+        ds_set_input(x, 3);
+        if (way == 0) TAP_OK(ds_set_input(y, 3) == DSIM_ERROR_ARGUMENT, "an input is set, a result refused");
+        if (way == 1) TAP_OK(ds_set_input(x, NAN) == DSIM_ERROR_NON_FINITE, "an input is set, then to NaN");
+        if (way == 2) TAP_OK(ds_replay(t) == DSIM_ERROR_NOT_REPLAYABLE, "an input is set, but no replay");
+        TAP_OK(ds_tape_rewind(t, ds_tape_mark(t)) != DSIM_OK && isnan((double)ds_value(y)),
+               "a rewind does not make the old values good");
+        TAP_OK(ds_values((ds_vars){ y.rec, y.at, 1 }, v) != DSIM_OK && v[0] == 7, "nor are they read");
+        ds_tape_reset(t);
+        TAP_OK(ds_tape_error(t)->code == DSIM_OK, "a reset does");
+    }
+    ds_tape_destroy(t);
+}
+
 /* |x| by a branch in C */
 static ds_var absolute(ds_var x)
 {
@@ -344,6 +367,7 @@ int main(void)
 {
     test_same_bits();
     test_set_input();
+    test_torn();
     test_branch();
     test_reads();
     test_custom();
