@@ -7458,25 +7458,26 @@ DIFFSIM_API int (ds_branch)(ds_var condition)
 
 /* Recording custom nodes. */
 
-static ds_vars dsi_record_custom(const ds_custom_type *type, ds_segment *body, void *user, const ds_var *in,
-                                 size_t n_in, size_t n_out)
+/* type NULL, or without a part that it needs: refused */
+static ds_vars dsi_record_custom(const char *name, const ds_custom_type *type, ds_segment *body, void *user,
+                                 const ds_var *in, size_t n_in, size_t n_out)
 {
     ds_tape *const tape = in ? dsi_choose_tape(in, n_in) : NULL;
-    const size_t table = (n_in + 3) / 4;
-    const char *const name = body ? "checkpoint" : "custom";
+    const size_t table = (n_in + 3) / 4, n_nodes = tape ? tape->rec.n_nodes : 0;
     uint32_t *slots;
     dsi_node *node;
     size_t i, copies, result;
     if (!tape) return dsi_block_of(dsi_view(NULL, DSI_NOWHERE), 0);
     if (tape->error.code) return dsi_dead_block(&tape->rec);
-    if (!n_out || (!body && (!type || !type->forward || !type->name))) {
-        dsi_refuse_at(tape, DSIM_ERROR_ARGUMENT, n_out, name, ": name or forward is missing, or outputs: ");
-        return dsi_dead_block(&tape->rec);
-    }
+    if (!n_out || !type || !type->forward || !type->name)
+        dsi_refuse_at(tape, DSIM_ERROR_ARGUMENT, n_out, name,
+                      ": its name, forward or body is missing, or outputs: ");
+    else if (n_in > dsi_most_slots || n_out > dsi_most_slots)
+        dsi_refuse_at(tape, DSIM_ERROR_OVERFLOW, n_out, name, ": too many inputs or outputs: ");
+    if (tape->error.code) return dsi_dead_block(&tape->rec);
     for (i = 0; i < n_in; i++)
         if (in[i].rec && dsi_check_operand(tape, in[i], i + 1, name)) return dsi_dead_block(&tape->rec);
-    if (n_in > dsi_most_slots || n_out > dsi_most_slots || dsi_room(tape, table + 3, n_in + n_out, name))
-        return dsi_dead_block(&tape->rec);
+    if (dsi_room(tape, table + 3, n_in + n_out, name)) return dsi_dead_block(&tape->rec);
     copies = tape->rec.n_values;
     slots = (uint32_t *)(void *)(tape->rec.nodes + tape->rec.n_nodes);
     for (i = 0; i < 4 * table; i++) slots[i] = 0;
@@ -7496,6 +7497,8 @@ static ds_vars dsi_record_custom(const ds_custom_type *type, ds_segment *body, v
     memset(tape->rec.values + result, 0, n_out * sizeof(ds_real));
     if (dsi_call_custom(tape, node, result, DSI_FORWARD, NULL, NULL)) {
         dsi_refuse_custom(tape, DSIM_ERROR_CALLBACK, tape->rec.n_nodes - 1, name);
+        tape->rec.n_nodes = n_nodes; /* nothing is half-written */
+        tape->rec.n_values = copies;
         return dsi_dead_block(&tape->rec);
     }
     return dsi_block_of(dsi_made(tape, result, n_out), n_out);
@@ -7504,7 +7507,7 @@ static ds_vars dsi_record_custom(const ds_custom_type *type, ds_segment *body, v
 DIFFSIM_API ds_vars (ds_custom)(const ds_custom_type *type, void *user, const ds_var *in, size_t n_in,
                                 size_t n_out)
 {
-    return dsi_record_custom(type, NULL, user, in, n_in, n_out);
+    return dsi_record_custom("custom", type, NULL, user, in, n_in, n_out);
 }
 
 /* ds_value without its mark: the body may be recorded again at any time */
@@ -7642,7 +7645,7 @@ static const ds_custom_type dsi_checkpoint_type = {
 
 DIFFSIM_API ds_vars (ds_checkpoint)(ds_segment *body, void *user, const ds_var *in, size_t n_in, size_t n_out)
 {
-    return dsi_record_custom(&dsi_checkpoint_type, body, user, in, n_in, n_out);
+    return dsi_record_custom("checkpoint", body ? &dsi_checkpoint_type : NULL, body, user, in, n_in, n_out);
 }
 
 /* Reading. */

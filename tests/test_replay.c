@@ -322,6 +322,29 @@ static void test_custom_refusals(void)
     x[0] = ds_input(t, 0.7), x[1] = ds_input(t, -1.2);
     TAP_OK(ds_custom(&partial, NULL, x, 2, 2).n == 0 && ds_tape_error(t)->code == DSIM_ERROR_ARGUMENT,
            "no forward function: refused");
+    ds_tape_reset(t);
+    x[0] = ds_input(t, 0.7), x[1] = ds_input(t, -1.2);
+    TAP_OK(ds_custom(&product, NULL, x, 2, (size_t)-1).n == 0 &&
+               ds_tape_error(t)->code == DSIM_ERROR_OVERFLOW,
+           "more outputs than slots: refused");
+    ds_tape_destroy(t);
+}
+
+/* a forward that fails leaves no node behind */
+static void test_half_written(void)
+{
+    ds_tape *t = ds_tape_create(NULL);
+    ds_var x[2] = { ds_input(t, 0.7), ds_input(t, -1.2) };
+    const ds_real one[2] = { 1, 1 };
+    const ds_tape_info before = ds_tape_get_info(t);
+    ds_tape_info after;
+    fail_in = 1;
+    by_custom(&product, x);
+    fail_in = 0;
+    after = ds_tape_get_info(t);
+    TAP_OK(after.nodes == before.nodes && after.values == before.values, "a failed node is not there");
+    ds_tape_rewind(t, ds_tape_mark(t));
+    TAP_OK(ds_forward(x, one, 2) == DSIM_OK && ds_replay(t) == DSIM_OK, "and not run by what comes after");
     ds_tape_destroy(t);
 }
 
@@ -372,6 +395,7 @@ int main(void)
     test_reads();
     test_custom();
     test_custom_refusals();
+    test_half_written();
     test_checkpoint();
     return tap_end();
 }
