@@ -6518,8 +6518,12 @@ static void dsi_sweep(ds_tape *tape, size_t begin, size_t end, int careful, dsi_
             break;
         case DSI_CODE(DSI_OP_custom, 0):
             top -= node->b;
-            if (careful && dsi_all_zero(adj + top, node->b)) r->failed = DSIM_OK;
-            else r->failed = dsi_reverse_custom(tape, node, top, &r->no_derivative);
+            if (!dsi_all_finite(adj + top, node->b)) { /* no function gets such bars */
+                r->non_finite = 1;
+                goto stop;
+            }
+            if (!dsi_all_zero(adj + top, node->b))
+                r->failed = dsi_reverse_custom(tape, node, top, &r->no_derivative);
             top -= node->a;
             if (r->failed || r->no_derivative) goto stop;
             node -= dsi_view_custom(node).data;
@@ -6669,7 +6673,7 @@ DIFFSIM_API ds_result (ds_backward_many)(const ds_var *f, const ds_real *seeds, 
         r.top = top;
         dsi_sweep(tape, 0, k, careful, &r);
         tape->careful |= r.no_derivative || r.non_finite;
-        if (careful || !tape->careful) break;
+        if (careful || !tape->careful || r.failed) break;
     }
     if (r.failed && tape->error.code) return tape->error.code; /* the body of a checkpoint has said it */
     if (r.no_derivative || r.failed) {

@@ -348,6 +348,50 @@ static void test_half_written(void)
     ds_tape_destroy(t);
 }
 
+static ds_result sine_of_first(void *user, ds_tape *t, const ds_var *in, ds_var *out)
+{
+    (void)user, (void)t;
+    out[0] = ds_sin(in[0]);
+    return DSIM_OK;
+}
+
+static int custom_calls;
+static ds_result constant_forward(const ds_custom_io *io)
+{
+    io->out[0] = 1;
+    return DSIM_OK;
+}
+static ds_result counting_reverse(const ds_custom_io *io)
+{
+    (void)io;
+    custom_calls++;
+    return DSIM_ERROR_SINGULAR;
+}
+static const ds_custom_type counting = { "counting", constant_forward, counting_reverse, NULL, NULL };
+
+/* a zero adjoint contributes nothing, whatever the partial derivative: no function is called with 0 * inf */
+static void test_zero_bars(void)
+{
+    ds_tape *t = ds_tape_create(NULL);
+    ds_var x = ds_input(t, 2);
+    const ds_var y = ds_vars_at(ds_checkpoint(sine_of_first, NULL, &x, 1, 1), 0);
+    const ds_var f = ds_select(ds_c(0), ds_div(y, ds_sub(x, x)), ds_mul(ds_c(3), x));
+    TAP_OK(ds_backward(f) == DSIM_OK && ds_grad(x) == 3, "a checkpoint before a division by zero not taken");
+    ds_tape_reset(t);
+    x = ds_input(t, 2);
+    custom_calls = 0;
+    ds_custom(&counting, NULL, &x, 1, 1);
+    ds_div(x, ds_sub(x, x));
+    TAP_OK(ds_backward(ds_square(x)) == DSIM_OK && ds_tape_error(t)->code == DSIM_OK && custom_calls == 0,
+           "nor is one called that has no part");
+    ds_tape_reset(t);
+    x = ds_input(t, 2);
+    TAP_OK(ds_checkpoint(NULL, NULL, &x, 1, 1).n == 0 && ds_tape_error(t)->code == DSIM_ERROR_ARGUMENT,
+           "a checkpoint without a body");
+    TAP_HAS(ds_tape_error(t)->text, "ds_checkpoint: ", "by name");
+    ds_tape_destroy(t);
+}
+
 static void test_checkpoint(void)
 {
     ds_tape *t = ds_tape_create(NULL);
@@ -396,6 +440,7 @@ int main(void)
     test_custom();
     test_custom_refusals();
     test_half_written();
+    test_zero_bars();
     test_checkpoint();
     return tap_end();
 }
