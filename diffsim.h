@@ -7521,13 +7521,24 @@ static ds_real dsi_peek(ds_var var, const ds_real *numbers, ds_real constant)
 }
 
 /* a child's error becomes the parent's */
-static ds_result dsi_adopt(ds_tape *tape, ds_result code, const char *text)
+static ds_result dsi_adopt(ds_tape *tape)
+{
+    const ds_error *const error = &tape->child->error;
+    dsi_text t;
+    if (tape->error.code) return tape->error.code; /* it was told itself: the body mixes the two tapes */
+    t = dsi_refuse(tape, error->code, tape->rec.n_nodes);
+    dsi_put(&t, "ds_checkpoint: ");
+    dsi_put(&t, error->text);
+    if (tape->desc.log.write) tape->desc.log.write(tape->desc.log.user, error->code, tape->error.text);
+    return error->code;
+}
+
+static ds_result dsi_refuse_body(ds_tape *tape, ds_result code, const char *what)
 {
     dsi_text t = dsi_refuse(tape, code, tape->rec.n_nodes);
     dsi_put(&t, "ds_checkpoint: ");
-    dsi_put(&t, text);
-    if (tape->desc.log.write) tape->desc.log.write(tape->desc.log.user, code, tape->error.text);
-    return code;
+    dsi_put(&t, what);
+    return dsi_refused(tape, &t);
 }
 
 /* the outputs of the body are those of the first time, bit for bit: it was recorded as then */
@@ -7557,14 +7568,14 @@ static ds_result dsi_run_body(const ds_custom_io *io, int again, ds_var **x, ds_
         desc.debug = tape->desc.debug;
         tape->child = tape->fixed ? NULL : ds_tape_create(&desc);
         if (!tape->child)
-            return dsi_adopt(tape, tape->fixed ? DSIM_ERROR_FULL : DSIM_ERROR_MEMORY,
-                             "no memory for its own tape");
+            return dsi_refuse_body(tape, tape->fixed ? DSIM_ERROR_FULL : DSIM_ERROR_MEMORY,
+                                   "no memory for its own tape");
     }
     if (need > tape->cap_work) {
         void *work = tape->work;
         result = dsi_grow(&tape->desc.allocator, &work, &tape->cap_work, need, need, sizeof *tape->work);
         tape->work = (ds_var *)work;
-        if (result) return dsi_adopt(tape, result, "no memory for its inputs and outputs");
+        if (result) return dsi_refuse_body(tape, result, "no memory for its inputs and outputs");
     }
     *x = tape->work;
     *y = tape->work + io->n_in;
@@ -7573,13 +7584,13 @@ static ds_result dsi_run_body(const ds_custom_io *io, int again, ds_var **x, ds_
     for (i = 0; i < io->n_in; i++) (*x)[i] = dsi_view(in.rec, in.at + i);
     for (i = 0; i < io->n_out; i++) (*y)[i] = ds_c(0);
     result = run->body(run->user, tape->child, *x, *y);
-    if (tape->child->error.code) return dsi_adopt(tape, tape->child->error.code, tape->child->error.text);
-    if (result) return dsi_adopt(tape, DSIM_ERROR_CALLBACK, "its body returned an error");
+    if (tape->child->error.code) return dsi_adopt(tape);
+    if (result) return dsi_refuse_body(tape, DSIM_ERROR_CALLBACK, "its body returned an error");
     for (i = 0; i < io->n_out; i++)
-        if ((*y)[i].rec && dsi_check_operand(tape->child, (*y)[i], i, "checkpoint"))
-            return dsi_adopt(tape, tape->child->error.code, tape->child->error.text);
+        if ((*y)[i].rec && dsi_check_operand(tape->child, (*y)[i], i + 1, "checkpoint"))
+            return dsi_adopt(tape);
     if (again && !dsi_is_repeated(io, tape->child, *y))
-        return dsi_adopt(tape, DSIM_ERROR_CALLBACK, "its body has other outputs when recorded again");
+        return dsi_refuse_body(tape, DSIM_ERROR_CALLBACK, "its body has other outputs when recorded again");
     return DSIM_OK;
 }
 
@@ -7601,7 +7612,7 @@ static ds_result dsi_checkpoint_reverse(const ds_custom_io *io)
     ds_result result = dsi_run_body(io, 1, &x, &y);
     if (result || !dsi_choose_tape(y, io->n_out)) return result;
     if (ds_backward_many(y, io->out_bar, io->n_out))
-        return dsi_adopt(tape, tape->child->error.code, tape->child->error.text);
+        return dsi_adopt(tape);
     for (i = 0; i < io->n_in; i++) io->in_bar[i] += tape->child->adjoints[dsi_slot(x[i])];
     return DSIM_OK;
 }
@@ -7614,7 +7625,7 @@ static ds_result dsi_checkpoint_tangent(const ds_custom_io *io)
     ds_result result = dsi_run_body(io, 1, &x, &y);
     if (result) return result;
     if (ds_forward(x, io->in_dot, io->n_in))
-        return dsi_adopt(tape, tape->child->error.code, tape->child->error.text);
+        return dsi_adopt(tape);
     for (i = 0; i < io->n_out; i++) io->out_dot[i] += dsi_peek(y[i], tape->child->motion, 0);
     return DSIM_OK;
 }
@@ -7631,12 +7642,12 @@ static ds_result dsi_checkpoint_second(const ds_custom_io *io)
     child = tape->child;
     result = ds_backward_many(y, io->out_bar, io->n_out);
     if (!result) result = dsi_motion(child, 2, "checkpoint");
-    if (result) return dsi_adopt(tape, child->error.code, child->error.text);
+    if (result) return dsi_adopt(tape);
     for (i = 0; i < io->n_in; i++) child->motion[dsi_slot(x[i])] += io->in_dot[i];
     for (i = 0; i < io->n_out; i++)
         if (y[i].rec) child->motion[child->rec.n_values + dsi_slot(y[i])] += io->out_bar_dot[i];
     result = dsi_second_order(child, x, io->n_in, "checkpoint");
-    if (result) return dsi_adopt(tape, child->error.code, child->error.text);
+    if (result) return dsi_adopt(tape);
     for (i = 0; i < io->n_in; i++)
         io->in_bar_dot[i] += child->motion[child->rec.n_values + dsi_slot(x[i])];
     return DSIM_OK;

@@ -418,6 +418,7 @@ static void test_checkpoint(void)
                    (p.fail == 1 ? DSIM_ERROR_CALLBACK : DSIM_ERROR_NON_FINITE),
                "a failing body, way %d", p.fail);
         TAP_HAS(ds_tape_error(t)->text, p.fail == 1 ? "returned an error" : "ds_input", "is told");
+        TAP_HAS(ds_tape_error(t)->text, ds_result_text(ds_tape_error(t)->code), "with what to do");
     }
     p.fail = 3;
     {
