@@ -7317,7 +7317,8 @@ DIFFSIM_API ds_result (ds_explain)(ds_var f, ds_var x, char *text, size_t bytes)
     dsi_put_real(&t, (double)g);
     dsi_put(&t, g == 0 ? ". The way of a change of x:\n" : ". The way that gains most from x to f:\n");
     dsi_put_way(tape, &t, dsi_slot(x), dsi_slot(f));
-    return DSIM_OK;
+    if (tape->error.code) dsi_put(&t, tape->error.text); /* a checkpoint on the way could not be run again */
+    return tape->error.code;
 }
 
 /* Replay. */
