@@ -1310,11 +1310,11 @@ DSI_INLINE ds_var ds_z(ds_var3 p) { return dsi_part(p.rec, p.at + 2); }
 DSI_INLINE ds_var ds_scalar_part(ds_var4 q) { return dsi_part(q.rec, q.at); } /* w */
 DSI_INLINE ds_var3 ds_vector_part(ds_var4 q) { return dsi_view3(q.rec, q.at + 1); } /* (x, y, z) */
 /* refuses n entries from `first` of `size`; the variable returned is never valid */
-DIFFSIM_API ds_var dsi_bad_part(ds_recorder *rec, size_t size, size_t first, size_t n);
+DIFFSIM_API ds_var dsi_bad_part(ds_recorder *rec, const char *function, size_t size, size_t first, size_t n);
 DSI_INLINE ds_var3 (ds_row)(ds_var33 p, size_t i) /* errors: ARGUMENT, index i */
 {
     if (DSI_LIKELY(i < 3)) return dsi_view3(p.rec, p.at + 3 * i);
-    return dsi_view3(p.rec, dsi_bad_part(p.rec, 3, i, 1).at);
+    return dsi_view3(p.rec, dsi_bad_part(p.rec, "row", 3, i, 1).at);
 }
 
 /* Parts of a block are views, too. A part that is not there is an error of the tape: ARGUMENT, index
@@ -1322,19 +1322,20 @@ DSI_INLINE ds_var3 (ds_row)(ds_var33 p, size_t i) /* errors: ARGUMENT, index i *
 DSI_INLINE ds_vars (ds_vars_slice)(ds_vars vars, size_t first, size_t n) /* entries first .. first + n - 1 */
 {
     const int good = first <= vars.n && n <= vars.n - first;
-    vars.at = DSI_LIKELY(good) ? vars.at + first : dsi_bad_part(vars.rec, vars.n, first, n).at;
+    vars.at =
+        DSI_LIKELY(good) ? vars.at + first : dsi_bad_part(vars.rec, "vars_slice", vars.n, first, n).at;
     vars.n = good ? n : 0;
     return vars;
 }
 DSI_INLINE ds_var (ds_vars_at)(ds_vars vars, size_t i)
 {
     if (DSI_LIKELY(i < vars.n)) return dsi_view(vars.rec, vars.at + i);
-    return dsi_bad_part(vars.rec, vars.n, i, 1);
+    return dsi_bad_part(vars.rec, "vars_at", vars.n, i, 1);
 }
 DSI_INLINE ds_var3 (ds_vars_at3)(ds_vars vars, size_t i) /* entries 3i, 3i + 1, 3i + 2 as a point */
 {
     if (DSI_LIKELY(i < vars.n && 3 * i + 2 < vars.n)) return dsi_view3(vars.rec, vars.at + 3 * i);
-    return dsi_view3(vars.rec, dsi_bad_part(vars.rec, vars.n, i < vars.n ? 3 * i : i, 3).at);
+    return dsi_view3(vars.rec, dsi_bad_part(vars.rec, "vars_at3", vars.n, i < vars.n ? 3 * i : i, 3).at);
 }
 
 /* Operations. One line each; values, derivatives and ties stand in the table of section 5. Comparisons
@@ -6130,12 +6131,14 @@ static ds_tape *dsi_tape_of_blocks(const ds_vars *block, size_t n, const char *f
 
 static ds_vars dsi_dead_block(ds_recorder *rec) { return dsi_block_of(dsi_part(rec, 0), 0); }
 
-DIFFSIM_API ds_var dsi_bad_part(ds_recorder *rec, size_t size, size_t first, size_t n)
+DIFFSIM_API ds_var dsi_bad_part(ds_recorder *rec, const char *function, size_t size, size_t first, size_t n)
 {
     ds_tape *const tape = rec ? dsi_tape_of(rec) : NULL;
     if (tape && !tape->error.code) {
         dsi_text t = dsi_refuse(tape, DSIM_ERROR_ARGUMENT, first);
-        dsi_put(&t, "part: ");
+        dsi_put(&t, "ds_");
+        dsi_put(&t, function);
+        dsi_put(&t, ": ");
         dsi_put_size(&t, n);
         dsi_put(&t, n == 1 ? " entry from " : " entries from ");
         dsi_put_size(&t, first);
