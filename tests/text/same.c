@@ -1,6 +1,7 @@
 /* same.c - a computation recorded and differentiated, once and twice, and the elementary functions over
-   their whole range: one hash on every IEEE machine, compiler and optimisation level. C leaves open which argument of a call is
-   evaluated first, so no call here records two arguments: that order is the order of the tape.
+   their whole range: one hash on every IEEE machine, compiler and optimisation level. C leaves open which
+   argument of a call is evaluated first, so no call here records two arguments: that order is the order of
+   the tape.
    SAME_DECLARES: the implementation is in another file. SAME_NO_MAIN and SAME_TWICE: two files of one
    program. */
 
