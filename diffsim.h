@@ -1362,11 +1362,11 @@ DSI_INLINE ds_var ds_z(ds_var3 p) { return dsi_part(p.rec, p.at + 2); }
 DSI_INLINE ds_var ds_scalar_part(ds_var4 q) { return dsi_part(q.rec, q.at); } /* w */
 DSI_INLINE ds_var3 ds_vector_part(ds_var4 q) { return dsi_view3(q.rec, q.at + 1); } /* (x, y, z) */
 /* refuses n entries from `first` of `size`; the variable returned is never valid */
-DIFFSIM_API ds_var dsi_bad_part(ds_recorder *rec, size_t size, size_t first, size_t n);
+DIFFSIM_API ds_var dsi_bad_part(ds_recorder *rec, const char *function, size_t size, size_t first, size_t n);
 DSI_INLINE ds_var3 (ds_row)(ds_var33 p, size_t i) /* errors: ARGUMENT, index i */
 {
     if (DSI_LIKELY(i < 3)) return dsi_view3(p.rec, p.at + 3 * i);
-    return dsi_view3(p.rec, dsi_bad_part(p.rec, 3, i, 1).at);
+    return dsi_view3(p.rec, dsi_bad_part(p.rec, "row", 3, i, 1).at);
 }
 
 /* Parts of a block are views, too. A part that is not there is an error of the tape: ARGUMENT, index
@@ -1374,19 +1374,20 @@ DSI_INLINE ds_var3 (ds_row)(ds_var33 p, size_t i) /* errors: ARGUMENT, index i *
 DSI_INLINE ds_vars (ds_vars_slice)(ds_vars vars, size_t first, size_t n) /* entries first .. first + n - 1 */
 {
     const int good = first <= vars.n && n <= vars.n - first;
-    vars.at = DSI_LIKELY(good) ? vars.at + first : dsi_bad_part(vars.rec, vars.n, first, n).at;
+    vars.at =
+        DSI_LIKELY(good) ? vars.at + first : dsi_bad_part(vars.rec, "vars_slice", vars.n, first, n).at;
     vars.n = good ? n : 0;
     return vars;
 }
 DSI_INLINE ds_var (ds_vars_at)(ds_vars vars, size_t i)
 {
     if (DSI_LIKELY(i < vars.n)) return dsi_view(vars.rec, vars.at + i);
-    return dsi_bad_part(vars.rec, vars.n, i, 1);
+    return dsi_bad_part(vars.rec, "vars_at", vars.n, i, 1);
 }
 DSI_INLINE ds_var3 (ds_vars_at3)(ds_vars vars, size_t i) /* entries 3i, 3i + 1, 3i + 2 as a point */
 {
     if (DSI_LIKELY(i < vars.n && 3 * i + 2 < vars.n)) return dsi_view3(vars.rec, vars.at + 3 * i);
-    return dsi_view3(vars.rec, dsi_bad_part(vars.rec, vars.n, i < vars.n ? 3 * i : i, 3).at);
+    return dsi_view3(vars.rec, dsi_bad_part(vars.rec, "vars_at3", vars.n, i < vars.n ? 3 * i : i, 3).at);
 }
 
 /* Operations. One line each; values, derivatives and ties stand in the table of section 5. Comparisons
@@ -5595,6 +5596,7 @@ struct ds_tape {
     uint32_t last_epoch_node; /* newest node `epoch` + 1, or 0 */
     int fixed; /* in the caller's memory */
     int careful; /* sweeps look at each adjoint: one ended badly without */
+    int torn; /* inputs are set, values not computed from them: nothing is read or saved until they are */
     dsi_place *places; /* debug: where each node was recorded */
     dsi_steps steps; /* the order forward */
     ds_real *motion; /* [2][n_values]: tangents, then tangents of the adjoints */
@@ -5881,10 +5883,12 @@ static void dsi_clear_error(ds_tape *tape)
     tape->rec.line = 0;
 }
 
-/* inputs are set, but values not computed from them: nothing may be read until a replay or reset */
-static int dsi_is_torn(const ds_tape *tape)
+/* does an error close the way to a replay? Not one that other inputs may mend. */
+static int dsi_is_final(const ds_tape *tape)
 {
-    return tape->error.code == DSIM_ERROR_REPLAY || tape->error.code == DSIM_ERROR_BRANCH;
+    const ds_result code = tape->error.code;
+    return code && !(tape->torn && (code == DSIM_ERROR_REPLAY || code == DSIM_ERROR_BRANCH ||
+                                    code == DSIM_ERROR_CALLBACK));
 }
 
 static uint32_t dsi_new_epoch(ds_tape *tape)
@@ -5900,6 +5904,7 @@ DIFFSIM_API void ds_tape_reset(ds_tape *tape)
     tape->rec.n_nodes = tape->rec.n_values = 0;
     tape->n_gradients = tape->n_tangents = tape->no_merge = tape->n_read = 0;
     tape->last_epoch_node = 0;
+    tape->torn = 0;
     tape->first_epoch = dsi_new_epoch(tape);
     tape->rec.epoch = (uint64_t)tape->first_epoch << 32;
     dsi_clear_error(tape);
@@ -5951,7 +5956,7 @@ DIFFSIM_API ds_result (ds_tape_rewind)(ds_tape *tape, ds_mark mark)
         if (tape->error.code) return tape->error.code;
         return dsi_refuse_at(tape, code, mark.n_nodes, "tape_rewind", ": the mark at node ");
     }
-    if (dsi_is_torn(tape)) return tape->error.code;
+    if (tape->torn) return tape->error.code;
     dsi_clear_error(tape);
     if (tape->n_read) tape->n_read = dsi_least(tape->n_read, mark.n_nodes + 1);
     if (tape->rec.n_nodes > mark.n_nodes) { /* so there is room for one node */
@@ -6626,12 +6631,14 @@ static ds_tape *dsi_tape_of_blocks(const ds_vars *block, size_t n, const char *f
 
 static ds_vars dsi_dead_block(ds_recorder *rec) { return dsi_block_of(dsi_part(rec, 0), 0); }
 
-DIFFSIM_API ds_var dsi_bad_part(ds_recorder *rec, size_t size, size_t first, size_t n)
+DIFFSIM_API ds_var dsi_bad_part(ds_recorder *rec, const char *function, size_t size, size_t first, size_t n)
 {
     ds_tape *const tape = rec ? dsi_tape_of(rec) : NULL;
     if (tape && !tape->error.code) {
         dsi_text t = dsi_refuse(tape, DSIM_ERROR_ARGUMENT, first);
-        dsi_put(&t, "part: ");
+        dsi_put(&t, "ds_");
+        dsi_put(&t, function);
+        dsi_put(&t, ": ");
         dsi_put_size(&t, n);
         dsi_put(&t, n == 1 ? " entry from " : " entries from ");
         dsi_put_size(&t, first);
@@ -7043,8 +7050,12 @@ static void dsi_run_sweep(dsi_sweep *r, size_t begin, size_t end, int careful)
             break;
         case DSI_CODE(DSI_OP_custom, 0):
             top -= node->b;
-            if (careful && dsi_all_zero(adj + top, node->b)) r->failed = DSIM_OK;
-            else r->failed = dsi_reverse_custom(r->tape, node, top, &r->no_derivative);
+            if (!dsi_all_finite(adj + top, node->b)) { /* no function gets such bars */
+                r->non_finite = 1;
+                goto stop;
+            }
+            if (!dsi_all_zero(adj + top, node->b))
+                r->failed = dsi_reverse_custom(r->tape, node, top, &r->no_derivative);
             top -= node->a;
             if (r->failed || r->no_derivative) goto stop;
             node -= dsi_view_custom(node).data;
@@ -7197,7 +7208,7 @@ DIFFSIM_API ds_result (ds_backward_many)(const ds_var *f, const ds_real *seeds, 
         r = dsi_sweep_of(tape, top);
         dsi_run_sweep(&r, 0, k, careful);
         tape->careful |= r.no_derivative || r.non_finite;
-        if (careful || !tape->careful) break;
+        if (careful || !tape->careful || r.failed) break;
     }
     if (r.failed && tape->error.code) return tape->error.code; /* the body of a checkpoint has said it */
     if (r.no_derivative || r.failed) {
@@ -7277,6 +7288,7 @@ typedef struct dsi_motion {
 enum { DSI_MOST_IN = 7, DSI_MOST_OUT = 3 };
 typedef struct dsi_partials {
     size_t n_in, n_out, slot[DSI_MOST_IN];
+    int constant[DSI_MOST_IN]; /* held by the node: does not move */
     ds_real x[DSI_MOST_IN + DSI_MOST_OUT]; /* operands, result */
     ds_real by[DSI_MOST_OUT][DSI_MOST_IN]; /* d result[o] / d x[i] */
     ds_real curve[DSI_MOST_IN][DSI_MOST_IN]; /* sum over o of adjoint[o] d2 result[o] / d x[i] d x[j] */
@@ -7297,6 +7309,7 @@ static void dsi_find_partials(const dsi_node *node, size_t result, const ds_real
         to[k] = (uint32_t)p->n_in;
         for (i = 0; i < dsi_widths[op->kind[k]]; i++, p->n_in++) {
             p->slot[p->n_in] = from[k] + i;
+            p->constant[p->n_in] = (int)(node->op >> k & 1);
             p->x[p->n_in] = val[from[k] + i];
         }
     }
@@ -7318,18 +7331,16 @@ static void dsi_find_partials(const dsi_node *node, size_t result, const ds_real
     }
 }
 
-/* constants do not move */
 static void dsi_find_curvature(const dsi_node *node, const ds_real *g, dsi_partials *p)
 {
-    const unsigned op = node->op / 8u, constants = node->op & 7u;
     ds_real direction[DSI_MOST_IN] = { 0 }, v_dot[DSI_MOST_OUT];
     size_t i, o;
     for (i = 0; i < p->n_in; i++) {
         memset(p->curve[i], 0, sizeof p->curve[i]);
-        if (constants >> i & 1) continue; /* operands of rows with constants are numbers */
+        if (p->constant[i]) continue;
         direction[i] = 1;
         for (o = 0; o < p->n_out; o++) v_dot[o] = p->by[o][i];
-        dsi_curve(op, p->x, direction, p->x + p->n_in, v_dot, g, p->curve[i]);
+        dsi_curve(node->op / 8u, p->x, direction, p->x + p->n_in, v_dot, g, p->curve[i]);
         direction[i] = 0;
     }
 }
@@ -7364,14 +7375,16 @@ static void dsi_move_affine(const dsi_node *node, size_t result, const ds_real *
 /* 1 - v^2, the derivative of v = tanh(x) */
 DSI_INLINE ds_real dsi_tanh_slope(ds_real v) { return 1 - dsi_product(v, v); }
 
-/* without a tangent function the outputs move by NaN, if an input moves at all */
+/* Without a tangent function the outputs move by NaN, if an input moves at all; and if it moves by what is
+   not finite, which no function gets. */
 static ds_result dsi_move_custom(ds_tape *tape, const dsi_node *node, size_t result, ds_real *tan)
 {
     const dsi_custom c = dsi_view_custom(node);
     size_t i;
     dsi_gather(&c, tan, result - c.n_in);
     if (dsi_all_zero(tan + result - c.n_in, c.n_in)) return DSIM_OK;
-    if (c.type->tangent) return dsi_call_custom(tape, node, result, DSI_TANGENT, tan, NULL);
+    if (c.type->tangent && dsi_all_finite(tan + result - c.n_in, c.n_in))
+        return dsi_call_custom(tape, node, result, DSI_TANGENT, tan, NULL);
     for (i = 0; i < c.n_out; i++) tan[result + i] = dsi_nan();
     return DSIM_OK;
 }
@@ -7419,25 +7432,29 @@ static void dsi_move_adjoint_affine(const dsi_node *node, size_t result, const d
     }
 }
 
-/* v = tanh(x):  x_bar += g (1 - v^2) */
+/* v = tanh(x), s = 1 - v^2:  x_bar += g s,  s' = -2 v s x' */
 static void dsi_move_adjoint_tanh(const dsi_node *node, size_t result, const ds_real *val, const ds_real *adj,
                                   const ds_real *tan, ds_real *dot)
 {
     size_t i;
     for (i = 0; i < node->b; i++) {
-        const ds_real v = val[result + i];
-        dot[node->a + i] += dsi_product(dsi_tanh_slope(v), dot[result + i]) -
-                            dsi_product(dsi_product(2 * v, adj[result + i]), tan[result + i]);
+        const ds_real v = val[result + i], slope = dsi_tanh_slope(v);
+        const ds_real bend = dsi_product(dsi_product(2 * v, adj[result + i]), slope);
+        dot[node->a + i] += dsi_product(slope, dot[result + i]) - dsi_product(bend, tan[node->a + i]);
     }
 }
 
 static ds_result dsi_move_adjoint_custom(const dsi_motion *m, const dsi_node *node, size_t result)
 {
     const dsi_custom c = dsi_view_custom(node);
+    const size_t in = result - c.n_in;
+    size_t i;
     if (dsi_all_zero(m->adj + result, c.n_out) && dsi_all_zero(m->dot + result, c.n_out)) return DSIM_OK;
     if (!c.type->second) return DSIM_ERROR_NOT_DIFFERENTIABLE;
-    if (dsi_call_custom(m->tape, node, result, DSI_SECOND, m->tan, m->dot)) return DSIM_ERROR_CALLBACK;
-    dsi_scatter(&c, m->dot, result - c.n_in);
+    if (!dsi_all_finite(m->tan + in, c.n_in) || !dsi_all_finite(m->dot + result, c.n_out))
+        for (i = 0; i < c.n_in; i++) m->dot[in + i] = dsi_nan();
+    else if (dsi_call_custom(m->tape, node, result, DSI_SECOND, m->tan, m->dot)) return DSIM_ERROR_CALLBACK;
+    dsi_scatter(&c, m->dot, in);
     return DSIM_OK;
 }
 
@@ -7844,7 +7861,7 @@ static ds_result dsi_prepare_second(ds_var f, const ds_var *x, const ds_real *di
     ds_result result = out ? dsi_check_direction(x, direction, n, function, tape) : DSIM_ERROR_ARGUMENT;
     if (result) return result;
     if (f.rec && f.rec != x[0].rec) return dsi_check_operand(*tape, f, 0, function);
-    if (f.rec && (*tape)->gradient_of == f.at && dsi_slot(f) < (*tape)->n_gradients) return DSIM_OK;
+    if (f.rec && (*tape)->gradient_of == f.at && (*tape)->n_gradients == (*tape)->rec.n_values) return DSIM_OK;
     return ds_backward(f);
 }
 
@@ -8021,7 +8038,8 @@ DIFFSIM_API ds_result (ds_explain)(ds_var f, ds_var x, char *text, size_t bytes)
     dsi_put_real(&t, (double)g);
     dsi_put(&t, g == 0 ? ". The way of a change of x:\n" : ". The way that gains most from x to f:\n");
     dsi_put_way(tape, &t, dsi_slot(x), dsi_slot(f));
-    return DSIM_OK;
+    if (tape->error.code) dsi_put(&t, tape->error.text); /* a checkpoint on the way could not be run again */
+    return tape->error.code;
 }
 
 /* Replay. */
@@ -8052,7 +8070,7 @@ static ds_result dsi_set(ds_var first, const ds_real *numbers, size_t n, const c
     size_t low, high, bad;
     const dsi_step *step;
     if (!tape) return DSIM_ERROR_NO_RECORDER;
-    if (tape->error.code && !dsi_is_torn(tape)) return tape->error.code;
+    if (dsi_is_final(tape)) return tape->error.code;
     if (!dsi_is_alive(tape, first)) return dsi_refuse_at(tape, DSIM_ERROR_STALE, 1, function, ": operand ");
     bad = dsi_first_non_finite(numbers, n);
     if (bad < n) return dsi_refuse_at(tape, DSIM_ERROR_NON_FINITE, bad, function, ": number ");
@@ -8068,6 +8086,7 @@ static ds_result dsi_set(ds_var first, const ds_real *numbers, size_t n, const c
         slot + n > step->result + tape->rec.nodes[step->node].a)
         return dsi_refuse_at(tape, DSIM_ERROR_ARGUMENT, 0, function, ": not an input, operand ");
     memcpy(tape->rec.values + slot, numbers, n * sizeof *numbers);
+    tape->torn = 1;
     if (!tape->error.code) {
         dsi_text t = dsi_refuse(tape, DSIM_ERROR_REPLAY, slot);
         dsi_put(&t, "after ds_");
@@ -8128,11 +8147,12 @@ DIFFSIM_API ds_result (ds_replay)(ds_tape *tape)
     size_t k;
     DIFFSIM_ASSERT(tape);
     if (!tape) return DSIM_ERROR_ARGUMENT;
-    if (tape->error.code && !dsi_is_torn(tape)) return tape->error.code;
+    if (dsi_is_final(tape)) return tape->error.code;
     if (tape->n_read && tape->rec.n_nodes > tape->n_read - 1) return dsi_refuse_replay(tape);
     dsi_clear_error(tape);
     tape->n_gradients = tape->n_tangents = 0;
     if (dsi_find_steps(tape, "replay")) return tape->error.code;
+    tape->torn = 1;
     for (k = tape->steps.first; k < tape->steps.n; k++) {
         const dsi_step step = tape->steps.all[k];
         const dsi_node *const node = tape->rec.nodes + step.node;
@@ -8145,6 +8165,7 @@ DIFFSIM_API ds_result (ds_replay)(ds_tape *tape)
         dsi_describe(tape, &t, step.node, step.result + dsi_extent_of(node).width);
         return dsi_refused(tape, &t);
     }
+    tape->torn = 0;
     dsi_set_limits(tape);
     return DSIM_OK;
 }
@@ -8163,25 +8184,26 @@ DIFFSIM_API int (ds_branch)(ds_var condition)
 
 /* Recording custom nodes. */
 
-static ds_vars dsi_record_custom(const ds_custom_type *type, ds_segment *body, void *user, const ds_var *in,
-                                 size_t n_in, size_t n_out)
+/* type NULL, or without a part that it needs: refused */
+static ds_vars dsi_record_custom(const char *name, const ds_custom_type *type, ds_segment *body, void *user,
+                                 const ds_var *in, size_t n_in, size_t n_out)
 {
     ds_tape *const tape = in ? dsi_choose_tape(in, n_in) : NULL;
-    const size_t table = (n_in + 3) / 4;
-    const char *const name = body ? "checkpoint" : "custom";
+    const size_t table = (n_in + 3) / 4, n_nodes = tape ? tape->rec.n_nodes : 0;
     uint32_t *slots;
     dsi_node *node;
     size_t i, copies, result;
     if (!tape) return dsi_block_of(dsi_view(NULL, DSI_NOWHERE), 0);
     if (tape->error.code) return dsi_dead_block(&tape->rec);
-    if (!n_out || (!body && (!type || !type->forward || !type->name))) {
-        dsi_refuse_at(tape, DSIM_ERROR_ARGUMENT, n_out, name, ": name or forward is missing, or outputs: ");
-        return dsi_dead_block(&tape->rec);
-    }
+    if (!n_out || !type || !type->forward || !type->name)
+        dsi_refuse_at(tape, DSIM_ERROR_ARGUMENT, n_out, name,
+                      ": its name, forward or body is missing, or outputs: ");
+    else if (n_in > dsi_most_slots || n_out > dsi_most_slots)
+        dsi_refuse_at(tape, DSIM_ERROR_OVERFLOW, n_out, name, ": too many inputs or outputs: ");
+    if (tape->error.code) return dsi_dead_block(&tape->rec);
     for (i = 0; i < n_in; i++)
         if (in[i].rec && dsi_check_operand(tape, in[i], i + 1, name)) return dsi_dead_block(&tape->rec);
-    if (n_in > dsi_most_slots || n_out > dsi_most_slots || dsi_room(tape, table + 3, n_in + n_out, name))
-        return dsi_dead_block(&tape->rec);
+    if (dsi_room(tape, table + 3, n_in + n_out, name)) return dsi_dead_block(&tape->rec);
     copies = tape->rec.n_values;
     slots = (uint32_t *)(void *)(tape->rec.nodes + tape->rec.n_nodes);
     for (i = 0; i < 4 * table; i++) slots[i] = 0;
@@ -8201,6 +8223,8 @@ static ds_vars dsi_record_custom(const ds_custom_type *type, ds_segment *body, v
     memset(tape->rec.values + result, 0, n_out * sizeof(ds_real));
     if (dsi_call_custom(tape, node, result, DSI_FORWARD, NULL, NULL)) {
         dsi_refuse_custom(tape, DSIM_ERROR_CALLBACK, tape->rec.n_nodes - 1, name);
+        tape->rec.n_nodes = n_nodes; /* nothing is half-written */
+        tape->rec.n_values = copies;
         return dsi_dead_block(&tape->rec);
     }
     return dsi_block_of(dsi_made(tape, result, n_out), n_out);
@@ -8209,7 +8233,7 @@ static ds_vars dsi_record_custom(const ds_custom_type *type, ds_segment *body, v
 DIFFSIM_API ds_vars (ds_custom)(const ds_custom_type *type, void *user, const ds_var *in, size_t n_in,
                                 size_t n_out)
 {
-    return dsi_record_custom(type, NULL, user, in, n_in, n_out);
+    return dsi_record_custom("custom", type, NULL, user, in, n_in, n_out);
 }
 
 /* ds_value without its mark: the body may be recorded again at any time */
@@ -8219,13 +8243,24 @@ static ds_real dsi_peek(ds_var var, const ds_real *numbers, ds_real constant)
 }
 
 /* a child's error becomes the parent's */
-static ds_result dsi_adopt(ds_tape *tape, ds_result code, const char *text)
+static ds_result dsi_adopt(ds_tape *tape)
+{
+    const ds_error *const error = &tape->child->error;
+    dsi_text t;
+    if (tape->error.code) return tape->error.code; /* it was told itself: the body mixes the two tapes */
+    t = dsi_refuse(tape, error->code, tape->rec.n_nodes);
+    dsi_put(&t, "ds_checkpoint: ");
+    dsi_put(&t, error->text);
+    if (tape->desc.log.write) tape->desc.log.write(tape->desc.log.user, error->code, tape->error.text);
+    return error->code;
+}
+
+static ds_result dsi_refuse_body(ds_tape *tape, ds_result code, const char *what)
 {
     dsi_text t = dsi_refuse(tape, code, tape->rec.n_nodes);
     dsi_put(&t, "ds_checkpoint: ");
-    dsi_put(&t, text);
-    if (tape->desc.log.write) tape->desc.log.write(tape->desc.log.user, code, tape->error.text);
-    return code;
+    dsi_put(&t, what);
+    return dsi_refused(tape, &t);
 }
 
 /* the outputs of the body are those of the first time, bit for bit: it was recorded as then */
@@ -8255,14 +8290,14 @@ static ds_result dsi_run_body(const ds_custom_io *io, int again, ds_var **x, ds_
         desc.debug = tape->desc.debug;
         tape->child = tape->fixed ? NULL : ds_tape_create(&desc);
         if (!tape->child)
-            return dsi_adopt(tape, tape->fixed ? DSIM_ERROR_FULL : DSIM_ERROR_MEMORY,
-                             "no memory for its own tape");
+            return dsi_refuse_body(tape, tape->fixed ? DSIM_ERROR_FULL : DSIM_ERROR_MEMORY,
+                                   "no memory for its own tape");
     }
     if (need > tape->cap_work) {
         void *work = tape->work;
         result = dsi_grow(&tape->desc.allocator, &work, &tape->cap_work, need, need, sizeof *tape->work);
         tape->work = (ds_var *)work;
-        if (result) return dsi_adopt(tape, result, "no memory for its inputs and outputs");
+        if (result) return dsi_refuse_body(tape, result, "no memory for its inputs and outputs");
     }
     *x = tape->work;
     *y = tape->work + io->n_in;
@@ -8271,13 +8306,13 @@ static ds_result dsi_run_body(const ds_custom_io *io, int again, ds_var **x, ds_
     for (i = 0; i < io->n_in; i++) (*x)[i] = dsi_view(in.rec, in.at + i);
     for (i = 0; i < io->n_out; i++) (*y)[i] = ds_c(0);
     result = run->body(run->user, tape->child, *x, *y);
-    if (tape->child->error.code) return dsi_adopt(tape, tape->child->error.code, tape->child->error.text);
-    if (result) return dsi_adopt(tape, DSIM_ERROR_CALLBACK, "its body returned an error");
+    if (tape->child->error.code) return dsi_adopt(tape);
+    if (result) return dsi_refuse_body(tape, DSIM_ERROR_CALLBACK, "its body returned an error");
     for (i = 0; i < io->n_out; i++)
-        if ((*y)[i].rec && dsi_check_operand(tape->child, (*y)[i], i, "checkpoint"))
-            return dsi_adopt(tape, tape->child->error.code, tape->child->error.text);
+        if ((*y)[i].rec && dsi_check_operand(tape->child, (*y)[i], i + 1, "checkpoint"))
+            return dsi_adopt(tape);
     if (again && !dsi_is_repeated(io, tape->child, *y))
-        return dsi_adopt(tape, DSIM_ERROR_CALLBACK, "its body has other outputs when recorded again");
+        return dsi_refuse_body(tape, DSIM_ERROR_CALLBACK, "its body has other outputs when recorded again");
     return DSIM_OK;
 }
 
@@ -8299,7 +8334,7 @@ static ds_result dsi_checkpoint_reverse(const ds_custom_io *io)
     ds_result result = dsi_run_body(io, 1, &x, &y);
     if (result || !dsi_choose_tape(y, io->n_out)) return result;
     if (ds_backward_many(y, io->out_bar, io->n_out))
-        return dsi_adopt(tape, tape->child->error.code, tape->child->error.text);
+        return dsi_adopt(tape);
     for (i = 0; i < io->n_in; i++) io->in_bar[i] += tape->child->adjoints[dsi_slot(x[i])];
     return DSIM_OK;
 }
@@ -8312,7 +8347,7 @@ static ds_result dsi_checkpoint_tangent(const ds_custom_io *io)
     ds_result result = dsi_run_body(io, 1, &x, &y);
     if (result) return result;
     if (ds_forward(x, io->in_dot, io->n_in))
-        return dsi_adopt(tape, tape->child->error.code, tape->child->error.text);
+        return dsi_adopt(tape);
     for (i = 0; i < io->n_out; i++) io->out_dot[i] += dsi_peek(y[i], tape->child->motion, 0);
     return DSIM_OK;
 }
@@ -8330,13 +8365,15 @@ static ds_result dsi_checkpoint_second(const ds_custom_io *io)
     child = tape->child;
     result = ds_backward_many(y, io->out_bar, io->n_out);
     if (!result) result = dsi_begin_motion(child, 2, &one, "checkpoint", &m);
-    if (result) return dsi_adopt(tape, child->error.code, child->error.text);
+    if (result) return dsi_adopt(tape);
     for (i = 0; i < io->n_in; i++) m.tan[dsi_slot(x[i])] += io->in_dot[i];
     for (i = 0; i < io->n_out; i++)
         if (y[i].rec) m.dot[dsi_slot(y[i])] += io->out_bar_dot[i];
     result = dsi_move_carefully(&m);
-    if (result) result = dsi_refuse_custom(child, result, m.at, "checkpoint");
-    if (result) return dsi_adopt(tape, child->error.code, child->error.text);
+    if (result) {
+        dsi_refuse_custom(child, result, m.at, "checkpoint");
+        return dsi_adopt(tape);
+    }
     for (i = 0; i < io->n_in; i++) io->in_bar_dot[i] += m.dot[dsi_slot(x[i])];
     return DSIM_OK;
 }
@@ -8348,7 +8385,7 @@ static const ds_custom_type dsi_checkpoint_type = {
 
 DIFFSIM_API ds_vars (ds_checkpoint)(ds_segment *body, void *user, const ds_var *in, size_t n_in, size_t n_out)
 {
-    return dsi_record_custom(&dsi_checkpoint_type, body, user, in, n_in, n_out);
+    return dsi_record_custom("checkpoint", body ? &dsi_checkpoint_type : NULL, body, user, in, n_in, n_out);
 }
 
 /* Reading. */
@@ -8367,7 +8404,7 @@ static void dsi_read(ds_var var, int what, ds_real *out, size_t n)
     const size_t slot = dsi_slot(var);
     const ds_real *from = NULL;
     size_t i;
-    if (tape && dsi_is_torn(tape)) tape = NULL;
+    if (tape && tape->torn) tape = NULL;
     if (tape && !tape->n_read) {
         tape->n_read = tape->rec.n_nodes + 1;
         tape->read_at.file = tape->rec.file;
@@ -8427,6 +8464,7 @@ DIFFSIM_API ds_result ds_values(ds_vars vars, ds_real *out)
     if (!vars.rec) return DSIM_ERROR_NO_RECORDER;
     if (!tape)
         return dsi_tape_of(vars.rec)->error.code ? dsi_tape_of(vars.rec)->error.code : DSIM_ERROR_STALE;
+    if (tape->torn) return tape->error.code;
     if (!out) return DSIM_ERROR_ARGUMENT;
     dsi_read(dsi_first_of(vars), DSI_READ_VALUE, out, vars.n);
     return DSIM_OK;

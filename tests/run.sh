@@ -49,6 +49,10 @@ now()
 name=$1
 limit=
 command -v timeout >/dev/null 2>&1 && limit="timeout ${LIMIT:-300}"
+if test -d build/locale/de_DE.UTF-8; then
+    LOCPATH=$PWD/build/locale
+    export LOCPATH
+fi
 begin=$(now)
 $limit sh -c "$2" >"$out/$name" 2>&1 </dev/null
 status=$?

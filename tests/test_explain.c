@@ -99,11 +99,32 @@ static void test_all_nodes(void)
     ds_tape_destroy(t);
 }
 
+/* a checkpoint on the way is run again for its factor; if that fails, so does the explanation */
+static ds_result third_time(void *user, ds_tape *t, const ds_var *in, ds_var *out)
+{
+    (void)t;
+    out[0] = ds_sin(in[0]);
+    return ++*(int *)user < 3 ? DSIM_OK : DSIM_ERROR_SINGULAR;
+}
+
+static void test_failing_checkpoint(void)
+{
+    int count = 0;
+    ds_tape *t = ds_tape_create(NULL);
+    const ds_var x = ds_input(t, 1);
+    const ds_var f = ds_vars_at(ds_checkpoint(third_time, &count, &x, 1, 1), 0);
+    TAP_OK(ds_explain(f, x, text, sizeof text) == DSIM_ERROR_CALLBACK && count == 3,
+           "a checkpoint that fails");
+    TAP_HAS(text, "ds_checkpoint: its body returned an error", "is told at the end of the way");
+    ds_tape_destroy(t);
+}
+
 int main(void)
 {
     test_way();
     test_zero();
     test_nan();
     test_all_nodes();
+    test_failing_checkpoint();
     return tap_end();
 }

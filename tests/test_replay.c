@@ -81,6 +81,29 @@ static void test_set_input(void)
     ds_tape_destroy(t);
 }
 
+/* what is not computed yet is not saved by an error and a rewind that clears it */
+static void test_torn(void)
+{
+    ds_tape *t = ds_tape_create(NULL);
+    for (int way = 0; way < 3; way++) {
+        ds_var x, y;
+        ds_real v[1] = { 7 };
+        ds_tape_reset(t);
+        x = ds_input(t, 2), y = ds_square(x);
+        if (way == 2) ds_value(y), y = ds_add(y, x);
+        ds_set_input(x, 3);
+        if (way == 0) TAP_OK(ds_set_input(y, 3) == DSIM_ERROR_ARGUMENT, "an input is set, a result refused");
+        if (way == 1) TAP_OK(ds_set_input(x, NAN) == DSIM_ERROR_NON_FINITE, "an input is set, then to NaN");
+        if (way == 2) TAP_OK(ds_replay(t) == DSIM_ERROR_NOT_REPLAYABLE, "an input is set, but no replay");
+        TAP_OK(ds_tape_rewind(t, ds_tape_mark(t)) != DSIM_OK && isnan((double)ds_value(y)),
+               "a rewind does not make the old values good");
+        TAP_OK(ds_values((ds_vars){ y.rec, y.at, 1 }, v) != DSIM_OK && v[0] == 7, "nor are they read");
+        ds_tape_reset(t);
+        TAP_OK(ds_tape_error(t)->code == DSIM_OK, "a reset does");
+    }
+    ds_tape_destroy(t);
+}
+
 /* |x| by a branch in C */
 static ds_var absolute(ds_var x)
 {
@@ -299,6 +322,73 @@ static void test_custom_refusals(void)
     x[0] = ds_input(t, 0.7), x[1] = ds_input(t, -1.2);
     TAP_OK(ds_custom(&partial, NULL, x, 2, 2).n == 0 && ds_tape_error(t)->code == DSIM_ERROR_ARGUMENT,
            "no forward function: refused");
+    ds_tape_reset(t);
+    x[0] = ds_input(t, 0.7), x[1] = ds_input(t, -1.2);
+    TAP_OK(ds_custom(&product, NULL, x, 2, (size_t)-1).n == 0 &&
+               ds_tape_error(t)->code == DSIM_ERROR_OVERFLOW,
+           "more outputs than slots: refused");
+    ds_tape_destroy(t);
+}
+
+/* a forward that fails leaves no node behind */
+static void test_half_written(void)
+{
+    ds_tape *t = ds_tape_create(NULL);
+    ds_var x[2] = { ds_input(t, 0.7), ds_input(t, -1.2) };
+    const ds_real one[2] = { 1, 1 };
+    const ds_tape_info before = ds_tape_get_info(t);
+    ds_tape_info after;
+    fail_in = 1;
+    by_custom(&product, x);
+    fail_in = 0;
+    after = ds_tape_get_info(t);
+    TAP_OK(after.nodes == before.nodes && after.values == before.values, "a failed node is not there");
+    ds_tape_rewind(t, ds_tape_mark(t));
+    TAP_OK(ds_forward(x, one, 2) == DSIM_OK && ds_replay(t) == DSIM_OK, "and not run by what comes after");
+    ds_tape_destroy(t);
+}
+
+static ds_result sine_of_first(void *user, ds_tape *t, const ds_var *in, ds_var *out)
+{
+    (void)user, (void)t;
+    out[0] = ds_sin(in[0]);
+    return DSIM_OK;
+}
+
+static int custom_calls;
+static ds_result constant_forward(const ds_custom_io *io)
+{
+    io->out[0] = 1;
+    return DSIM_OK;
+}
+static ds_result counting_reverse(const ds_custom_io *io)
+{
+    (void)io;
+    custom_calls++;
+    return DSIM_ERROR_SINGULAR;
+}
+static const ds_custom_type counting = { "counting", constant_forward, counting_reverse, NULL, NULL };
+
+/* a zero adjoint contributes nothing, whatever the partial derivative: no function is called with 0 * inf */
+static void test_zero_bars(void)
+{
+    ds_tape *t = ds_tape_create(NULL);
+    ds_var x = ds_input(t, 2);
+    const ds_var y = ds_vars_at(ds_checkpoint(sine_of_first, NULL, &x, 1, 1), 0);
+    const ds_var f = ds_select(ds_c(0), ds_div(y, ds_sub(x, x)), ds_mul(ds_c(3), x));
+    TAP_OK(ds_backward(f) == DSIM_OK && ds_grad(x) == 3, "a checkpoint before a division by zero not taken");
+    ds_tape_reset(t);
+    x = ds_input(t, 2);
+    custom_calls = 0;
+    ds_custom(&counting, NULL, &x, 1, 1);
+    ds_div(x, ds_sub(x, x));
+    TAP_OK(ds_backward(ds_square(x)) == DSIM_OK && ds_tape_error(t)->code == DSIM_OK && custom_calls == 0,
+           "nor is one called that has no part");
+    ds_tape_reset(t);
+    x = ds_input(t, 2);
+    TAP_OK(ds_checkpoint(NULL, NULL, &x, 1, 1).n == 0 && ds_tape_error(t)->code == DSIM_ERROR_ARGUMENT,
+           "a checkpoint without a body");
+    TAP_HAS(ds_tape_error(t)->text, "ds_checkpoint: ", "by name");
     ds_tape_destroy(t);
 }
 
@@ -328,6 +418,7 @@ static void test_checkpoint(void)
                    (p.fail == 1 ? DSIM_ERROR_CALLBACK : DSIM_ERROR_NON_FINITE),
                "a failing body, way %d", p.fail);
         TAP_HAS(ds_tape_error(t)->text, p.fail == 1 ? "returned an error" : "ds_input", "is told");
+        TAP_HAS(ds_tape_error(t)->text, ds_result_text(ds_tape_error(t)->code), "with what to do");
     }
     p.fail = 3;
     {
@@ -344,10 +435,13 @@ int main(void)
 {
     test_same_bits();
     test_set_input();
+    test_torn();
     test_branch();
     test_reads();
     test_custom();
     test_custom_refusals();
+    test_half_written();
+    test_zero_bars();
     test_checkpoint();
     return tap_end();
 }

@@ -413,6 +413,25 @@ static void test_zero_times_infinity(void)
     ds_tape_destroy(t);
 }
 
+/* smooth_norm3 with a constant b: every component of a is a variable */
+static void test_constant_beside_a_vector(void)
+{
+    ds_tape *t = ds_tape_create(NULL);
+    const ds_var3 a = ds_input3(t, ds_v3_make(2, 3, 6));
+    const ds_var x[3] = { ds_x(a), ds_y(a), ds_z(a) };
+    ds_real H[9];
+    const ds_result result = ds_hessian(ds_smooth_norm3(a, ds_c(sqrt(32.0))), x, 3, H); /* v = 9 */
+    double worst = 0;
+    for (int i = 0; i < 9; i++) {
+        const double size[3] = { 2, 3, 6 };
+        const double expected = ((i % 4 == 0) - size[i / 3] * size[i % 3] / 81) / 9;
+        worst = fmax(worst, fabs((double)H[i] - expected));
+    }
+    TAP_OK(result == DSIM_OK && worst < (sizeof(ds_real) == 4 ? 1e-6 : 1e-15),
+           "smooth_norm3(a, constant): (1 - a a' / v^2) / v (%.1e)", worst);
+    ds_tape_destroy(t);
+}
+
 /* a tape in a block of the caller's */
 static void test_fixed(void)
 {
@@ -465,6 +484,7 @@ int main(void)
     test_refusals();
     test_sizes();
     test_zero_times_infinity();
+    test_constant_beside_a_vector();
     test_fixed();
     test_rewind();
     return tap_end();

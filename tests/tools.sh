@@ -1,13 +1,13 @@
 #!/bin/sh
-# sh tools.sh command=packages ...   installs the packages of the commands that are missing, where it may: as
-# root, or with a sudo that asks nothing. Silent when all are there; else says what it installs, or what to
-# type. Never fails: a test whose tool is missing is skipped. NO_INSTALL=1 keeps it from installing.
+# sh tools.sh command=packages ...   installs the packages of the commands (or files) that are missing, where
+# it may: as root, or with a sudo that asks nothing. Silent when all are there; else says what it installs, or
+# what to type. Never fails: a test whose tool is missing is skipped. NO_INSTALL=1 keeps it from installing.
 
 missing()
 {
     need=
     for pair in "$@"; do
-        command -v "${pair%%=*}" >/dev/null 2>&1 || need="${need:+$need }${pair#*=}"
+        command -v "${pair%%=*}" >/dev/null 2>&1 || test -e "${pair%%=*}" || need="${need:+$need }${pair#*=}"
     done
     test -n "$need"
 }

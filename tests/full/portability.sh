@@ -1,7 +1,7 @@
 #!/bin/sh
 # Everywhere: the header compiles without a warning in every configuration of the first part; text/same.c has
-# one hash (values, gradients, matrices) over all compilers, levels, languages and machines of the second;
-# what a build cannot promise, ds_build_info() says in the third; and a comma in the locale changes no number.
+# one hash (values, gradients, Hessians, matrices) over all compilers, levels, languages and machines of the
+# second; what a build cannot promise, ds_build_info() says in the third.
 
 . text/tap.sh
 
@@ -167,16 +167,5 @@ refused 'extra precision' qemu-s390x-static s390x-linux-gnu-gcc -O2 -static -std
 gcc -O2 -c "$include" "$work/refused.c" -o "$work/strict.o" 2>"$work/log"
 check "refused: linked with -ffast-math: links" gcc -ffast-math "$work/strict.o" -o "$work/refused" -lm
 check "refused: linked with -ffast-math: knows 'denormals'" "$work/refused" denormals
-
-# numbers as text in a locale with commas, made here if the system has none
-mkdir -p "$work/locale"
-if there "numbers in a locale with commas" localedef &&
-    localedef -i de_DE -f UTF-8 "$work/locale/de_DE.UTF-8" >"$work/log" 2>&1; then
-    sh compile.sh "$work/test_base" test_base.c "$(object double)" $CC -O1 >"$work/log" 2>&1
-    LOCPATH=$work/locale "$work/test_base" >"$work/numbers" 2>&1
-    check "numbers in a locale with commas" grep -q '^ok.* numbers under de_DE.UTF-8' "$work/numbers"
-else
-    have localedef && skip "numbers in a locale with commas" "no locale sources: apt-get install locales"
-fi
 
 finish

@@ -1,6 +1,7 @@
-/* same.c - a computation recorded and differentiated, and the elementary functions over their whole range:
-   one hash on every IEEE machine, compiler and optimisation level. C leaves open which argument of a call is
-   evaluated first, so no call here records two arguments: that order is the order of the tape.
+/* same.c - a computation recorded and differentiated, once and twice, and the elementary functions over
+   their whole range: one hash on every IEEE machine, compiler and optimisation level. C leaves open which
+   argument of a call is evaluated first, so no call here records two arguments: that order is the order of
+   the tape.
    SAME_DECLARES: the implementation is in another file. SAME_NO_MAIN and SAME_TWICE: two files of one
    program. */
 
@@ -10,9 +11,9 @@
 #include "diffsim.h"
 #include <stdio.h>
 
-enum { POINTS = 12, STEPS = 30, WIDE = 20, PROBES = 999, MATRICES = 300 };
+enum { POINTS = 12, STEPS = 30, WIDE = 20, PROBES = 999, MATRICES = 300, SECOND = 12 };
 
-typedef struct same { uint64_t values, gradients, matrices; double f; } same;
+typedef struct same { uint64_t values, gradients, hessians, matrices; double f; } same;
 
 static void take(uint64_t *hash, ds_real number) { *hash = ds_hash_reals(&number, 1, *hash); }
 
@@ -208,9 +209,89 @@ static uint64_t matrices(ds_rng *rng)
     return hash;
 }
 
+/* second derivatives of f by n variables, and their products with two directions */
+static void take_second(uint64_t *hash, ds_var f, const ds_var *x, int n)
+{
+    ds_real H[SECOND * SECOND], Hv[SECOND], direction[SECOND];
+    int i, k;
+    if (ds_hessian(f, x, (size_t)n, H)) printf("%s\n", ds_tape_error((ds_tape *)f.rec)->text);
+    *hash = ds_hash_reals(H, (size_t)(n * n), *hash);
+    for (k = 0; k < 2; k++) {
+        for (i = 0; i < n; i++) direction[i] = (ds_real)(1 + i * k) / (ds_real)(n + k);
+        if (ds_hessian_vector(f, x, direction, (size_t)n, Hv))
+            printf("%s\n", ds_tape_error((ds_tape *)f.rec)->text);
+        *hash = ds_hash_reals(Hv, (size_t)n, *hash);
+    }
+}
+
+/* vectors of two points, a quaternion and a matrix, with every row for them */
+static ds_var second_vectors(ds_var *x)
+{
+    ds_var3 p = ds_pack3(x[0], x[1], x[2]), q = ds_pack3(x[3], x[4], x[5]), list[3], turned, other;
+    ds_var4 around = ds_pack4(x[6], p);
+    ds_var33 m;
+    ds_var part[8];
+    ds_real weights[3];
+    turned = ds_cross3(p, q);
+    m = ds_pack33(p, q, turned);
+    m = ds_add33(m, ds_outer33(q, p));
+    list[0] = ds_rotate3(around, q);
+    list[1] = ds_matvec3(m, p);
+    list[2] = ds_tmatvec3(m, turned);
+    weights[0] = (ds_real)0.5, weights[1] = (ds_real)-0.25, weights[2] = 2;
+    turned = ds_normalize3(p);
+    other = ds_safe_normalize3(q);
+    turned = ds_lerp3(turned, other, x[7]);
+    turned = ds_naxpy3(x[6], turned, p);
+    other = ds_axpy3(x[7], p, ds_neg3(q));
+    part[0] = ds_dot3(other, turned);
+    part[1] = ds_norm3(ds_weighted_sum3(weights, list, 3));
+    part[2] = ds_safe_norm3(ds_sum3(list, 3));
+    part[3] = ds_smooth_norm3(ds_scale3(ds_sub3(p, ds_add3(q, p)), x[6]), x[7]);
+    part[4] = ds_dot(x, x + 2, 6);
+    part[5] = ds_weighted_sum(weights, x + 1, 3);
+    part[6] = ds_sum(x, 8);
+    part[7] = ds_tanh(part[4]);
+    part[7] = ds_mul(part[7], ds_mul(part[1], part[2]));
+    return ds_sum(part, 8);
+}
+
+/* two layers of a network */
+static ds_var second_blocks(ds_vars in)
+{
+    ds_vars w = ds_vars_slice(in, 0, 6), x = ds_vars_slice(in, 6, 3), b = ds_vars_slice(in, 9, 2);
+    ds_vars y = ds_vars_tanh(ds_affine(w, x, b));
+    ds_var dot = ds_vars_dot(y, b);
+    return ds_add(dot, ds_square(ds_vars_at(y, 0)));
+}
+
+static uint64_t hessians(ds_rng *rng)
+{
+    uint64_t hash = 0;
+    ds_tape *t = ds_tape_create(NULL);
+    ds_real numbers[SECOND];
+    ds_var x[SECOND];
+    ds_vars in;
+    int i, way;
+    for (way = 0; way < 4; way++) {
+        ds_var f;
+        ds_tape_reset(t);
+        draw(rng, numbers, SECOND);
+        in = ds_inputs(t, numbers, SECOND);
+        for (i = 0; i < SECOND; i++) x[i] = ds_vars_at(in, (size_t)i);
+        if (way == 0) f = scalars(x[0], x[1]);
+        else if (way == 1) f = elementary(x[0], x[1]);
+        else if (way == 2) f = second_vectors(x);
+        else f = second_blocks(in);
+        take_second(&hash, f, x, SECOND);
+    }
+    ds_tape_destroy(t);
+    return hash;
+}
+
 static same compute(void)
 {
-    same r = { 0, 0, 0, 0 };
+    same r = { 0, 0, 0, 0, 0 };
     ds_rng rng = ds_rng_make(7, 1);
     ds_tape *t = ds_tape_create(NULL);
     ds_var x = ds_input(t, 0.3), v = ds_input(t, (double)ds_rng_uniform(&rng));
@@ -228,6 +309,7 @@ static same compute(void)
     take_functions(&r.values, &rng);
     r.f = (double)ds_value(all);
     r.matrices = matrices(&rng);
+    r.hessians = hessians(&rng);
     ds_tape_destroy(t);
     return r;
 }
@@ -237,7 +319,7 @@ uint64_t same_elsewhere(void);
 uint64_t same_elsewhere(void)
 {
     const same r = compute();
-    return r.values ^ r.gradients ^ r.matrices;
+    return r.values ^ r.gradients ^ r.hessians ^ r.matrices;
 }
 #else
 static void show(const char *name, uint64_t hash)
@@ -250,12 +332,13 @@ int main(void)
     const same r = compute();
     show("values", r.values);
     show("gradients", r.gradients);
+    show("hessians", r.hessians);
     show("matrices", r.matrices);
     printf("f %.9g\n", r.f);
 #if defined(SAME_TWICE)
     {
         extern uint64_t same_elsewhere(void);
-        if (same_elsewhere() != (r.values ^ r.gradients ^ r.matrices)) return 1;
+        if (same_elsewhere() != (r.values ^ r.gradients ^ r.hessians ^ r.matrices)) return 1;
     }
 #endif
     return !(r.f - r.f == 0); /* NaN and infinity are failures */
