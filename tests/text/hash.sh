@@ -5,9 +5,9 @@
 . text/tap.sh
 
 double='values 5e2587f6c7136fe9 gradients 7d32e285cbc57b1d'
-double="$double hessians a5b3066d849c535d matrices 9964c23660dd74c4 f 1656.62275"
+double="$double hessians eab40445cddd62aa matrices 9964c23660dd74c4 f 1656.62275"
 float='values 75f6a044c1fa6c55 gradients f2b610714c772f26'
-float="$float hessians ce48323397c3ae0f matrices e88f662c66f137c6 f 1656.5968"
+float="$float hessians 9476e9fb355b2f16 matrices e88f662c66f137c6 f 1656.5968"
 
 include=-I$(dirname "$header")
 cp text/same.c "$work/same.c"
