@@ -221,10 +221,12 @@ typedef DIFFSIM_REAL ds_real;
 #if (defined(__GNUC__) || defined(__clang__)) && !defined(__TINYC__)
 #define DSI_KNOWN(dsi_truth) (__builtin_constant_p(dsi_truth) && (dsi_truth)) /* true at compile time */
 #define DSI_INLINE static inline __attribute__((always_inline, unused))
+#define DSI_COLD static __attribute__((noinline)) /* words for errors: small, and quick to compile */
 #define DSI_RESTRICT __restrict__
 #else
 #define DSI_KNOWN(dsi_truth) 0
 #define DSI_INLINE static inline
+#define DSI_COLD static
 #define DSI_RESTRICT
 #endif
 #ifndef DIFFSIM_API
@@ -2339,13 +2341,13 @@ static dsi_text dsi_text_into(char *out, size_t capacity)
     return t;
 }
 
-static void dsi_put(dsi_text *t, const char *words)
+DSI_COLD void dsi_put(dsi_text *t, const char *words)
 {
     while (*words && t->n + 1 < t->capacity) t->out[t->n++] = *words++;
     t->out[t->n] = 0;
 }
 
-static void dsi_put_size(dsi_text *t, size_t number)
+DSI_COLD void dsi_put_size(dsi_text *t, size_t number)
 {
     char digits[24];
     size_t i = sizeof digits - 1;
@@ -2355,7 +2357,7 @@ static void dsi_put_size(dsi_text *t, size_t number)
     dsi_put(t, digits + i);
 }
 
-static void dsi_put_real(dsi_text *t, double number)
+DSI_COLD void dsi_put_real(dsi_text *t, double number)
 {
     char digits[32];
     ds_text_from_real(digits, sizeof digits, number, 6);
@@ -3131,7 +3133,7 @@ DSI_INLINE double dsi_quick_exp(double x)
     return dsi_from_bits(dsi_to_bits(dsi_mantissa(e).hi) + (e.n << 52));
 }
 
-DSI_INLINE double dsi_core_expm1(double x)
+static double dsi_core_expm1(double x)
 {
     const dsi_exponent e = dsi_exp_parts(dsi_clamp_to(x, -40, 710));
     const double r = dsi_scale(dsi_expm1_parts(e).hi, e.n);
@@ -3156,7 +3158,7 @@ DSI_INLINE double dsi_core_tanh(double x)
 }
 
 /* 2^(k - 1) (m - 4^-k / m) from 1 on, below it x + x^3 P(x^2): 2^-56 */
-DSI_INLINE double dsi_core_sinh(double x)
+static double dsi_core_sinh(double x)
 {
     const double size = dsi_absolute(x), z = size * size, z2 = z * z;
     const dsi_exponent e = dsi_exp_parts(dsi_clamp_to(size, 0, 711));
@@ -3168,7 +3170,7 @@ DSI_INLINE double dsi_core_sinh(double x)
                                 z2 * 7.746178593018827e-13);
     return dsi_signed_as(size < 1 ? size + size * z * p : big, x);
 }
-DSI_INLINE double dsi_core_cosh(double x)
+static double dsi_core_cosh(double x)
 {
     const dsi_exponent e = dsi_exp_parts(dsi_clamp_to(dsi_absolute(x), 0, 711));
     const dsi_pair m = dsi_mantissa(e);
@@ -3218,7 +3220,7 @@ DSI_INLINE double dsi_core_log(double x)
 }
 
 /* u = 1 + x rounded, u + lost is 1 + x; without scaling (k = 0) f is x itself */
-DSI_INLINE double dsi_core_log1p(double x)
+static double dsi_core_log1p(double x)
 {
     const dsi_pair u = dsi_two_sum(1, x);
     double k, r;
@@ -3427,7 +3429,7 @@ DSI_INLINE double dsi_core_cos(double x)
     r.quadrant++;
     return dsi_sin_of(r);
 }
-DSI_INLINE double dsi_core_tan(double x)
+static double dsi_core_tan(double x)
 {
     const double r = dsi_tan_of(dsi_reduce(x));
     return dsi_absolute(x) < 1e-8 ? x : r; /* x^2 / 3 < 2^-54; keeps -0 */
@@ -3450,7 +3452,7 @@ static double dsi_full_tan(double x)
 /* Arcs. K + sign atan(n / d) for 0 <= n <= d, d positive and finite: with c = 0, 1/2 or 1 next to n / d
    atan(n / d) = atan(c) + atan t, t = (n - c d) / (d + c n), the numerator exact, |t| <= 1/4.
    Polynomial: (atan(t) / t - 1) / t^2: 2^-59 */
-DSI_INLINE double dsi_arc(double n, double d, double sign, dsi_pair K)
+static double dsi_arc(double n, double d, double sign, dsi_pair K)
 {
     const int middle = n >= 0.25 * d, upper = n > 0.72 * d;
     const double c = upper ? 1 : middle ? 0.5 : 0;
@@ -3473,7 +3475,7 @@ DSI_INLINE double dsi_arc(double n, double d, double sign, dsi_pair K)
     return sum.hi + (sum.lo + (base.lo + (K.lo + sign * (base_lo + (t.lo + t.hi * z * p)))));
 }
 
-DSI_INLINE double dsi_core_atan(double x)
+static double dsi_core_atan(double x)
 {
     const double size = dsi_clamp_to(dsi_absolute(x), 0, 1e18); /* atan 1e18 rounds to pi/2 */
     const int steep = size > 1;
@@ -3515,7 +3517,7 @@ static double dsi_full_atan2(double y, double x)
 
 /* asin(s) = s + s^3 B(s^2), s <= 1/2: 2^-59; above, asin(x) = pi/2 - 2 asin(s), s^2 = (1 - x) / 2 */
 typedef struct dsi_chord { double s, lost, bend; int large; } dsi_chord; /* s + lost, s^3 B */
-DSI_INLINE dsi_chord dsi_chord_of(double size)
+static dsi_chord dsi_chord_of(double size)
 {
     dsi_chord r;
     double z, z2, p;
@@ -3536,7 +3538,7 @@ DSI_INLINE dsi_chord dsi_chord_of(double size)
     r.bend = r.s * z * p;
     return r;
 }
-DSI_INLINE double dsi_core_asin(double x)
+static double dsi_core_asin(double x)
 {
     const dsi_chord c = dsi_chord_of(dsi_absolute(x));
     const dsi_pair sum = dsi_quick_sum(DSI_PIO2_HI, -2 * c.s);
@@ -3544,7 +3546,7 @@ DSI_INLINE double dsi_core_asin(double x)
     const double r = dsi_signed_as(c.large ? large : c.s + c.bend, x);
     return dsi_absolute(x) <= 1 ? r : DSI_NAN;
 }
-DSI_INLINE double dsi_core_acos(double x)
+static double dsi_core_acos(double x)
 {
     const dsi_chord c = dsi_chord_of(dsi_absolute(x));
     const double turn = x < 0 ? -1 : 1; /* acos(-x) = pi - acos(x) */
@@ -3609,7 +3611,7 @@ static double dsi_full_hypot(double x, double y)
 }
 
 /* erf below 1: x (1 + c0 + z (c1 + z P(z))), z = x^2, c0 and c1 in pairs, P: 2^-56 */
-DSI_INLINE double dsi_erf_small(double x, dsi_pair z)
+static double dsi_erf_small(double x, dsi_pair z)
 {
     const double z2 = z.hi * z.hi;
     const double p = ((0.11283791670955126 + z.hi * -0.02686617064513071) +
@@ -3626,7 +3628,7 @@ DSI_INLINE double dsi_erf_small(double x, dsi_pair z)
     return sum.hi + (sum.lo + (xv.lo + x * v_lo));
 }
 /* from 1 to 6: 1 - exp(-z) Q(t), t = (x - 1) / (x + 2), 2^-60 in erf (the form is Schonfelder's, 1978) */
-DSI_INLINE double dsi_erf_large(double x, dsi_pair z)
+static double dsi_erf_large(double x, dsi_pair z)
 {
     const double t = (x - 1) / (x + 2), t2 = t * t;
     const double p = ((-0.8196360443516939 + t * 0.5697080079951589) +
@@ -3641,7 +3643,7 @@ DSI_INLINE double dsi_erf_large(double x, dsi_pair z)
     const dsi_pair mq = dsi_two_product(m.hi * scale, q.hi), sum = dsi_quick_sum(1, -mq.hi);
     return sum.hi + (sum.lo - (mq.lo + scale * (m.lo * q.hi + m.hi * q.lo)));
 }
-DSI_INLINE double dsi_core_erf(double x)
+static double dsi_core_erf(double x)
 {
     const double size = dsi_clamp_to(dsi_absolute(x), 0, 6); /* erf 6 rounds to 1 */
     const dsi_pair z = dsi_two_product(size, size);
@@ -4039,7 +4041,7 @@ DIFFSIM_API void ds_m3_symmetric_eigen(ds_m3 a, ds_v3 *w, ds_m3 *v)
 
 static double dsi_epsilon(void) { return sizeof(ds_real) == 4 ? (double)FLT_EPSILON : DBL_EPSILON; }
 static double dsi_greater(double x, double y) { return x > y ? x : y; }
-DSI_INLINE double dsi_times(double left, double right)
+static double dsi_times(double left, double right)
 {
     double result = left * right;
     DSI_FENCE(result);
@@ -5479,14 +5481,14 @@ static DSI_UNUSED dsi_dual_r4 dsi_dual_load_r4(const ds_real *x, const ds_real *
     return dsi_dual_make_r4(dsi_dual(x[0], dx[0]), dsi_dual(x[1], dx[1]), dsi_dual(x[2], dx[2]),
                             dsi_dual(x[3], dx[3]));
 }
-DSI_INLINE void dsi_dual_store_r1(ds_real *d, dsi_dual_r1 x) { d[0] = x.d; }
-DSI_INLINE void dsi_dual_store_r3(ds_real *d, dsi_dual_r3 x)
+static void dsi_dual_store_r1(ds_real *d, dsi_dual_r1 x) { d[0] = x.d; }
+static void dsi_dual_store_r3(ds_real *d, dsi_dual_r3 x)
 {
     d[0] = x.x.d;
     d[1] = x.y.d;
     d[2] = x.z.d;
 }
-DSI_INLINE void dsi_dual_store_r4(ds_real *d, dsi_dual_r4 x)
+static void dsi_dual_store_r4(ds_real *d, dsi_dual_r4 x)
 {
     d[0] = x.w.d;
     d[1] = x.x.d;
@@ -5635,7 +5637,7 @@ static const ds_recorder *dsi_rec_of(const ds_tape *tape) { return &tape->rec; }
 static ds_var dsi_dead(ds_tape *tape) { return dsi_view(&tape->rec, 0); } /* no epoch is 0 */
 
 /* Refusals: the first sticks and closes the short way. Begin, put words, end. */
-static dsi_text dsi_refuse(ds_tape *tape, ds_result code, size_t index)
+DSI_COLD dsi_text dsi_refuse(ds_tape *tape, ds_result code, size_t index)
 {
     dsi_text t = dsi_text_into(tape->error.text, sizeof tape->error.text);
     tape->rec.most_nodes = 0;
@@ -5651,7 +5653,7 @@ static dsi_text dsi_refuse(ds_tape *tape, ds_result code, size_t index)
     return t;
 }
 
-static ds_result dsi_refused(ds_tape *tape, dsi_text *t)
+DSI_COLD ds_result dsi_refused(ds_tape *tape, dsi_text *t)
 {
     dsi_put(t, ": ");
     dsi_put(t, ds_result_text(tape->error.code));
@@ -5660,7 +5662,7 @@ static ds_result dsi_refused(ds_tape *tape, dsi_text *t)
 }
 
 /* "ds_mul: operand 2 ..." */
-static ds_result dsi_refuse_at(ds_tape *tape, ds_result code, size_t index, const char *function,
+DSI_COLD ds_result dsi_refuse_at(ds_tape *tape, ds_result code, size_t index, const char *function,
                                const char *what)
 {
     dsi_text t = dsi_refuse(tape, code, index);
@@ -6144,7 +6146,7 @@ static const char *dsi_name_of(const dsi_node *node)
 }
 
 /* "'div' (node 12, spring.c:7) with operands 1, 0 gave inf" */
-static void dsi_describe(const ds_tape *tape, dsi_text *t, size_t k, size_t top)
+DSI_COLD void dsi_describe(const ds_tape *tape, dsi_text *t, size_t k, size_t top)
 {
     const dsi_node *const node = tape->rec.nodes + k;
     const dsi_extent e = dsi_extent_of(node);
@@ -6649,7 +6651,7 @@ DIFFSIM_API ds_var dsi_bad_part(ds_recorder *rec, const char *function, size_t s
     return dsi_part(rec, 0);
 }
 
-static ds_vars dsi_refuse_sizes(ds_tape *tape, const char *what, size_t m, size_t n, size_t k)
+DSI_COLD ds_vars dsi_refuse_sizes(ds_tape *tape, const char *what, size_t m, size_t n, size_t k)
 {
     dsi_text t = dsi_refuse(tape, DSIM_ERROR_ARGUMENT, n);
     dsi_put(&t, what);
@@ -6994,29 +6996,36 @@ static dsi_sweep dsi_sweep_of(ds_tape *tape, size_t top)
         if (!((constants) & 2)) dsi_gain_##B(adj + node->b, db); \
         if (!((constants) & 4)) dsi_gain_##C(adj + node->c, dc); \
         DSI_END(R)
-/* Only numbers can be constants. Polynomials of two operands, the most frequent rows, have a case for each
-   choice of constants; any other one case for all, for the sake of the time to compile. */
+/* Only numbers can be constants. Polynomials, the most frequent rows, have cases for choices of constants; any
+   other row has one for all, for the sake of the time to compile. */
 #define DSI_IF_r1(cases) cases
 #define DSI_IF_r3(cases)
 #define DSI_IF_r4(cases)
 #define DSI_IF_r9(cases)
 #define DSI_AS(name, constants) case DSI_CODE(DSI_OP_##name, constants):
-#define DSI_EACH_1(name, R, A, da, shape) DSI_CASE_1(name, R, A, da)
-#define DSI_EACH_2(name, R, A, B, da, db, shape) DSI_CASES_##shape (name, R, A, B, da, db)
-#define DSI_CASES_DSI_TERMS(...) DSI_CASE_EACH
-#define DSI_CASES_DSI_FLAT DSI_CASE_ALL
-#define DSI_CASES_DSI_CURVED DSI_CASE_ALL
-#define DSI_CASE_EACH(name, R, A, B, da, db) \
+#define DSI_AS_2(name, A, B) DSI_IF_##A(DSI_AS(name, 1)) DSI_IF_##B(DSI_AS(name, 2))
+#define DSI_AS_3(name) \
+    DSI_AS(name, 1) DSI_AS(name, 2) DSI_AS(name, 3) DSI_AS(name, 4) DSI_AS(name, 5) DSI_AS(name, 6)
+#define DSI_OFTEN_2(name, R, A, B, da, db) \
     DSI_CASE_2(DSI_AS(name, 0), 0, R, A, B, da, db) \
     DSI_IF_##A(DSI_CASE_2(DSI_AS(name, 1), 1, R, A, B, da, db)) \
     DSI_IF_##B(DSI_CASE_2(DSI_AS(name, 2), 2, R, A, B, da, db))
-#define DSI_CASE_ALL(name, R, A, B, da, db) \
-    DSI_CASE_2(DSI_AS(name, 0) DSI_IF_##A(DSI_AS(name, 1)) DSI_IF_##B(DSI_AS(name, 2)), node->op & 7u, \
-               R, A, B, da, db)
-#define DSI_EACH_3(name, R, A, B, C, da, db, dc, shape) \
+#define DSI_SELDOM_2(name, R, A, B, da, db) \
+    DSI_CASE_2(DSI_AS(name, 0) DSI_AS_2(name, A, B), node->op & 7u, R, A, B, da, db)
+#define DSI_OFTEN_3(name, R, A, B, C, da, db, dc) \
     DSI_CASE_3(DSI_AS(name, 0), 0, R, A, B, C, da, db, dc) \
-    DSI_CASE_3(DSI_AS(name, 1) DSI_AS(name, 2) DSI_AS(name, 3) DSI_AS(name, 4) DSI_AS(name, 5) \
-               DSI_AS(name, 6), node->op & 7u, R, A, B, C, da, db, dc)
+    DSI_CASE_3(DSI_AS_3(name), node->op & 7u, R, A, B, C, da, db, dc)
+#define DSI_SELDOM_3(name, R, A, B, C, da, db, dc) \
+    DSI_CASE_3(DSI_AS(name, 0) DSI_AS_3(name), node->op & 7u, R, A, B, C, da, db, dc)
+#define DSI_CASES_2_DSI_TERMS(...) DSI_OFTEN_2
+#define DSI_CASES_2_DSI_FLAT DSI_SELDOM_2
+#define DSI_CASES_2_DSI_CURVED DSI_SELDOM_2
+#define DSI_CASES_3_DSI_TERMS(...) DSI_OFTEN_3
+#define DSI_CASES_3_DSI_FLAT DSI_SELDOM_3
+#define DSI_CASES_3_DSI_CURVED DSI_SELDOM_3
+#define DSI_EACH_1(name, R, A, da, shape) DSI_CASE_1(name, R, A, da)
+#define DSI_EACH_2(name, R, A, B, da, db, shape) DSI_CASES_2_##shape (name, R, A, B, da, db)
+#define DSI_EACH_3(name, R, A, B, C, da, db, dc, shape) DSI_CASES_3_##shape (name, R, A, B, C, da, db, dc)
 
 /* Walks from node `end` down to `begin`, with r->top values before `end`. The rule that a zero adjoint
    contributes nothing matters only where a partial derivative is not finite: then 0 * inf = NaN arrives at
@@ -7091,11 +7100,18 @@ stop:
 #undef DSI_CASE_1
 #undef DSI_CASE_2
 #undef DSI_CASE_3
-#undef DSI_CASES_DSI_TERMS
-#undef DSI_CASES_DSI_FLAT
-#undef DSI_CASES_DSI_CURVED
-#undef DSI_CASE_EACH
-#undef DSI_CASE_ALL
+#undef DSI_CASES_2_DSI_TERMS
+#undef DSI_CASES_2_DSI_FLAT
+#undef DSI_CASES_2_DSI_CURVED
+#undef DSI_CASES_3_DSI_TERMS
+#undef DSI_CASES_3_DSI_FLAT
+#undef DSI_CASES_3_DSI_CURVED
+#undef DSI_OFTEN_2
+#undef DSI_SELDOM_2
+#undef DSI_OFTEN_3
+#undef DSI_SELDOM_3
+#undef DSI_AS_2
+#undef DSI_AS_3
 #undef DSI_IF_r1
 #undef DSI_IF_r3
 #undef DSI_IF_r4
@@ -7130,7 +7146,7 @@ static size_t dsi_first_non_finite_node(const ds_tape *tape, const ds_real *numb
     return k - 1;
 }
 
-static ds_result dsi_blame_value(ds_tape *tape, size_t slot)
+DSI_COLD ds_result dsi_blame_value(ds_tape *tape, size_t slot)
 {
     size_t top;
     const size_t k = dsi_first_non_finite_node(tape, tape->rec.values, slot, &top);
@@ -7141,7 +7157,7 @@ static ds_result dsi_blame_value(ds_tape *tape, size_t slot)
 }
 
 /* sweep again, node by node, to the first that makes a non-finite adjoint of a finite one */
-static ds_result dsi_blame_adjoint(ds_tape *tape, const ds_var *f, const ds_real *seeds, size_t n, size_t k,
+DSI_COLD ds_result dsi_blame_adjoint(ds_tape *tape, const ds_var *f, const ds_real *seeds, size_t n, size_t k,
                                    size_t top)
 {
     dsi_sweep r = dsi_sweep_of(tape, top);
@@ -7713,7 +7729,7 @@ __attribute__((target("avx2"))) static void dsi_move_abreast_avx2(dsi_motion *m)
 #endif
 
 /* a custom node's function refuses */
-static ds_result dsi_refuse_custom(ds_tape *tape, ds_result code, size_t k, const char *function)
+DSI_COLD ds_result dsi_refuse_custom(ds_tape *tape, ds_result code, size_t k, const char *function)
 {
     dsi_text t;
     if (tape->error.code) return tape->error.code; /* the body of a checkpoint has said it */
@@ -7801,7 +7817,7 @@ DIFFSIM_API ds_result (ds_forward)(const ds_var *x, const ds_real *x_dot, size_t
 
 /* a tangent that is not finite: which operation made it, and whether it has no derivative at all. (A sweep
    over that node alone asks.) */
-static void dsi_blame_tangent(ds_tape *tape, size_t slot)
+DSI_COLD void dsi_blame_tangent(ds_tape *tape, size_t slot)
 {
     size_t top;
     const size_t k = dsi_first_non_finite_node(tape, tape->motion, slot, &top);
@@ -7861,7 +7877,8 @@ static ds_result dsi_prepare_second(ds_var f, const ds_var *x, const ds_real *di
     ds_result result = out ? dsi_check_direction(x, direction, n, function, tape) : DSIM_ERROR_ARGUMENT;
     if (result) return result;
     if (f.rec && f.rec != x[0].rec) return dsi_check_operand(*tape, f, 0, function);
-    if (f.rec && (*tape)->gradient_of == f.at && (*tape)->n_gradients == (*tape)->rec.n_values) return DSIM_OK;
+    if (f.rec && (*tape)->gradient_of == f.at && (*tape)->n_gradients == (*tape)->rec.n_values)
+        return DSIM_OK;
     return ds_backward(f);
 }
 
@@ -7975,7 +7992,7 @@ static int dsi_next_link(ds_tape *tape, size_t after, size_t slot, size_t last, 
     return *readers > 0;
 }
 
-static void dsi_put_link(const ds_tape *tape, dsi_text *t, const dsi_link *link)
+DSI_COLD void dsi_put_link(const ds_tape *tape, dsi_text *t, const dsi_link *link)
 {
     const dsi_step step = tape->steps.all[link->step];
     dsi_describe(tape, t, step.node, step.result + dsi_extent_of(tape->rec.nodes + step.node).width);
@@ -7985,7 +8002,7 @@ static void dsi_put_link(const ds_tape *tape, dsi_text *t, const dsi_link *link)
 }
 
 /* the way from x to f and its end */
-static void dsi_put_way(ds_tape *tape, dsi_text *t, size_t x, size_t f)
+DSI_COLD void dsi_put_way(ds_tape *tape, dsi_text *t, size_t x, size_t f)
 {
     size_t slot = x, after = tape->steps.first, readers;
     dsi_link link, largest;
@@ -8044,7 +8061,7 @@ DIFFSIM_API ds_result (ds_explain)(ds_var f, ds_var x, char *text, size_t bytes)
 
 /* Replay. */
 
-static ds_result dsi_refuse_replay(ds_tape *tape)
+DSI_COLD ds_result dsi_refuse_replay(ds_tape *tape)
 {
     dsi_text t = dsi_refuse(tape, DSIM_ERROR_NOT_REPLAYABLE, tape->n_read - 1);
     dsi_put(&t, "ds_replay: a value was read");
@@ -8243,7 +8260,7 @@ static ds_real dsi_peek(ds_var var, const ds_real *numbers, ds_real constant)
 }
 
 /* a child's error becomes the parent's */
-static ds_result dsi_adopt(ds_tape *tape)
+DSI_COLD ds_result dsi_adopt(ds_tape *tape)
 {
     const ds_error *const error = &tape->child->error;
     dsi_text t;
@@ -8255,7 +8272,7 @@ static ds_result dsi_adopt(ds_tape *tape)
     return error->code;
 }
 
-static ds_result dsi_refuse_body(ds_tape *tape, ds_result code, const char *what)
+DSI_COLD ds_result dsi_refuse_body(ds_tape *tape, ds_result code, const char *what)
 {
     dsi_text t = dsi_refuse(tape, code, tape->rec.n_nodes);
     dsi_put(&t, "ds_checkpoint: ");
@@ -8770,14 +8787,14 @@ static dsi_text dsi_verdict(const dsi_check *c)
 {
     return dsi_text_into(c->report->text, sizeof c->report->text);
 }
-static void dsi_put_words(dsi_text *t, const char *first, const char *second, const char *third,
+DSI_COLD void dsi_put_words(dsi_text *t, const char *first, const char *second, const char *third,
                           const char *last)
 {
     const char *const words[] = {first, second, third, last};
     size_t k;
     for (k = 0; k < sizeof words / sizeof *words; k++) dsi_put(t, words[k]);
 }
-static void dsi_put_label(const dsi_check *c, dsi_text *t)
+DSI_COLD void dsi_put_label(const dsi_check *c, dsi_text *t)
 {
     const ds_gradient_label label = c->d.label;
     dsi_put_words(t, "; its label says ", ds_gradient_label_name(label), ": ", ds_gradient_label_text(label));
@@ -9064,7 +9081,7 @@ static ds_result dsi_difference_test(dsi_check *c)
 }
 
 /* the sentence about entries and slope; a slope that is too low convicts, too */
-static void dsi_put_verdict(const dsi_check *c, dsi_text *t)
+DSI_COLD void dsi_put_verdict(const dsi_check *c, dsi_text *t)
 {
     ds_check_report *const r = c->report;
     const int kink = !r->result && r->slope < c->order - 0.5; /* false for NaN */
@@ -9223,7 +9240,7 @@ static ds_result dsi_dot_test(dsi_check *c, const dsi_operator *J, const dsi_ope
 }
 
 /* Which entry of J'y_bar is to blame? x_dot along an axis asks for one entry. What dsi_dot_test left. */
-static ds_result dsi_blame_entry(dsi_check *c, const dsi_operator *J)
+DSI_COLD ds_result dsi_blame_entry(dsi_check *c, const dsi_operator *J)
 {
     ds_check_report *const r = c->report;
     ds_real *const x_dot = c->v[0], *const y_bar = c->v[1], *const y_dot = c->v[2], *const x_bar = c->v[3];
