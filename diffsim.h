@@ -970,6 +970,8 @@ DIFFSIM_API ds_result ds_covariance(const ds_problem *problem, const ds_minimise
             DSI_SELECT(b, DSI_NEG(DSI_MUL(DSI_DIV(g, b), v)), DSI_ZERO), DSI_CURVED, -3, 3, 0.3, 3) \
     DSI_ROW(smooth_abs, DSI_SQRT(DSI_ADD(DSI_SQUARE(a), DSI_SQUARE(b))), DSI_MUL(g, DSI_DIV(a, v)), \
             DSI_MUL(g, DSI_DIV(b, v)), DSI_CURVED, -3, 3, 0.1, 1) \
+    DSI_ROW(clip_gradient, DSI_RAW(b != b ? b : a), DSI_CLAMP(g, DSI_NEG(DSI_ABS(b)), DSI_ABS(b)), \
+            DSI_ZERO, DSI_TERMS(DSI_U(0, +, a, 0)), -3, 3, 50, 60) \
     DSI_ROW(lt, DSI_RAW(a < b ? 1 : 0), DSI_NONE, DSI_NONE, DSI_FLAT, -3, 3, -3, 3) \
     DSI_ROW(le, DSI_RAW(a <= b ? 1 : 0), DSI_NONE, DSI_NONE, DSI_FLAT, -3, 3, -3, 3) \
     DSI_ROW(gt, DSI_RAW(a > b ? 1 : 0), DSI_NONE, DSI_NONE, DSI_FLAT, -3, 3, -3, 3) \
@@ -1435,6 +1437,9 @@ DSI_RECORDS ds_var ds_hypot(ds_var a, ds_var b); /* sqrt(a^2 + b^2) without over
 DSI_RECORDS ds_var ds_atan2(ds_var a, ds_var b); /* angle of the point (b, a) */
 DSI_RECORDS ds_var ds_safe_norm(ds_var a, ds_var b); /* sqrt(a^2 + b^2); derivative 0 at the origin */
 DSI_RECORDS ds_var ds_safe_div(ds_var a, ds_var b); /* a / b; for b = 0 it is 0 with derivative 0 */
+/* a; its adjoint is clipped to [-|b|, |b|] on the way back. What arrives behind is no derivative, but keeps
+   long rollouts from exploding. Tangents pass unclipped. */
+DSI_RECORDS ds_var ds_clip_gradient(ds_var a, ds_var b);
 DSI_RECORDS ds_var ds_smooth_abs(ds_var a, ds_var b); /* sqrt(a^2 + b^2): |a| rounded over the width b > 0 */
 DSI_RECORDS ds_var ds_lt(ds_var a, ds_var b); /* comparisons: no derivative; ds_select needs none */
 DSI_RECORDS ds_var ds_le(ds_var a, ds_var b);
@@ -9485,6 +9490,7 @@ DSI_ROW(tape, ds_tape *, (ds_recorder *)(void *)var) /* a tape begins with its r
 #define ds_atan2(p, q) DSI_HERE_2(ds_atan2, r1, r1, p, q)
 #define ds_safe_norm(p, q) DSI_HERE_2(ds_safe_norm, r1, r1, p, q)
 #define ds_safe_div(p, q) DSI_HERE_2(ds_safe_div, r1, r1, p, q)
+#define ds_clip_gradient(p, q) DSI_HERE_2(ds_clip_gradient, r1, r1, p, q)
 #define ds_smooth_abs(p, q) DSI_HERE_2(ds_smooth_abs, r1, r1, p, q)
 #define ds_lt(p, q) DSI_HERE_2(ds_lt, r1, r1, p, q)
 #define ds_le(p, q) DSI_HERE_2(ds_le, r1, r1, p, q)

@@ -616,7 +616,7 @@ static void test_terms(void)
         polynomials++;
         TAP_OK(worst < exact_tolerance() * 10, "%s: the sum of its terms (%.1e)", r->name, worst);
     }
-    TAP_OK(polynomials == 22, "%d polynomials", polynomials);
+    TAP_OK(polynomials == 23, "%d polynomials", polynomials);
 }
 
 /* values that a formula could miss: known numbers, guards, ties, far ends */
@@ -653,6 +653,12 @@ static void test_edges(void)
                GRADIENT(ds_safe_div(y, x), x) == 0,
            "safe_div by 0");
     TAP_OK(GRADIENT(ds_stop_gradient(y), y) == 0 && ds_value(ds_stop_gradient(y)) == 2, "stop_gradient");
+    TAP_OK(GRADIENT(ds_mul(ds_clip_gradient(y, ds_c(2)), ds_c(-5)), y) == -2 &&
+               GRADIENT(ds_mul(ds_clip_gradient(y, ds_c(-2)), ds_c(5)), y) == 2 &&
+               GRADIENT(ds_mul(ds_clip_gradient(y, ds_c(2)), ds_c(1.5)), y) == 1.5,
+           "clip_gradient: within +-|b|");
+    TAP_OK(ds_value(ds_clip_gradient(y, ds_c(0))) == 2 && GRADIENT(ds_clip_gradient(y, ds_c(0)), y) == 0,
+           "clip_gradient to 0");
     TAP_OK(GRADIENT(ds_powi(ds_neg(y), ds_c(3)), y) == -12, "powi of a negative number");
     TAP_OK(GRADIENT(ds_pow(x, ds_c(2)), x) == 0 && GRADIENT(ds_pow(x, y), y) == 0, "pow at 0");
     TAP_OK(GRADIENT(ds_pow(y, ds_c(0)), y) == 0, "pow with exponent 0");
