@@ -7001,8 +7001,8 @@ static dsi_sweep dsi_sweep_of(ds_tape *tape, size_t top)
         if (!((constants) & 2)) dsi_gain_##B(adj + node->b, db); \
         if (!((constants) & 4)) dsi_gain_##C(adj + node->c, dc); \
         DSI_END(R)
-/* Only numbers can be constants. Polynomials, the most frequent rows, have cases for choices of constants; any
-   other row has one for all, for the sake of the time to compile. */
+/* Only numbers can be constants. Polynomials, the most frequent rows, have cases for choices of constants;
+   any other row has one for all, for the sake of the time to compile. */
 #define DSI_IF_r1(cases) cases
 #define DSI_IF_r3(cases)
 #define DSI_IF_r4(cases)

@@ -375,11 +375,11 @@ static void test_refusals(void)
 /* all numbers of rows that go together: f = sum of x[i] x[i + 1]^2 / 2 */
 static void test_sizes(void)
 {
-    enum { MOST = 35 };
-    static ds_real H[MOST * MOST];
+    enum { ROWS = 35 };
+    static ds_real H[ROWS * ROWS];
     ds_tape *t = ds_tape_create(NULL);
-    for (size_t n = 2; n <= MOST; n++) {
-        ds_var x[MOST], f = ds_c(0);
+    for (size_t n = 2; n <= ROWS; n++) {
+        ds_var x[ROWS], f = ds_c(0);
         int right = 1;
         ds_tape_reset(t);
         for (size_t i = 0; i < n; i++) x[i] = ds_input(t, (double)i + 1);

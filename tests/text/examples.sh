@@ -4,7 +4,7 @@
 . text/tap.sh
 
 # the quick form links the implementation in build/, as if each program had seen it
-flags='-O1 -DDSI_IMPLEMENTED'
+flags='-O0 -DDSI_IMPLEMENTED'
 library=$(object double)
 test -n "$FULL" && flags=-O2 library=
 make -s -C ../examples all BUILD="$work" CC="$CC" CXX="$CXX" CFLAGS="-std=c99 $flags" \
