@@ -1,4 +1,4 @@
-/* diffsim.h - v0.2.0 - differentiable physics in one C header - Unlicense OR MIT-0
+/* diffsim.h - v0.3.0 - differentiable physics in one C header - Unlicense OR MIT-0
 
    Put this in ONE source file, and include the header without the macro everywhere else:
 
@@ -155,11 +155,11 @@
 #define DIFFSIM_H
 
 #define DIFFSIM_VERSION_MAJOR 0
-#define DIFFSIM_VERSION_MINOR 2
+#define DIFFSIM_VERSION_MINOR 3
 #define DIFFSIM_VERSION_PATCH 0
 #define DIFFSIM_VERSION_NUMBER \
     (DIFFSIM_VERSION_MAJOR * 10000 + DIFFSIM_VERSION_MINOR * 100 + DIFFSIM_VERSION_PATCH)
-#define DIFFSIM_VERSION_STRING "0.2.0"
+#define DIFFSIM_VERSION_STRING "0.3.0"
 
 #include <math.h>
 #include <stddef.h>
@@ -9592,6 +9592,8 @@ DSI_INLINE ds_result dsi_here_backward(const ds_var *f, const ds_real *seeds, si
 
 /* Changes
 
+   0.3.0  Hessians many rows at a time; C++ operators and descs by reference; ds_check_hessian,
+          ds_check_adjoint, gradient labels, zero gradients counted; ds_clip_gradient
    0.2.0  second derivatives, replay, custom nodes, checkpoints, ds_explain; dense linear algebra,
           minimisers, optimizers; 3x3 decompositions
    0.1.0  the first gradient: base, maths, the table of operations, the tape, gradient checks
