@@ -1152,13 +1152,15 @@ DIFFSIM_API ds_result ds_covariance(const ds_problem *problem, const ds_minimise
 #define DSI_EVERY_VALUE \
     DSI_OPS_1(DSI_VALUE_1) DSI_OPS_2(DSI_VALUE_2) DSI_OPS_3(DSI_VALUE_3) \
     DSI_VOPS_1(DSI_VALUE_V1) DSI_VOPS_2(DSI_VALUE_V2) DSI_VOPS_3(DSI_VALUE_V3)
-#define DSI_VALUE_1(name, value, da, shape, la, ha) DSI_EACH_1(name, r1, r1, (value))
-#define DSI_VALUE_2(name, value, da, db, shape, la, ha, lb, hb) DSI_EACH_2(name, r1, r1, r1, (value))
+#define DSI_VALUE_1(name, value, da, shape, la, ha) DSI_EACH_1(name, r1, r1, (value), shape)
+#define DSI_VALUE_2(name, value, da, db, shape, la, ha, lb, hb) \
+    DSI_EACH_2(name, r1, r1, r1, (value), shape)
 #define DSI_VALUE_3(name, value, da, db, dc, shape, la, ha, lb, hb, lc, hc) \
-    DSI_EACH_3(name, r1, r1, r1, r1, (value))
-#define DSI_VALUE_V1(name, R, A, value, da, shape) DSI_EACH_1(name, R, A, value)
-#define DSI_VALUE_V2(name, R, A, B, value, da, db, shape) DSI_EACH_2(name, R, A, B, value)
-#define DSI_VALUE_V3(name, R, A, B, C, value, da, db, dc, shape) DSI_EACH_3(name, R, A, B, C, value)
+    DSI_EACH_3(name, r1, r1, r1, r1, (value), shape)
+#define DSI_VALUE_V1(name, R, A, value, da, shape) DSI_EACH_1(name, R, A, value, shape)
+#define DSI_VALUE_V2(name, R, A, B, value, da, db, shape) DSI_EACH_2(name, R, A, B, value, shape)
+#define DSI_VALUE_V3(name, R, A, B, C, value, da, db, dc, shape) \
+    DSI_EACH_3(name, R, A, B, C, value, shape)
 #define DSI_EVERY_DERIVATIVE \
     DSI_OPS_1(DSI_DERIVATIVE_1) DSI_OPS_2(DSI_DERIVATIVE_2) DSI_OPS_3(DSI_DERIVATIVE_3) \
     DSI_VOPS_1(DSI_DERIVATIVE_V1) DSI_VOPS_2(DSI_DERIVATIVE_V2) DSI_VOPS_3(DSI_DERIVATIVE_V3)
@@ -1787,23 +1789,27 @@ DSI_INLINE void dsi_store_r9(ds_real *to, ds_m3 m)
 /* what an operand can be: none, a number (perhaps a constant), a vector (never one) */
 enum { DSI_OPERAND_NONE, DSI_OPERAND_r1, DSI_OPERAND_r3, DSI_OPERAND_r4, DSI_OPERAND_r9 };
 
-/* DSI_INLINE ds_real dsi_sin(ds_real a);   first all prototypes, since rows call each other */
-#define DSI_EACH_1(name, R, A) DSI_INLINE DSI_TYPE_##R dsi_##name(DSI_TYPE_##A a);
-#define DSI_EACH_2(name, R, A, B) DSI_INLINE DSI_TYPE_##R dsi_##name(DSI_TYPE_##A a, DSI_TYPE_##B b);
+/* static ds_real dsi_sin(ds_real a);   first all prototypes, since rows call each other */
+#define DSI_EACH_1(name, R, A) static DSI_UNUSED DSI_TYPE_##R dsi_##name(DSI_TYPE_##A a);
+#define DSI_EACH_2(name, R, A, B) static DSI_UNUSED DSI_TYPE_##R dsi_##name(DSI_TYPE_##A a, DSI_TYPE_##B b);
 #define DSI_EACH_3(name, R, A, B, C) \
-    DSI_INLINE DSI_TYPE_##R dsi_##name(DSI_TYPE_##A a, DSI_TYPE_##B b, DSI_TYPE_##C c);
+    static DSI_UNUSED DSI_TYPE_##R dsi_##name(DSI_TYPE_##A a, DSI_TYPE_##B b, DSI_TYPE_##C c);
 DSI_EVERY_SIGNATURE
 #undef DSI_EACH_1
 #undef DSI_EACH_2
 #undef DSI_EACH_3
 
-/* DSI_INLINE ds_real dsi_sin(ds_real a) { return dsi_make_r1 (((ds_real)(ds_real_sin(a)))); } */
-#define DSI_EACH_1(name, R, A, value) \
-    DSI_INLINE DSI_TYPE_##R dsi_##name(DSI_TYPE_##A a) { return dsi_make_##R value; }
-#define DSI_EACH_2(name, R, A, B, value) \
-    DSI_INLINE DSI_TYPE_##R dsi_##name(DSI_TYPE_##A a, DSI_TYPE_##B b) { return dsi_make_##R value; }
-#define DSI_EACH_3(name, R, A, B, C, value) \
-    DSI_INLINE DSI_TYPE_##R dsi_##name(DSI_TYPE_##A a, DSI_TYPE_##B b, DSI_TYPE_##C c) \
+/* static ds_real dsi_sin(ds_real a) { return dsi_make_r1 (((ds_real)(ds_real_sin(a)))); }   Polynomials and
+   choices are always inlined; curved rows, some of which are long, as the compiler likes. */
+#define DSI_ROW_DSI_TERMS(...) DSI_INLINE
+#define DSI_ROW_DSI_FLAT DSI_INLINE
+#define DSI_ROW_DSI_CURVED static DSI_UNUSED
+#define DSI_EACH_1(name, R, A, value, shape) \
+    DSI_ROW_##shape DSI_TYPE_##R dsi_##name(DSI_TYPE_##A a) { return dsi_make_##R value; }
+#define DSI_EACH_2(name, R, A, B, value, shape) \
+    DSI_ROW_##shape DSI_TYPE_##R dsi_##name(DSI_TYPE_##A a, DSI_TYPE_##B b) { return dsi_make_##R value; }
+#define DSI_EACH_3(name, R, A, B, C, value, shape) \
+    DSI_ROW_##shape DSI_TYPE_##R dsi_##name(DSI_TYPE_##A a, DSI_TYPE_##B b, DSI_TYPE_##C c) \
     { \
         return dsi_make_##R value; \
     }
@@ -1811,6 +1817,9 @@ DSI_EVERY_VALUE
 #undef DSI_EACH_1
 #undef DSI_EACH_2
 #undef DSI_EACH_3
+#undef DSI_ROW_DSI_TERMS
+#undef DSI_ROW_DSI_FLAT
+#undef DSI_ROW_DSI_CURVED
 
 /* DSI_OP_sin, ...: the operation codes. Behind the table: nodes with a list of operands, blocks, and
    bookkeeping. */
@@ -5409,7 +5418,7 @@ static DSI_UNUSED dsi_dual_r9 dsi_dual_make_r9(dsi_dual_r1 m0, dsi_dual_r1 m1, d
         d += column; \
     }
 #define DSI_EACH_1(name, value, da, shape, la, ha) \
-    static DSI_UNUSED dsi_dual_r1 dsi_dual_##name(dsi_dual_r1 p) \
+    DSI_COLD DSI_UNUSED dsi_dual_r1 dsi_dual_##name(dsi_dual_r1 p) \
     { \
         const ds_real a = p.v, v = dsi_##name(a); \
         ds_real d = 0; \
@@ -5417,7 +5426,7 @@ static DSI_UNUSED dsi_dual_r9 dsi_dual_make_r9(dsi_dual_r1 m0, dsi_dual_r1 m1, d
         return dsi_dual(v, d); \
     }
 #define DSI_EACH_2(name, value, da, db, shape, la, ha, lb, hb) \
-    static DSI_UNUSED dsi_dual_r1 dsi_dual_##name(dsi_dual_r1 p, dsi_dual_r1 q) \
+    DSI_COLD DSI_UNUSED dsi_dual_r1 dsi_dual_##name(dsi_dual_r1 p, dsi_dual_r1 q) \
     { \
         const ds_real a = p.v, b = q.v, v = dsi_##name(a, b); \
         ds_real d = 0; \
@@ -5426,7 +5435,7 @@ static DSI_UNUSED dsi_dual_r9 dsi_dual_make_r9(dsi_dual_r1 m0, dsi_dual_r1 m1, d
         return dsi_dual(v, d); \
     }
 #define DSI_EACH_3(name, value, da, db, dc, shape, la, ha, lb, hb, lc, hc) \
-    static DSI_UNUSED dsi_dual_r1 dsi_dual_##name(dsi_dual_r1 p, dsi_dual_r1 q, dsi_dual_r1 s) \
+    DSI_COLD DSI_UNUSED dsi_dual_r1 dsi_dual_##name(dsi_dual_r1 p, dsi_dual_r1 q, dsi_dual_r1 s) \
     { \
         const ds_real a = p.v, b = q.v, c = s.v, v = dsi_##name(a, b, c); \
         ds_real d = 0; \
