@@ -2183,7 +2183,12 @@ DSI_ASSIGNING(ds_q4, *, ds_q4, ds_q4, ds_q4_mul(a, b))
 extern "C" {
 #endif
 
-/* >>impl 1 base ----------------------------------------------------------------------------------- */
+/* >>impl 1 base -----------------------------------------------------------------------------------
+
+   What every later section stands on, in this order: the words of results; a double and its bits; sizes,
+   memory and jobs; sentences in fixed buffers, of which errors are made; the arena; numbers as text; random
+   numbers; hash; what the build does to floats. Text, random numbers and hash are integer arithmetic: the
+   same on every machine, whatever its floating point. */
 
 #include <float.h>
 #include <stdlib.h>
@@ -2196,6 +2201,8 @@ extern "C" {
 DIFFSIM_API const char *ds_version(void) { return DIFFSIM_VERSION_STRING; }
 DIFFSIM_API int ds_version_number(void) { return DIFFSIM_VERSION_NUMBER; }
 
+/* The tables by number. A row (STALE, ...) becomes "DSIM_ERROR_STALE" here and its sentence below. As an
+   unsigned number a negative result is large, so one comparison guards both ends. */
 DIFFSIM_API const char *ds_result_name(ds_result result)
 {
     static const char *const names[] = {
@@ -2216,7 +2223,8 @@ DIFFSIM_API const char *ds_result_text(ds_result result)
     return (unsigned)result < DSIM_RESULT_COUNT ? sentences[result] : "not a result of this library";
 }
 
-/* a double and its 64 bits */
+/* A double and its 64 bits: sign 1, exponent 11 (bias 1023), fraction 52. memcpy is the way that C and C++
+   both define; a cast of the pointer would break the aliasing rules. */
 DSI_INLINE uint64_t dsi_to_bits(double x)
 {
     uint64_t bits;
@@ -2238,6 +2246,7 @@ static int dsi_double_is_finite(double x)
     return (bits & UINT64_C(0x7ff0000000000000)) != UINT64_C(0x7ff0000000000000);
 }
 
+/* the same for a ds_real, by its own bits: a float that overflowed is an infinite float */
 static int dsi_is_finite(ds_real x)
 {
     if (sizeof(ds_real) == sizeof(uint32_t)) {
@@ -2248,7 +2257,9 @@ static int dsi_is_finite(ds_real x)
     return dsi_double_is_finite((double)x);
 }
 
-/* 0 or a sign bit: adding 1 to an exponent of all ones carries into the sign */
+/* Bit 63 of the result is set where *x is NaN or infinite; the others mean nothing. Adding 1 to an exponent
+   of all ones carries into the sign, which was cleared before:
+       infinity  7ff0... + 0010... = 8000...      largest finite  7fef... + 0010... = 7fff... */
 DSI_INLINE uint64_t dsi_non_finite_bit(const ds_real *x)
 {
     if (sizeof(ds_real) == 4) {
@@ -2262,6 +2273,8 @@ DSI_INLINE uint64_t dsi_non_finite_bit(const ds_real *x)
     }
 }
 
+/* 1: every x[i], i < n, is finite. The bits of all are gathered and looked at once: no branch in the loop,
+   because the answer is yes as a rule; four at a time, so that they do not wait for each other. */
 static int dsi_all_finite(const ds_real *x, size_t n)
 {
     uint64_t any = 0;
@@ -2281,6 +2294,7 @@ static size_t dsi_first_non_finite(const ds_real *x, size_t n)
     return i;
 }
 
+/* a quiet NaN by its bits: 0 / 0 may raise a flag or be folded away, and is dead under -ffast-math */
 static ds_real dsi_nan(void)
 {
     const uint64_t bits = UINT64_C(0x7ff8000000000000);
@@ -2289,6 +2303,8 @@ static ds_real dsi_nan(void)
     return (ds_real)x;
 }
 
+/* left right > max exactly where left > floor(max / right), and left + right > max where left > max - right:
+   neither test can wrap itself */
 DIFFSIM_API ds_result ds_size_mul(size_t left, size_t right, size_t *out)
 {
     if (right && left > (size_t)-1 / right) return DSIM_ERROR_OVERFLOW;
@@ -2305,6 +2321,7 @@ DIFFSIM_API ds_result ds_size_add(size_t left, size_t right, size_t *out)
 
 static size_t dsi_least(size_t left, size_t right) { return left < right ? left : right; }
 
+/* realloc(pointer, 0) is left out: what it returns differs between C libraries */
 static void *dsi_default_resize(void *user, void *pointer, size_t old_bytes, size_t new_bytes)
 {
     (void)user;
@@ -2314,6 +2331,7 @@ static void *dsi_default_resize(void *user, void *pointer, size_t old_bytes, siz
     return NULL;
 }
 
+/* the wanted one, or realloc and free where NULL or {0} was given */
 static ds_allocator dsi_allocator(const ds_allocator *wanted)
 {
     ds_allocator r;
@@ -2330,7 +2348,8 @@ DIFFSIM_API void ds_parallel_for(const ds_jobs *jobs, size_t n, size_t grain, ds
         fn(task, 0, n, 0);
 }
 
-/* sentences in fixed buffers: what does not fit is cut, the closing zero always stands */
+/* Sentences in fixed buffers: what does not fit is cut, the closing zero always stands. dsi_text_into begins
+   one, dsi_put and its kin append. No snprintf: it obeys the locale. */
 typedef struct dsi_text {
     char *out;
     size_t n, capacity;
@@ -2352,6 +2371,7 @@ DSI_COLD void dsi_put(dsi_text *t, const char *words)
     t->out[t->n] = 0;
 }
 
+/* in decimal: 2^64 - 1 has 20 digits */
 DSI_COLD void dsi_put_size(dsi_text *t, size_t number)
 {
     char digits[24];
@@ -2362,6 +2382,7 @@ DSI_COLD void dsi_put_size(dsi_text *t, size_t number)
     dsi_put(t, digits + i);
 }
 
+/* six significant digits, with a point whatever the locale says */
 DSI_COLD void dsi_put_real(dsi_text *t, double number)
 {
     char digits[32];
@@ -2369,17 +2390,26 @@ DSI_COLD void dsi_put_real(dsi_text *t, double number)
     dsi_put(t, digits);
 }
 
-/* Arena. A block is a header and its bytes; over the caller's memory there is one block that is not ours. */
+/* Arena. A block is a header and its bytes; over the caller's memory there is one block that is not ours.
+
+       block -> [ dsi_block, rounded up to 16 | handed out ... | left ]
+                                                               ^ arena->begin   ^ arena->end
+
+   Blocks form a list from the newest to the oldest. A new one begins when the newest has no room; what was
+   left of that stays unused until a release returns to it, so each block remembers the cursor before it. */
 struct dsi_block {
     struct dsi_block *older;
     size_t bytes; /* the header included; 0: the caller's memory */
     char *begin, *end; /* where the arena stood when this block was begun */
 };
 
+/* C99 has no name for the strictest alignment (max_align_t is C11); the header of a block is rounded up to
+   it, too, so that objects are aligned as the block itself is */
 enum { DSI_ALIGN = 16 };
 
 static size_t dsi_round_up(size_t bytes) { return (bytes + DSI_ALIGN - 1) / DSI_ALIGN * DSI_ALIGN; }
 
+/* the first refusal is kept: later ones are its consequences, as a rule */
 static void dsi_arena_refuse(ds_arena *arena, ds_result code, size_t bytes)
 {
     dsi_text t;
@@ -2395,6 +2425,7 @@ static void dsi_arena_refuse(ds_arena *arena, ds_result code, size_t bytes)
 
 DIFFSIM_API void ds_arena_init(ds_arena *arena, void *memory, size_t bytes)
 {
+    /* bytes up to the next multiple of 16; a piece shorter than that becomes an arena without room */
     const size_t skip = (DSI_ALIGN - (uintptr_t)memory % DSI_ALIGN) % DSI_ALIGN;
     memset(arena, 0, sizeof *arena);
     if (!memory) return;
@@ -2409,6 +2440,8 @@ DIFFSIM_API void ds_arena_create(ds_arena *arena, const ds_allocator *allocator,
     arena->block_bytes = block_bytes ? block_bytes : 65536;
 }
 
+/* A new block with room for `bytes`, in front of the list. On failure the arena is as it was. Over the
+   caller's memory there is no allocator, and the block is full. */
 static ds_result dsi_arena_grow(ds_arena *arena, size_t bytes)
 {
     const size_t head = dsi_round_up(sizeof(dsi_block));
@@ -2431,10 +2464,12 @@ static ds_result dsi_arena_grow(ds_arena *arena, size_t bytes)
 
 DIFFSIM_API void *ds_arena_alloc(ds_arena *arena, size_t count, size_t bytes)
 {
+    /* bytes becomes the product; count only receives the sum that proves that rounding up does not wrap */
     ds_result result = ds_size_mul(count, bytes, &bytes);
     void *r;
     if (!result) result = ds_size_add(bytes, DSI_ALIGN - 1, &count);
     if (!result) {
+        /* nothing takes 16 bytes, too: two objects never share an address */
         bytes = dsi_round_up(bytes ? bytes : 1);
         if ((size_t)(arena->end - arena->begin) < bytes) result = dsi_arena_grow(arena, bytes);
     }
@@ -2463,6 +2498,8 @@ static char *dsi_block_begin(const ds_arena *arena, dsi_block *block)
 
 DIFFSIM_API ds_result ds_arena_release(ds_arena *arena, ds_arena_place place)
 {
+    /* `used` is the cursor within `block`: of the newest the arena's, of an older one where the next began.
+       A mark beyond it, or of a block that is gone, is stale; nothing is freed before that is known. */
     dsi_block *block = arena->block;
     char *used = arena->begin;
     for (; block && block != place.block; block = block->older) used = block->begin;
@@ -2481,6 +2518,7 @@ DIFFSIM_API ds_result ds_arena_release(ds_arena *arena, ds_arena_place place)
 
 DIFFSIM_API void ds_arena_destroy(ds_arena *arena)
 {
+    /* the mark of an arena that has no block yet: all blocks are newer */
     ds_arena_place empty;
     if (!arena || !arena->allocator.resize) return;
     empty.block = NULL;
@@ -2491,13 +2529,20 @@ DIFFSIM_API void ds_arena_destroy(ds_arena *arena)
 
 /* Numbers as text, exactly: a number is a ratio of two big integers, and rounding looks at the true
    remainder. Slower than tables of powers, with nothing to trust but long division. At most 800 digits are
-   kept; what follows them only tells whether the rest is zero. */
+   kept; what follows them only tells whether the rest is zero. That is enough to round: a point midway
+   between two doubles has at most 768 significant digits (those of (2^54 - 1) 5^1075).
+
+   Both directions write a number as 0.d0 d1 d2 ... * 10^point, d0 not 0: 314.15 has the digits 31415 and the
+   point 3. dsi_big is the arithmetic, without checks of its room: the largest integer is 10^(801 + 330), the
+   800 digits and one more over the lowest point, with 53 bits for the quotient: below 3820 bits, and 136
+   limbs have 4352. */
 enum { DSI_BIG_LIMBS = 136, DSI_DIGITS = 800 };
 typedef struct dsi_big {
     int n;
     uint32_t limb[DSI_BIG_LIMBS]; /* least significant first, no leading zero limb */
 } dsi_big;
 
+/* zero has no limbs */
 static void dsi_big_set(dsi_big *x, uint64_t number)
 {
     x->n = 0;
@@ -2506,6 +2551,7 @@ static void dsi_big_set(dsi_big *x, uint64_t number)
 
 static void dsi_big_mul_add(dsi_big *x, uint32_t factor, uint32_t carry) /* x = x * factor + carry */
 {
+    /* (2^32 - 1)^2 + 2^32 - 1 < 2^64: limb, factor and carry never overflow */
     uint64_t rest = carry;
     int i;
     for (i = 0; i < x->n; i++, rest >>= 32) {
@@ -2515,6 +2561,7 @@ static void dsi_big_mul_add(dsi_big *x, uint32_t factor, uint32_t carry) /* x = 
     if (rest) x->limb[x->n++] = (uint32_t)rest;
 }
 
+/* x *= 10^power, power >= 0; 10^9 is the largest power of ten in a limb */
 static void dsi_big_mul_pow10(dsi_big *x, int power)
 {
     for (; power >= 9; power -= 9) dsi_big_mul_add(x, 1000000000u, 0);
@@ -2523,6 +2570,7 @@ static void dsi_big_mul_pow10(dsi_big *x, int power)
 
 static void dsi_big_shift(dsi_big *x, int bits) /* x <<= bits */
 {
+    /* the rest of 32 by a multiplication, which may be by 1; whole limbs by a move */
     const int limbs = bits / 32;
     dsi_big_mul_add(x, (uint32_t)1 << bits % 32, 0);
     if (!x->n || !limbs) return;
@@ -2531,6 +2579,7 @@ static void dsi_big_shift(dsi_big *x, int bits) /* x <<= bits */
     x->n += limbs;
 }
 
+/* the length of x in bits: 0 for 0, 1 for 1, 2 for 2 and 3 */
 static int dsi_big_bits(const dsi_big *x)
 {
     int bits = 32 * x->n;
@@ -2540,6 +2589,7 @@ static int dsi_big_bits(const dsi_big *x)
     return bits;
 }
 
+/* -1, 0 or 1 as x is below, equal to or above y: no leading zero limbs, so more limbs are more */
 static int dsi_big_compare(const dsi_big *x, const dsi_big *y)
 {
     int i;
@@ -2554,6 +2604,7 @@ static void dsi_big_subtract(dsi_big *x, const dsi_big *y) /* x -= y, x >= y */
     uint64_t borrow = 0;
     int i;
     for (i = 0; i < x->n; i++) {
+        /* below zero d wraps, and its highest bit is the borrow */
         const uint64_t d = (uint64_t)x->limb[i] - (i < y->n ? y->limb[i] : 0u) - borrow;
         x->limb[i] = (uint32_t)d;
         borrow = d >> 63;
@@ -2561,7 +2612,9 @@ static void dsi_big_subtract(dsi_big *x, const dsi_big *y) /* x -= y, x >= y */
     while (x->n && !x->limb[x->n - 1]) x->n--;
 }
 
-/* 0.d0 d1 d2 ... * 10^point, correctly rounded (ties to even); rest: non-zero digits follow the last one */
+/* 0.d0 d1 d2 ... * 10^point, correctly rounded (ties to even); rest: non-zero digits follow the last one.
+   digits [n], n <= 800, the first not '0'; n = 0 is zero. The number is num / den; shifted by a power of two,
+   its integer part is the fraction of the double and its remainder decides the rounding. */
 static double dsi_double_from_digits(const char *digits, int n, int rest, int point)
 {
     dsi_big num, den;
@@ -2569,11 +2622,14 @@ static double dsi_double_from_digits(const char *digits, int n, int rest, int po
     double x;
     int i, shift, steps, order;
     while (n && digits[n - 1] == '0' && !rest) n--; /* fewer digits, smaller integers */
+    /* 10^-330 is far below half of the smallest double, 2^-1075 = 2.5e-324; 10^310 is above the largest,
+       1.8e308: one digit and a large point are as infinite as the whole number, and shorter */
     if (!n || point < -330) return 0.0;
     if (point > 310) point = 400, n = 1;
     dsi_big_set(&num, 0);
     dsi_big_set(&den, 1);
     for (i = 0; i < n; i++) dsi_big_mul_add(&num, 10u, (uint32_t)(digits[i] - '0'));
+    /* a digit 1 stands for all that follow: it moves a tie, and cannot reach the next one */
     if (rest) dsi_big_mul_add(&num, 10u, 1u), n++;
     if (point >= n) dsi_big_mul_pow10(&num, point - n);
     else dsi_big_mul_pow10(&den, n - point);
@@ -2582,6 +2638,8 @@ static double dsi_double_from_digits(const char *digits, int n, int rest, int po
     if (shift > 1074) shift = 1074;
     if (shift > 0) dsi_big_shift(&num, shift);
     else dsi_big_shift(&den, -shift);
+    /* Align den with num, then divide. In each pass num < 2 den, so the next bit of the quotient is a
+       comparison; instead of halving den, num is doubled. The last pass leaves num = the remainder. */
     steps = dsi_big_bits(&num) - dsi_big_bits(&den);
     if (steps > 0) dsi_big_shift(&den, steps);
     for (i = steps > 0 ? steps : 0; i >= 0; i--) { /* schoolbook division, one bit at a time */
@@ -2589,6 +2647,7 @@ static double dsi_double_from_digits(const char *digits, int n, int rest, int po
         if (dsi_big_compare(&num, &den) >= 0) dsi_big_subtract(&num, &den), quotient |= 1;
         if (i) dsi_big_mul_add(&num, 2u, 0);
     }
+    /* order: the remainder against half a unit of the quotient: below -1, a tie 0, above 1 */
     if (quotient >> 53) { /* one bit too many: it is the half */
         order = !(quotient & 1) ? -1 : num.n ? 1 : 0;
         quotient >>= 1;
@@ -2598,6 +2657,9 @@ static double dsi_double_from_digits(const char *digits, int n, int rest, int po
         order = dsi_big_compare(&num, &den);
     }
     if (order > 0 || (order == 0 && (quotient & 1))) quotient++;
+    /* rounded up to 2^53: a power of two, half of it with the next exponent. The value is quotient 2^-shift,
+       and infinite from 2^52 2^972 on. A quotient below 2^52 is subnormal: shift is 1074, quotient is its
+       pattern. */
     if (quotient >> 53) quotient >>= 1, shift--;
     if (shift < -971) return HUGE_VAL;
     bits =
@@ -2607,7 +2669,7 @@ static double dsi_double_from_digits(const char *digits, int n, int rest, int po
 }
 
 /* 18 digits of |x| and whether more follow, x finite and not zero; returns the point: 0.d0 d1 ... *
-   10^point */
+   10^point. Digits are cut, not rounded: the callers round what they keep of them, once. */
 static int dsi_digits_from_double(double x, char digits[18], int *rest)
 {
     dsi_big num, den;
@@ -2622,11 +2684,14 @@ static int dsi_digits_from_double(double x, char digits[18], int *rest)
     dsi_big_set(&num, fraction);
     dsi_big_set(&den, 1);
     dsi_big_shift(exponent > 0 ? &num : &den, exponent > 0 ? exponent : -exponent);
+    /* |x| has the bits of num less those of den, give or take one: times log10(2) = 0.30103 that estimates
+       the point; the loop below mends it, until num / den = 0.d0 d1 ... < 1 */
     point = (dsi_big_bits(&num) - dsi_big_bits(&den)) * 30103 / 100000 - 1; /* never above, not far below */
     if (point >= 0) dsi_big_mul_pow10(&den, point);
     else dsi_big_mul_pow10(&num, -point);
     while (dsi_big_compare(&num, &den) >= 0) dsi_big_mul_add(&den, 10u, 0), point++;
     for (i = 0; i < 18; i++) {
+        /* num < den: the digit is floor(10 num / den), by at most nine subtractions */
         dsi_big_mul_add(&num, 10u, 0);
         for (digits[i] = '0'; dsi_big_compare(&num, &den) >= 0; digits[i]++) dsi_big_subtract(&num, &den);
     }
@@ -2635,7 +2700,7 @@ static int dsi_digits_from_double(double x, char digits[18], int *rest)
 }
 
 /* 18 digits (and a rest) cut to n <= 17 of them, or the next above; the point moves when 99.. becomes
-   100.. */
+   100.. Returns the point of out: 1996.. cut above to 3 digits is 200, 999.. is 100 with the point one more */
 static int dsi_cut_digits(const char digits[18], int point, int n, int up, char out[18])
 {
     int i;
@@ -2659,7 +2724,11 @@ static int dsi_rounds_up(const char digits[18], int rest, int n)
 
 /* Do n digits, cut below or above, read back as |x|? Unless x is subnormal, only if what is cut off is
    nothing or nearly one unit, as 15 digits tell at once. Above a power of two the next double is farther
-   off than below, so the nearer cut may fail and the other not. */
+   off than below, so the nearer cut may fail and the other not.
+   The 15 digits: a decimal of so many survives the way to a normal double and back (DBL_DIG), so where n of
+   them read back as x, the next ones of x up to the 15th are all 0 (x above) or all 9 (x below). 0.1 has the
+   digits 100000000000000005: one digit is tried. Most n fail here without a division.
+   bits: of x, the sign included.   *up: the cut that was found, or the nearer one. */
 static int dsi_reads_back(const char digits[18], int rest, int point, int n, uint64_t bits, int *up)
 {
     const int nearer = dsi_rounds_up(digits, rest, n);
@@ -2679,6 +2748,9 @@ static int dsi_reads_back(const char digits[18], int rest, int point, int n, uin
     return 0;
 }
 
+/* The shortest text is found by trying 1, 2, ... digits; 17 always read back. Plain notation where the point
+   is in -3..17, the other elsewhere: 0.0001 and 10000000000000000, 1e-5 and 1e17. The longest is
+   -d.dddddddddddddddde-308, 24 characters; it is made in `text`, and copied as far as there is room. */
 DIFFSIM_API size_t ds_text_from_real(char *out, size_t capacity, double number, int digits)
 {
     char all[18], d[18], text[32];
@@ -2722,7 +2794,7 @@ DIFFSIM_API size_t ds_text_from_real(char *out, size_t capacity, double number, 
     return t.n;
 }
 
-/* reads `word` (lower case) whatever its case; the position behind it or NULL */
+/* reads `word` (lower case) whatever its case (| 32 makes lower case); the position behind it or NULL */
 static const char *dsi_read_word(const char *p, const char *end, const char *word)
 {
     for (; *word; word++, p++)
@@ -2730,6 +2802,8 @@ static const char *dsi_read_word(const char *p, const char *end, const char *wor
     return p;
 }
 
+/* Digits are kept from the first that is not 0, and the point counted along: 0012.5 gives 125 and 2, 0.0012
+   gives 12 and -2. Nothing of the C library is used, so the locale has no say. */
 DIFFSIM_API const char *ds_real_from_text(const char *begin, const char *end, double *out)
 {
     const char *p = begin, *after;
@@ -2762,6 +2836,8 @@ DIFFSIM_API const char *ds_real_from_text(const char *begin, const char *end, do
     }
     if (!seen) return NULL;
     if (p < end && (*p | 32) == 'e') {
+        /* an e without digits is not read: of 2em the number is 2, and the rest begins at e. The limits of
+           point and exponent, 1e9 each, keep their sum within an int. */
         const char *q = p + 1;
         const int minus = q < end && *q == '-';
         int exponent = 0;
@@ -2779,11 +2855,14 @@ DIFFSIM_API const char *ds_real_from_text(const char *begin, const char *end, do
 }
 
 /* Philox4x32-10: ten rounds of two 32x32 multiplications and a Weyl key. From: Salmon et al. 2011, sec.
-   3.3. */
+   3.3. One round, hi and lo the halves of a 64-bit product:
+       (c0, c1, c2, c3) <- (hi(M1 c2) ^ c1 ^ k0, lo(M1 c2), hi(M0 c0) ^ c3 ^ k1, lo(M0 c0))
+   For a fixed key this is a bijection of the 2^128 counters: blocks of one stream do not repeat. */
 DIFFSIM_API void ds_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4])
 {
     uint32_t c0 = counter[0], c1 = counter[1], c2 = counter[2], c3 = counter[3], k0 = key[0], k1 = key[1];
     int round;
+    /* the keys grow by the fractions of the golden ratio and of sqrt(3), in units of 2^-32 */
     for (round = 0; round < 10; round++) {
         const uint64_t p0 = (uint64_t)0xD2511F53u * c0, p1 = (uint64_t)0xCD9E8D57u * c2;
         c0 = (uint32_t)(p1 >> 32) ^ c1 ^ k0;
@@ -2808,6 +2887,8 @@ DIFFSIM_API ds_rng ds_rng_make(uint64_t seed, uint64_t stream)
     return r;
 }
 
+/* Block number count of the stream: the counter is (count, stream), the key is the seed. Half of the block is
+   left, so that the n-th number is block n and nothing has to be kept between calls. */
 DIFFSIM_API uint64_t ds_rng_bits(ds_rng *rng)
 {
     uint32_t counter[4], key[2], out[4];
@@ -2824,26 +2905,30 @@ DIFFSIM_API uint64_t ds_rng_bits(ds_rng *rng)
 
 DIFFSIM_API ds_real ds_rng_uniform(ds_rng *rng)
 {
+    /* as many high bits as a ds_real has: the quotient is exact, so that no rounding reaches 1 */
     const uint64_t bits = ds_rng_bits(rng);
     if (sizeof(ds_real) == 4) return (ds_real)((double)(bits >> 40) / 16777216.0);
     return (ds_real)((double)(bits >> 11) / 9007199254740992.0);
 }
 
 /* XXH64: four lanes of multiply and rotate, then an avalanche. From: Collet 2012, the published
-   specification. */
+   specification. All arithmetic is modulo 2^64. Bytes are put together one by one, so that neither the
+   alignment of the data nor the byte order of the machine matters. */
 #define DSI_PRIME1 UINT64_C(0x9E3779B185EBCA87)
 #define DSI_PRIME2 UINT64_C(0xC2B2AE3D27D4EB4F)
 #define DSI_PRIME3 UINT64_C(0x165667B19E3779F9)
 #define DSI_PRIME4 UINT64_C(0x85EBCA77C2B2AE63)
 #define DSI_PRIME5 UINT64_C(0x27D4EB2F165667C5)
 
+/* to the left, 0 < bits < 64 */
 static uint64_t dsi_rotate(uint64_t x, int bits) { return x << bits | x >> (64 - bits); }
 static uint64_t dsi_hash_round(uint64_t lane, uint64_t word)
 {
     return dsi_rotate(lane + word * DSI_PRIME2, 31) * DSI_PRIME1;
 }
 
-/* bytes i.. of p as a number; flip: the low bits to flip in each byte's position */
+/* `bytes` bytes from i on as a number, the lowest first; flip: the low bits to flip in each byte's position,
+   0 or the size of a number less one */
 static uint64_t dsi_word(const unsigned char *p, size_t i, int bytes, size_t flip)
 {
     uint64_t word = 0;
@@ -2851,6 +2936,8 @@ static uint64_t dsi_word(const unsigned char *p, size_t i, int bytes, size_t fli
     return word;
 }
 
+/* Stripes of 32 bytes go to four lanes that do not wait for each other, and are merged; what is left, below
+   32 bytes, by eights, fours and ones. The last lines spread every bit over the whole hash. */
 static uint64_t dsi_hash(const unsigned char *p, size_t bytes, uint64_t seed, size_t flip)
 {
     uint64_t lane[4], hash = seed + DSI_PRIME5;
@@ -2882,7 +2969,9 @@ DIFFSIM_API uint64_t ds_hash_bytes(const void *data, size_t bytes, uint64_t seed
     return dsi_hash((const unsigned char *)data, bytes, seed, 0);
 }
 
-/* on a big-endian machine the bytes of each number are read backwards: position i becomes i ^ (size - 1) */
+/* On a big-endian machine the bytes of each number are read backwards: position i becomes i ^ (size - 1).
+   For doubles 0 1 2 ... 7 8 9 ... becomes 7 6 5 ... 0 15 14 ...; the size is a power of two, and the number of
+   bytes a multiple of it, so no position leaves its number. */
 DIFFSIM_API uint64_t ds_hash_reals(const ds_real *data, size_t n, uint64_t seed)
 {
     const uint16_t one = 1;
@@ -2891,7 +2980,8 @@ DIFFSIM_API uint64_t ds_hash_reals(const ds_real *data, size_t n, uint64_t seed)
     return dsi_hash((const unsigned char *)data, n * sizeof *data, seed, little ? 0 : sizeof *data - 1);
 }
 
-/* vector instructions beyond the build's: 0 none, 1 AVX2, 2 AVX-512 */
+/* vector instructions beyond the build's, asked of the machine: 0 none, 1 AVX2, 2 AVX-512. The arrays of
+   section 2 choose their copy of a loop by it. */
 #if defined(__GNUC__) && !defined(__TINYC__) && defined(__x86_64__)
 #define DSI_WIDE
 static int dsi_wide(void)
@@ -2926,7 +3016,9 @@ __attribute__((target("avx512f"))) static double dsi_product_less_wide(double x,
 #endif
 
 /* a * b + c rounded once and rounded twice differ for (1 + e)(1 - e) - 1: -e^2 against 0, with e^2 below
-   half a unit */
+   half a unit. Every operand passes a volatile: a compiler that works the test out itself would report on its
+   own arithmetic, not on the program's. The modes (rounding, denormals) are those of the calling thread at
+   the time of the call. */
 DIFFSIM_API ds_build ds_build_info(void)
 {
     const int is_float = sizeof(ds_real) == 4;
@@ -2941,6 +3033,8 @@ DIFFSIM_API ds_build ds_build_info(void)
     dsi_text t;
     ds_build r;
     memset(&r, 0, sizeof r);
+    /* NaN equals itself only where the compiler assumes that there is none. Twice the largest number, halved,
+       is finite only in registers of more range. Half the least normal number is 0 only if flushed. */
     r.version = DIFFSIM_VERSION_STRING;
     r.real_bytes = sizeof(ds_real);
     r.contraction = up * down - unit < 0; /* each reads its own operands, lest the product is shared */
