@@ -2700,7 +2700,7 @@ static int dsi_digits_from_double(double x, char digits[18], int *rest)
 }
 
 /* 18 digits (and a rest) cut to n <= 17 of them, or the next above; the point moves when 99.. becomes
-   100.. Returns the point of out: 1996.. cut above to 3 digits is 200, 999.. is 100 with the point one more */
+   100.. Returns the point of out: 1996.. cut above to 3 digits is 200; 9996.. is 100, a point more. */
 static int dsi_cut_digits(const char digits[18], int point, int n, int up, char out[18])
 {
     int i;
@@ -2970,8 +2970,8 @@ DIFFSIM_API uint64_t ds_hash_bytes(const void *data, size_t bytes, uint64_t seed
 }
 
 /* On a big-endian machine the bytes of each number are read backwards: position i becomes i ^ (size - 1).
-   For doubles 0 1 2 ... 7 8 9 ... becomes 7 6 5 ... 0 15 14 ...; the size is a power of two, and the number of
-   bytes a multiple of it, so no position leaves its number. */
+   For doubles 0 1 2 ... 7 8 9 ... becomes 7 6 5 ... 0 15 14 ...; the size is a power of two, and the
+   number of bytes a multiple of it, so no position leaves its number. */
 DIFFSIM_API uint64_t ds_hash_reals(const ds_real *data, size_t n, uint64_t seed)
 {
     const uint16_t one = 1;
@@ -3077,7 +3077,15 @@ DIFFSIM_API ds_build ds_build_info(void)
    bits, then rounded; each polynomial names its interval and its error.
 
    dsi_core_* are branch-free, so that a loop over them becomes vector code: both arms of a choice are
-   computed. dsi_full_* take every argument; where they need no more than the core there is none. */
+   computed. dsi_full_* take every argument; where they need no more than the core there is none.
+   dsi_rare_* say, without a branch either, which arguments the core does not take: magnitudes compare as
+   their bit patterns do, so bound - pattern wraps below zero, and has its highest bit set, beyond the
+   bound and for NaN.
+
+   Polynomials are summed by pairs, pairs of pairs and so on (Estrin's scheme), so that the products do not
+   wait for each other as in Horner's. The parentheses are part of the result: another order gives other
+   bits. A power of two in a comment after an interval is the error of the polynomial in what it is used
+   for. */
 
 #if defined(__clang__)
 #if __clang_major__ >= 13 && !defined(__wasm__)
@@ -3093,13 +3101,16 @@ typedef struct dsi_pair { double hi, lo; } dsi_pair; /* hi + lo, |lo| <= ulp(hi)
 
 #define DSI_NAN dsi_from_bits(UINT64_C(0x7ff8000000000000))
 #define DSI_INFINITY dsi_from_bits(UINT64_C(0x7ff0000000000000))
-#define DSI_ROUND 6755399441055744.0 /* 1.5 2^52: x + this holds x, rounded to an integer, in its low bits */
-#define DSI_LN2_HI 0.6931471805598903 /* 42 bits: times an exponent it is exact */
+/* 1.5 2^52: x + this holds x, rounded to an integer, in its low bits, for |x| < 2^51. There a unit is 1, and
+   the half of 2^52 keeps negative x in the same binade: -2.7 gives DSI_ROUND - 3. Less DSI_ROUND, that is the
+   integer as a double; less the pattern of DSI_ROUND, the pattern is the integer in two's complement. */
+#define DSI_ROUND 6755399441055744.0
+#define DSI_LN2_HI 0.6931471805598903 /* 42 bits: times an exponent, 11 bits, it is exact */
 #define DSI_LN2_LO 5.497923018708371e-14
 #define DSI_PIO2_HI 1.5707963267948966
 #define DSI_PIO2_LO 6.123233995736766e-17
 
-/* mask is all ones: yes, zero: no */
+/* mask is all ones: yes, zero: no. A choice of bits: no branch, and the arm not taken may be NaN. */
 DSI_INLINE double dsi_pick(uint64_t mask, double yes, double no)
 {
     return dsi_from_bits((dsi_to_bits(yes) & mask) | (dsi_to_bits(no) & ~mask));
@@ -3108,7 +3119,7 @@ DSI_INLINE double dsi_absolute(double x)
 {
     return dsi_from_bits(dsi_to_bits(x) & UINT64_C(0x7fffffffffffffff));
 }
-/* magnitude is not negative */
+/* the magnitude, which is not negative, with the sign bit of `sign`: -0 counts as negative */
 DSI_INLINE double dsi_signed_as(double magnitude, double sign)
 {
     return dsi_from_bits(dsi_to_bits(magnitude) | (dsi_to_bits(sign) & UINT64_C(0x8000000000000000)));
@@ -3142,7 +3153,8 @@ DSI_INLINE dsi_pair dsi_two_product(double x, double y)
     r.lo = (((xh * yh - r.hi) + xh * yl) + xl * yh) + xl * yl;
     return r;
 }
-/* (x.hi + x.lo) / (y.hi + y.lo), nearly to twice the precision: one division, then its remainder */
+/* (x.hi + x.lo) / (y.hi + y.lo), nearly to twice the precision: one division, then its remainder:
+   q = x.hi (1 / y.hi), lo = (x - q y) / y.hi. x.hi - product.hi is exact, the two being neighbours. */
 DSI_INLINE dsi_pair dsi_quotient(dsi_pair x, dsi_pair y)
 {
     const double inverse = 1 / y.hi;
@@ -3153,17 +3165,22 @@ DSI_INLINE dsi_pair dsi_quotient(dsi_pair x, dsi_pair y)
     return r;
 }
 
-/* x 2^k for -1080 < k <= 1025, rounded once where x is in [0.5, 2]; n is k in two's complement */
+/* x 2^k for -1080 < k <= 1025, rounded once where x is in [0.5, 2]; n is k in two's complement.
+   x 2^floor(k / 2) 2^ceil(k / 2): 2^k alone may be out of range where x 2^k is not. The first product is
+   exact, only the second can overflow or become denormal. k = -1075: x 2^-538 2^-537. */
 DSI_INLINE double dsi_scale(double x, uint64_t n)
 {
     const uint64_t half = (n + 2048) >> 1; /* 1024 + floor(k / 2) */
     return x * dsi_from_bits((half - 1) << 52) * dsi_from_bits((n + 2047 - half) << 52);
 }
 
-/* exp and its kin: e^x = 2^k (1 + head + tail), |head| <= 0.3466 */
+/* exp and its kin: e^x = 2^k (1 + head + tail), |head| <= 0.3466. x = k ln 2 + r with k the nearest
+   integer; head is r, tail the rest of the series, so that exp, expm1, tanh, sinh, cosh, pow and erf can
+   each put 2^k, 1 and head together in the order that loses least. */
 typedef struct dsi_exponent { double k, head, tail; uint64_t n; } dsi_exponent; /* n: bits of k */
 
-/* x in [-746, 711]. Polynomial: (e^r - 1 - r - r^2 / 2) / r^3, |r| <= 0.3467, 2^-60 in e^r */
+/* x in [-746, 711]. Polynomial: (e^r - 1 - r - r^2 / 2) / r^3, |r| <= 0.3467, 2^-60 in e^r.
+   r = (x - k LN2_HI) - k LN2_LO: the first product and difference are exact (Cody and Waite 1980). */
 DSI_INLINE dsi_exponent dsi_exp_parts(double x)
 {
     const double t = x * 1.4426950408889634 + DSI_ROUND;
@@ -3184,13 +3201,13 @@ DSI_INLINE dsi_exponent dsi_exp_parts(double x)
     e.tail = (0.5 * r2 + r2 * (r.hi * p)) + r.lo;
     return e;
 }
-/* 1 + head + tail */
+/* 1 + head + tail = e^x / 2^k, about [0.7, 1.42] */
 DSI_INLINE dsi_pair dsi_mantissa(dsi_exponent e)
 {
     const dsi_pair r = dsi_quick_sum(1, e.head);
     return dsi_quick_sum(r.hi, r.lo + e.tail);
 }
-/* e^(x + low), |low| <= ulp(x) */
+/* e^(x + low), |low| <= ulp(x): e^x (1 + low), the square of low is nothing */
 DSI_INLINE dsi_exponent dsi_exp_parts_pair(double x, double low)
 {
     dsi_exponent e = dsi_exp_parts(x);
@@ -3216,12 +3233,13 @@ DSI_INLINE double dsi_clamp_to(double x, double low, double high) /* NaN stays N
     return x > high ? high : x;
 }
 
+/* beyond the clamps the result is 0 or infinite; dsi_scale makes it so at -746 and 710 */
 DSI_INLINE double dsi_core_exp(double x)
 {
     const dsi_exponent e = dsi_exp_parts(dsi_clamp_to(x, -746, 710));
     return dsi_scale(dsi_mantissa(e).hi, e.n);
 }
-/* the same where neither the result nor 2^k is denormal or infinite */
+/* the same where neither the result nor 2^k is denormal or infinite: k is added to the exponent field */
 DSI_INLINE uint64_t dsi_rare_exp(double x) /* 1: |x| > 708, or NaN */
 {
     return (UINT64_C(0x4086200000000000) - dsi_to_bits(dsi_absolute(x))) >> 63;
@@ -3232,6 +3250,7 @@ DSI_INLINE double dsi_quick_exp(double x)
     return dsi_from_bits(dsi_to_bits(dsi_mantissa(e).hi) + (e.n << 52));
 }
 
+/* e^-40 - 1 rounds to -1: below -40 nothing changes */
 static double dsi_core_expm1(double x)
 {
     const dsi_exponent e = dsi_exp_parts(dsi_clamp_to(x, -40, 710));
@@ -3244,6 +3263,7 @@ DSI_INLINE double dsi_core_tanh(double x)
 {
     const double size = dsi_absolute(x), twice = dsi_clamp_to(size + size, 0, 44); /* tanh 22 rounds to 1 */
     const dsi_exponent e = dsi_exp_parts(twice);
+    /* k is in 0..63: 2^k is normal, and multiplies without rounding */
     const double scale = dsi_from_bits((e.n + 1023) << 52);
     dsi_pair t = dsi_expm1_parts(e), plus, r;
     double result;
@@ -3256,7 +3276,9 @@ DSI_INLINE double dsi_core_tanh(double x)
     return dsi_signed_as(result, x);
 }
 
-/* 2^(k - 1) (m - 4^-k / m) from 1 on, below it x + x^3 P(x^2): 2^-56 */
+/* sinh x = (e^x - e^-x) / 2 with e^|x| = 2^k m: 2^(k - 1) (m - 4^-k / m) from 1 on; below it, where that
+   difference cancels, x + x^3 P(x^2): 2^-56. cosh has the sum instead, which never cancels. Neither
+   computes e^|x| itself: above 709.78 it is infinite where its half is not. */
 static double dsi_core_sinh(double x)
 {
     const double size = dsi_absolute(x), z = size * size, z2 = z * z;
@@ -3271,6 +3293,7 @@ static double dsi_core_sinh(double x)
 }
 static double dsi_core_cosh(double x)
 {
+    /* 2^(k - 1) (m + 4^-k / m); 1 / (m.hi + m.lo) is 1 / m.hi - m.lo / m.hi^2 */
     const dsi_exponent e = dsi_exp_parts(dsi_clamp_to(dsi_absolute(x), 0, 711));
     const dsi_pair m = dsi_mantissa(e);
     const double unit = dsi_unit(e.k), inverse = unit * unit / m.hi;
@@ -3278,7 +3301,10 @@ static double dsi_core_cosh(double x)
     return dsi_scale(sum.hi + (sum.lo + (m.lo - inverse * m.lo / m.hi)), e.n - 1);
 }
 
-/* Logarithms: x = 2^k m, m in [sqrt(1/2), sqrt(2)), for positive finite x */
+/* Logarithms: x = 2^k m, m in [sqrt(1/2), sqrt(2)), for positive finite x. Returns m. Around 1, so that
+   k is 0 next to x = 1 and no k ln 2 cancels there. 1 - sqrt(1/2), as a difference of patterns, is added to
+   the pattern: it carries into the exponent just where the fraction is that of sqrt(2) or more, and leaves
+   the fraction counted from sqrt(1/2). x = 1.5 gives k = 1, m = 0.75. A denormal x is multiplied by 2^54. */
 DSI_INLINE double dsi_log_parts(double x, double *k)
 {
     const int tiny = x < 2.2250738585072014e-308;
@@ -3303,7 +3329,7 @@ DSI_INLINE double dsi_log_sum(double k, double f, double c)
     const dsi_pair t = dsi_quick_sum(k * DSI_LN2_HI, f);
     return t.hi + (t.lo - (h - (s * (h + p) + (k * DSI_LN2_LO + c))));
 }
-/* what log(x) is where x is no positive finite number */
+/* what log(x) is where x is no positive finite number: chosen after the sum, which means nothing there */
 DSI_INLINE double dsi_log_special(double x, double result)
 {
     result = x < DSI_INFINITY ? result : x; /* NaN too */
@@ -3318,7 +3344,8 @@ DSI_INLINE double dsi_core_log(double x)
     return dsi_log_special(x, dsi_log_sum(k, m - 1, 0));
 }
 
-/* u = 1 + x rounded, u + lost is 1 + x; without scaling (k = 0) f is x itself */
+/* u = 1 + x rounded; log(1 + x) = log(u) + log(1 + u.lo / u.hi), and the last is its argument to this
+   precision. Without scaling (k = 0) f is x itself, and nothing is lost. */
 static double dsi_core_log1p(double x)
 {
     const dsi_pair u = dsi_two_sum(1, x);
@@ -3330,7 +3357,9 @@ static double dsi_core_log1p(double x)
 }
 
 /* log(x) to 2^-66, x positive and finite: 2 s (1 + z / 3 + z^2 V(z)), z = s^2, with s, z and the third in
-   pairs. Polynomial: 1/5 + z / 7 + ..., z <= 0.0295: 2^-66 */
+   pairs. Polynomial: 1/5 + z / 7 + ..., z <= 0.0295: 2^-66. s = (m - 1) / (m + 1), and
+   log m = 2 (s + s^3 / 3 + s^5 / 5 + ...). So exact because x^y = e^(y log x): what is wrong with y log x,
+   which reaches 745, is the relative error of the power: 745 2^-66 < 2^-56. */
 DSI_INLINE dsi_pair dsi_log_pair(double x)
 {
     double k, z2, p;
@@ -3372,7 +3401,8 @@ DSI_INLINE double dsi_core_pow(double x, double y)
     return dsi_scale(dsi_mantissa(e).hi, e.n);
 }
 
-/* x is zero, negative, infinite or NaN, or y is infinite or NaN: the cases of C99, annex F.9.4.4 */
+/* x is zero, negative, infinite or NaN, or y is infinite or NaN: the cases of C99, annex F.9.4.4.
+   whole: y is an integer, as all from 2^53 on are, infinity too; odd: an odd one, below 2^53 only. */
 static double dsi_full_pow(double x, double y)
 {
     const double size = dsi_absolute(x), power = dsi_absolute(y);
@@ -3390,11 +3420,14 @@ static double dsi_full_pow(double x, double y)
 }
 DSI_INLINE uint64_t dsi_rare_pow(double x, double y) /* 1 where the core is not enough */
 {
+    /* the first term shows x = 0, which wraps, and negative x; the second infinity, NaN and -0; the last y */
     const uint64_t largest = UINT64_C(0x7fefffffffffffff), bits = dsi_to_bits(x);
     return ((bits - 1) | (largest - bits) | (largest - dsi_to_bits(dsi_absolute(y)))) >> 63;
 }
 
-/* Angles: x = quadrant pi / 2 + hi + lo, |hi + lo| <= pi / 4 */
+/* Angles: x = quadrant pi / 2 + hi + lo, |hi + lo| <= pi / 4. Of the quadrant only the two lowest bits
+   count. dsi_reduce serves the cores, dsi_reduce_large the full functions; dsi_sin_of and dsi_tan_of take
+   the angles of both, and cos x is sin(x + pi / 2), one quadrant on. */
 typedef struct dsi_angle { double hi, lo; uint64_t quadrant; } dsi_angle;
 
 /* |x| <= 2^20, where k has at most 20 bits: times the parts of 33 bits it is exact (Cody and Waite 1980) */
@@ -3427,6 +3460,10 @@ static void dsi_quarter_turns(double x, uint64_t turns[3])
         UINT64_C(0x56033046fc7b6bab)
     };
     const uint64_t bits = dsi_to_bits(x), integer = (bits & UINT64_C(0xfffffffffffff)) | UINT64_C(1) << 52;
+    /* bit b of the table, counted from its head, has the weight 2^(63 - b); times 2^e, e = field - 1075,
+       bit e + 62 has the weight 2. At |x| = 2^20 that is bit 30, hence the zeros; at the largest field,
+       infinity's, the last word read is the last of the table. Words of 32 bits: piece, factor, half and
+       carry stay below 2^64. */
     const int first = (int)(bits >> 52 & 2047) - 1075 - 2 + 64; /* of the 192 bits */
     uint64_t half[6] = { 0, 0, 0, 0, 0, 0 }; /* the product mod 2^192 in words of 32 bits, the lowest first */
     int i, j;
@@ -3445,6 +3482,10 @@ static void dsi_quarter_turns(double x, uint64_t turns[3])
     for (i = 0; i < 3; i++) turns[i] = half[5 - 2 * i] << 32 | half[4 - 2 * i];
 }
 
+/* Any finite |x| >= 2^20. The top two bits of the turns are the quadrant, the rest is a fraction of a
+   quarter turn, made -1/2..1/2 and shifted up until its highest bit is set, so that small fractions keep
+   all their bits: 53 go to top, 53 to rest, and their sum times pi / 2 is the angle. Negative x: all is
+   odd in x. */
 static dsi_angle dsi_reduce_large(double x)
 {
     const int minus = (int)(dsi_to_bits(x) >> 63);
@@ -3475,7 +3516,7 @@ static dsi_angle dsi_reduce_large(double x)
     angle.quadrant = minus ? 0 - angle.quadrant : angle.quadrant;
     return angle;
 }
-/* r + r^3 S(r^2), |r| <= pi / 4: 2^-57 */
+/* sin r = r + r^3 S(r^2), |r| <= pi / 4: 2^-57; r.lo counts times cos r = 1 - r^2 / 2 */
 DSI_INLINE dsi_pair dsi_sin_pair(dsi_angle r)
 {
     const double z = r.hi * r.hi;
@@ -3484,7 +3525,8 @@ DSI_INLINE dsi_pair dsi_sin_pair(dsi_angle r)
                               z * z * (-2.505075814911691e-08 + z * 1.5896798862290768e-10));
     return dsi_quick_sum(r.hi, r.hi * z * p + (r.lo - 0.5 * z * r.lo));
 }
-/* 1 - r^2 / 2 + r^4 C(r^2), |r| <= pi / 4: 2^-60; lost: what r.hi^2 is more than its rounded value, or 0 */
+/* cos r = 1 - r^2 / 2 + r^4 C(r^2), |r| <= pi / 4: 2^-60; r.lo counts times -sin r = -r.
+   lost: what r.hi^2 is more than its rounded value, or 0 */
 DSI_INLINE dsi_pair dsi_cos_pair(dsi_angle r, double lost)
 {
     const double z = r.hi * r.hi;
@@ -3494,7 +3536,7 @@ DSI_INLINE dsi_pair dsi_cos_pair(dsi_angle r, double lost)
     const dsi_pair w = dsi_quick_sum(1, -0.5 * z);
     return dsi_quick_sum(w.hi, w.lo + ((z * z * p - r.hi * r.lo) - 0.5 * lost));
 }
-/* sin in quadrant 0 */
+/* sin of the whole angle: sin, cos, -sin, -cos of hi + lo in quadrants 0 to 3; bit 1 becomes the sign */
 DSI_INLINE double dsi_sin_of(dsi_angle r)
 {
     const double wave = dsi_pick(0 - (r.quadrant & 1), dsi_cos_pair(r, 0).hi, dsi_sin_pair(r).hi);
@@ -3502,6 +3544,7 @@ DSI_INLINE double dsi_sin_of(dsi_angle r)
 }
 DSI_INLINE double dsi_tan_of(dsi_angle r)
 {
+    /* tan(r + pi / 2) = -cos r / sin r; numerator and denominator are chosen before the one division */
     const uint64_t odd = 0 - (r.quadrant & 1);
     const dsi_pair s = dsi_sin_pair(r), c = dsi_cos_pair(r, dsi_two_product(r.hi, r.hi).lo);
     dsi_pair above, below, q;
@@ -3574,6 +3617,7 @@ static double dsi_arc(double n, double d, double sign, dsi_pair K)
     return sum.hi + (sum.lo + (base.lo + (K.lo + sign * (base_lo + (t.lo + t.hi * z * p)))));
 }
 
+/* atan x = pi / 2 - atan(1 / x) above 1: the arc's n and d are 1 and x, no quotient is rounded in between */
 static double dsi_core_atan(double x)
 {
     const double size = dsi_clamp_to(dsi_absolute(x), 0, 1e18); /* atan 1e18 rounds to pi/2 */
@@ -3586,6 +3630,8 @@ static double dsi_core_atan(double x)
     return dsi_signed_as(size < 1e-8 ? size : r, x); /* x^2 / 3 < 2^-54 */
 }
 
+/* The angle of (|x|, |y|), turned back: 0 + arc, steep (|y| > |x|) pi/2 - arc, back (x negative, -0 too)
+   pi - arc, both pi/2 + arc; then the sign of y. The arc is that of the smaller over the larger. */
 static double dsi_full_atan2(double y, double x)
 {
     double n = dsi_absolute(y), d = dsi_absolute(x);
@@ -3597,6 +3643,7 @@ static double dsi_full_atan2(double y, double x)
         n = d;
         d = swap;
     }
+    /* two infinities count as equal: 45 or 135 degrees; one makes the quotient 0 */
     if (d == DSI_INFINITY) {
         n = n == d ? 1 : 0;
         d = 1;
@@ -3607,6 +3654,7 @@ static double dsi_full_atan2(double y, double x)
         n = 0;
         d = 1;
     }
+    /* both by a power of two: the products that dsi_arc takes apart stay in range, with their tails */
     if (d > 1e270) n *= 1.142987391282275e-100, d *= 1.142987391282275e-100; /* 2^-332 */
     if (d < 1e-270) n *= 8.749002899132048e+99, d *= 8.749002899132048e+99;
     K.hi = steep ? DSI_PIO2_HI : back ? 3.141592653589793 : 0;
@@ -3616,6 +3664,9 @@ static double dsi_full_atan2(double y, double x)
 
 /* asin(s) = s + s^3 B(s^2), s <= 1/2: 2^-59; above, asin(x) = pi/2 - 2 asin(s), s^2 = (1 - x) / 2 */
 typedef struct dsi_chord { double s, lost, bend; int large; } dsi_chord; /* s + lost, s^3 B */
+/* size = |x|; for the large ones 1 - size is exact, and lost = (s'^2 - s^2) / (2 s) is what the root s
+   lost by rounding, s'^2 being z. z > 0: at size = 1 there is nothing to divide by. Beyond 1 the callers
+   return NaN. */
 static dsi_chord dsi_chord_of(double size)
 {
     dsi_chord r;
@@ -3645,6 +3696,8 @@ static double dsi_core_asin(double x)
     const double r = dsi_signed_as(c.large ? large : c.s + c.bend, x);
     return dsi_absolute(x) <= 1 ? r : DSI_NAN;
 }
+/* acos x = pi/2 - asin x in the middle; 2 asin(s) next to 1, where pi/2 - asin x would cancel;
+   pi - 2 asin(s) next to -1. Computed side by side, one is taken. */
 static double dsi_core_acos(double x)
 {
     const dsi_chord c = dsi_chord_of(dsi_absolute(x));
@@ -3658,8 +3711,10 @@ static double dsi_core_acos(double x)
     return dsi_absolute(x) <= 1 ? r : DSI_NAN;
 }
 
-/* Roots. Two steps of Halley from a third of the exponent, cut to 26 bits, and one with an exact remainder:
-   t += t (x - t^3) / (2 t^3 + x) */
+/* Roots. Two steps of Halley from a third of the exponent, cut to 26 bits, and one with an exact
+   remainder: t += t (x - t^3) / (2 t^3 + x). The start: a third of the pattern has a third of the
+   exponent; the constant puts back two thirds of the bias (0x2aa0...) less 1/32, which evens out the
+   error. Each step cubes the relative error, but for a factor. */
 static double dsi_full_cbrt(double x)
 {
     double size = dsi_absolute(x), scale = 1, t, cube;
@@ -3678,12 +3733,16 @@ static double dsi_full_cbrt(double x)
         cube = t * t * t;
         t += t * ((size - cube) / (2 * cube + size));
     }
+    /* t has 26 bits: t t is exact, and the product below is t^3 with all its bits */
     t = dsi_from_bits(dsi_to_bits(t) & UINT64_C(0xfffffffff8000000));
     product = dsi_two_product(t * t, t);
     t += t * (((size - product.hi) - product.lo) / (2 * product.hi + size));
     return dsi_signed_as(t * scale, x);
 }
 
+/* An infinity wins over NaN (C99, F.9.4.3). Scaled so that squares neither overflow nor lose their tails;
+   then h = sqrt(x^2 + y^2) and one step of Newton, h += (x^2 + y^2 - h^2) / (2 h), with the squares in
+   pairs. */
 static double dsi_full_hypot(double x, double y)
 {
     double big = dsi_absolute(x), little = dsi_absolute(y), scale = 1, root;
@@ -3709,7 +3768,9 @@ static double dsi_full_hypot(double x, double y)
     return root * scale;
 }
 
-/* erf below 1: x (1 + c0 + z (c1 + z P(z))), z = x^2, c0 and c1 in pairs, P: 2^-56 */
+/* erf x = 2 / sqrt(pi) (x - x^3 / 3 + x^5 / 10 - ...). Below 1: x (1 + c0 + z (c1 + z P(z))), z = x^2, c0
+   and c1 in pairs, P: 2^-56. c0 = 2 / sqrt(pi) - 1, c1 = -2 / (3 sqrt(pi)). The 1 stands apart so that the
+   last sum is x and something smaller. */
 static double dsi_erf_small(double x, dsi_pair z)
 {
     const double z2 = z.hi * z.hi;
@@ -3726,7 +3787,8 @@ static double dsi_erf_small(double x, dsi_pair z)
     const dsi_pair sum = dsi_quick_sum(x, xv.hi);
     return sum.hi + (sum.lo + (xv.lo + x * v_lo));
 }
-/* from 1 to 6: 1 - exp(-z) Q(t), t = (x - 1) / (x + 2), 2^-60 in erf (the form is Schonfelder's, 1978) */
+/* from 1 to 6: 1 - exp(-z) Q(t), t = (x - 1) / (x + 2), 2^-60 in erf (the form is Schonfelder's, 1978).
+   z = x^2 in a pair: an error of z is a relative error of the exponential. Q(0) = e erfc(1) = 0.4276. */
 static double dsi_erf_large(double x, dsi_pair z)
 {
     const double t = (x - 1) / (x + 2), t2 = t * t;
@@ -3738,6 +3800,7 @@ static double dsi_erf_large(double x, dsi_pair z)
                                            t2 * (0.0005669006646965264 + t * -0.00039892629688399473)));
     const dsi_exponent e = dsi_exp_parts_pair(-z.hi, -z.lo);
     const dsi_pair m = dsi_mantissa(e), q = dsi_quick_sum(0.427583576155807, t * p);
+    /* k is in -52..0: 2^k is normal */
     const double scale = dsi_from_bits((e.n + 1023) << 52);
     const dsi_pair mq = dsi_two_product(m.hi * scale, q.hi), sum = dsi_quick_sum(1, -mq.hi);
     return sum.hi + (sum.lo - (mq.lo + scale * (m.lo * q.hi + m.hi * q.lo)));
@@ -3750,7 +3813,12 @@ static double dsi_core_erf(double x)
     return dsi_signed_as(size >= 1 ? large : size < 1e-9 ? size + size * 0.1283791670955126 : near_zero, x);
 }
 
-/* the functions, for numbers of the build's precision */
+/* The functions, for numbers of the build's precision. DSI_UNARY(log, dsi_core_log(x)) becomes
+       ds_real ds_real_log(ds_real number)
+       {
+           const double x = (double)number;
+           return (ds_real)(dsi_core_log(x));
+       } */
 #define DSI_UNARY(name, expression) \
     DIFFSIM_API ds_real ds_real_##name(ds_real number) \
     { \
@@ -3796,6 +3864,8 @@ static DSI_UNUSED double dsi_double_pow(double x, double y)
     return dsi_rare_pow(x, y) ? dsi_full_pow(x, y) : dsi_core_pow(x, y);
 }
 
+/* sqrt(-2 log(1 - u)) cos(2 pi w), u and w uniform in [0, 1). The sine would be a second number; it is
+   left, so that the state stays a counter. Two statements, so that u is drawn before w. */
 DIFFSIM_API ds_real ds_rng_normal(ds_rng *rng)
 {
     const double radius = sqrt(-2 * dsi_core_log(1 - (double)ds_rng_uniform(rng))); /* 1 - u is never zero */
@@ -3811,6 +3881,7 @@ DIFFSIM_API ds_real ds_rng_normal(ds_rng *rng)
     DSI_ROW(tanh, dsi_core_tanh(a), 0, ds_real_tanh(x)) \
     DSI_ROW(pow, dsi_core_pow(a, b), dsi_rare_pow(a, b), ds_real_pow(x, y))
 
+/* lanes of the inner loop: one AVX-512 vector of doubles, two of AVX2; lanes of a block on the stack */
 #define DSI_LANES ((size_t)8)
 #define DSI_BLOCK_LANES ((size_t)128)
 enum {
@@ -3862,6 +3933,7 @@ DSI_BLOCKS(DSI_ROW)
 static dsi_block_fn *const dsi_block_fns[DSI_BLOCK_COUNT][3] = { DSI_BLOCKS(DSI_ROW) };
 #undef DSI_ROW
 
+/* one lane by the function of any number */
 static ds_real dsi_block_scalar(int function, ds_real x, ds_real y)
 {
     (void)y;
@@ -3875,7 +3947,10 @@ static ds_real dsi_block_scalar(int function, ds_real x, ds_real y)
     }
 }
 
-/* one operand: y is x. Results wait in r, so that out may be x; the last vector is filled with ones. */
+/* out[i] = f(x[i], y[i]), i < n, in blocks of 128 lanes that stay in the first cache. One operand: y is x.
+   Results wait in r, so that out may be x; the last vector is filled with ones, which no core finds rare.
+   A block with a rare lane is done again by the scalar functions, which have the same bits where the core
+   was enough. */
 static void dsi_run_blocks(int function, const ds_real *x, const ds_real *y, ds_real *out, size_t n)
 {
     dsi_block_fn *const block = dsi_block_fns[function][dsi_wide()];
@@ -3931,8 +4006,13 @@ DIFFSIM_API void ds_reals_pow(const ds_real *x, const ds_real *y, ds_real *out, 
    symmetric by a turn from the left and diagonal by one Jacobi turn, and so on around the three pairs of
    axes. Products of rotations stay rotations whatever the rank, and nothing is squared, so that nothing
    underflows. Convergence is quadratic: 3 to 6 sweeps as a rule. A symmetric matrix needs no turn to make
-   its blocks symmetric, gets the same turns from both sides to the bit, and so its eigenvectors. */
+   its blocks symmetric, gets the same turns from both sides to the bit, and so its eigenvectors.
 
+   dsi_turn_of makes an angle, dsi_m3_pivot treats one block, dsi_m3_diagonalise sweeps; it serves
+   ds_m3_symmetric_eigen, and through dsi_m3_signed_svd, which orders and signs, ds_m3_svd and ds_m3_polar.
+   Here the compiler's own contraction is back: products that meet a sum pass dsi_product. */
+
+/* a bound, far above what is needed, so that the loop ends whatever happens */
 enum { DSI_SWEEPS = 24 };
 
 typedef struct dsi_turn { ds_real c, s; } dsi_turn; /* the plane rotation [c -s; s c] */
@@ -3943,7 +4023,8 @@ static ds_real dsi_secant(ds_real tangent)
     return (ds_real)sqrt((double)(1 + dsi_product(tangent, tangent)));
 }
 
-/* by the angle in [-90, 90] degrees whose tangent is y / x; 0 / 0 does not turn */
+/* by the angle in [-90, 90] degrees whose tangent is y / x; 0 / 0 does not turn. The smaller is divided by
+   the larger: the quotient is at most 1, and its square does not overflow as x^2 + y^2 might. */
 static dsi_turn dsi_turn_of(ds_real x, ds_real y)
 {
     dsi_turn r;
@@ -3959,13 +4040,15 @@ static dsi_turn dsi_turn_of(ds_real x, ds_real y)
     return r;
 }
 
-/* by half that angle: tan = sin 2 / (1 + cos 2) */
+/* by half that angle a: tan(a / 2) = sin a / (1 + cos a). cos a is not negative, so the sum does not
+   cancel, and the half is in [-45, 45] degrees. */
 static dsi_turn dsi_half_turn_of(ds_real x, ds_real y)
 {
     const dsi_turn twice = dsi_turn_of(x, y);
     return dsi_turn_of(1 + twice.c, twice.s);
 }
 
+/* the sum of the two angles: plane rotations commute */
 static dsi_turn dsi_turn_both(dsi_turn first, dsi_turn second)
 {
     dsi_turn r;
@@ -3987,7 +4070,11 @@ static void dsi_m3_turn(ds_m3 *m, int p, int q, int across, int along, dsi_turn 
 }
 
 /* the block of axes p and q becomes diagonal: a -> l' a r, u -> u l, v -> v r. Returns 0 if it was, within
-   an eighth of a unit of rounding of its smaller entry. */
+   an eighth of a unit of rounding of its smaller entry.
+   even' [pp pq; qp qq] is symmetric where c pq + s qq = c qp - s pp: tan = (qp - pq) / (pp + qq).
+   Of that symmetric block S the Jacobi turn by a has tan 2 a = 2 S_pq / (S_pp - S_qq), 2 S_pq taken as
+   S_pq + S_qp. Then l = even r, and l' a r = r' (even' a) r.
+   A symmetric block has qp - pq = 0: even does not turn, and l is r. */
 static int dsi_m3_pivot(ds_m3 *a, int p, int q, ds_m3 *u, ds_m3 *v)
 {
     const ds_real unit = sizeof(ds_real) == 4 ? (ds_real)(FLT_EPSILON / 8) : (ds_real)(DBL_EPSILON / 8);
@@ -4015,6 +4102,8 @@ static int dsi_m3_take_scale(ds_m3 *a)
     ds_real most = 0, half;
     int k, exponent;
     for (k = 0; k < 9; k++) most = dsi_m3_size(a->m[k]) > most ? dsi_m3_size(a->m[k]) : most;
+    /* most is in [1/2, 1) 2^exponent; 0 has the exponent 0. Powers of two round only what becomes
+       denormal, nothing beside the largest entry */
     (void)frexp((double)most, &exponent);
     half = (ds_real)ldexp(1, -(exponent / 2)); /* in two steps: the whole power may be out of range */
     *a = ds_m3_scale(ds_m3_scale(*a, half), (ds_real)ldexp(1, exponent / 2 - exponent));
@@ -4045,6 +4134,7 @@ static int dsi_m3_diagonalise(ds_m3 a, ds_m3 *u, ds_real d[3], ds_m3 *v)
         turned |= dsi_m3_pivot(&a, 0, 2, u, v);
         turned |= dsi_m3_pivot(&a, 1, 2, u, v);
     }
+    /* a matrix with a NaN or infinity takes no sweep, and everything is NaN */
     d[0] = finite ? a.m[0] : dsi_nan();
     d[1] = finite ? a.m[4] : dsi_nan();
     d[2] = finite ? a.m[8] : dsi_nan();
@@ -4079,6 +4169,7 @@ static void dsi_m3_flip(ds_m3 *u, ds_real d[3], int j)
 static int dsi_m3_signed_svd(ds_m3 a, ds_m3 *u, ds_real d[3], ds_m3 *v)
 {
     const int exponent = dsi_m3_diagonalise(a, u, d, v);
+    /* three comparisons sort three; then minus signs go to the last, in pairs */
     if (dsi_m3_size(d[0]) < dsi_m3_size(d[1])) dsi_m3_swap(u, d, v, 0, 1);
     if (dsi_m3_size(d[1]) < dsi_m3_size(d[2])) dsi_m3_swap(u, d, v, 1, 2);
     if (dsi_m3_size(d[0]) < dsi_m3_size(d[1])) dsi_m3_swap(u, d, v, 0, 1);
@@ -4112,9 +4203,11 @@ DIFFSIM_API void ds_m3_polar(ds_m3 a, ds_m3 *r, ds_m3 *p)
     DIFFSIM_ASSERT(r && p);
     if (!r || !p) return;
     exponent = dsi_m3_signed_svd(a, &u, d, &v);
+    /* a = u d v' = (u v') (v d v') */
     *r = ds_m3_mul(u, ds_m3_transpose(v));
     *p = ds_m3_mul(ds_m3_mul(v, ds_m3_diagonal(d[0], d[1], d[2])), ds_m3_transpose(v));
     *p = dsi_m3_give_scale(*p, exponent);
+    /* the two halves of the products may differ by rounding */
     p->m[3] = p->m[1], p->m[6] = p->m[2], p->m[7] = p->m[5];
 }
 
@@ -4125,6 +4218,7 @@ DIFFSIM_API void ds_m3_symmetric_eigen(ds_m3 a, ds_v3 *w, ds_m3 *v)
     int exponent;
     DIFFSIM_ASSERT(w && v);
     if (!w || !v) return;
+    /* what is below the diagonal is not read; values keep their signs and fall by value, not by magnitude */
     a.m[3] = a.m[1], a.m[6] = a.m[2], a.m[7] = a.m[5];
     exponent = dsi_m3_diagonalise(a, &same, d, v);
     if (d[0] < d[1]) dsi_m3_swap(&same, d, v, 0, 1);
