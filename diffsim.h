@@ -2285,7 +2285,8 @@ static int dsi_all_finite(const ds_real *x, size_t n)
     return !(any >> 63);
 }
 
-/* the first entry that is NaN or infinite; n: all are finite */
+/* The first entry that is NaN or infinite; n: all are finite. Later sections report it as the index of
+   an error: the fast question first, the search only where there is something to find. */
 static size_t dsi_first_non_finite(const ds_real *x, size_t n)
 {
     size_t i;
@@ -2340,8 +2341,10 @@ static ds_allocator dsi_allocator(const ds_allocator *wanted)
     return r;
 }
 
+/* a loop of one grain or less is not worth a hook: it runs here, as worker 0 */
 DIFFSIM_API void ds_parallel_for(const ds_jobs *jobs, size_t n, size_t grain, ds_task_fn *fn, void *task)
 {
+    /* a grain of 0 becomes 1, so that a hook may divide by it */
     if (jobs && jobs->parallel_for && n > grain)
         jobs->parallel_for(jobs->user, n, grain ? grain : 1, fn, task);
     else if (n)
@@ -2482,6 +2485,7 @@ DIFFSIM_API void *ds_arena_alloc(ds_arena *arena, size_t count, size_t bytes)
     return memset(r, 0, bytes);
 }
 
+/* a mark is the newest block and the cursor in it: what is newer than both is released to it */
 DIFFSIM_API ds_arena_place ds_arena_mark(const ds_arena *arena)
 {
     ds_arena_place r;
@@ -2705,6 +2709,7 @@ static int dsi_cut_digits(const char digits[18], int point, int n, int up, char 
 {
     int i;
     memcpy(out, digits, (size_t)n);
+    /* one unit up: a 9 becomes 0 and carries on, another digit ends it */
     for (i = n - 1; up && i >= 0; i--) {
         up = out[i] == '9';
         out[i] = (char)(up ? '0' : out[i] + 1);
@@ -2765,10 +2770,12 @@ DIFFSIM_API size_t ds_text_from_real(char *out, size_t capacity, double number, 
     } else {
         const int first = dsi_digits_from_double(number, all, &rest);
         int up = 0;
+        /* the shortest search leaves its cut in up; with given digits, or all 17, the nearer cut is taken */
         n = digits < 1 ? 1 : digits > 17 ? 17 : digits;
         while (digits < 1 && n < 17 && !dsi_reads_back(all, rest, first, n, bits, &up)) n++;
         if (digits >= 1 || n == 17) up = dsi_rounds_up(all, rest, n);
         point = dsi_cut_digits(all, first, n, up, d);
+        /* zeros at the end say nothing: 1.50 is written 1.5 */
         while (n > 1 && d[n - 1] == '0') n--;
         if (bits >> 63) dsi_put(&t, "-");
         if (point > 17 || point < -3) { /* d.ddde<point - 1> */
@@ -2827,6 +2834,7 @@ DIFFSIM_API const char *ds_real_from_text(const char *begin, const char *end, do
             dot = 1;
             continue;
         }
+        /* one dot at most; zeros before the first other digit only move the point */
         seen = 1;
         if (!n && *p == '0') point -= dot; /* a leading zero */
         else if (n < DSI_DIGITS) digits[n++] = *p, point += !dot;
@@ -2878,6 +2886,7 @@ DIFFSIM_API void ds_philox(const uint32_t counter[4], const uint32_t key[2], uin
     out[3] = c3;
 }
 
+/* nothing to warm up: the seed is the key, the stream one half of the counter */
 DIFFSIM_API ds_rng ds_rng_make(uint64_t seed, uint64_t stream)
 {
     ds_rng r;
@@ -2922,6 +2931,7 @@ DIFFSIM_API ds_real ds_rng_uniform(ds_rng *rng)
 
 /* to the left, 0 < bits < 64 */
 static uint64_t dsi_rotate(uint64_t x, int bits) { return x << bits | x >> (64 - bits); }
+/* one word into one lane */
 static uint64_t dsi_hash_round(uint64_t lane, uint64_t word)
 {
     return dsi_rotate(lane + word * DSI_PRIME2, 31) * DSI_PRIME1;
@@ -3000,6 +3010,7 @@ static int dsi_wide(void) { return 0; }
 #pragma GCC push_options
 #pragma GCC optimize("fp-contract=off")
 #endif
+/* x y - z, in the arithmetic of section 2; AVX-512 has fused instructions, AVX2 alone has none */
 static double dsi_product_less(double x, double y, double z) { return x * y - z; }
 #ifdef DSI_WIDE
 __attribute__((target("avx512f"))) static double dsi_product_less_wide(double x, double y, double z)
@@ -3125,7 +3136,7 @@ DSI_INLINE double dsi_signed_as(double magnitude, double sign)
     return dsi_from_bits(dsi_to_bits(magnitude) | (dsi_to_bits(sign) & UINT64_C(0x8000000000000000)));
 }
 
-/* x + y exactly (Knuth, TAOCP 4.2.2) */
+/* x + y exactly, whichever is larger (Knuth, TAOCP 4.2.2): hi is the rounded sum, lo what it lacks */
 DSI_INLINE dsi_pair dsi_two_sum(double x, double y)
 {
     dsi_pair r;
@@ -3135,7 +3146,7 @@ DSI_INLINE dsi_pair dsi_two_sum(double x, double y)
     r.lo = (x - (r.hi - part)) + (y - part);
     return r;
 }
-/* the same where |x| >= |y| or x is 0 (Dekker 1971) */
+/* the same in three operations instead of six, where |x| >= |y| or x is 0 (Dekker 1971) */
 DSI_INLINE dsi_pair dsi_quick_sum(double x, double y)
 {
     dsi_pair r;
@@ -3220,7 +3231,8 @@ DSI_INLINE double dsi_unit(double k)
     const double t = (k > 60 ? 60 : k) + DSI_ROUND;
     return dsi_from_bits((1023 - dsi_to_bits(t)) << 52); /* the high bits of DSI_ROUND are shifted out */
 }
-/* e^x - 1 = 2^k (hi + lo), x in [-40, 711]: 1 - 2^-k first, so that the small part is added last */
+/* e^x - 1 = 2^k (hi + lo), x in [-40, 711]: 1 - 2^-k first, so that the small part is added last. Near 0,
+   k is 0 and 1 - 2^-k is 0: what is left is head + tail, of full precision however small x is. */
 DSI_INLINE dsi_pair dsi_expm1_parts(dsi_exponent e)
 {
     const double unit = dsi_unit(e.k);
@@ -3258,7 +3270,8 @@ static double dsi_core_expm1(double x)
     return dsi_absolute(x) < 5e-17 ? x : r; /* 2^-54: keeps -0 */
 }
 
-/* t / (t + 2), t = e^2|x| - 1 */
+/* tanh |x| = t / (t + 2), t = e^2|x| - 1: nothing cancels, near 0 either, as (e^x - e^-x) / (e^x + e^-x)
+   would. The sign is put back last: the function is odd to the bit. */
 DSI_INLINE double dsi_core_tanh(double x)
 {
     const double size = dsi_absolute(x), twice = dsi_clamp_to(size + size, 0, 44); /* tanh 22 rounds to 1 */
@@ -3389,7 +3402,8 @@ DSI_INLINE dsi_pair dsi_log_pair(double x)
     return dsi_quick_sum(w.hi, w.lo + (2 * sum.lo + k * DSI_LN2_LO));
 }
 
-/* x^y for positive finite x and finite y */
+/* x^y for positive finite x and finite y: e^(y log x), log and product in pairs. Where the product is
+   clamped its low part is dropped: beside the bound it is out of proportion. */
 DSI_INLINE double dsi_core_pow(double x, double y)
 {
     const double power = dsi_clamp_to(y, -4e19, 4e19); /* beyond 2^65 every x but 1 under- or overflows */
@@ -3409,6 +3423,8 @@ static double dsi_full_pow(double x, double y)
     const int whole = !(power < 9007199254740992.0) || (double)(int64_t)power == power; /* 2^53 */
     const int odd = power < 9007199254740992.0 && whole && ((int64_t)power & 1);
     double r;
+    /* in this order: 1 even for NaN; then NaN; then infinite y; then x = 0 or infinite, where only the
+       sign of y and the parity are left to ask */
     if (y == 0 || x == 1) return 1;
     if (x != x || y != y) return DSI_NAN;
     if (power == DSI_INFINITY)
@@ -3430,7 +3446,9 @@ DSI_INLINE uint64_t dsi_rare_pow(double x, double y) /* 1 where the core is not 
    the angles of both, and cos x is sin(x + pi / 2), one quadrant on. */
 typedef struct dsi_angle { double hi, lo; uint64_t quadrant; } dsi_angle;
 
-/* |x| <= 2^20, where k has at most 20 bits: times the parts of 33 bits it is exact (Cody and Waite 1980) */
+/* |x| <= 2^20, where k has at most 20 bits: times the parts of 33 bits it is exact (Cody and Waite 1980).
+   Four parts of pi/2, because next to a multiple of pi/2 the first differences cancel to nothing, and what
+   is left still has to have all its bits. */
 DSI_INLINE dsi_angle dsi_reduce(double x)
 {
     const double t = x * 0.6366197723675814 + DSI_ROUND, k = t - DSI_ROUND;
@@ -3597,6 +3615,7 @@ static double dsi_full_tan(double x)
 static double dsi_arc(double n, double d, double sign, dsi_pair K)
 {
     const int middle = n >= 0.25 * d, upper = n > 0.72 * d;
+    /* 0.25 and 0.72 keep |t| <= 1/4 on all three pieces; base is atan(c), in a pair */
     const double c = upper ? 1 : middle ? 0.5 : 0;
     const double base_hi = upper ? 0.7853981633974483 : middle ? 0.4636476090008061 : 0;
     const double base_lo = upper ? 3.061616997868383e-17 : middle ? 2.2698777452961687e-17 : 0;
@@ -3688,6 +3707,7 @@ static dsi_chord dsi_chord_of(double size)
     r.bend = r.s * z * p;
     return r;
 }
+/* both arms: s + s^3 B up to 1/2, and pi/2 - 2 (s + s^3 B) above; the sign last */
 static double dsi_core_asin(double x)
 {
     const dsi_chord c = dsi_chord_of(dsi_absolute(x));
@@ -3809,6 +3829,7 @@ static double dsi_core_erf(double x)
 {
     const double size = dsi_clamp_to(dsi_absolute(x), 0, 6); /* erf 6 rounds to 1 */
     const dsi_pair z = dsi_two_product(size, size);
+    /* below 1e-9 even the cubic term is out of sight: x + (2 / sqrt(pi) - 1) x */
     const double near_zero = dsi_erf_small(size, z), large = dsi_erf_large(size, z);
     return dsi_signed_as(size >= 1 ? large : size < 1e-9 ? size + size * 0.1283791670955126 : near_zero, x);
 }
@@ -3852,7 +3873,7 @@ DSI_BINARY(hypot, dsi_full_hypot(x, y))
 #undef DSI_UNARY
 #undef DSI_BINARY
 
-/* in double whatever ds_real is, for the layers above: they stand here, where nothing is fused */
+/* in double whatever ds_real is, for the sections that follow: they stand here, where nothing is fused */
 static DSI_UNUSED double dsi_double_exp(double x) { return dsi_core_exp(x); }
 static DSI_UNUSED double dsi_double_log(double x) { return dsi_core_log(x); }
 static DSI_UNUSED double dsi_double_cos(double x)
@@ -3872,7 +3893,10 @@ DIFFSIM_API ds_real ds_rng_normal(ds_rng *rng)
     return (ds_real)(radius * dsi_core_cos(6.283185307179586 * (double)ds_rng_uniform(rng)));
 }
 
-/* Arrays. One row: name, core, 1 where the core is not enough, any number. */
+/* Arrays. One row: name, core, 1 where the core is not enough, any number. Within a row a and b are the
+   operands as doubles, x and y as ds_real. The rows make the numbers DSI_BLOCK_sin, the loops
+   dsi_block_sin_plain, _avx2 and _avx512, the table of them and the cases of dsi_block_scalar. A core
+   without a rare argument has 0 there. */
 #define DSI_BLOCKS(DSI_ROW) \
     DSI_ROW(exp, dsi_quick_exp(a), dsi_rare_exp(a), ds_real_exp(x)) \
     DSI_ROW(log, dsi_core_log(a), 0, ds_real_log(x)) \
@@ -3979,6 +4003,7 @@ static void dsi_run_blocks(int function, const ds_real *x, const ds_real *y, ds_
         DIFFSIM_ASSERT((x && out) || n == 0); \
         if (x && out) dsi_run_blocks(DSI_BLOCK_##name, x, x, out, n); \
     }
+/* ds_reals_exp(x, out, n) and so on; without x or out nothing is done */
 DSI_ARRAY(exp)
 DSI_ARRAY(log)
 DSI_ARRAY(sin)
@@ -4018,6 +4043,7 @@ enum { DSI_SWEEPS = 24 };
 typedef struct dsi_turn { ds_real c, s; } dsi_turn; /* the plane rotation [c -s; s c] */
 
 static ds_real dsi_m3_size(ds_real x) { return x < 0 ? -x : x; }
+/* sqrt(1 + tangent^2) */
 static ds_real dsi_secant(ds_real tangent)
 {
     return (ds_real)sqrt((double)(1 + dsi_product(tangent, tangent)));
@@ -4040,7 +4066,7 @@ static dsi_turn dsi_turn_of(ds_real x, ds_real y)
     return r;
 }
 
-/* by half that angle a: tan(a / 2) = sin a / (1 + cos a). cos a is not negative, so the sum does not
+/* by half that angle, a: tan(a / 2) = sin a / (1 + cos a). cos a is not negative, so the sum does not
    cancel, and the half is in [-45, 45] degrees. */
 static dsi_turn dsi_half_turn_of(ds_real x, ds_real y)
 {
@@ -4141,7 +4167,8 @@ static int dsi_m3_diagonalise(ds_m3 a, ds_m3 *u, ds_real d[3], ds_m3 *v)
     return exponent;
 }
 
-/* d[p] and d[q] change places by a quarter turn of u and v */
+/* d[p] and d[q] change places by a quarter turn of u and v: column p becomes q, column q becomes minus p.
+   A bare exchange of columns would be a reflection; the minus stands in both, and u diag(d) v' stays. */
 static void dsi_m3_swap(ds_m3 *u, ds_real d[3], ds_m3 *v, int p, int q)
 {
     const ds_real kept = d[p];
@@ -4165,7 +4192,8 @@ static void dsi_m3_flip(ds_m3 *u, ds_real d[3], int j)
     d[2] = 0 - d[2];
 }
 
-/* the same with magnitudes falling and only the last sign free */
+/* the same with magnitudes falling and only the last sign free: d[2] has the sign of the product of all
+   three, which is that of det a, as det u = det v = 1 */
 static int dsi_m3_signed_svd(ds_m3 a, ds_m3 *u, ds_real d[3], ds_m3 *v)
 {
     const int exponent = dsi_m3_diagonalise(a, u, d, v);
@@ -4178,7 +4206,7 @@ static int dsi_m3_signed_svd(ds_m3 a, ds_m3 *u, ds_real d[3], ds_m3 *v)
     return exponent;
 }
 
-/* the numbers of a diagonal */
+/* 2^exponent d, infinite where that is beyond ds_real */
 static ds_v3 dsi_m3_scaled_diagonal(const ds_real d[3], int exponent)
 {
     const ds_m3 s = dsi_m3_give_scale(ds_m3_diagonal(d[0], d[1], d[2]), exponent);
