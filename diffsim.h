@@ -2187,8 +2187,8 @@ extern "C" {
 
    What every later section stands on, in this order: the words of results; a double and its bits; sizes,
    memory and jobs; sentences in fixed buffers, of which errors are made; the arena; numbers as text; random
-   numbers; hash; what the build does to floats. Text, random numbers and hash are integer arithmetic: the
-   same on every machine, whatever its floating point. */
+   numbers; hash; what the build does to floats. Text, random numbers and hash are integer arithmetic, but
+   for exact divisions: the same on every machine, whatever its floating point. */
 
 #include <float.h>
 #include <stdlib.h>
