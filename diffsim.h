@@ -2192,7 +2192,12 @@ DSI_ASSIGNING(ds_q4, *, ds_q4, ds_q4, ds_q4_mul(a, b))
 extern "C" {
 #endif
 
-/* >>impl 1 base ----------------------------------------------------------------------------------- */
+/* >>impl 1 base -----------------------------------------------------------------------------------
+
+   What every later section stands on, in this order: the words of results; a double and its bits; sizes,
+   memory and jobs; sentences in fixed buffers, of which errors are made; the arena; numbers as text; random
+   numbers; hash; what the build does to floats. Text, random numbers and hash are integer arithmetic, but
+   for exact divisions: the same on every machine, whatever its floating point. */
 
 #include <float.h>
 #include <stdlib.h>
@@ -2205,6 +2210,8 @@ extern "C" {
 DIFFSIM_API const char *ds_version(void) { return DIFFSIM_VERSION_STRING; }
 DIFFSIM_API int ds_version_number(void) { return DIFFSIM_VERSION_NUMBER; }
 
+/* The tables by number. A row (STALE, ...) becomes "DSIM_ERROR_STALE" here and its sentence below. As an
+   unsigned number a negative result is large, so one comparison guards both ends. */
 DIFFSIM_API const char *ds_result_name(ds_result result)
 {
     static const char *const names[] = {
@@ -2225,7 +2232,8 @@ DIFFSIM_API const char *ds_result_text(ds_result result)
     return (unsigned)result < DSIM_RESULT_COUNT ? sentences[result] : "not a result of this library";
 }
 
-/* a double and its 64 bits */
+/* A double and its 64 bits: sign 1, exponent 11 (bias 1023), fraction 52. memcpy is the way that C and C++
+   both define; a cast of the pointer would break the aliasing rules. */
 DSI_INLINE uint64_t dsi_to_bits(double x)
 {
     uint64_t bits;
@@ -2247,6 +2255,7 @@ static int dsi_double_is_finite(double x)
     return (bits & UINT64_C(0x7ff0000000000000)) != UINT64_C(0x7ff0000000000000);
 }
 
+/* the same for a ds_real, by its own bits: a float that overflowed is an infinite float */
 static int dsi_is_finite(ds_real x)
 {
     if (sizeof(ds_real) == sizeof(uint32_t)) {
@@ -2257,7 +2266,9 @@ static int dsi_is_finite(ds_real x)
     return dsi_double_is_finite((double)x);
 }
 
-/* 0 or a sign bit: adding 1 to an exponent of all ones carries into the sign */
+/* Bit 63 of the result is set where *x is NaN or infinite; the others mean nothing. Adding 1 to an exponent
+   of all ones carries into the sign, which was cleared before:
+       infinity  7ff0... + 0010... = 8000...      largest finite  7fef... + 0010... = 7fff... */
 DSI_INLINE uint64_t dsi_non_finite_bit(const ds_real *x)
 {
     if (sizeof(ds_real) == 4) {
@@ -2271,6 +2282,8 @@ DSI_INLINE uint64_t dsi_non_finite_bit(const ds_real *x)
     }
 }
 
+/* 1: every x[i], i < n, is finite. The bits of all are gathered and looked at once: no branch in the loop,
+   because the answer is yes as a rule; four at a time, so that they do not wait for each other. */
 static int dsi_all_finite(const ds_real *x, size_t n)
 {
     uint64_t any = 0;
@@ -2281,7 +2294,8 @@ static int dsi_all_finite(const ds_real *x, size_t n)
     return !(any >> 63);
 }
 
-/* the first entry that is NaN or infinite; n: all are finite */
+/* The first entry that is NaN or infinite; n: all are finite. Later sections report it as the index of
+   an error: the fast question first, the search only where there is something to find. */
 static size_t dsi_first_non_finite(const ds_real *x, size_t n)
 {
     size_t i;
@@ -2290,6 +2304,7 @@ static size_t dsi_first_non_finite(const ds_real *x, size_t n)
     return i;
 }
 
+/* a quiet NaN by its bits: 0 / 0 may raise a flag or be folded away, and is dead under -ffast-math */
 static ds_real dsi_nan(void)
 {
     const uint64_t bits = UINT64_C(0x7ff8000000000000);
@@ -2298,6 +2313,8 @@ static ds_real dsi_nan(void)
     return (ds_real)x;
 }
 
+/* left right > max exactly where left > floor(max / right), and left + right > max where left > max - right:
+   neither test can wrap itself */
 DIFFSIM_API ds_result ds_size_mul(size_t left, size_t right, size_t *out)
 {
     if (right && left > (size_t)-1 / right) return DSIM_ERROR_OVERFLOW;
@@ -2314,6 +2331,7 @@ DIFFSIM_API ds_result ds_size_add(size_t left, size_t right, size_t *out)
 
 static size_t dsi_least(size_t left, size_t right) { return left < right ? left : right; }
 
+/* realloc(pointer, 0) is left out: what it returns differs between C libraries */
 static void *dsi_default_resize(void *user, void *pointer, size_t old_bytes, size_t new_bytes)
 {
     (void)user;
@@ -2323,6 +2341,7 @@ static void *dsi_default_resize(void *user, void *pointer, size_t old_bytes, siz
     return NULL;
 }
 
+/* the wanted one, or realloc and free where NULL or {0} was given */
 static ds_allocator dsi_allocator(const ds_allocator *wanted)
 {
     ds_allocator r;
@@ -2331,15 +2350,18 @@ static ds_allocator dsi_allocator(const ds_allocator *wanted)
     return r;
 }
 
+/* a loop of one grain or less is not worth a hook: it runs here, as worker 0 */
 DIFFSIM_API void ds_parallel_for(const ds_jobs *jobs, size_t n, size_t grain, ds_task_fn *fn, void *task)
 {
+    /* a grain of 0 becomes 1, so that a hook may divide by it */
     if (jobs && jobs->parallel_for && n > grain)
         jobs->parallel_for(jobs->user, n, grain ? grain : 1, fn, task);
     else if (n)
         fn(task, 0, n, 0);
 }
 
-/* sentences in fixed buffers: what does not fit is cut, the closing zero always stands */
+/* Sentences in fixed buffers: what does not fit is cut, the closing zero always stands. dsi_text_into begins
+   one, dsi_put and its kin append. No snprintf: it obeys the locale. */
 typedef struct dsi_text {
     char *out;
     size_t n, capacity;
@@ -2361,6 +2383,7 @@ DSI_COLD void dsi_put(dsi_text *t, const char *words)
     t->out[t->n] = 0;
 }
 
+/* in decimal: 2^64 - 1 has 20 digits */
 DSI_COLD void dsi_put_size(dsi_text *t, size_t number)
 {
     char digits[24];
@@ -2371,6 +2394,7 @@ DSI_COLD void dsi_put_size(dsi_text *t, size_t number)
     dsi_put(t, digits + i);
 }
 
+/* six significant digits, with a point whatever the locale says */
 DSI_COLD void dsi_put_real(dsi_text *t, double number)
 {
     char digits[32];
@@ -2378,17 +2402,26 @@ DSI_COLD void dsi_put_real(dsi_text *t, double number)
     dsi_put(t, digits);
 }
 
-/* Arena. A block is a header and its bytes; over the caller's memory there is one block that is not ours. */
+/* Arena. A block is a header and its bytes; over the caller's memory there is one block that is not ours.
+
+       block -> [ dsi_block, rounded up to 16 | handed out ... | left ]
+                                                               ^ arena->begin   ^ arena->end
+
+   Blocks form a list from the newest to the oldest. A new one begins when the newest has no room; what was
+   left of that stays unused until a release returns to it, so each block remembers the cursor before it. */
 struct dsi_block {
     struct dsi_block *older;
     size_t bytes; /* the header included; 0: the caller's memory */
     char *begin, *end; /* where the arena stood when this block was begun */
 };
 
+/* C99 has no name for the strictest alignment (max_align_t is C11); the header of a block is rounded up to
+   it, too, so that objects are aligned as the block itself is */
 enum { DSI_ALIGN = 16 };
 
 static size_t dsi_round_up(size_t bytes) { return (bytes + DSI_ALIGN - 1) / DSI_ALIGN * DSI_ALIGN; }
 
+/* the first refusal is kept: later ones are its consequences, as a rule */
 static void dsi_arena_refuse(ds_arena *arena, ds_result code, size_t bytes)
 {
     dsi_text t;
@@ -2404,6 +2437,7 @@ static void dsi_arena_refuse(ds_arena *arena, ds_result code, size_t bytes)
 
 DIFFSIM_API void ds_arena_init(ds_arena *arena, void *memory, size_t bytes)
 {
+    /* bytes up to the next multiple of 16; a piece shorter than that becomes an arena without room */
     const size_t skip = (DSI_ALIGN - (uintptr_t)memory % DSI_ALIGN) % DSI_ALIGN;
     memset(arena, 0, sizeof *arena);
     if (!memory) return;
@@ -2418,6 +2452,8 @@ DIFFSIM_API void ds_arena_create(ds_arena *arena, const ds_allocator *allocator,
     arena->block_bytes = block_bytes ? block_bytes : 65536;
 }
 
+/* A new block with room for `bytes`, in front of the list. On failure the arena is as it was. Over the
+   caller's memory there is no allocator, and the block is full. */
 static ds_result dsi_arena_grow(ds_arena *arena, size_t bytes)
 {
     const size_t head = dsi_round_up(sizeof(dsi_block));
@@ -2440,10 +2476,12 @@ static ds_result dsi_arena_grow(ds_arena *arena, size_t bytes)
 
 DIFFSIM_API void *ds_arena_alloc(ds_arena *arena, size_t count, size_t bytes)
 {
+    /* bytes becomes the product; count only receives the sum that proves that rounding up does not wrap */
     ds_result result = ds_size_mul(count, bytes, &bytes);
     void *r;
     if (!result) result = ds_size_add(bytes, DSI_ALIGN - 1, &count);
     if (!result) {
+        /* nothing takes 16 bytes, too: two objects never share an address */
         bytes = dsi_round_up(bytes ? bytes : 1);
         if ((size_t)(arena->end - arena->begin) < bytes) result = dsi_arena_grow(arena, bytes);
     }
@@ -2456,6 +2494,7 @@ DIFFSIM_API void *ds_arena_alloc(ds_arena *arena, size_t count, size_t bytes)
     return memset(r, 0, bytes);
 }
 
+/* a mark is the newest block and the cursor in it: what is newer than both is released to it */
 DIFFSIM_API ds_arena_place ds_arena_mark(const ds_arena *arena)
 {
     ds_arena_place r;
@@ -2472,6 +2511,8 @@ static char *dsi_block_begin(const ds_arena *arena, dsi_block *block)
 
 DIFFSIM_API ds_result ds_arena_release(ds_arena *arena, ds_arena_place place)
 {
+    /* `used` is the cursor within `block`: of the newest the arena's, of an older one where the next began.
+       A mark beyond it, or of a block that is gone, is stale; nothing is freed before that is known. */
     dsi_block *block = arena->block;
     char *used = arena->begin;
     for (; block && block != place.block; block = block->older) used = block->begin;
@@ -2490,6 +2531,7 @@ DIFFSIM_API ds_result ds_arena_release(ds_arena *arena, ds_arena_place place)
 
 DIFFSIM_API void ds_arena_destroy(ds_arena *arena)
 {
+    /* the mark of an arena that has no block yet: all blocks are newer */
     ds_arena_place empty;
     if (!arena || !arena->allocator.resize) return;
     empty.block = NULL;
@@ -2500,13 +2542,20 @@ DIFFSIM_API void ds_arena_destroy(ds_arena *arena)
 
 /* Numbers as text, exactly: a number is a ratio of two big integers, and rounding looks at the true
    remainder. Slower than tables of powers, with nothing to trust but long division. At most 800 digits are
-   kept; what follows them only tells whether the rest is zero. */
+   kept; what follows them only tells whether the rest is zero. That is enough to round: a point midway
+   between two doubles has at most 768 significant digits (those of (2^54 - 1) 5^1075).
+
+   Both directions write a number as 0.d0 d1 d2 ... * 10^point, d0 not 0: 314.15 has the digits 31415 and the
+   point 3. dsi_big is the arithmetic, without checks of its room: the largest integer is 10^(801 + 330), the
+   800 digits and one more over the lowest point, with 53 bits for the quotient: below 3820 bits, and 136
+   limbs have 4352. */
 enum { DSI_BIG_LIMBS = 136, DSI_DIGITS = 800 };
 typedef struct dsi_big {
     int n;
     uint32_t limb[DSI_BIG_LIMBS]; /* least significant first, no leading zero limb */
 } dsi_big;
 
+/* zero has no limbs */
 static void dsi_big_set(dsi_big *x, uint64_t number)
 {
     x->n = 0;
@@ -2515,6 +2564,7 @@ static void dsi_big_set(dsi_big *x, uint64_t number)
 
 static void dsi_big_mul_add(dsi_big *x, uint32_t factor, uint32_t carry) /* x = x * factor + carry */
 {
+    /* (2^32 - 1)^2 + 2^32 - 1 < 2^64: limb, factor and carry never overflow */
     uint64_t rest = carry;
     int i;
     for (i = 0; i < x->n; i++, rest >>= 32) {
@@ -2524,6 +2574,7 @@ static void dsi_big_mul_add(dsi_big *x, uint32_t factor, uint32_t carry) /* x = 
     if (rest) x->limb[x->n++] = (uint32_t)rest;
 }
 
+/* x *= 10^power, power >= 0; 10^9 is the largest power of ten in a limb */
 static void dsi_big_mul_pow10(dsi_big *x, int power)
 {
     for (; power >= 9; power -= 9) dsi_big_mul_add(x, 1000000000u, 0);
@@ -2532,6 +2583,7 @@ static void dsi_big_mul_pow10(dsi_big *x, int power)
 
 static void dsi_big_shift(dsi_big *x, int bits) /* x <<= bits */
 {
+    /* the rest of 32 by a multiplication, which may be by 1; whole limbs by a move */
     const int limbs = bits / 32;
     dsi_big_mul_add(x, (uint32_t)1 << bits % 32, 0);
     if (!x->n || !limbs) return;
@@ -2540,6 +2592,7 @@ static void dsi_big_shift(dsi_big *x, int bits) /* x <<= bits */
     x->n += limbs;
 }
 
+/* the length of x in bits: 0 for 0, 1 for 1, 2 for 2 and 3 */
 static int dsi_big_bits(const dsi_big *x)
 {
     int bits = 32 * x->n;
@@ -2549,6 +2602,7 @@ static int dsi_big_bits(const dsi_big *x)
     return bits;
 }
 
+/* -1, 0 or 1 as x is below, equal to or above y: no leading zero limbs, so more limbs are more */
 static int dsi_big_compare(const dsi_big *x, const dsi_big *y)
 {
     int i;
@@ -2563,6 +2617,7 @@ static void dsi_big_subtract(dsi_big *x, const dsi_big *y) /* x -= y, x >= y */
     uint64_t borrow = 0;
     int i;
     for (i = 0; i < x->n; i++) {
+        /* below zero d wraps, and its highest bit is the borrow */
         const uint64_t d = (uint64_t)x->limb[i] - (i < y->n ? y->limb[i] : 0u) - borrow;
         x->limb[i] = (uint32_t)d;
         borrow = d >> 63;
@@ -2570,7 +2625,9 @@ static void dsi_big_subtract(dsi_big *x, const dsi_big *y) /* x -= y, x >= y */
     while (x->n && !x->limb[x->n - 1]) x->n--;
 }
 
-/* 0.d0 d1 d2 ... * 10^point, correctly rounded (ties to even); rest: non-zero digits follow the last one */
+/* 0.d0 d1 d2 ... * 10^point, correctly rounded (ties to even); rest: non-zero digits follow the last one.
+   digits [n], n <= 800, the first not '0'; n = 0 is zero. The number is num / den; shifted by a power of two,
+   its integer part is the fraction of the double and its remainder decides the rounding. */
 static double dsi_double_from_digits(const char *digits, int n, int rest, int point)
 {
     dsi_big num, den;
@@ -2578,11 +2635,14 @@ static double dsi_double_from_digits(const char *digits, int n, int rest, int po
     double x;
     int i, shift, steps, order;
     while (n && digits[n - 1] == '0' && !rest) n--; /* fewer digits, smaller integers */
+    /* 10^-330 is far below half of the smallest double, 2^-1075 = 2.5e-324; 10^310 is above the largest,
+       1.8e308: one digit and a large point are as infinite as the whole number, and shorter */
     if (!n || point < -330) return 0.0;
     if (point > 310) point = 400, n = 1;
     dsi_big_set(&num, 0);
     dsi_big_set(&den, 1);
     for (i = 0; i < n; i++) dsi_big_mul_add(&num, 10u, (uint32_t)(digits[i] - '0'));
+    /* a digit 1 stands for all that follow: it moves a tie, and cannot reach the next one */
     if (rest) dsi_big_mul_add(&num, 10u, 1u), n++;
     if (point >= n) dsi_big_mul_pow10(&num, point - n);
     else dsi_big_mul_pow10(&den, n - point);
@@ -2591,6 +2651,8 @@ static double dsi_double_from_digits(const char *digits, int n, int rest, int po
     if (shift > 1074) shift = 1074;
     if (shift > 0) dsi_big_shift(&num, shift);
     else dsi_big_shift(&den, -shift);
+    /* Align den with num, then divide. In each pass num < 2 den, so the next bit of the quotient is a
+       comparison; instead of halving den, num is doubled. The last pass leaves num = the remainder. */
     steps = dsi_big_bits(&num) - dsi_big_bits(&den);
     if (steps > 0) dsi_big_shift(&den, steps);
     for (i = steps > 0 ? steps : 0; i >= 0; i--) { /* schoolbook division, one bit at a time */
@@ -2598,6 +2660,7 @@ static double dsi_double_from_digits(const char *digits, int n, int rest, int po
         if (dsi_big_compare(&num, &den) >= 0) dsi_big_subtract(&num, &den), quotient |= 1;
         if (i) dsi_big_mul_add(&num, 2u, 0);
     }
+    /* order: the remainder against half a unit of the quotient: below -1, a tie 0, above 1 */
     if (quotient >> 53) { /* one bit too many: it is the half */
         order = !(quotient & 1) ? -1 : num.n ? 1 : 0;
         quotient >>= 1;
@@ -2607,6 +2670,9 @@ static double dsi_double_from_digits(const char *digits, int n, int rest, int po
         order = dsi_big_compare(&num, &den);
     }
     if (order > 0 || (order == 0 && (quotient & 1))) quotient++;
+    /* rounded up to 2^53: a power of two, half of it with the next exponent. The value is quotient 2^-shift,
+       and infinite from 2^52 2^972 on. A quotient below 2^52 is subnormal: shift is 1074, quotient is its
+       pattern. */
     if (quotient >> 53) quotient >>= 1, shift--;
     if (shift < -971) return HUGE_VAL;
     bits =
@@ -2616,7 +2682,7 @@ static double dsi_double_from_digits(const char *digits, int n, int rest, int po
 }
 
 /* 18 digits of |x| and whether more follow, x finite and not zero; returns the point: 0.d0 d1 ... *
-   10^point */
+   10^point. Digits are cut, not rounded: the callers round what they keep of them, once. */
 static int dsi_digits_from_double(double x, char digits[18], int *rest)
 {
     dsi_big num, den;
@@ -2631,11 +2697,14 @@ static int dsi_digits_from_double(double x, char digits[18], int *rest)
     dsi_big_set(&num, fraction);
     dsi_big_set(&den, 1);
     dsi_big_shift(exponent > 0 ? &num : &den, exponent > 0 ? exponent : -exponent);
+    /* |x| has the bits of num less those of den, give or take one: times log10(2) = 0.30103 that estimates
+       the point; the loop below mends it, until num / den = 0.d0 d1 ... < 1 */
     point = (dsi_big_bits(&num) - dsi_big_bits(&den)) * 30103 / 100000 - 1; /* never above, not far below */
     if (point >= 0) dsi_big_mul_pow10(&den, point);
     else dsi_big_mul_pow10(&num, -point);
     while (dsi_big_compare(&num, &den) >= 0) dsi_big_mul_add(&den, 10u, 0), point++;
     for (i = 0; i < 18; i++) {
+        /* num < den: the digit is floor(10 num / den), by at most nine subtractions */
         dsi_big_mul_add(&num, 10u, 0);
         for (digits[i] = '0'; dsi_big_compare(&num, &den) >= 0; digits[i]++) dsi_big_subtract(&num, &den);
     }
@@ -2644,11 +2713,12 @@ static int dsi_digits_from_double(double x, char digits[18], int *rest)
 }
 
 /* 18 digits (and a rest) cut to n <= 17 of them, or the next above; the point moves when 99.. becomes
-   100.. */
+   100.. Returns the point of out: 1996.. cut above to 3 digits is 200; 9996.. is 100, a point more. */
 static int dsi_cut_digits(const char digits[18], int point, int n, int up, char out[18])
 {
     int i;
     memcpy(out, digits, (size_t)n);
+    /* one unit up: a 9 becomes 0 and carries on, another digit ends it */
     for (i = n - 1; up && i >= 0; i--) {
         up = out[i] == '9';
         out[i] = (char)(up ? '0' : out[i] + 1);
@@ -2668,7 +2738,11 @@ static int dsi_rounds_up(const char digits[18], int rest, int n)
 
 /* Do n digits, cut below or above, read back as |x|? Unless x is subnormal, only if what is cut off is
    nothing or nearly one unit, as 15 digits tell at once. Above a power of two the next double is farther
-   off than below, so the nearer cut may fail and the other not. */
+   off than below, so the nearer cut may fail and the other not.
+   The 15 digits: a decimal of so many survives the way to a normal double and back (DBL_DIG), so where n of
+   them read back as x, the next ones of x up to the 15th are all 0 (x above) or all 9 (x below). 0.1 has the
+   digits 100000000000000005: one digit is tried. Most n fail here without a division.
+   bits: of x, the sign included.   *up: the cut that was found, or the nearer one. */
 static int dsi_reads_back(const char digits[18], int rest, int point, int n, uint64_t bits, int *up)
 {
     const int nearer = dsi_rounds_up(digits, rest, n);
@@ -2688,6 +2762,9 @@ static int dsi_reads_back(const char digits[18], int rest, int point, int n, uin
     return 0;
 }
 
+/* The shortest text is found by trying 1, 2, ... digits; 17 always read back. Plain notation where the point
+   is in -3..17, the other elsewhere: 0.0001 and 10000000000000000, 1e-5 and 1e17. The longest is
+   -d.dddddddddddddddde-308, 24 characters; it is made in `text`, and copied as far as there is room. */
 DIFFSIM_API size_t ds_text_from_real(char *out, size_t capacity, double number, int digits)
 {
     char all[18], d[18], text[32];
@@ -2702,10 +2779,12 @@ DIFFSIM_API size_t ds_text_from_real(char *out, size_t capacity, double number, 
     } else {
         const int first = dsi_digits_from_double(number, all, &rest);
         int up = 0;
+        /* the shortest search leaves its cut in up; with given digits, or all 17, the nearer cut is taken */
         n = digits < 1 ? 1 : digits > 17 ? 17 : digits;
         while (digits < 1 && n < 17 && !dsi_reads_back(all, rest, first, n, bits, &up)) n++;
         if (digits >= 1 || n == 17) up = dsi_rounds_up(all, rest, n);
         point = dsi_cut_digits(all, first, n, up, d);
+        /* zeros at the end say nothing: 1.50 is written 1.5 */
         while (n > 1 && d[n - 1] == '0') n--;
         if (bits >> 63) dsi_put(&t, "-");
         if (point > 17 || point < -3) { /* d.ddde<point - 1> */
@@ -2731,7 +2810,7 @@ DIFFSIM_API size_t ds_text_from_real(char *out, size_t capacity, double number, 
     return t.n;
 }
 
-/* reads `word` (lower case) whatever its case; the position behind it or NULL */
+/* reads `word` (lower case) whatever its case (| 32 makes lower case); the position behind it or NULL */
 static const char *dsi_read_word(const char *p, const char *end, const char *word)
 {
     for (; *word; word++, p++)
@@ -2739,6 +2818,8 @@ static const char *dsi_read_word(const char *p, const char *end, const char *wor
     return p;
 }
 
+/* Digits are kept from the first that is not 0, and the point counted along: 0012.5 gives 125 and 2, 0.0012
+   gives 12 and -2. Nothing of the C library is used, so the locale has no say. */
 DIFFSIM_API const char *ds_real_from_text(const char *begin, const char *end, double *out)
 {
     const char *p = begin, *after;
@@ -2762,6 +2843,7 @@ DIFFSIM_API const char *ds_real_from_text(const char *begin, const char *end, do
             dot = 1;
             continue;
         }
+        /* one dot at most; zeros before the first other digit only move the point */
         seen = 1;
         if (!n && *p == '0') point -= dot; /* a leading zero */
         else if (n < DSI_DIGITS) digits[n++] = *p, point += !dot;
@@ -2771,6 +2853,8 @@ DIFFSIM_API const char *ds_real_from_text(const char *begin, const char *end, do
     }
     if (!seen) return NULL;
     if (p < end && (*p | 32) == 'e') {
+        /* an e without digits is not read: of 2em the number is 2, and the rest begins at e. The limits of
+           point and exponent, 1e9 each, keep their sum within an int. */
         const char *q = p + 1;
         const int minus = q < end && *q == '-';
         int exponent = 0;
@@ -2788,11 +2872,14 @@ DIFFSIM_API const char *ds_real_from_text(const char *begin, const char *end, do
 }
 
 /* Philox4x32-10: ten rounds of two 32x32 multiplications and a Weyl key. From: Salmon et al. 2011, sec.
-   3.3. */
+   3.3. One round, hi and lo the halves of a 64-bit product:
+       (c0, c1, c2, c3) <- (hi(M1 c2) ^ c1 ^ k0, lo(M1 c2), hi(M0 c0) ^ c3 ^ k1, lo(M0 c0))
+   For a fixed key this is a bijection of the 2^128 counters: blocks of one stream do not repeat. */
 DIFFSIM_API void ds_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4])
 {
     uint32_t c0 = counter[0], c1 = counter[1], c2 = counter[2], c3 = counter[3], k0 = key[0], k1 = key[1];
     int round;
+    /* the keys grow by the fractions of the golden ratio and of sqrt(3), in units of 2^-32 */
     for (round = 0; round < 10; round++) {
         const uint64_t p0 = (uint64_t)0xD2511F53u * c0, p1 = (uint64_t)0xCD9E8D57u * c2;
         c0 = (uint32_t)(p1 >> 32) ^ c1 ^ k0;
@@ -2808,6 +2895,7 @@ DIFFSIM_API void ds_philox(const uint32_t counter[4], const uint32_t key[2], uin
     out[3] = c3;
 }
 
+/* nothing to warm up: the seed is the key, the stream one half of the counter */
 DIFFSIM_API ds_rng ds_rng_make(uint64_t seed, uint64_t stream)
 {
     ds_rng r;
@@ -2817,6 +2905,8 @@ DIFFSIM_API ds_rng ds_rng_make(uint64_t seed, uint64_t stream)
     return r;
 }
 
+/* Block number count of the stream: the counter is (count, stream), the key is the seed. Half of the block is
+   left, so that the n-th number is block n and nothing has to be kept between calls. */
 DIFFSIM_API uint64_t ds_rng_bits(ds_rng *rng)
 {
     uint32_t counter[4], key[2], out[4];
@@ -2833,26 +2923,31 @@ DIFFSIM_API uint64_t ds_rng_bits(ds_rng *rng)
 
 DIFFSIM_API ds_real ds_rng_uniform(ds_rng *rng)
 {
+    /* as many high bits as a ds_real has: the quotient is exact, so that no rounding reaches 1 */
     const uint64_t bits = ds_rng_bits(rng);
     if (sizeof(ds_real) == 4) return (ds_real)((double)(bits >> 40) / 16777216.0);
     return (ds_real)((double)(bits >> 11) / 9007199254740992.0);
 }
 
 /* XXH64: four lanes of multiply and rotate, then an avalanche. From: Collet 2012, the published
-   specification. */
+   specification. All arithmetic is modulo 2^64. Bytes are put together one by one, so that neither the
+   alignment of the data nor the byte order of the machine matters. */
 #define DSI_PRIME1 UINT64_C(0x9E3779B185EBCA87)
 #define DSI_PRIME2 UINT64_C(0xC2B2AE3D27D4EB4F)
 #define DSI_PRIME3 UINT64_C(0x165667B19E3779F9)
 #define DSI_PRIME4 UINT64_C(0x85EBCA77C2B2AE63)
 #define DSI_PRIME5 UINT64_C(0x27D4EB2F165667C5)
 
+/* to the left, 0 < bits < 64 */
 static uint64_t dsi_rotate(uint64_t x, int bits) { return x << bits | x >> (64 - bits); }
+/* one word into one lane */
 static uint64_t dsi_hash_round(uint64_t lane, uint64_t word)
 {
     return dsi_rotate(lane + word * DSI_PRIME2, 31) * DSI_PRIME1;
 }
 
-/* bytes i.. of p as a number; flip: the low bits to flip in each byte's position */
+/* `bytes` bytes from i on as a number, the lowest first; flip: the low bits to flip in each byte's position,
+   0 or the size of a number less one */
 static uint64_t dsi_word(const unsigned char *p, size_t i, int bytes, size_t flip)
 {
     uint64_t word = 0;
@@ -2860,6 +2955,8 @@ static uint64_t dsi_word(const unsigned char *p, size_t i, int bytes, size_t fli
     return word;
 }
 
+/* Stripes of 32 bytes go to four lanes that do not wait for each other, and are merged; what is left, below
+   32 bytes, by eights, fours and ones. The last lines spread every bit over the whole hash. */
 static uint64_t dsi_hash(const unsigned char *p, size_t bytes, uint64_t seed, size_t flip)
 {
     uint64_t lane[4], hash = seed + DSI_PRIME5;
@@ -2891,7 +2988,9 @@ DIFFSIM_API uint64_t ds_hash_bytes(const void *data, size_t bytes, uint64_t seed
     return dsi_hash((const unsigned char *)data, bytes, seed, 0);
 }
 
-/* on a big-endian machine the bytes of each number are read backwards: position i becomes i ^ (size - 1) */
+/* On a big-endian machine the bytes of each number are read backwards: position i becomes i ^ (size - 1).
+   For doubles 0 1 2 ... 7 8 9 ... becomes 7 6 5 ... 0 15 14 ...; the size is a power of two, and the
+   number of bytes a multiple of it, so no position leaves its number. */
 DIFFSIM_API uint64_t ds_hash_reals(const ds_real *data, size_t n, uint64_t seed)
 {
     const uint16_t one = 1;
@@ -2900,7 +2999,8 @@ DIFFSIM_API uint64_t ds_hash_reals(const ds_real *data, size_t n, uint64_t seed)
     return dsi_hash((const unsigned char *)data, n * sizeof *data, seed, little ? 0 : sizeof *data - 1);
 }
 
-/* vector instructions beyond the build's: 0 none, 1 AVX2, 2 AVX-512 */
+/* vector instructions beyond the build's, asked of the machine: 0 none, 1 AVX2, 2 AVX-512. The arrays of
+   section 2 choose their copy of a loop by it. */
 #if defined(__GNUC__) && !defined(__TINYC__) && defined(__x86_64__)
 #define DSI_WIDE
 static int dsi_wide(void)
@@ -2919,6 +3019,7 @@ static int dsi_wide(void) { return 0; }
 #pragma GCC push_options
 #pragma GCC optimize("fp-contract=off")
 #endif
+/* x y - z, in the arithmetic of section 2; AVX-512 has fused instructions, AVX2 alone has none */
 static double dsi_product_less(double x, double y, double z) { return x * y - z; }
 #ifdef DSI_WIDE
 __attribute__((target("avx512f"))) static double dsi_product_less_wide(double x, double y, double z)
@@ -2935,7 +3036,9 @@ __attribute__((target("avx512f"))) static double dsi_product_less_wide(double x,
 #endif
 
 /* a * b + c rounded once and rounded twice differ for (1 + e)(1 - e) - 1: -e^2 against 0, with e^2 below
-   half a unit */
+   half a unit. Every operand passes a volatile: a compiler that works the test out itself would report on its
+   own arithmetic, not on the program's. The modes (rounding, denormals) are those of the calling thread at
+   the time of the call. */
 DIFFSIM_API ds_build ds_build_info(void)
 {
     const int is_float = sizeof(ds_real) == 4;
@@ -2950,6 +3053,8 @@ DIFFSIM_API ds_build ds_build_info(void)
     dsi_text t;
     ds_build r;
     memset(&r, 0, sizeof r);
+    /* NaN equals itself only where the compiler assumes that there is none. Twice the largest number, halved,
+       is finite only in registers of more range. Half the least normal number is 0 only if flushed. */
     r.version = DIFFSIM_VERSION_STRING;
     r.real_bytes = sizeof(ds_real);
     r.contraction = up * down - unit < 0; /* each reads its own operands, lest the product is shared */
@@ -2992,7 +3097,15 @@ DIFFSIM_API ds_build ds_build_info(void)
    bits, then rounded; each polynomial names its interval and its error.
 
    dsi_core_* are branch-free, so that a loop over them becomes vector code: both arms of a choice are
-   computed. dsi_full_* take every argument; where they need no more than the core there is none. */
+   computed. dsi_full_* take every argument; where they need no more than the core there is none.
+   dsi_rare_* say, without a branch either, which arguments the core does not take: magnitudes compare as
+   their bit patterns do, so bound - pattern wraps below zero, and has its highest bit set, beyond the
+   bound and for NaN.
+
+   Polynomials are summed by pairs, pairs of pairs and so on (Estrin's scheme), so that the products do not
+   wait for each other as in Horner's. The parentheses are part of the result: another order gives other
+   bits. A power of two in a comment after an interval is the error of the polynomial in what it is used
+   for. */
 
 #if defined(__clang__)
 #if __clang_major__ >= 13 && !defined(__wasm__)
@@ -3008,13 +3121,16 @@ typedef struct dsi_pair { double hi, lo; } dsi_pair; /* hi + lo, |lo| <= ulp(hi)
 
 #define DSI_NAN dsi_from_bits(UINT64_C(0x7ff8000000000000))
 #define DSI_INFINITY dsi_from_bits(UINT64_C(0x7ff0000000000000))
-#define DSI_ROUND 6755399441055744.0 /* 1.5 2^52: x + this holds x, rounded to an integer, in its low bits */
-#define DSI_LN2_HI 0.6931471805598903 /* 42 bits: times an exponent it is exact */
+/* 1.5 2^52: x + this holds x, rounded to an integer, in its low bits, for |x| < 2^51. There a unit is 1, and
+   the half of 2^52 keeps negative x in the same binade: -2.7 gives DSI_ROUND - 3. Less DSI_ROUND, that is the
+   integer as a double; less the pattern of DSI_ROUND, the pattern is the integer in two's complement. */
+#define DSI_ROUND 6755399441055744.0
+#define DSI_LN2_HI 0.6931471805598903 /* 42 bits: times an exponent, 11 bits, it is exact */
 #define DSI_LN2_LO 5.497923018708371e-14
 #define DSI_PIO2_HI 1.5707963267948966
 #define DSI_PIO2_LO 6.123233995736766e-17
 
-/* mask is all ones: yes, zero: no */
+/* mask is all ones: yes, zero: no. A choice of bits: no branch, and the arm not taken may be NaN. */
 DSI_INLINE double dsi_pick(uint64_t mask, double yes, double no)
 {
     return dsi_from_bits((dsi_to_bits(yes) & mask) | (dsi_to_bits(no) & ~mask));
@@ -3023,13 +3139,13 @@ DSI_INLINE double dsi_absolute(double x)
 {
     return dsi_from_bits(dsi_to_bits(x) & UINT64_C(0x7fffffffffffffff));
 }
-/* magnitude is not negative */
+/* the magnitude, which is not negative, with the sign bit of `sign`: -0 counts as negative */
 DSI_INLINE double dsi_signed_as(double magnitude, double sign)
 {
     return dsi_from_bits(dsi_to_bits(magnitude) | (dsi_to_bits(sign) & UINT64_C(0x8000000000000000)));
 }
 
-/* x + y exactly (Knuth, TAOCP 4.2.2) */
+/* x + y exactly, whichever is larger (Knuth, TAOCP 4.2.2): hi is the rounded sum, lo what it lacks */
 DSI_INLINE dsi_pair dsi_two_sum(double x, double y)
 {
     dsi_pair r;
@@ -3039,7 +3155,7 @@ DSI_INLINE dsi_pair dsi_two_sum(double x, double y)
     r.lo = (x - (r.hi - part)) + (y - part);
     return r;
 }
-/* the same where |x| >= |y| or x is 0 (Dekker 1971) */
+/* the same in three operations instead of six, where |x| >= |y| or x is 0 (Dekker 1971) */
 DSI_INLINE dsi_pair dsi_quick_sum(double x, double y)
 {
     dsi_pair r;
@@ -3057,7 +3173,8 @@ DSI_INLINE dsi_pair dsi_two_product(double x, double y)
     r.lo = (((xh * yh - r.hi) + xh * yl) + xl * yh) + xl * yl;
     return r;
 }
-/* (x.hi + x.lo) / (y.hi + y.lo), nearly to twice the precision: one division, then its remainder */
+/* (x.hi + x.lo) / (y.hi + y.lo), nearly to twice the precision: one division, then its remainder:
+   q = x.hi (1 / y.hi), lo = (x - q y) / y.hi. x.hi - product.hi is exact, the two being neighbours. */
 DSI_INLINE dsi_pair dsi_quotient(dsi_pair x, dsi_pair y)
 {
     const double inverse = 1 / y.hi;
@@ -3068,17 +3185,22 @@ DSI_INLINE dsi_pair dsi_quotient(dsi_pair x, dsi_pair y)
     return r;
 }
 
-/* x 2^k for -1080 < k <= 1025, rounded once where x is in [0.5, 2]; n is k in two's complement */
+/* x 2^k for -1080 < k <= 1025, rounded once where x is in [0.5, 2]; n is k in two's complement.
+   x 2^floor(k / 2) 2^ceil(k / 2): 2^k alone may be out of range where x 2^k is not. The first product is
+   exact, only the second can overflow or become denormal. k = -1075: x 2^-538 2^-537. */
 DSI_INLINE double dsi_scale(double x, uint64_t n)
 {
     const uint64_t half = (n + 2048) >> 1; /* 1024 + floor(k / 2) */
     return x * dsi_from_bits((half - 1) << 52) * dsi_from_bits((n + 2047 - half) << 52);
 }
 
-/* exp and its kin: e^x = 2^k (1 + head + tail), |head| <= 0.3466 */
+/* exp and its kin: e^x = 2^k (1 + head + tail), |head| <= 0.3466. x = k ln 2 + r with k the nearest
+   integer; head is r, tail the rest of the series, so that exp, expm1, tanh, sinh, cosh, pow and erf can
+   each put 2^k, 1 and head together in the order that loses least. */
 typedef struct dsi_exponent { double k, head, tail; uint64_t n; } dsi_exponent; /* n: bits of k */
 
-/* x in [-746, 711]. Polynomial: (e^r - 1 - r - r^2 / 2) / r^3, |r| <= 0.3467, 2^-60 in e^r */
+/* x in [-746, 711]. Polynomial: (e^r - 1 - r - r^2 / 2) / r^3, |r| <= 0.3467, 2^-60 in e^r.
+   r = (x - k LN2_HI) - k LN2_LO: the first product and difference are exact (Cody and Waite 1980). */
 DSI_INLINE dsi_exponent dsi_exp_parts(double x)
 {
     const double t = x * 1.4426950408889634 + DSI_ROUND;
@@ -3099,13 +3221,13 @@ DSI_INLINE dsi_exponent dsi_exp_parts(double x)
     e.tail = (0.5 * r2 + r2 * (r.hi * p)) + r.lo;
     return e;
 }
-/* 1 + head + tail */
+/* 1 + head + tail = e^x / 2^k, about [0.7, 1.42] */
 DSI_INLINE dsi_pair dsi_mantissa(dsi_exponent e)
 {
     const dsi_pair r = dsi_quick_sum(1, e.head);
     return dsi_quick_sum(r.hi, r.lo + e.tail);
 }
-/* e^(x + low), |low| <= ulp(x) */
+/* e^(x + low), |low| <= ulp(x): e^x (1 + low), the square of low is nothing */
 DSI_INLINE dsi_exponent dsi_exp_parts_pair(double x, double low)
 {
     dsi_exponent e = dsi_exp_parts(x);
@@ -3118,7 +3240,8 @@ DSI_INLINE double dsi_unit(double k)
     const double t = (k > 60 ? 60 : k) + DSI_ROUND;
     return dsi_from_bits((1023 - dsi_to_bits(t)) << 52); /* the high bits of DSI_ROUND are shifted out */
 }
-/* e^x - 1 = 2^k (hi + lo), x in [-40, 711]: 1 - 2^-k first, so that the small part is added last */
+/* e^x - 1 = 2^k (hi + lo), x in [-40, 711]: 1 - 2^-k first, so that the small part is added last. Near 0,
+   k is 0 and 1 - 2^-k is 0: what is left is head + tail, of full precision however small x is. */
 DSI_INLINE dsi_pair dsi_expm1_parts(dsi_exponent e)
 {
     const double unit = dsi_unit(e.k);
@@ -3131,12 +3254,13 @@ DSI_INLINE double dsi_clamp_to(double x, double low, double high) /* NaN stays N
     return x > high ? high : x;
 }
 
+/* beyond the clamps the result is 0 or infinite; dsi_scale makes it so at -746 and 710 */
 DSI_INLINE double dsi_core_exp(double x)
 {
     const dsi_exponent e = dsi_exp_parts(dsi_clamp_to(x, -746, 710));
     return dsi_scale(dsi_mantissa(e).hi, e.n);
 }
-/* the same where neither the result nor 2^k is denormal or infinite */
+/* the same where neither the result nor 2^k is denormal or infinite: k is added to the exponent field */
 DSI_INLINE uint64_t dsi_rare_exp(double x) /* 1: |x| > 708, or NaN */
 {
     return (UINT64_C(0x4086200000000000) - dsi_to_bits(dsi_absolute(x))) >> 63;
@@ -3147,6 +3271,7 @@ DSI_INLINE double dsi_quick_exp(double x)
     return dsi_from_bits(dsi_to_bits(dsi_mantissa(e).hi) + (e.n << 52));
 }
 
+/* e^-40 - 1 rounds to -1: below -40 nothing changes */
 static double dsi_core_expm1(double x)
 {
     const dsi_exponent e = dsi_exp_parts(dsi_clamp_to(x, -40, 710));
@@ -3154,11 +3279,13 @@ static double dsi_core_expm1(double x)
     return dsi_absolute(x) < 5e-17 ? x : r; /* 2^-54: keeps -0 */
 }
 
-/* t / (t + 2), t = e^2|x| - 1 */
+/* tanh |x| = t / (t + 2), t = e^2|x| - 1: nothing cancels, near 0 either, as (e^x - e^-x) / (e^x + e^-x)
+   would. The sign is put back last: the function is odd to the bit. */
 DSI_INLINE double dsi_core_tanh(double x)
 {
     const double size = dsi_absolute(x), twice = dsi_clamp_to(size + size, 0, 44); /* tanh 22 rounds to 1 */
     const dsi_exponent e = dsi_exp_parts(twice);
+    /* k is in 0..63: 2^k is normal, and multiplies without rounding */
     const double scale = dsi_from_bits((e.n + 1023) << 52);
     dsi_pair t = dsi_expm1_parts(e), plus, r;
     double result;
@@ -3171,7 +3298,9 @@ DSI_INLINE double dsi_core_tanh(double x)
     return dsi_signed_as(result, x);
 }
 
-/* 2^(k - 1) (m - 4^-k / m) from 1 on, below it x + x^3 P(x^2): 2^-56 */
+/* sinh x = (e^x - e^-x) / 2 with e^|x| = 2^k m: 2^(k - 1) (m - 4^-k / m) from 1 on; below it, where that
+   difference cancels, x + x^3 P(x^2): 2^-56. cosh has the sum instead, which never cancels. Neither
+   computes e^|x| itself: above 709.78 it is infinite where its half is not. */
 static double dsi_core_sinh(double x)
 {
     const double size = dsi_absolute(x), z = size * size, z2 = z * z;
@@ -3186,6 +3315,7 @@ static double dsi_core_sinh(double x)
 }
 static double dsi_core_cosh(double x)
 {
+    /* 2^(k - 1) (m + 4^-k / m); 1 / (m.hi + m.lo) is 1 / m.hi - m.lo / m.hi^2 */
     const dsi_exponent e = dsi_exp_parts(dsi_clamp_to(dsi_absolute(x), 0, 711));
     const dsi_pair m = dsi_mantissa(e);
     const double unit = dsi_unit(e.k), inverse = unit * unit / m.hi;
@@ -3193,7 +3323,10 @@ static double dsi_core_cosh(double x)
     return dsi_scale(sum.hi + (sum.lo + (m.lo - inverse * m.lo / m.hi)), e.n - 1);
 }
 
-/* Logarithms: x = 2^k m, m in [sqrt(1/2), sqrt(2)), for positive finite x */
+/* Logarithms: x = 2^k m, m in [sqrt(1/2), sqrt(2)), for positive finite x. Returns m. Around 1, so that
+   k is 0 next to x = 1 and no k ln 2 cancels there. 1 - sqrt(1/2), as a difference of patterns, is added to
+   the pattern: it carries into the exponent just where the fraction is that of sqrt(2) or more, and leaves
+   the fraction counted from sqrt(1/2). x = 1.5 gives k = 1, m = 0.75. A denormal x is multiplied by 2^54. */
 DSI_INLINE double dsi_log_parts(double x, double *k)
 {
     const int tiny = x < 2.2250738585072014e-308;
@@ -3218,7 +3351,7 @@ DSI_INLINE double dsi_log_sum(double k, double f, double c)
     const dsi_pair t = dsi_quick_sum(k * DSI_LN2_HI, f);
     return t.hi + (t.lo - (h - (s * (h + p) + (k * DSI_LN2_LO + c))));
 }
-/* what log(x) is where x is no positive finite number */
+/* what log(x) is where x is no positive finite number: chosen after the sum, which means nothing there */
 DSI_INLINE double dsi_log_special(double x, double result)
 {
     result = x < DSI_INFINITY ? result : x; /* NaN too */
@@ -3233,7 +3366,8 @@ DSI_INLINE double dsi_core_log(double x)
     return dsi_log_special(x, dsi_log_sum(k, m - 1, 0));
 }
 
-/* u = 1 + x rounded, u + lost is 1 + x; without scaling (k = 0) f is x itself */
+/* u = 1 + x rounded; log(1 + x) = log(u) + log(1 + u.lo / u.hi), and the last is its argument to this
+   precision. Without scaling (k = 0) f is x itself, and nothing is lost. */
 static double dsi_core_log1p(double x)
 {
     const dsi_pair u = dsi_two_sum(1, x);
@@ -3245,7 +3379,9 @@ static double dsi_core_log1p(double x)
 }
 
 /* log(x) to 2^-66, x positive and finite: 2 s (1 + z / 3 + z^2 V(z)), z = s^2, with s, z and the third in
-   pairs. Polynomial: 1/5 + z / 7 + ..., z <= 0.0295: 2^-66 */
+   pairs. Polynomial: 1/5 + z / 7 + ..., z <= 0.0295: 2^-66. s = (m - 1) / (m + 1), and
+   log m = 2 (s + s^3 / 3 + s^5 / 5 + ...). So exact because x^y = e^(y log x): what is wrong with y log x,
+   which reaches 745, is the relative error of the power: 745 2^-66 < 2^-56. */
 DSI_INLINE dsi_pair dsi_log_pair(double x)
 {
     double k, z2, p;
@@ -3275,7 +3411,8 @@ DSI_INLINE dsi_pair dsi_log_pair(double x)
     return dsi_quick_sum(w.hi, w.lo + (2 * sum.lo + k * DSI_LN2_LO));
 }
 
-/* x^y for positive finite x and finite y */
+/* x^y for positive finite x and finite y: e^(y log x), log and product in pairs. Where the product is
+   clamped its low part is dropped: beside the bound it is out of proportion. */
 DSI_INLINE double dsi_core_pow(double x, double y)
 {
     const double power = dsi_clamp_to(y, -4e19, 4e19); /* beyond 2^65 every x but 1 under- or overflows */
@@ -3287,13 +3424,16 @@ DSI_INLINE double dsi_core_pow(double x, double y)
     return dsi_scale(dsi_mantissa(e).hi, e.n);
 }
 
-/* x is zero, negative, infinite or NaN, or y is infinite or NaN: the cases of C99, annex F.9.4.4 */
+/* x is zero, negative, infinite or NaN, or y is infinite or NaN: the cases of C99, annex F.9.4.4.
+   whole: y is an integer, as all from 2^53 on are, infinity too; odd: an odd one, below 2^53 only. */
 static double dsi_full_pow(double x, double y)
 {
     const double size = dsi_absolute(x), power = dsi_absolute(y);
     const int whole = !(power < 9007199254740992.0) || (double)(int64_t)power == power; /* 2^53 */
     const int odd = power < 9007199254740992.0 && whole && ((int64_t)power & 1);
     double r;
+    /* in this order: 1 even for NaN; then NaN; then infinite y; then x = 0 or infinite, where only the
+       sign of y and the parity are left to ask */
     if (y == 0 || x == 1) return 1;
     if (x != x || y != y) return DSI_NAN;
     if (power == DSI_INFINITY)
@@ -3305,14 +3445,19 @@ static double dsi_full_pow(double x, double y)
 }
 DSI_INLINE uint64_t dsi_rare_pow(double x, double y) /* 1 where the core is not enough */
 {
+    /* the first term shows x = 0, which wraps, and negative x; the second infinity, NaN and -0; the last y */
     const uint64_t largest = UINT64_C(0x7fefffffffffffff), bits = dsi_to_bits(x);
     return ((bits - 1) | (largest - bits) | (largest - dsi_to_bits(dsi_absolute(y)))) >> 63;
 }
 
-/* Angles: x = quadrant pi / 2 + hi + lo, |hi + lo| <= pi / 4 */
+/* Angles: x = quadrant pi / 2 + hi + lo, |hi + lo| <= pi / 4. Of the quadrant only the two lowest bits
+   count. dsi_reduce serves the cores, dsi_reduce_large the full functions; dsi_sin_of and dsi_tan_of take
+   the angles of both, and cos x is sin(x + pi / 2), one quadrant on. */
 typedef struct dsi_angle { double hi, lo; uint64_t quadrant; } dsi_angle;
 
-/* |x| <= 2^20, where k has at most 20 bits: times the parts of 33 bits it is exact (Cody and Waite 1980) */
+/* |x| <= 2^20, where k has at most 20 bits: times the parts of 33 bits it is exact (Cody and Waite 1980).
+   Four parts of pi/2, because next to a multiple of pi/2 the first differences cancel to nothing, and what
+   is left still has to have all its bits. */
 DSI_INLINE dsi_angle dsi_reduce(double x)
 {
     const double t = x * 0.6366197723675814 + DSI_ROUND, k = t - DSI_ROUND;
@@ -3342,6 +3487,10 @@ static void dsi_quarter_turns(double x, uint64_t turns[3])
         UINT64_C(0x56033046fc7b6bab)
     };
     const uint64_t bits = dsi_to_bits(x), integer = (bits & UINT64_C(0xfffffffffffff)) | UINT64_C(1) << 52;
+    /* bit b of the table, counted from its head, has the weight 2^(63 - b); times 2^e, e = field - 1075,
+       bit e + 62 has the weight 2. At |x| = 2^20 that is bit 30, hence the zeros; at the largest field,
+       infinity's, the last word read is the last of the table. Words of 32 bits: piece, factor, half and
+       carry stay below 2^64. */
     const int first = (int)(bits >> 52 & 2047) - 1075 - 2 + 64; /* of the 192 bits */
     uint64_t half[6] = { 0, 0, 0, 0, 0, 0 }; /* the product mod 2^192 in words of 32 bits, the lowest first */
     int i, j;
@@ -3360,6 +3509,10 @@ static void dsi_quarter_turns(double x, uint64_t turns[3])
     for (i = 0; i < 3; i++) turns[i] = half[5 - 2 * i] << 32 | half[4 - 2 * i];
 }
 
+/* Any finite |x| >= 2^20. The top two bits of the turns are the quadrant, the rest is a fraction of a
+   quarter turn, made -1/2..1/2 and shifted up until its highest bit is set, so that small fractions keep
+   all their bits: 53 go to top, 53 to rest, and their sum times pi / 2 is the angle. Negative x: all is
+   odd in x. */
 static dsi_angle dsi_reduce_large(double x)
 {
     const int minus = (int)(dsi_to_bits(x) >> 63);
@@ -3390,7 +3543,7 @@ static dsi_angle dsi_reduce_large(double x)
     angle.quadrant = minus ? 0 - angle.quadrant : angle.quadrant;
     return angle;
 }
-/* r + r^3 S(r^2), |r| <= pi / 4: 2^-57 */
+/* sin r = r + r^3 S(r^2), |r| <= pi / 4: 2^-57; r.lo counts times cos r = 1 - r^2 / 2 */
 DSI_INLINE dsi_pair dsi_sin_pair(dsi_angle r)
 {
     const double z = r.hi * r.hi;
@@ -3399,7 +3552,8 @@ DSI_INLINE dsi_pair dsi_sin_pair(dsi_angle r)
                               z * z * (-2.505075814911691e-08 + z * 1.5896798862290768e-10));
     return dsi_quick_sum(r.hi, r.hi * z * p + (r.lo - 0.5 * z * r.lo));
 }
-/* 1 - r^2 / 2 + r^4 C(r^2), |r| <= pi / 4: 2^-60; lost: what r.hi^2 is more than its rounded value, or 0 */
+/* cos r = 1 - r^2 / 2 + r^4 C(r^2), |r| <= pi / 4: 2^-60; r.lo counts times -sin r = -r.
+   lost: what r.hi^2 is more than its rounded value, or 0 */
 DSI_INLINE dsi_pair dsi_cos_pair(dsi_angle r, double lost)
 {
     const double z = r.hi * r.hi;
@@ -3409,7 +3563,7 @@ DSI_INLINE dsi_pair dsi_cos_pair(dsi_angle r, double lost)
     const dsi_pair w = dsi_quick_sum(1, -0.5 * z);
     return dsi_quick_sum(w.hi, w.lo + ((z * z * p - r.hi * r.lo) - 0.5 * lost));
 }
-/* sin in quadrant 0 */
+/* sin of the whole angle: sin, cos, -sin, -cos of hi + lo in quadrants 0 to 3; bit 1 becomes the sign */
 DSI_INLINE double dsi_sin_of(dsi_angle r)
 {
     const double wave = dsi_pick(0 - (r.quadrant & 1), dsi_cos_pair(r, 0).hi, dsi_sin_pair(r).hi);
@@ -3417,6 +3571,7 @@ DSI_INLINE double dsi_sin_of(dsi_angle r)
 }
 DSI_INLINE double dsi_tan_of(dsi_angle r)
 {
+    /* tan(r + pi / 2) = -cos r / sin r; numerator and denominator are chosen before the one division */
     const uint64_t odd = 0 - (r.quadrant & 1);
     const dsi_pair s = dsi_sin_pair(r), c = dsi_cos_pair(r, dsi_two_product(r.hi, r.hi).lo);
     dsi_pair above, below, q;
@@ -3469,6 +3624,7 @@ static double dsi_full_tan(double x)
 static double dsi_arc(double n, double d, double sign, dsi_pair K)
 {
     const int middle = n >= 0.25 * d, upper = n > 0.72 * d;
+    /* 0.25 and 0.72 keep |t| <= 1/4 on all three pieces; base is atan(c), in a pair */
     const double c = upper ? 1 : middle ? 0.5 : 0;
     const double base_hi = upper ? 0.7853981633974483 : middle ? 0.4636476090008061 : 0;
     const double base_lo = upper ? 3.061616997868383e-17 : middle ? 2.2698777452961687e-17 : 0;
@@ -3489,6 +3645,7 @@ static double dsi_arc(double n, double d, double sign, dsi_pair K)
     return sum.hi + (sum.lo + (base.lo + (K.lo + sign * (base_lo + (t.lo + t.hi * z * p)))));
 }
 
+/* atan x = pi / 2 - atan(1 / x) above 1: the arc's n and d are 1 and x, no quotient is rounded in between */
 static double dsi_core_atan(double x)
 {
     const double size = dsi_clamp_to(dsi_absolute(x), 0, 1e18); /* atan 1e18 rounds to pi/2 */
@@ -3501,6 +3658,8 @@ static double dsi_core_atan(double x)
     return dsi_signed_as(size < 1e-8 ? size : r, x); /* x^2 / 3 < 2^-54 */
 }
 
+/* The angle of (|x|, |y|), turned back: 0 + arc, steep (|y| > |x|) pi/2 - arc, back (x negative, -0 too)
+   pi - arc, both pi/2 + arc; then the sign of y. The arc is that of the smaller over the larger. */
 static double dsi_full_atan2(double y, double x)
 {
     double n = dsi_absolute(y), d = dsi_absolute(x);
@@ -3512,6 +3671,7 @@ static double dsi_full_atan2(double y, double x)
         n = d;
         d = swap;
     }
+    /* two infinities count as equal: 45 or 135 degrees; one makes the quotient 0 */
     if (d == DSI_INFINITY) {
         n = n == d ? 1 : 0;
         d = 1;
@@ -3522,6 +3682,7 @@ static double dsi_full_atan2(double y, double x)
         n = 0;
         d = 1;
     }
+    /* both by a power of two: the products that dsi_arc takes apart stay in range, with their tails */
     if (d > 1e270) n *= 1.142987391282275e-100, d *= 1.142987391282275e-100; /* 2^-332 */
     if (d < 1e-270) n *= 8.749002899132048e+99, d *= 8.749002899132048e+99;
     K.hi = steep ? DSI_PIO2_HI : back ? 3.141592653589793 : 0;
@@ -3531,6 +3692,9 @@ static double dsi_full_atan2(double y, double x)
 
 /* asin(s) = s + s^3 B(s^2), s <= 1/2: 2^-59; above, asin(x) = pi/2 - 2 asin(s), s^2 = (1 - x) / 2 */
 typedef struct dsi_chord { double s, lost, bend; int large; } dsi_chord; /* s + lost, s^3 B */
+/* size = |x|; for the large ones 1 - size is exact, and lost = (s'^2 - s^2) / (2 s) is what the root s
+   lost by rounding, s'^2 being z. z > 0: at size = 1 there is nothing to divide by. Beyond 1 the callers
+   return NaN. */
 static dsi_chord dsi_chord_of(double size)
 {
     dsi_chord r;
@@ -3552,6 +3716,7 @@ static dsi_chord dsi_chord_of(double size)
     r.bend = r.s * z * p;
     return r;
 }
+/* both arms: s + s^3 B up to 1/2, and pi/2 - 2 (s + s^3 B) above; the sign last */
 static double dsi_core_asin(double x)
 {
     const dsi_chord c = dsi_chord_of(dsi_absolute(x));
@@ -3560,6 +3725,8 @@ static double dsi_core_asin(double x)
     const double r = dsi_signed_as(c.large ? large : c.s + c.bend, x);
     return dsi_absolute(x) <= 1 ? r : DSI_NAN;
 }
+/* acos x = pi/2 - asin x in the middle; 2 asin(s) next to 1, where pi/2 - asin x would cancel;
+   pi - 2 asin(s) next to -1. Computed side by side, one is taken. */
 static double dsi_core_acos(double x)
 {
     const dsi_chord c = dsi_chord_of(dsi_absolute(x));
@@ -3573,8 +3740,10 @@ static double dsi_core_acos(double x)
     return dsi_absolute(x) <= 1 ? r : DSI_NAN;
 }
 
-/* Roots. Two steps of Halley from a third of the exponent, cut to 26 bits, and one with an exact remainder:
-   t += t (x - t^3) / (2 t^3 + x) */
+/* Roots. Two steps of Halley from a third of the exponent, cut to 26 bits, and one with an exact
+   remainder: t += t (x - t^3) / (2 t^3 + x). The start: a third of the pattern has a third of the
+   exponent; the constant puts back two thirds of the bias (0x2aa0...) less 1/32, which evens out the
+   error. Each step cubes the relative error, but for a factor. */
 static double dsi_full_cbrt(double x)
 {
     double size = dsi_absolute(x), scale = 1, t, cube;
@@ -3593,12 +3762,16 @@ static double dsi_full_cbrt(double x)
         cube = t * t * t;
         t += t * ((size - cube) / (2 * cube + size));
     }
+    /* t has 26 bits: t t is exact, and the product below is t^3 with all its bits */
     t = dsi_from_bits(dsi_to_bits(t) & UINT64_C(0xfffffffff8000000));
     product = dsi_two_product(t * t, t);
     t += t * (((size - product.hi) - product.lo) / (2 * product.hi + size));
     return dsi_signed_as(t * scale, x);
 }
 
+/* An infinity wins over NaN (C99, F.9.4.3). Scaled so that squares neither overflow nor lose their tails;
+   then h = sqrt(x^2 + y^2) and one step of Newton, h += (x^2 + y^2 - h^2) / (2 h), with the squares in
+   pairs. */
 static double dsi_full_hypot(double x, double y)
 {
     double big = dsi_absolute(x), little = dsi_absolute(y), scale = 1, root;
@@ -3624,7 +3797,9 @@ static double dsi_full_hypot(double x, double y)
     return root * scale;
 }
 
-/* erf below 1: x (1 + c0 + z (c1 + z P(z))), z = x^2, c0 and c1 in pairs, P: 2^-56 */
+/* erf x = 2 / sqrt(pi) (x - x^3 / 3 + x^5 / 10 - ...). Below 1: x (1 + c0 + z (c1 + z P(z))), z = x^2, c0
+   and c1 in pairs, P: 2^-56. c0 = 2 / sqrt(pi) - 1, c1 = -2 / (3 sqrt(pi)). The 1 stands apart so that the
+   last sum is x and something smaller. */
 static double dsi_erf_small(double x, dsi_pair z)
 {
     const double z2 = z.hi * z.hi;
@@ -3641,7 +3816,8 @@ static double dsi_erf_small(double x, dsi_pair z)
     const dsi_pair sum = dsi_quick_sum(x, xv.hi);
     return sum.hi + (sum.lo + (xv.lo + x * v_lo));
 }
-/* from 1 to 6: 1 - exp(-z) Q(t), t = (x - 1) / (x + 2), 2^-60 in erf (the form is Schonfelder's, 1978) */
+/* from 1 to 6: 1 - exp(-z) Q(t), t = (x - 1) / (x + 2), 2^-60 in erf (the form is Schonfelder's, 1978).
+   z = x^2 in a pair: an error of z is a relative error of the exponential. Q(0) = e erfc(1) = 0.4276. */
 static double dsi_erf_large(double x, dsi_pair z)
 {
     const double t = (x - 1) / (x + 2), t2 = t * t;
@@ -3653,6 +3829,7 @@ static double dsi_erf_large(double x, dsi_pair z)
                                            t2 * (0.0005669006646965264 + t * -0.00039892629688399473)));
     const dsi_exponent e = dsi_exp_parts_pair(-z.hi, -z.lo);
     const dsi_pair m = dsi_mantissa(e), q = dsi_quick_sum(0.427583576155807, t * p);
+    /* k is in -52..0: 2^k is normal */
     const double scale = dsi_from_bits((e.n + 1023) << 52);
     const dsi_pair mq = dsi_two_product(m.hi * scale, q.hi), sum = dsi_quick_sum(1, -mq.hi);
     return sum.hi + (sum.lo - (mq.lo + scale * (m.lo * q.hi + m.hi * q.lo)));
@@ -3661,11 +3838,17 @@ static double dsi_core_erf(double x)
 {
     const double size = dsi_clamp_to(dsi_absolute(x), 0, 6); /* erf 6 rounds to 1 */
     const dsi_pair z = dsi_two_product(size, size);
+    /* below 1e-9 even the cubic term is out of sight: x + (2 / sqrt(pi) - 1) x */
     const double near_zero = dsi_erf_small(size, z), large = dsi_erf_large(size, z);
     return dsi_signed_as(size >= 1 ? large : size < 1e-9 ? size + size * 0.1283791670955126 : near_zero, x);
 }
 
-/* the functions, for numbers of the build's precision */
+/* The functions, for numbers of the build's precision. DSI_UNARY(log, dsi_core_log(x)) becomes
+       ds_real ds_real_log(ds_real number)
+       {
+           const double x = (double)number;
+           return (ds_real)(dsi_core_log(x));
+       } */
 #define DSI_UNARY(name, expression) \
     DIFFSIM_API ds_real ds_real_##name(ds_real number) \
     { \
@@ -3699,7 +3882,7 @@ DSI_BINARY(hypot, dsi_full_hypot(x, y))
 #undef DSI_UNARY
 #undef DSI_BINARY
 
-/* in double whatever ds_real is, for the layers above: they stand here, where nothing is fused */
+/* in double whatever ds_real is, for the sections that follow: they stand here, where nothing is fused */
 static DSI_UNUSED double dsi_double_exp(double x) { return dsi_core_exp(x); }
 static DSI_UNUSED double dsi_double_log(double x) { return dsi_core_log(x); }
 static DSI_UNUSED double dsi_double_cos(double x)
@@ -3711,13 +3894,18 @@ static DSI_UNUSED double dsi_double_pow(double x, double y)
     return dsi_rare_pow(x, y) ? dsi_full_pow(x, y) : dsi_core_pow(x, y);
 }
 
+/* sqrt(-2 log(1 - u)) cos(2 pi w), u and w uniform in [0, 1). The sine would be a second number; it is
+   left, so that the state stays a counter. Two statements, so that u is drawn before w. */
 DIFFSIM_API ds_real ds_rng_normal(ds_rng *rng)
 {
     const double radius = sqrt(-2 * dsi_core_log(1 - (double)ds_rng_uniform(rng))); /* 1 - u is never zero */
     return (ds_real)(radius * dsi_core_cos(6.283185307179586 * (double)ds_rng_uniform(rng)));
 }
 
-/* Arrays. One row: name, core, 1 where the core is not enough, any number. */
+/* Arrays. One row: name, core, 1 where the core is not enough, any number. Within a row a and b are the
+   operands as doubles, x and y as ds_real. The rows make the numbers DSI_BLOCK_sin, the loops
+   dsi_block_sin_plain, _avx2 and _avx512, the table of them and the cases of dsi_block_scalar. A core
+   without a rare argument has 0 there. */
 #define DSI_BLOCKS(DSI_ROW) \
     DSI_ROW(exp, dsi_quick_exp(a), dsi_rare_exp(a), ds_real_exp(x)) \
     DSI_ROW(log, dsi_core_log(a), 0, ds_real_log(x)) \
@@ -3726,6 +3914,7 @@ DIFFSIM_API ds_real ds_rng_normal(ds_rng *rng)
     DSI_ROW(tanh, dsi_core_tanh(a), 0, ds_real_tanh(x)) \
     DSI_ROW(pow, dsi_core_pow(a, b), dsi_rare_pow(a, b), ds_real_pow(x, y))
 
+/* lanes of the inner loop: one AVX-512 vector of doubles, two of AVX2; lanes of a block on the stack */
 #define DSI_LANES ((size_t)8)
 #define DSI_BLOCK_LANES ((size_t)128)
 enum {
@@ -3777,6 +3966,7 @@ DSI_BLOCKS(DSI_ROW)
 static dsi_block_fn *const dsi_block_fns[DSI_BLOCK_COUNT][3] = { DSI_BLOCKS(DSI_ROW) };
 #undef DSI_ROW
 
+/* one lane by the function of any number */
 static ds_real dsi_block_scalar(int function, ds_real x, ds_real y)
 {
     (void)y;
@@ -3790,7 +3980,10 @@ static ds_real dsi_block_scalar(int function, ds_real x, ds_real y)
     }
 }
 
-/* one operand: y is x. Results wait in r, so that out may be x; the last vector is filled with ones. */
+/* out[i] = f(x[i], y[i]), i < n, in blocks of 128 lanes that stay in the first cache. One operand: y is x.
+   Results wait in r, so that out may be x; the last vector is filled with ones, which no core finds rare.
+   A block with a rare lane is done again by the scalar functions, which have the same bits where the core
+   was enough. */
 static void dsi_run_blocks(int function, const ds_real *x, const ds_real *y, ds_real *out, size_t n)
 {
     dsi_block_fn *const block = dsi_block_fns[function][dsi_wide()];
@@ -3819,6 +4012,7 @@ static void dsi_run_blocks(int function, const ds_real *x, const ds_real *y, ds_
         DIFFSIM_ASSERT((x && out) || n == 0); \
         if (x && out) dsi_run_blocks(DSI_BLOCK_##name, x, x, out, n); \
     }
+/* ds_reals_exp(x, out, n) and so on; without x or out nothing is done */
 DSI_ARRAY(exp)
 DSI_ARRAY(log)
 DSI_ARRAY(sin)
@@ -3846,19 +4040,26 @@ DIFFSIM_API void ds_reals_pow(const ds_real *x, const ds_real *y, ds_real *out, 
    symmetric by a turn from the left and diagonal by one Jacobi turn, and so on around the three pairs of
    axes. Products of rotations stay rotations whatever the rank, and nothing is squared, so that nothing
    underflows. Convergence is quadratic: 3 to 6 sweeps as a rule. A symmetric matrix needs no turn to make
-   its blocks symmetric, gets the same turns from both sides to the bit, and so its eigenvectors. */
+   its blocks symmetric, gets the same turns from both sides to the bit, and so its eigenvectors.
 
+   dsi_turn_of makes an angle, dsi_m3_pivot treats one block, dsi_m3_diagonalise sweeps; it serves
+   ds_m3_symmetric_eigen, and through dsi_m3_signed_svd, which orders and signs, ds_m3_svd and ds_m3_polar.
+   Here the compiler's own contraction is back: products that meet a sum pass dsi_product. */
+
+/* a bound, far above what is needed, so that the loop ends whatever happens */
 enum { DSI_SWEEPS = 24 };
 
 typedef struct dsi_turn { ds_real c, s; } dsi_turn; /* the plane rotation [c -s; s c] */
 
 static ds_real dsi_m3_size(ds_real x) { return x < 0 ? -x : x; }
+/* sqrt(1 + tangent^2) */
 static ds_real dsi_secant(ds_real tangent)
 {
     return (ds_real)sqrt((double)(1 + dsi_product(tangent, tangent)));
 }
 
-/* by the angle in [-90, 90] degrees whose tangent is y / x; 0 / 0 does not turn */
+/* by the angle in [-90, 90] degrees whose tangent is y / x; 0 / 0 does not turn. The smaller is divided by
+   the larger: the quotient is at most 1, and its square does not overflow as x^2 + y^2 might. */
 static dsi_turn dsi_turn_of(ds_real x, ds_real y)
 {
     dsi_turn r;
@@ -3874,13 +4075,15 @@ static dsi_turn dsi_turn_of(ds_real x, ds_real y)
     return r;
 }
 
-/* by half that angle: tan = sin 2 / (1 + cos 2) */
+/* by half that angle, a: tan(a / 2) = sin a / (1 + cos a). cos a is not negative, so the sum does not
+   cancel, and the half is in [-45, 45] degrees. */
 static dsi_turn dsi_half_turn_of(ds_real x, ds_real y)
 {
     const dsi_turn twice = dsi_turn_of(x, y);
     return dsi_turn_of(1 + twice.c, twice.s);
 }
 
+/* the sum of the two angles: plane rotations commute */
 static dsi_turn dsi_turn_both(dsi_turn first, dsi_turn second)
 {
     dsi_turn r;
@@ -3902,7 +4105,11 @@ static void dsi_m3_turn(ds_m3 *m, int p, int q, int across, int along, dsi_turn 
 }
 
 /* the block of axes p and q becomes diagonal: a -> l' a r, u -> u l, v -> v r. Returns 0 if it was, within
-   an eighth of a unit of rounding of its smaller entry. */
+   an eighth of a unit of rounding of its smaller entry.
+   even' [pp pq; qp qq] is symmetric where c pq + s qq = c qp - s pp: tan = (qp - pq) / (pp + qq).
+   Of that symmetric block S the Jacobi turn by a has tan 2 a = 2 S_pq / (S_pp - S_qq), 2 S_pq taken as
+   S_pq + S_qp. Then l = even r, and l' a r = r' (even' a) r.
+   A symmetric block has qp - pq = 0: even does not turn, and l is r. */
 static int dsi_m3_pivot(ds_m3 *a, int p, int q, ds_m3 *u, ds_m3 *v)
 {
     const ds_real unit = sizeof(ds_real) == 4 ? (ds_real)(FLT_EPSILON / 8) : (ds_real)(DBL_EPSILON / 8);
@@ -3930,6 +4137,8 @@ static int dsi_m3_take_scale(ds_m3 *a)
     ds_real most = 0, half;
     int k, exponent;
     for (k = 0; k < 9; k++) most = dsi_m3_size(a->m[k]) > most ? dsi_m3_size(a->m[k]) : most;
+    /* most is in [1/2, 1) 2^exponent; 0 has the exponent 0. Powers of two round only what becomes
+       denormal, nothing beside the largest entry */
     (void)frexp((double)most, &exponent);
     half = (ds_real)ldexp(1, -(exponent / 2)); /* in two steps: the whole power may be out of range */
     *a = ds_m3_scale(ds_m3_scale(*a, half), (ds_real)ldexp(1, exponent / 2 - exponent));
@@ -3960,13 +4169,15 @@ static int dsi_m3_diagonalise(ds_m3 a, ds_m3 *u, ds_real d[3], ds_m3 *v)
         turned |= dsi_m3_pivot(&a, 0, 2, u, v);
         turned |= dsi_m3_pivot(&a, 1, 2, u, v);
     }
+    /* a matrix with a NaN or infinity takes no sweep, and everything is NaN */
     d[0] = finite ? a.m[0] : dsi_nan();
     d[1] = finite ? a.m[4] : dsi_nan();
     d[2] = finite ? a.m[8] : dsi_nan();
     return exponent;
 }
 
-/* d[p] and d[q] change places by a quarter turn of u and v */
+/* d[p] and d[q] change places by a quarter turn of u and v: column p becomes q, column q becomes minus p.
+   A bare exchange of columns would be a reflection; the minus stands in both, and u diag(d) v' stays. */
 static void dsi_m3_swap(ds_m3 *u, ds_real d[3], ds_m3 *v, int p, int q)
 {
     const ds_real kept = d[p];
@@ -3990,10 +4201,12 @@ static void dsi_m3_flip(ds_m3 *u, ds_real d[3], int j)
     d[2] = 0 - d[2];
 }
 
-/* the same with magnitudes falling and only the last sign free */
+/* the same with magnitudes falling and only the last sign free: d[2] has the sign of the product of all
+   three, which is that of det a, as det u = det v = 1 */
 static int dsi_m3_signed_svd(ds_m3 a, ds_m3 *u, ds_real d[3], ds_m3 *v)
 {
     const int exponent = dsi_m3_diagonalise(a, u, d, v);
+    /* three comparisons sort three; then minus signs go to the last, in pairs */
     if (dsi_m3_size(d[0]) < dsi_m3_size(d[1])) dsi_m3_swap(u, d, v, 0, 1);
     if (dsi_m3_size(d[1]) < dsi_m3_size(d[2])) dsi_m3_swap(u, d, v, 1, 2);
     if (dsi_m3_size(d[0]) < dsi_m3_size(d[1])) dsi_m3_swap(u, d, v, 0, 1);
@@ -4002,7 +4215,7 @@ static int dsi_m3_signed_svd(ds_m3 a, ds_m3 *u, ds_real d[3], ds_m3 *v)
     return exponent;
 }
 
-/* the numbers of a diagonal */
+/* 2^exponent d, infinite where that is beyond ds_real */
 static ds_v3 dsi_m3_scaled_diagonal(const ds_real d[3], int exponent)
 {
     const ds_m3 s = dsi_m3_give_scale(ds_m3_diagonal(d[0], d[1], d[2]), exponent);
@@ -4027,9 +4240,11 @@ DIFFSIM_API void ds_m3_polar(ds_m3 a, ds_m3 *r, ds_m3 *p)
     DIFFSIM_ASSERT(r && p);
     if (!r || !p) return;
     exponent = dsi_m3_signed_svd(a, &u, d, &v);
+    /* a = u d v' = (u v') (v d v') */
     *r = ds_m3_mul(u, ds_m3_transpose(v));
     *p = ds_m3_mul(ds_m3_mul(v, ds_m3_diagonal(d[0], d[1], d[2])), ds_m3_transpose(v));
     *p = dsi_m3_give_scale(*p, exponent);
+    /* the two halves of the products may differ by rounding */
     p->m[3] = p->m[1], p->m[6] = p->m[2], p->m[7] = p->m[5];
 }
 
@@ -4040,6 +4255,7 @@ DIFFSIM_API void ds_m3_symmetric_eigen(ds_m3 a, ds_v3 *w, ds_m3 *v)
     int exponent;
     DIFFSIM_ASSERT(w && v);
     if (!w || !v) return;
+    /* what is below the diagonal is not read; values keep their signs and fall by value, not by magnitude */
     a.m[3] = a.m[1], a.m[6] = a.m[2], a.m[7] = a.m[5];
     exponent = dsi_m3_diagonalise(a, &same, d, v);
     if (d[0] < d[1]) dsi_m3_swap(&same, d, v, 0, 1);
