@@ -4042,10 +4042,22 @@ DIFFSIM_API void ds_m3_symmetric_eigen(ds_m3 a, ds_v3 *w, ds_m3 *v)
 /* >>impl 3 linear algebra -------------------------------------------------------------------------
 
    Inner loops run along rows. Decisions and sums of products are made in double; products that enter a sum
-   are rounded first, as everywhere, so that the bits do not depend on the compiler. */
+   are rounded first, as everywhere, so that the bits do not depend on the compiler: a fused multiply-add
+   would round once where two roundings are written. Sums run in the order of the loop. With float the
+   products in double are exact, and only the sums round.
 
+   Each factorisation is begun by dsi_dense_begin, which refuses bad numbers and sets the threshold of the
+   rank, and reports its pivots to dsi_note_pivot, which keeps inertia, rank, determinant and the first error.
+   ds_qr_* serve Gauss-Newton and Levenberg-Marquardt of section 4, too.
+
+   Where a triangular system is solved by columns, rows of the stored factor are its columns: then
+   dsi_add_multiple takes what is known out of all that is left, and memory is read in order as well. */
+
+/* distance from 1 to the next ds_real: 2^-52 (float: 2^-23) */
 static double dsi_epsilon(void) { return sizeof(ds_real) == 4 ? (double)FLT_EPSILON : DBL_EPSILON; }
+/* the larger; y if one of them is NaN */
 static double dsi_greater(double x, double y) { return x > y ? x : y; }
+/* left * right in double, rounded, never fused with what follows (dsi_product: the same in ds_real) */
 static double dsi_times(double left, double right)
 {
     double result = left * right;
@@ -4069,6 +4081,7 @@ static void dsi_add_multiple(ds_real *y, ds_real s, const ds_real *x, size_t n)
     for (i = 0; i < n; i++) y[i] += dsi_product(s, x[i]);
 }
 
+/* largest |x_i|; 0 if n = 0. A NaN may be lost: callers look for those before */
 static double dsi_largest(const ds_real *x, size_t n)
 {
     double most = 0;
@@ -4077,7 +4090,8 @@ static double dsi_largest(const ds_real *x, size_t n)
     return most;
 }
 
-/* Euclidean, every stride-th entry; scaled by the largest, so that squares neither overflow nor vanish */
+/* Euclidean, every stride-th entry; scaled by the largest, so that squares neither overflow nor vanish.
+   The largest part is 1, so that the sum is between 1 and n */
 static double dsi_norm(const ds_real *x, size_t n, size_t stride)
 {
     double most = 0, sum = 0;
@@ -4098,13 +4112,17 @@ static void dsi_exchange(ds_real *x, ds_real *y)
     *y = z;
 }
 
+/* rows i and j of a [.][n] change places, whole rows */
 static void dsi_exchange_rows(ds_real *a, size_t n, size_t i, size_t j)
 {
     size_t k;
     for (k = 0; i != j && k < n; k++) dsi_exchange(a + i * n + k, a + j * n + k);
 }
 
-/* looks through rows of `columns` entries (0: lower triangle) and clears info; false: refused */
+/* Looks through a [rows][columns], or with columns = 0 through the lower triangle of a [rows][rows], and
+   clears info; false: refused, info->result says why. *tiny = epsilon max(rows, columns) max |a_ij|: a
+   pivot below it cannot be told from rounding of a zero. Sizes are limited to those that pivots of 32 bits
+   can name. */
 static int dsi_dense_begin(const ds_real *a, size_t rows, size_t columns, ds_dense_info *info, double *tiny)
 {
     const size_t stride = columns ? columns : rows;
@@ -4129,7 +4147,10 @@ static int dsi_dense_begin(const ds_real *a, size_t rows, size_t columns, ds_den
     return 1;
 }
 
-/* counts a pivot; the first that is zero or not finite is the error */
+/* Counts a pivot; the first that is zero or not finite is the error, `row` its index. sign is a running
+   product and stays 0 after a zero pivot. log_determinant is a sum of logarithms, because the product
+   itself overflows for matrices of a few hundred rows. A NaN is neither > 0 nor < 0: it counts as zero and
+   is NON_FINITE. */
 static void dsi_note_pivot(ds_dense_info *info, double pivot, double tiny, size_t row)
 {
     const double size = fabs(pivot);
@@ -4147,7 +4168,9 @@ static void dsi_note_pivot(ds_dense_info *info, double pivot, double tiny, size_
     info->index = row;
 }
 
-/* P x, or P' x, of exchanges in the order they were made; those of ds_ldlt may be negative */
+/* x becomes P x, or with back P'x: the exchanges (k, pivots[k]) in the order they were made, or the other
+   way round, which undoes them. ds_ldlt marks both rows of a 2x2 block by storing ~p = -1 - p in place of
+   p, which is negative for row 0, too: ~0 = -1, ~5 = -6, ~-6 = 5. */
 static size_t dsi_partner(int32_t pivot) { return (size_t)(pivot < 0 ? ~pivot : pivot); }
 static void dsi_permute(const int32_t *pivots, size_t n, ds_real *x, int back)
 {
@@ -4158,7 +4181,7 @@ static void dsi_permute(const int32_t *pivots, size_t n, ds_real *x, int back)
     }
 }
 
-/* the row of A that stands at row k after k exchanges */
+/* the row of A that stands at row k after k exchanges: undoes the exchanges from the last to the first */
 static size_t dsi_original_row(const int32_t *pivots, size_t k)
 {
     size_t row = k, i;
@@ -4169,7 +4192,10 @@ static size_t dsi_original_row(const int32_t *pivots, size_t k)
     return row;
 }
 
-/* rows and columns i < j of a lower triangle change places, rows of L included */
+/* Rows and columns i < j of a symmetric matrix [n][n] change places, only the lower triangle is there.
+   With the finished part of L left of column i, entries move in four groups, a_ji stays where it is:
+     a_ik <-> a_jk for k < i (rows, L included)         a_ii <-> a_jj
+     a_ki <-> a_jk for i < k < j (column with row)      a_ki <-> a_kj for k > j (columns) */
 static void dsi_exchange_both(ds_real *a, size_t n, size_t i, size_t j)
 {
     size_t k;
@@ -4180,8 +4206,16 @@ static void dsi_exchange_both(ds_real *a, size_t n, size_t i, size_t j)
     for (k = j + 1; k < n; k++) dsi_exchange(a + k * n + i, a + k * n + j);
 }
 
-/* Which pivot for column k: its own, a distant one (*with is its row), or a 2x2 block with it. alpha =
-   (1 + sqrt 17) / 8 balances the growth of two 1x1 steps against one 2x2 step. Returns 1 or 2, the size. */
+/* Which pivot for column k: its own, a distant one (*with is its row), or a 2x2 block with it. Returns 1
+   or 2, the size. alpha = (1 + sqrt 17) / 8 balances the growth of two 1x1 steps against one 2x2 step.
+   With column = |a_rk| the largest below the diagonal of column k, and row the largest off the diagonal of
+   row r (so row >= column), the tests are, in this order:
+     |a_kk| >= alpha column                 1x1, a_kk
+     |a_kk| row >= alpha column^2           1x1, a_kk (as a quotient: a square may overflow)
+     |a_rr| >= alpha row                    1x1, a_rr
+     else                                   2x2, rows k and r
+   In the last case |a_kk a_rr| < alpha^2 a_rk^2: the block has a negative determinant. The first of equal
+   entries is taken. */
 static size_t dsi_choose_pivot(const ds_real *a, size_t n, size_t k, size_t *with)
 {
     const double alpha = 0.6403882032022076, own = fabs((double)a[k * n + k]);
@@ -4191,6 +4225,7 @@ static size_t dsi_choose_pivot(const ds_real *a, size_t n, size_t k, size_t *wit
         if (fabs((double)a[i * n + k]) > column) column = fabs((double)a[(r = i) * n + k]);
     *with = k;
     if (own >= alpha * column) return 1;
+    /* row r of what is left: left of the diagonal it is stored as a row, below as a column */
     for (i = k; i < n; i++)
         if (i != r) row = dsi_greater(row, fabs((double)(i < r ? a[r * n + i] : a[i * n + r])));
     if (own * (row / column) >= alpha * column) return 1;
@@ -4211,8 +4246,11 @@ static void dsi_eliminate_1(ds_real *a, size_t n, size_t k)
     }
 }
 
-/* the same with D = [d11 d21; d21 d22]: [l1 l2] = [p q] D^-1. Everything is divided by d21, the largest
-   entry, so that nothing overflows (as LAPACK's dsytf2 does). */
+/* The same with D = [d11 d21; d21 d22]: rows [l1 l2] = [p q] D^-1, A_22 -= l D l'. With everything divided
+   by d21 no product of two entries is needed, which might overflow (as in LAPACK's dsytf2):
+     d11 <- D_22 / d21, d22 <- D_11 / d21        l1 = (d11 p - q) / (d21 (d11 d22 - 1))
+                                                 l2 = (d22 q - p) / (d21 (d11 d22 - 1))
+   d11 d22 - 1 is between -1 - alpha^2 and -1 + alpha^2 (dsi_choose_pivot), never near zero. */
 static void dsi_eliminate_2(ds_real *a, size_t n, size_t k)
 {
     const ds_real d21 = a[(k + 1) * n + k], d11 = a[(k + 1) * n + k + 1] / d21, d22 = a[k * n + k] / d21;
@@ -4229,7 +4267,9 @@ static void dsi_eliminate_2(ds_real *a, size_t n, size_t k)
     }
 }
 
-/* the eigenvalues of the block at k, one of either sign */
+/* The eigenvalues of the block [p r; r q] at k, one of either sign because its determinant is negative:
+     (p + q)/2 +- |r| sqrt(1 + ((p - q) / 2r)^2)
+   Halved before they are added, so that a sum does not overflow. */
 static void dsi_note_block(const ds_real *a, size_t n, const int32_t *pivots, size_t k, ds_dense_info *info,
                            double tiny)
 {
@@ -4249,6 +4289,8 @@ DIFFSIM_API ds_result ds_ldlt_factor(ds_real *a, size_t n, int32_t *pivots, ds_d
     if (n && !pivots) return DSIM_ERROR_ARGUMENT;
     if (!info) info = &own;
     if (!dsi_dense_begin(a, n, 0, info, &tiny)) return info->result;
+    /* columns before k are finished: L, and D on the diagonal and beside it; from k on stands what is left
+       of A */
     for (k = 0; k < n; k += size) {
         size = dsi_choose_pivot(a, n, k, &with);
         dsi_exchange_both(a, n, k + size - 1, with);
@@ -4274,6 +4316,8 @@ DIFFSIM_API ds_result ds_ldlt_solve(const ds_real *ldlt, size_t n, const int32_t
     if (n && (!a || !pivots || !x)) return DSIM_ERROR_ARGUMENT;
     for (k = 0; k < n; k++)
         if (pivots[k] >= 0 && !(fabs((double)a[k * n + k]) > 0)) return DSIM_ERROR_SINGULAR;
+    /* x = P' L'^-1 D^-1 L^-1 P b. k says in the loops over L whether row i has met one row of its block:
+       the two rows of a block have negative pivots, and the entry between them is d21, not L */
     dsi_permute(pivots, n, x, 0);
     for (i = k = 0; i < n; i++) { /* L: within a block there is no L */
         const size_t end = pivots[i] < 0 && k ? i - 1 : i;
@@ -4284,6 +4328,7 @@ DIFFSIM_API ds_result ds_ldlt_solve(const ds_real *ldlt, size_t n, const int32_t
         if (pivots[k] >= 0) {
             x[k] /= a[k * n + k];
         } else {
+            /* [x_k x_k+1] D^-1 of dsi_eliminate_2, the right-hand side divided by d21 first */
             const ds_real d21 = a[(k + 1) * n + k];
             const ds_real d11 = a[(k + 1) * n + k + 1] / d21, d22 = a[k * n + k] / d21;
             const ds_real p = x[k] / d21, q = x[k + 1] / d21, t = dsi_product(d11, d22) - 1;
@@ -4307,11 +4352,13 @@ DIFFSIM_API ds_result ds_cholesky_factor(ds_real *a, size_t n, ds_dense_info *in
     DIFFSIM_ASSERT(!n || a);
     if (!info) info = &own;
     if (!dsi_dense_begin(a, n, 0, info, &tiny)) return info->result;
-    for (i = 0; i < n; i++) { /* l_ij = (a_ij - sum_k l_ik l_jk) / l_jj: rows with rows */
+    for (i = 0; i < n; i++) { /* l_ij = (a_ij - sum_k<j l_ik l_jk) / l_jj: rows with rows */
         ds_real *const row = a + i * n;
         double d;
         for (j = 0; j < i; j++)
             row[j] = (ds_real)(((double)row[j] - dsi_inner(row, a + j * n, j)) / (double)a[j * n + j]);
+        /* l_ii^2 = a_ii - sum_k<i l_ik^2: the pivot. Not positive: A is not, up to rounding, and row i is
+           the first to show it */
         d = (double)row[i] - dsi_inner(row, row, i);
         dsi_note_pivot(info, d, tiny, i);
         if (!(d > 0)) {
@@ -4329,8 +4376,9 @@ DIFFSIM_API ds_result ds_cholesky_solve(const ds_real *l, size_t n, ds_real *x)
     size_t i;
     DIFFSIM_ASSERT(!n || (l && x));
     if (n && (!l || !x)) return DSIM_ERROR_ARGUMENT;
-    for (i = 0; i < n; i++)
+    for (i = 0; i < n; i++) /* L z = b by rows */
         x[i] = (ds_real)(((double)x[i] - dsi_inner(l + i * n, x, i)) / (double)l[i * n + i]);
+    /* L'x = z: row i of L is column i of L' */
     for (i = n; i-- > 0;) {
         x[i] /= l[i * n + i];
         dsi_add_multiple(x, -x[i], l + i * n, i);
@@ -4348,6 +4396,7 @@ DIFFSIM_API ds_result ds_lu_factor(ds_real *a, size_t n, int32_t *pivots, ds_den
     if (!info) info = &own;
     if (!dsi_dense_begin(a, n, n, info, &tiny)) return info->result;
     for (k = 0; k < n; k++) {
+        /* the largest of column k, the first of equals: every multiplier is at most 1 in size */
         for (p = k, i = k + 1; i < n; i++)
             if (fabs((double)a[i * n + k]) > fabs((double)a[p * n + k])) p = i;
         pivots[k] = (int32_t)p;
@@ -4363,7 +4412,7 @@ DIFFSIM_API ds_result ds_lu_factor(ds_real *a, size_t n, int32_t *pivots, ds_den
     return info->result;
 }
 
-/* no pivot is zero */
+/* no argument is missing and no pivot is zero; else the result of the solves */
 static ds_result dsi_lu_usable(const ds_real *lu, size_t n, const int32_t *pivots, const ds_real *x)
 {
     size_t k;
@@ -4374,6 +4423,7 @@ static ds_result dsi_lu_usable(const ds_real *lu, size_t n, const int32_t *pivot
     return DSIM_OK;
 }
 
+/* L z = P b, U x = z. Both by rows, their sums in double */
 DIFFSIM_API ds_result ds_lu_solve(const ds_real *lu, size_t n, const int32_t *pivots, ds_real *x)
 {
     const ds_result result = dsi_lu_usable(lu, n, pivots, x);
@@ -4388,6 +4438,7 @@ DIFFSIM_API ds_result ds_lu_solve(const ds_real *lu, size_t n, const int32_t *pi
     return DSIM_OK;
 }
 
+/* A' = U'L'P: U'z = b, L'w = z, x = P'w. Rows of U and L are columns of U' and L' */
 DIFFSIM_API ds_result ds_lu_solve_transposed(const ds_real *lu, size_t n, const int32_t *pivots, ds_real *x)
 {
     const ds_result result = dsi_lu_usable(lu, n, pivots, x);
@@ -4402,7 +4453,8 @@ DIFFSIM_API ds_result ds_lu_solve_transposed(const ds_real *lu, size_t n, const 
     return DSIM_OK;
 }
 
-/* (I - tau v v') x, where v is 1 in row k and column k of qr->a below it; x has a stride */
+/* x [m] becomes (I - tau v v') x = x - v tau (v'x), where v is 0 above row k, 1 in row k, and column k of
+   qr->a below it. x has a stride: n for a column of a, 1 for a right-hand side */
 static void dsi_reflect(const ds_qr *qr, size_t k, ds_real *x, size_t stride)
 {
     const ds_real *const v = qr->a + k;
@@ -4414,7 +4466,9 @@ static void dsi_reflect(const ds_qr *qr, size_t k, ds_real *x, size_t stride)
     for (i = k + 1; i < qr->m; i++) x[i * stride] -= dsi_product(v[i * qr->n], (ds_real)sum);
 }
 
-/* the longest of the columns from k on, from row k on, comes to k; returns its length */
+/* The longest of the columns from k on, measured from row k on, comes to k, the first of equals; returns
+   its length. Lengths are measured anew: taking the last row off the squares of the old ones is cheaper,
+   but cancels where a column nearly depends on those before */
 static double dsi_next_column(ds_qr *qr, size_t k)
 {
     const int32_t column = qr->columns[k];
@@ -4443,12 +4497,14 @@ DIFFSIM_API ds_result ds_qr_factor(ds_qr *qr, ds_dense_info *info)
     for (k = 0; k < dsi_least(qr->m, qr->n); k++) {
         ds_real *const a = qr->a + k * qr->n + k;
         double length = dsi_next_column(qr, k);
+        /* no later pivot is longer than the first, but for rounding: rank is relative to it */
         if (k == 0) tiny = length * dsi_epsilon() * (double)(qr->m > qr->n ? qr->m : qr->n);
         /* (I - tau v v') a = length e_1 with v = (a - length e_1) / (a_1 - length) and tau = (length - a_1) /
-           length; the sign of length is the one that cancels nothing */
+           length; the sign of length is the one that cancels nothing, and makes 1 <= tau <= 2 */
         if ((double)a[0] > 0) length = -length;
         dsi_note_pivot(info, length, tiny, k);
         qr->tau[k] = 0;
+        /* all columns that are left are zero: no reflection, tau = 0, and R has zeros here */
         if (!(fabs(length) > 0)) continue;
         qr->tau[k] = (ds_real)((length - (double)a[0]) / length);
         for (i = 1; i < qr->m - k; i++)
@@ -4461,6 +4517,9 @@ DIFFSIM_API ds_result ds_qr_factor(ds_qr *qr, ds_dense_info *info)
     return info->result;
 }
 
+/* A P = Q R, so R_11 z = the first `rank` entries of Q'b, and x = P z with zeros for the columns beyond
+   the rank: with rank < n one solution among many, not the shortest as a rule. z is never stored: its entry
+   k is x[columns[k]] */
 DIFFSIM_API ds_result ds_qr_solve(const ds_qr *qr, ds_real *b, ds_real *x)
 {
     size_t i, k;
@@ -4493,6 +4552,7 @@ DIFFSIM_API ds_result ds_qr_covariance(const ds_qr *qr, ds_real *c)
                 sum -= dsi_times((double)qr->a[i * n + k], (double)z[(size_t)qr->columns[i] * n]);
             z[(size_t)qr->columns[k] * n] = (ds_real)(sum / (double)qr->a[k * n + k]);
         }
+        /* R of R'R z = e_j, backwards */
         for (k = n; k-- > 0;) {
             double sum = (double)z[(size_t)qr->columns[k] * n];
             for (i = k + 1; i < n; i++)
@@ -4503,7 +4563,11 @@ DIFFSIM_API ds_result ds_qr_covariance(const ds_qr *qr, ds_real *c)
     return DSIM_OK;
 }
 
-/* n pairs (x, y) become (c x - s y, s x + c y); turn: s and (1 - c) / s, exact at small angles */
+/* n pairs (x, y) become (c x - s y, s x + c y); turn [2]: s and tau = (1 - c) / s = tan(angle / 2), so
+   that
+     c x - s y = x - s (y + tau x)        s x + c y = y + s (x - tau y)
+   At small angles c rounds to 1, here nothing is lost: what is added is small, and right to rounding
+   (Rutishauser 1966). */
 static void dsi_jacobi_turn(ds_real *x, ds_real *y, size_t n, size_t stride, const ds_real turn[2])
 {
     size_t i;
@@ -4514,8 +4578,10 @@ static void dsi_jacobi_turn(ds_real *x, ds_real *y, size_t n, size_t stride, con
     }
 }
 
-/* one sweep over all pairs; false when no entry off the diagonal was above tiny. Rows of v (or NULL) turn
-   along. */
+/* One sweep over all pairs p < q, row by row: A <- J'A J with a turn J in the plane (p, q) that makes a_pq
+   zero. False when no entry off the diagonal was above tiny. Both triangles of a [n][n] are kept, so that
+   rows turn in order of memory. Rows of v [n][n] (or NULL) turn along: v holds the transpose of the
+   eigenvectors. */
 static int dsi_jacobi_sweep(ds_real *a, size_t n, ds_real *v, double tiny)
 {
     int turned = 0;
@@ -4526,7 +4592,9 @@ static int dsi_jacobi_sweep(ds_real *a, size_t n, ds_real *v, double tiny)
             double theta, t, c;
             ds_real turn[2];
             if (!(fabs(off) > tiny)) continue;
-            /* t, the tangent of the smaller angle that makes a_pq zero: t^2 + 2 theta t = 1 */
+            /* t, the tangent of the smaller angle that makes a_pq zero: t^2 + 2 theta t = 1, |t| <= 1. The
+               root is written so that nothing cancels; the smaller angle changes A least (Golub and Van Loan
+               2013, sec. 8.5) */
             theta = ((double)a[q * n + q] - (double)a[p * n + p]) / off / 2;
             t = (theta < 0 ? -1 : 1) / (fabs(theta) + sqrt(dsi_times(theta, theta) + 1));
             c = 1 / sqrt(dsi_times(t, t) + 1);
@@ -4534,6 +4602,7 @@ static int dsi_jacobi_sweep(ds_real *a, size_t n, ds_real *v, double tiny)
             turn[1] = (ds_real)(t * c / (1 + c));
             dsi_jacobi_turn(a + p * n, a + q * n, n, 1, turn);
             dsi_jacobi_turn(a + p, a + q, n, n, turn);
+            /* what the turns left there is rounding */
             a[p * n + q] = a[q * n + p] = 0;
             if (v) dsi_jacobi_turn(v + p * n, v + q * n, n, 1, turn);
             turned = 1;
@@ -4553,6 +4622,7 @@ DIFFSIM_API ds_result ds_symmetric_eigen(ds_real *a, size_t n, ds_real *values, 
     if (n && !values) return DSIM_ERROR_ARGUMENT;
     if (!info) info = &own;
     if (!dsi_dense_begin(a, n, 0, info, &tiny)) return info->result;
+    /* the upper triangle from the lower; vectors begin as the identity: entries 0, n + 1, 2 n + 2, ... */
     for (i = 0; i < n; i++)
         for (j = 0; j < i; j++) a[j * n + i] = a[i * n + j];
     for (i = 0; vectors && i < n * n; i++) vectors[i] = i % (n + 1) == 0;
@@ -4560,7 +4630,7 @@ DIFFSIM_API ds_result ds_symmetric_eigen(ds_real *a, size_t n, ds_real *values, 
         turned = dsi_jacobi_sweep(a, n, vectors, n ? tiny / (double)n / 2 : 0); /* epsilon |A| / 2 */
     if (turned) info->result = DSIM_ERROR_NOT_CONVERGED;
     for (i = 0; i < n; i++) values[i] = a[i * n + i];
-    for (i = 0; i < n; i++) {
+    for (i = 0; i < n; i++) { /* rising: exchange with the least of the rest; n^2 beside n^3 */
         for (least = i, j = i + 1; j < n; j++)
             if (values[j] < values[least]) least = j;
         dsi_exchange(values + i, values + least);
