@@ -4645,7 +4645,15 @@ DIFFSIM_API ds_result ds_symmetric_eigen(ds_real *a, size_t n, ds_real *values, 
 
    A method is a direction. An iteration finds it, searches along it, and moves to the best trial; only
    Levenberg-Marquardt has its own iteration. Three points exist: where we are (x, g, f), the trial (xt, gt,
-   ft), and the best trial of a search so far (xl, gl, fl); they change places by exchange of pointers. */
+   ft), and the best trial of a search so far (xl, gl, fl); they change places by exchange of pointers.
+
+   ds_minimise reads the desc (dsi_minimise_understand), lays out its scratch (dsi_minimise_room), evaluates
+   the first point (dsi_minimise_start) and iterates (dsi_minimise_loop). An iteration is dsi_step_line,
+   which takes a direction from the table of methods and searches with dsi_armijo or dsi_wolfe, or
+   dsi_step_damped. All of them evaluate through dsi_value_at and move through dsi_accept_best, which leaves
+   to dsi_new_point what depends on x, g and f alone.
+
+   A stop is DSIM_STOP_NOT_YET = 0 as long as all goes on, so that `if (stop)` reads as it should. */
 
 typedef struct dsi_minimiser {
     const ds_problem *p;
@@ -4666,13 +4674,15 @@ typedef struct dsi_minimiser {
     double f, ft, fl, slope, along, gg, nu; /* along: the multiple of dir taken; 0: none */
 } dsi_minimiser;
 
-/* scratch is handed out front to back; without a base it is only counted */
+/* scratch is handed out front to back; without a base it is only counted. Each array is a whole number of
+   ds_real, so all are aligned if the base is */
 typedef struct dsi_scratch {
     char *base;
     size_t used;
     ds_result result;
 } dsi_scratch;
 
+/* the next rows * columns numbers; NULL when only counted. Too many for size_t: room->result */
 static ds_real *dsi_take_reals(dsi_scratch *room, size_t rows, size_t columns)
 {
     ds_real *const r = room->base ? (ds_real *)(void *)(room->base + room->used) : NULL;
@@ -4683,6 +4693,9 @@ static ds_real *dsi_take_reals(dsi_scratch *room, size_t rows, size_t columns)
     return r;
 }
 
+/* Hands out all arrays, in the same order at each call: once to count the bytes, once to set the pointers.
+   What a method does not need has no entries: LBFGS has history, least squares ([m + n][n] for J with the
+   damping below it) have D, b and qr. J is there whenever f comes from residuals. */
 static void dsi_lay_out(dsi_minimiser *m, dsi_scratch *room)
 {
     const size_t n = m->n, h = m->r->method == DSIM_METHOD_LBFGS ? m->d.history : 0, one = m->squares != 0;
@@ -4701,14 +4714,17 @@ static void dsi_lay_out(dsi_minimiser *m, dsi_scratch *room)
     m->qr.n = n;
 }
 
+/* x_i = number for all i */
 static void dsi_fill_reals(ds_real *x, ds_real number, size_t n)
 {
     size_t i;
     for (i = 0; i < n; i++) x[i] = number;
 }
 
-/* f and, if g is not NULL, its gradient; with residuals, those in rt and their Jacobian in J. What the
-   callback leaves out is NaN. */
+/* f and, if g is not NULL, its gradient. With residuals f = r.r / 2 and g = J'r, r in rt [m] and J [m][n].
+   What the callback leaves out is NaN. One look at g is enough: an entry of J that is not finite makes g
+   so, because 0 * inf is NaN. The report's index is the first bad entry of g, or n. J is overwritten by
+   every call that wants g: it belongs to the last such point, wherever it was. */
 static ds_stop dsi_value_at(dsi_minimiser *m, const ds_real *x, double *f, ds_real *g)
 {
     const ds_problem *const p = m->p;
@@ -4733,7 +4749,7 @@ static ds_stop dsi_value_at(dsi_minimiser *m, const ds_real *x, double *f, ds_re
     return dsi_is_finite(value) && m->r->index == m->n ? DSIM_STOP_NOT_YET : DSIM_STOP_NON_FINITE;
 }
 
-/* at a bound that the value would fall beyond */
+/* at a bound that the value would fall beyond: moving x_i against g_i would leave the box */
 static int dsi_is_held(const dsi_minimiser *m, size_t i)
 {
     const ds_problem *const p = m->p;
@@ -4741,14 +4757,15 @@ static int dsi_is_held(const dsi_minimiser *m, size_t i)
            (p->upper && m->x[i] >= p->upper[i] && m->g[i] < 0);
 }
 
-/* bounds that are infinite, or not there, hold nothing */
+/* x_i moved to the nearest end of [lower_i, upper_i]. Bounds that are infinite, or not there, hold nothing */
 static ds_real dsi_into_box(const ds_problem *p, size_t i, ds_real x)
 {
     if (p->lower && x < p->lower[i]) x = p->lower[i];
     return p->upper && x > p->upper[i] ? p->upper[i] : x;
 }
 
-/* the trial x + a dir inside the box; false if that is x within the step tolerance */
+/* xt = x + a dir, entry by entry moved into the box; false if no entry moved by more than step_tolerance
+   |x_i|. An entry at 0 has moved if it changed at all */
 static int dsi_trial_point(dsi_minimiser *m, double a)
 {
     int moved = 0;
@@ -4761,7 +4778,13 @@ static int dsi_trial_point(dsi_minimiser *m, double a)
     return moved;
 }
 
-/* what is to be known at a new x, g, f */
+/* What is to be known at a new x, g, f: pg, the gradient without what bounds hold, and the report's
+   gradient. That is max |pg_i|, or for least squares the largest cosine of the angles between r and the
+   columns of J, where J_i.r = g_i:
+     max_i |g_i| / (|J_i| |r|)
+   It has no unit, and so does not change with the scale of an unknown or of the residuals. D_i is the
+   longest that column i has been; it never shrinks (More 1978), so that an unknown does not leap where its
+   column happens to be short. Zero columns and zero residuals have no angle and count as 0. */
 static void dsi_new_point(dsi_minimiser *m)
 {
     const double size = m->squares ? dsi_norm(m->res, m->m, 1) : 0;
@@ -4777,6 +4800,7 @@ static void dsi_new_point(dsi_minimiser *m)
     }
 }
 
+/* two names change places; no number is copied */
 static void dsi_exchange_vectors(ds_real **x, ds_real **y)
 {
     ds_real *const z = *x;
@@ -4784,7 +4808,7 @@ static void dsi_exchange_vectors(ds_real **x, ds_real **y)
     *y = z;
 }
 
-/* the trial becomes the best of the search */
+/* the trial becomes the best of the search; the vectors of the best before it are the next trial's */
 static void dsi_keep_trial(dsi_minimiser *m, double a)
 {
     dsi_exchange_vectors(&m->xt, &m->xl);
@@ -4793,7 +4817,10 @@ static void dsi_keep_trial(dsi_minimiser *m, double a)
     m->along = a;
 }
 
-/* the best of the search becomes where we are */
+/* The best of the search becomes where we are: s = xl - x and y = gl - g for LBFGS and conjugate
+   gradients, then x and g. The caller's x is copied into, not exchanged. res and rt change places without
+   a look at which point rt belongs to: least squares only move to the trial evaluated last (dsi_armijo,
+   dsi_step_damped), the others do not read res. */
 static void dsi_accept_best(dsi_minimiser *m)
 {
     size_t i;
@@ -4813,8 +4840,13 @@ static void dsi_accept_best(dsi_minimiser *m)
     dsi_new_point(m);
 }
 
-/* Backtracking: f(x + s) <= f(x) + c1 g.s, s the step inside the box. The next trial is where the parabola
-   through value, slope and trial is least, a tenth to a half of the last. */
+/* Backtracking from the trial step a: f(x + s) <= f(x) + c1 g.s, s the step inside the box, which is not a
+   multiple of dir where bounds clip it. With fall = g.s < 0 and rise = f(x + s) - f(x), the parabola
+   through value, slope and trial is least at the part
+     fall / 2 / (fall - rise)
+   of the step, kept between a tenth and a half; a half where the trial has no value. The value must fall
+   in any case: when c1 g.s is below the rounding of f, the first test alone would be content with no
+   change. A NaN in the quotient gives a tenth. 60 halvings are more than the 53 bits of a double. */
 static ds_stop dsi_armijo(dsi_minimiser *m, double a)
 {
     ds_stop bad = DSIM_STOP_LINE_SEARCH;
@@ -4836,10 +4868,14 @@ static ds_stop dsi_armijo(dsi_minimiser *m, double a)
     return bad;
 }
 
+/* a point of a line search: x + a dir, its value, and the slope g.dir there */
 typedef struct dsi_line_point { double a, f, slope; } dsi_line_point;
 
-/* where the cubic with these values and slopes is least, a tenth of the way from both ends at least
-   (Nocedal and Wright 2006, eq. 3.59) */
+/* Where the cubic with these values and slopes at p and q is least (Nocedal and Wright 2006, eq. 3.59):
+     d1 = f'_p + f'_q - 3 (f_q - f_p) / (a_q - a_p),   d2 = sign(a_q - a_p) sqrt(d1^2 - f'_p f'_q)
+     a = a_p + part (a_q - a_p),   part = 1 - (f'_q + d2 - d1) / (f'_q - f'_p + 2 d2)
+   A tenth of the way from both ends at least, so that the interval shrinks. The middle if the quotient is
+   not finite; a negative square, where there is no least point, counts as 0. */
 static double dsi_cubic(const dsi_line_point *p, const dsi_line_point *q)
 {
     const double width = q->a - p->a, d1 = p->slope + q->slope - dsi_times(3, (q->f - p->f) / width);
@@ -4851,9 +4887,12 @@ static double dsi_cubic(const dsi_line_point *p, const dsi_line_point *q)
     return p->a + dsi_times(part, width);
 }
 
-/* Strong Wolfe conditions: f(a) <= f(0) + c1 a f'(0) and |f'(a)| <= c2 |f'(0)|. lo is the best point that
-   fulfils the first; once there is a hi, a point that fulfils both lies between them. Before, steps grow by
-   the secant of the slopes, tenfold at most. (Nocedal and Wright 2006, algorithms 3.5, 3.6.) */
+/* Strong Wolfe conditions, f' the slope along dir at x + a dir:
+     f(a) <= f(0) + c1 a f'(0)   and   |f'(a)| <= c2 |f'(0)|
+   lo is the best point that fulfils the first; once there is a hi, a point that fulfils both lies between
+   them. Before, steps grow by the secant of the slopes, tenfold at most. hi may be on either side of lo.
+   The second condition makes s.y > 0, which L-BFGS needs. If the trials run out, lo is good enough if
+   there was a hi and lo is not x itself. (Nocedal and Wright 2006, algorithms 3.5, 3.6.) */
 static ds_stop dsi_wolfe(dsi_minimiser *m, double a)
 {
     const double c2 = dsi_times(m->d.curvature, -m->slope);
@@ -4872,6 +4911,8 @@ static ds_stop dsi_wolfe(dsi_minimiser *m, double a)
         t.a = a;
         t.f = m->ft;
         t.slope = stop ? 0 : dsi_inner(m->gt, m->dir, m->n);
+        /* too high, or no value: hi. Else it is the new lo, and the old one becomes hi where the slope says
+           that the least point lies between them */
         if (stop || t.f >= lo.f || t.f > m->f + dsi_times(m->d.armijo, dsi_times(a, m->slope))) {
             bad = stop ? stop : DSIM_STOP_LINE_SEARCH;
             hi = t;
@@ -4888,6 +4929,7 @@ static ds_stop dsi_wolfe(dsi_minimiser *m, double a)
                 bracketed = 1;
                 bad = DSIM_STOP_LINE_SEARCH;
             }
+            /* where the secant of the slopes of lo and trial is zero; tenfold where they do not rise */
             a = t.a - dsi_times(t.slope / (t.slope - last.slope), t.a - last.a);
             if (!(t.slope > last.slope && a < 10 * t.a)) a = 10 * t.a;
         }
@@ -4899,9 +4941,13 @@ static ds_stop dsi_wolfe(dsi_minimiser *m, double a)
     return lo.a > 0 && bracketed ? DSIM_STOP_NOT_YET : bad;
 }
 
-/* Directions. Each fills dir from pg and returns the first trial of the line search. */
+/* Directions. Each fills dir from pg and returns the first trial of the line search, a multiple of dir: 1
+   for the methods of second order, whose full step is right near the solution. s, y, xt, gt and gl may be
+   scratch for a direction, as long as it has read s and y: the search and the move that follow set them
+   anew. */
 
-/* also begins anew what methods remember */
+/* dir = -pg, and a first step whose length is 1 at most, because f says nothing about its scale yet. Also
+   begins anew what methods remember: the pairs of LBFGS, the count of conjugate directions. */
 static double dsi_steepest(dsi_minimiser *m)
 {
     const double size = dsi_norm(m->pg, m->n, 1);
@@ -4918,8 +4964,10 @@ static double dsi_descent(dsi_minimiser *m)
     return m->r->iterations ? 2 * m->along : first;
 }
 
-/* d = -g + beta d, beta = g.(g - g_old) / g_old.g_old, not negative; again from -g after n steps, or when
-   gradients that follow each other are far from orthogonal */
+/* d = -g + beta d, beta = max(0, g.(g - g_old) / g_old.g_old) (Polak and Ribiere). Again from -g after n
+   steps, or when gradients that follow each other are far from orthogonal: |g.g_old| >= 0.2 g.g (Powell
+   1977). g.g_old is taken as g.g - g.y, so that no old gradient is stored. The first trial changes f as
+   much as the last step did, to first order: a g.d = a_last slope_last. */
 static double dsi_conjugate(dsi_minimiser *m)
 {
     const double gg = dsi_inner(m->pg, m->pg, m->n), gy = dsi_inner(m->pg, m->y, m->n), last = m->slope;
@@ -4937,8 +4985,11 @@ static double dsi_conjugate(dsi_minimiser *m)
 }
 
 /* dir = -H g, H the inverse Hessian that the kept pairs (s, y) imply: the two loops of Nocedal 1980, begun
-   with s.y / y.y of the newest. A pair with s.y <= 1e-10 |s| |y| is not kept: H stays
-   positive definite. */
+   with H_0 = s.y / y.y of the newest (Nocedal and Wright 2006, algorithm 7.4, eq. 7.20). With q = -g,
+   newest to oldest and back:
+     alpha_k = s_k.q / s_k.y_k,   q -= alpha_k y_k;      q *= H_0;      q += (alpha_k - y_k.q / s_k.y_k) s_k
+   A pair with s.y <= 1e-10 |s| |y| is not kept: H stays positive definite. S and Y are rings of `history`
+   rows, pair k in row k % history; `pairs` counts all that were ever kept, and the oldest is overwritten. */
 static double dsi_lbfgs(dsi_minimiser *m)
 {
     const size_t n = m->n, h = m->d.history;
@@ -4972,8 +5023,10 @@ static double dsi_lbfgs(dsi_minimiser *m)
     return 1;
 }
 
-/* Hv = H v among the unknowns that no bound holds; differences of gradients where there is no callback.
-   False: there is none. */
+/* Hv = H v among the unknowns that no bound holds; v is zero in the others. Without a callback, forward
+   differences of gradients, whose step balances rounding (epsilon / h) against bending (h):
+     H v = (g(x + h v) - g(x)) / h,   h = sqrt(epsilon) (1 + max |x_i|) / max |v_i|
+   False: there is none, because the callback failed, a number is not finite or no evaluation is left. */
 static int dsi_hessian_times(dsi_minimiser *m, const ds_real *v, ds_real *Hv)
 {
     const double h = sqrt(dsi_epsilon()) * (1 + dsi_largest(m->x, m->n)) / dsi_largest(v, m->n);
@@ -4992,8 +5045,10 @@ static int dsi_hessian_times(dsi_minimiser *m, const ds_real *v, ds_real *Hv)
     return dsi_all_finite(Hv, m->n);
 }
 
-/* conjugate gradients on H z = -g until |H z + g| <= min(1/2, sqrt |g|) |g|, or until the curvature along d
-   is not positive: then z so far, or -g (Nocedal and Wright 2006, algorithm 7.1) */
+/* Conjugate gradients on H z = -g until |H z + g| <= min(1/2, sqrt |g|) |g|, or until the curvature along
+   d is not positive: then z so far, or -g (Nocedal and Wright 2006, algorithm 7.1). The forcing term makes
+   early steps cheap and the last ones converge faster than linearly. r = H z + g in s, d in y, H d in gl,
+   z in dir. n rounds end it in exact arithmetic, ten more are for rounding. */
 static double dsi_newton_cg(dsi_minimiser *m)
 {
     ds_real *const z = m->dir, *const r = m->s, *const d = m->y, *const Hd = m->gl;
@@ -5020,7 +5075,12 @@ static double dsi_newton_cg(dsi_minimiser *m)
     return 1;
 }
 
-/* dir makes |J dir + r|^2 + damping |D dir|^2 least; columns of unknowns at their bounds are left out */
+/* dir makes |J dir + r|^2 + damping |D dir|^2 least: least squares with the rows of J above a diagonal,
+     [ J               ]         [ -r ]
+     [ sqrt(damping) D ] dir  =  [  0 ]        [m + n][n], or [m][n] without damping
+   by QR, because J'J has the square of the condition. Columns of unknowns at their bounds are zero: their
+   dir is 0, from the row of D or from the rank. Where D_j is 0 the unknown does nothing, and a 1 keeps the
+   rank full. */
 static void dsi_solve_damped(dsi_minimiser *m, double damping)
 {
     const size_t n = m->n, rows = m->m + (damping > 0 ? n : 0);
@@ -5038,13 +5098,16 @@ static void dsi_solve_damped(dsi_minimiser *m, double damping)
     else dsi_steepest(m); /* the factors overflow */
 }
 
-/* the full step; the line search shortens it */
+/* dir from J dir = -r in least squares, without damping: the full step; the line search shortens it */
 static double dsi_gauss_newton(dsi_minimiser *m)
 {
     dsi_solve_damped(m, 0);
     return 1;
 }
 
+/* A row of the table of methods: direction NULL is Levenberg-Marquardt, and AUTO, which is never run under
+   its name. Expands to
+     { "LBFGS", dsi_lbfgs, 1, 0.9, 0 }, */
 typedef struct dsi_method_row {
     const char *name;
     double (*direction)(dsi_minimiser *m);
@@ -5059,8 +5122,8 @@ static const dsi_method_row dsi_methods[] = {
 #undef DSI_ROW
 };
 
-/* the fall that was hoped for cannot be seen: it is rounding of f, or f is the square of the rounding of its
-   first residuals */
+/* The fall that was hoped for, -a g.dir, cannot be seen: it is rounding of f, or f is the square of the
+   rounding of its first residuals. Then a search that finds nothing has arrived, and is no failure. */
 static int dsi_is_rounding(const dsi_minimiser *m, double hope)
 {
     const double epsilon = dsi_epsilon();
@@ -5068,7 +5131,9 @@ static int dsi_is_rounding(const dsi_minimiser *m, double hope)
     return hope <= 100 * epsilon * fabs(m->f);
 }
 
-/* one direction and the search along it; if nothing lower is there, the steepest */
+/* One direction and the search along it; if nothing lower is there, the steepest, once. slope = pg.dir,
+   which the clipped direction must have negative. Bounds are searched by Armijo's rule, because the value
+   along a clipped path has kinks. Whatever the search says, its best trial is kept: x never gets worse. */
 static ds_stop dsi_step_line(dsi_minimiser *m)
 {
     const dsi_method_row *const row = &dsi_methods[m->r->method];
@@ -5093,7 +5158,8 @@ static ds_stop dsi_step_line(dsi_minimiser *m)
     }
 }
 
-/* how much the linearised residuals promise for the step in the box: -(g.s + |J s|^2 / 2) */
+/* how much the linearised residuals promise for the step s = xt - x in the box: -(g.s + |J s|^2 / 2),
+   summed by residuals, as g.s = r.(J s). Leaves s in m->s. Negative where clipping has spoilt the step */
 static double dsi_promised_fall(const dsi_minimiser *m)
 {
     double sum = 0;
@@ -5106,8 +5172,13 @@ static double dsi_promised_fall(const dsi_minimiser *m)
     return sum;
 }
 
-/* Damped steps until one is good: the gain is the real fall of f over the promised one; damping follows it
-   smoothly down (to a third at most), doubling its growth at each failure (Nielsen 1999). */
+/* Damped steps until one is good: gain = real fall of f / promised fall > 1e-4. Damping follows it
+   smoothly,
+     good:    damping *= max(1/3, 1 - (2 gain - 1)^3),   nu = 2
+     failed:  damping *= nu,   nu *= 2
+   so that failures in a row are left quickly (Nielsen 1999). A trial is evaluated without its Jacobian
+   first: a failed one costs less, and J stays that of x, which the next trial needs. Only if the Jacobian
+   of a good trial is bad, J at x is evaluated again. */
 static ds_stop dsi_step_damped(dsi_minimiser *m)
 {
     ds_minimise_report *const r = m->r;
@@ -5137,7 +5208,10 @@ static ds_stop dsi_step_damped(dsi_minimiser *m)
     return DSIM_STOP_NOT_YET;
 }
 
-/* fills the defaults in; false: problem or desc are bad */
+/* Fills the defaults in, a 0 of the desc meaning "the default"; false: problem or desc are bad. Called by
+   all three public functions, so that ds_minimise_bytes counts what ds_minimise takes. m->m decides where
+   f comes from: 0 the objective, else so many residuals; those are used by least squares, and by any
+   method if there is no objective. */
 static int dsi_minimise_understand(dsi_minimiser *m, const ds_problem *p, const ds_minimise_desc *desc)
 {
     ds_minimise_desc *const d = &m->d;
@@ -5170,13 +5244,16 @@ static int dsi_minimise_understand(dsi_minimiser *m, const ds_problem *p, const 
     for (i = 0; i < 6; i++)
         if (!(numbers[i] >= 0 && dsi_double_is_finite(numbers[i]))) return 0;
     for (i = 0; i < p->n && (p->lower || p->upper); i++) {
+        /* with one bound only it is compared with itself: false for NaN */
         const ds_real low = p->lower ? p->lower[i] : p->upper[i], high = p->upper ? p->upper[i] : low;
         if (!(low <= high)) return 0; /* nor NaN */
     }
+    /* c1 < c2 < 1, or no step may fulfil both Wolfe conditions */
     return d->armijo < 1 && d->curvature < 1 && (d->curvature > d->armijo || !dsi_methods[d->method].wolfe);
 }
 
-/* the scratch of a run; NULL stays in *own when it is the caller's */
+/* The scratch of a run, counted first, then taken and laid out; NULL stays in *own when it is the
+   caller's. Cleared, because D begins at 0 and no method may depend on what was there. */
 static ds_stop dsi_minimise_room(dsi_minimiser *m, void **own, size_t *bytes)
 {
     dsi_scratch room;
@@ -5195,7 +5272,8 @@ static ds_stop dsi_minimise_room(dsi_minimiser *m, void **own, size_t *bytes)
     return DSIM_STOP_NOT_YET;
 }
 
-/* the first value; x outside its bounds is moved to them */
+/* the first value; x outside its bounds is moved to them. dsi_value_at leaves residuals in rt, those of x
+   belong in res */
 static ds_stop dsi_minimise_start(dsi_minimiser *m, ds_real *x)
 {
     ds_stop stop;
@@ -5213,7 +5291,9 @@ static ds_stop dsi_minimise_start(dsi_minimiser *m, ds_real *x)
     return DSIM_STOP_NOT_YET;
 }
 
-/* iterations until there is a reason to stop: those of the last point first, then those of the last step */
+/* iterations until there is a reason to stop: those of the last point first, then those of the last step.
+   The gradient is looked at before the count of iterations, so that a start at the solution is no failure,
+   and the watch sees a step before its reason to stop is known */
 static ds_stop dsi_minimise_loop(dsi_minimiser *m)
 {
     ds_minimise_report *const r = m->r;
@@ -5233,7 +5313,7 @@ static ds_stop dsi_minimise_loop(dsi_minimiser *m)
     }
 }
 
-/* name, result and sentence of a stop */
+/* name and sentence of a stop, its result below: { "GRADIENT", "the gradient is ..." }, DSIM_OK */
 static const char *const dsi_stops[][2] = {
 #define DSI_ROW(NAME, result, sentence) { #NAME, sentence },
     DSI_STOPS(DSI_ROW)
@@ -5255,7 +5335,7 @@ DIFFSIM_API const char *ds_stop_name(ds_stop stop)
     return (unsigned)stop < DSIM_STOP_COUNT ? dsi_stops[stop][0] : "unknown stop";
 }
 
-/* the report's end: reason, result, sentence */
+/* the report's end: reason, result, sentence. A callback's own error is the result if it gave one */
 static ds_result dsi_stops_with(dsi_minimiser *m, ds_stop stop)
 {
     ds_minimise_report *const r = m->r;
@@ -5278,6 +5358,7 @@ static ds_result dsi_stops_with(dsi_minimiser *m, ds_stop stop)
     return r->result;
 }
 
+/* the count of dsi_lay_out without a base; alignment is not in it */
 DIFFSIM_API size_t ds_minimise_bytes(const ds_problem *problem, const ds_minimise_desc *desc)
 {
     ds_minimise_report report;
@@ -5332,6 +5413,7 @@ DIFFSIM_API ds_result ds_covariance(const ds_problem *problem, const ds_minimise
     if (!dsi_minimise_understand(&m, problem, &d) || !x || !c || m.m <= m.n) return DSIM_ERROR_ARGUMENT;
     stop = dsi_minimise_room(&m, &own, &bytes);
     if (!stop) {
+        /* x is the caller's and const: evaluated at a copy */
         memcpy(m.xt, x, m.n * sizeof *x);
         stop = dsi_value_at(&m, m.xt, &m.f, m.g);
     }
@@ -5342,6 +5424,7 @@ DIFFSIM_API ds_result ds_covariance(const ds_problem *problem, const ds_minimise
         result = ds_qr_factor(&m.qr, NULL);
         if (!result) result = ds_qr_covariance(&m.qr, c);
     }
+    /* f = |r|^2 / 2: 2 f / (m - n) is the estimated variance of a residual */
     for (i = 0; !result && i < m.n * m.n; i++) c[i] *= (ds_real)(2 * m.f / (double)(m.m - m.n));
     if (own) m.d.allocator.resize(m.d.allocator.user, own, bytes, 0);
     return result;
