@@ -8657,9 +8657,20 @@ DIFFSIM_API ds_result ds_grads(ds_vars vars, ds_real *out)
     return DSIM_OK;
 }
 
-/* >>impl 15 learning ------------------------------------------------------------------------------ */
+/* >>impl 15 learning ------------------------------------------------------------------------------
 
-/* Followed by m, s, lower, upper [n] each and logarithmic [n]; no pointers: the bytes may be copied. */
+   One step of entry i, with z = x_i, or log x_i where logarithmic_i is set:
+     g = df/dz = grad_i, or grad_i x_i        each entry clipped to clip_value (dsi_clipped)
+     g *= clip_norm / |g|                     if the whole is longer than clip_norm
+     z -= rate change(g, z, m_i, s_i)         the row of DSI_OPTIMIZERS (dsi_rule_change)
+     x_i = z or exp z, between its bounds
+   Computed in double, state and x rounded to ds_real when they are stored: a copy of the bytes knows all that
+   the next step depends on. */
+
+/* The head of the caller's block, padded to DSI_ALIGN; behind it, without gaps
+     m [n], s [n], lower [n], upper [n]   ds_real        logarithmic [n]   bytes
+   No pointers: the bytes may be copied. All five are always there; bounds that the desc has not given
+   are not read, and logarithmic is then zero. */
 struct ds_optimizer {
     ds_optimizer_desc d; /* with the defaults filled in; pointers say only whether there were any */
     uint64_t n, count;
@@ -8668,13 +8679,18 @@ struct ds_optimizer {
 };
 
 enum { DSI_OPTIMIZER_HEAD = (sizeof(struct ds_optimizer) + DSI_ALIGN - 1) / DSI_ALIGN * DSI_ALIGN };
-/* array k behind the head: m, s, lower, upper, logarithmic */
+/* array k behind the head: m, s, lower, upper, logarithmic. Found from the address of the head, which may
+   have changed since the last step. const is cast away, as by strchr */
 static ds_real *dsi_optimizer_array(const ds_optimizer *o, size_t k)
 {
     return (ds_real *)(void *)((char *)(uintptr_t)o + DSI_OPTIMIZER_HEAD) + k * (size_t)o->n;
 }
 
-/* m = beta1 m + (1 - beta1) g, s = beta2 s + (1 - beta2) g^2, without bias m / (sqrt s + epsilon) */
+/* With t steps done, this one included (Kingma and Ba 2015, algorithm 1):
+     m = beta1 m + (1 - beta1) g,   s = beta2 s + (1 - beta2) g^2
+     change = m / (1 - beta1^t) / (sqrt(s / (1 - beta2^t)) + epsilon)
+   The divisors undo that m and s began at zero. At t = 1 the change is g / (|g| + epsilon), whatever the
+   scale of g. */
 static double dsi_adam(const ds_optimizer *o, double g, double *m, double *s)
 {
     const double beta1 = o->d.beta1, beta2 = o->d.beta2;
@@ -8683,13 +8699,14 @@ static double dsi_adam(const ds_optimizer *o, double g, double *m, double *s)
     return *m / o->fade1 / (sqrt(*s / o->fade2) + o->d.epsilon);
 }
 
-/* m = momentum m + g */
+/* m = momentum m + g, the new m; a sum and no mean: a constant g makes it g / (1 - momentum) */
 static double dsi_velocity(const ds_optimizer *o, double g, double *m)
 {
     return *m = dsi_times(o->d.momentum, *m) + g;
 }
 
-/* the row of the rule: what x loses per unit of learning rate; m and s move on */
+/* the row of the rule: what x loses per unit of learning rate; m and s move on. x is log x where that is
+   what moves, so the weight decay of ADAMW pulls log x to 0, x to 1 */
 static double dsi_rule_change(const ds_optimizer *o, double g, double x, double *m, double *s)
 {
     (void)x;
@@ -8704,6 +8721,9 @@ static double dsi_rule_change(const ds_optimizer *o, double g, double x, double 
     }
 }
 
+/* down and period have their defaults here, too: a schedule may come from the caller, not only from an
+   optimizer. part counts periods since the warm-up; a step is an integer, so the factor has no history and
+   any step may be asked for. */
 DIFFSIM_API double ds_schedule_factor(const ds_schedule *schedule, uint64_t step)
 {
     static const ds_schedule constant = { DSIM_SCHEDULE_CONSTANT, 0, 0, 0, 0 };
@@ -8714,6 +8734,7 @@ DIFFSIM_API double ds_schedule_factor(const ds_schedule *schedule, uint64_t step
     if (step < s->warm_up) return (double)(step + 1) / (double)s->warm_up;
     part = (double)(step - s->warm_up) / (double)period;
     switch (s->kind) {
+/* case DSIM_SCHEDULE_EXPONENTIAL: return dsi_double_pow(down, part); */
 #define DSI_ROW(NAME, factor) \
     case DSIM_SCHEDULE_##NAME: return factor;
         DSI_SCHEDULES(DSI_ROW)
@@ -8722,6 +8743,7 @@ DIFFSIM_API double ds_schedule_factor(const ds_schedule *schedule, uint64_t step
     }
 }
 
+/* four numbers and one byte for each parameter, behind the head */
 DIFFSIM_API size_t ds_optimizer_bytes(size_t n)
 {
     size_t bytes = 0;
@@ -8730,7 +8752,9 @@ DIFFSIM_API size_t ds_optimizer_bytes(size_t n)
     return bad ? 0 : bytes;
 }
 
-/* fills the defaults in; false: the desc is bad */
+/* Fills the defaults in, wanted[i] = 0 becomes otherwise[i]; false: the desc is bad. Where the default is
+   0, zero is a value: no decay, no clipping, a schedule down to nothing. !(a <= b) refuses NaN as well.
+   betas and momentum of 1 would never forget, and divide by 1 - beta^t = 0. */
 static int dsi_optimizer_understand(ds_optimizer_desc *d, size_t n)
 {
     double *const wanted[] = { &d->learning_rate, &d->momentum, &d->beta1, &d->beta2, &d->epsilon,
@@ -8767,6 +8791,7 @@ DIFFSIM_API ds_optimizer *ds_optimizer_init(void *memory, size_t bytes, size_t n
     return o;
 }
 
+/* the error of the last step: "ds_optimizer_step: <what>, entry <index>: <sentence>"; returns code */
 static ds_result dsi_optimizer_refuses(ds_optimizer *o, ds_result code, const char *what, size_t index)
 {
     dsi_text t = dsi_text_into(o->error.text, sizeof o->error.text);
@@ -8781,7 +8806,8 @@ static ds_result dsi_optimizer_refuses(ds_optimizer *o, ds_result code, const ch
     return code;
 }
 
-/* the gradient of entry i as the rule is to see it, but for the length of the whole */
+/* g_i as the rule is to see it, but for the length of the whole: by the chain rule df/d(log x) = x df/dx,
+   then between -clip_value and clip_value. Computed again where it is needed: no scratch */
 static double dsi_clipped(const ds_optimizer *o, const ds_real *x, const ds_real *grad, size_t i, int in_log)
 {
     const double g = in_log ? dsi_times((double)grad[i], (double)x[i]) : (double)grad[i];
@@ -8790,7 +8816,9 @@ static double dsi_clipped(const ds_optimizer *o, const ds_real *x, const ds_real
 }
 
 /* Twice over all entries, first to see whether all that comes out is finite, then to store it: nothing is
-   half-written. */
+   half-written. fade1 and fade2 alone are, and every step computes them anew. Bounds are no reason to
+   refuse: they are put on what is finite already. x = exp(log x - change) is computed as x exp(-change),
+   so that log x is not rounded on the way. */
 DIFFSIM_API ds_result ds_optimizer_step(ds_optimizer *optimizer, ds_real *x, const ds_real *grad)
 {
     ds_optimizer *const o = optimizer;
@@ -8821,6 +8849,7 @@ DIFFSIM_API ds_result ds_optimizer_step(ds_optimizer *optimizer, ds_real *x, con
     if (!dsi_double_is_finite(length))
         return dsi_optimizer_refuses(o, DSIM_ERROR_NON_FINITE, "the length of the gradient", n);
     if (o->d.clip_norm > 0 && length > o->d.clip_norm) shorten = o->d.clip_norm / length;
+    /* of this step: count is still that of the steps done */
     rate = ds_optimizer_rate(o);
     o->fade1 = 1 - dsi_double_pow(o->d.beta1, (double)o->count + 1);
     o->fade2 = 1 - dsi_double_pow(o->d.beta2, (double)o->count + 1);
