@@ -8892,7 +8892,22 @@ DIFFSIM_API double ds_optimizer_rate(const ds_optimizer *optimizer)
     return optimizer->d.learning_rate * ds_schedule_factor(&optimizer->d.schedule, optimizer->count);
 }
 
-/* >>impl 16 checks -------------------------------------------------------------------------------- */
+/* >>impl 16 checks --------------------------------------------------------------------------------
+
+   Each check is begun by dsi_check_begin, runs its tests, and ends with one sentence in the report. A test
+   returns an error when it could not be made (dsi_check_ends has written the sentence then); a derivative
+   that is found wrong is no error of the test, but report->result = WRONG_GRADIENT.
+
+     ds_check_gradient   dsi_check_start, dsi_taylor_test, dsi_difference_test
+     ds_check_hessian    dsi_linear_test, dsi_check_start, dsi_curvature_test for each direction,
+                         dsi_taylor_test for the first, dsi_dot_test of H with itself
+     ds_check_adjoint    dsi_linear_test of both, dsi_dot_test, dsi_blame_entry if that fails
+
+   The Taylor test looks at all entries at once, but sees none that is small among large ones; differences
+   look at each entry, but cost two values each. So both are made.
+
+   Every output is filled with NaN before a callback is to write it: what is left out is found. All sums and
+   decisions are made in double, with the epsilon of ds_real. */
 
 static const char *const dsi_label_words[][2] = {
 /* { "EXACT", "the derivative of ..." }, */
@@ -8901,6 +8916,7 @@ static const char *const dsi_label_words[][2] = {
 #undef DSI_ROW
     { "?", "there is no such label" }
 };
+/* name (k = 0) or sentence (k = 1); the last row stands for all that is no label */
 static const char *dsi_label_word(ds_gradient_label label, int k)
 {
     return dsi_label_words[dsi_least((size_t)label, DSIM_GRADIENT_LABEL_COUNT)][k];
@@ -8908,7 +8924,9 @@ static const char *dsi_label_word(ds_gradient_label label, int k)
 DIFFSIM_API const char *ds_gradient_label_name(ds_gradient_label label) { return dsi_label_word(label, 0); }
 DIFFSIM_API const char *ds_gradient_label_text(ds_gradient_label label) { return dsi_label_word(label, 1); }
 
-/* everything a check works on */
+/* everything a check works on. Tests share the eight vectors v: those of the linear and of the dot-product
+   test lie over the named ones, so in ds_check_hessian the first comes before the gradient is stored, and
+   the second after its last use */
 typedef struct dsi_check {
     const char *name; /* of the public function */
     const char *what, *entries; /* its words: "the Hessian", " of H p" */
@@ -8927,7 +8945,9 @@ typedef struct dsi_check {
     ds_arena scratch;
 } dsi_check;
 
-/* a number of the report, as in a sentence: its letter below */
+/* A number of the report, as in a sentence: its letter below. r is the relative difference of gradient and
+   difference; s the slope in hundredths, for a verdict needs no more digits; o and u are the slopes of a
+   right and of a wrong derivative. */
 static double dsi_reported(const dsi_check *c, char letter)
 {
     const ds_check_report *const r = c->report;
@@ -8952,8 +8972,10 @@ static double dsi_reported(const dsi_check *c, char letter)
     }
 }
 
-/* A sentence about the report: "entry %i is %g" has the numbers in the places of their letters, "%W" what is
-   checked ("the Hessian"), "%H" of what the entries are (" of H p"). */
+/* A sentence about the report: "entry %i is %g" has the numbers in the places of their letters, "%W" what
+   is checked ("the Hessian"), "%H" of what the entries are (" of H p"). Letters of counts and indices
+   print as integers, the other ones as numbers. Example: "%c of %n entries%H" says "12 of 12 entries of H
+   p". */
 static void dsi_say(const dsi_check *c, dsi_text *t, const char *sentence)
 {
     char one[2] = {0, 0};
@@ -8969,11 +8991,12 @@ static void dsi_say(const dsi_check *c, dsi_text *t, const char *sentence)
     }
 }
 
-/* where the verdict goes, and its end */
+/* the sentence of the report, empty: the verdict goes there */
 static dsi_text dsi_verdict(const dsi_check *c)
 {
     return dsi_text_into(c->report->text, sizeof c->report->text);
 }
+/* four texts in a row; "" for none */
 DSI_COLD void dsi_put_words(dsi_text *t, const char *first, const char *second, const char *third,
                           const char *last)
 {
@@ -8981,13 +9004,15 @@ DSI_COLD void dsi_put_words(dsi_text *t, const char *first, const char *second, 
     size_t k;
     for (k = 0; k < sizeof words / sizeof *words; k++) dsi_put(t, words[k]);
 }
+/* the end of a verdict: what the gradient is meant to be */
 DSI_COLD void dsi_put_label(const dsi_check *c, dsi_text *t)
 {
     const ds_gradient_label label = c->d.label;
     dsi_put_words(t, "; its label says ", ds_gradient_label_name(label), ": ", ds_gradient_label_text(label));
 }
 
-/* a refusal that ends the check: "<name>: <who><what><index>: <sentence>" */
+/* a refusal that ends the check: "<name>: <who><what><index>: <sentence>". For example "ds_check_gradient:
+   the gradient, entry 3: ..." with the sentence of NON_FINITE. Returns code */
 static ds_result dsi_check_ends(const dsi_check *c, ds_result code, const char *who, const char *what,
                                 size_t index)
 {
@@ -8999,11 +9024,13 @@ static ds_result dsi_check_ends(const dsi_check *c, ds_result code, const char *
     return code;
 }
 
+/* x_i = with for all i */
 static void dsi_fill(ds_real *x, size_t n, ds_real with)
 {
     while (n--) x[n] = with;
 }
 
+/* check and report before any test: no slope (NaN), result DSIM_OK */
 static void dsi_check_clear(dsi_check *c, ds_check_report *report, const char *name)
 {
     memset(c, 0, sizeof *c);
@@ -9015,7 +9042,8 @@ static void dsi_check_clear(dsi_check *c, ds_check_report *report, const char *n
 }
 
 /* Fills the defaults in (a tolerance of epsilon^power) and takes `vectors` of `length` from the allocator;
-   length 0: something is missing. */
+   length 0: something is missing. The step cbrt(epsilon) balances the two errors of a central difference,
+   rounding epsilon |f| / h and truncation h^2 |third derivative of f| / 6. */
 static ds_result dsi_check_begin(dsi_check *c, const ds_check_desc *desc, double power, size_t vectors,
                                  size_t length)
 {
@@ -9047,27 +9075,29 @@ static ds_result dsi_check_begin(dsi_check *c, const ds_check_desc *desc, double
     return DSIM_OK;
 }
 
-/* what a step of 1 is for entry i */
+/* what a step of 1 is for entry i: max(1, |x_i|), or 1 where there is no x (ds_check_adjoint) */
 static double dsi_reach(const dsi_check *c, size_t i)
 {
     return c->x ? dsi_greater(1, dsi_absolute((double)c->x[i])) : 1;
 }
 
-/* p [n] uniform in [-1, 1), times reach */
+/* p [n] uniform in [-1, 1), times reach: h p moves each entry by h of its own size at most */
 static void dsi_random(dsi_check *c, ds_real *p, size_t n)
 {
     size_t i;
     for (i = 0; i < n; i++) p[i] = (2 * ds_rng_uniform(&c->rng) - 1) * (ds_real)dsi_reach(c, i);
 }
 
-/* which entry is the k-th of those checked */
+/* which entry is the k-th of those checked: k, or k n / checked rounded down, which rises with k and
+   begins at 0 */
 static size_t dsi_spread(const dsi_check *c, size_t k)
 {
     const size_t m = c->report->checked;
     return m < c->n ? (size_t)((double)k * ((double)c->n / (double)m)) : k;
 }
 
-/* f and its gradient at x, finite, and the same value again without the gradient */
+/* f and its gradient at x, finite, and the same value, to the bit, again without the gradient: a function
+   with a memory, or with random numbers in it, has no derivative to check. The function gets a copy of x. */
 static ds_result dsi_check_start(const dsi_check *c)
 {
     const ds_problem *const p = &c->problem;
@@ -9094,7 +9124,7 @@ static ds_result dsi_check_start(const dsi_check *c)
     return DSIM_OK;
 }
 
-/* f at x + h p and, if wanted, its gradient */
+/* f at x + h p and, if wanted, its gradient, both finite. The point is rounded to ds_real */
 static ds_result dsi_check_along(const dsi_check *c, double h, double *value, ds_real *grad)
 {
     ds_real v = dsi_nan();
@@ -9110,10 +9140,14 @@ static ds_result dsi_check_along(const dsi_check *c, double h, double *value, ds
     return result;
 }
 
-/* the order of the remainders: their slope over the last four above the noise */
+/* The order of the remainders c h^slope: their slope over the last four above the noise,
+     log(remainder_from / remainder_last) / log(h_from / h_last)
+   The last, because there the leading power of h is alone; levels at the start where f has no value are
+   left out. NaN if fewer than two are above the noise. */
 static double dsi_taylor_slope(const ds_check_report *r)
 {
     int k = 0, first, last, from;
+    /* remainders first ... last are finite and above the noise; the next one is not, or there is none */
     while (k < DSIM_CHECK_LEVELS && !dsi_double_is_finite(r->remainders[k])) k++;
     for (first = k; k < DSIM_CHECK_LEVELS && r->remainders[k] > r->noise;) k++;
     last = k - 1;
@@ -9123,9 +9157,12 @@ static double dsi_taylor_slope(const ds_check_report *r)
            dsi_double_log(r->steps[from] / r->steps[last]);
 }
 
-/* |f(x + h p) - f(x) - h g.p - h^2/2 p.Hp| along the direction p for halving h; product is Hp, or NULL for
-   0. The larger one of h and -h: where two powers of h cancel on one side, they add on the other. Steps that
-   leave the domain (a value that is not finite, or an error) are left out. */
+/* |f(x + h p) - f(x) - h g.p - h^2/2 p.Hp| along the direction p for 16 halving h, from 1/32, or 1/4 with
+   H; product is Hp, or NULL for 0. It falls as h^2 with a right g, as h with a wrong one; with H as h^3
+   and h^2. The larger one of h and -h: where two powers of h cancel on one side, they add on the other.
+   Steps that leave the domain (a value that is not finite, or an error) are left out: NaN if both sides
+   do. The loop runs over h, -h, h/2, -h/2, ...: k/2 is the level. Below the noise, an estimate of the
+   rounding of f and of x + h p seen through g (and H), the remainder means nothing. */
 static void dsi_taylor_test(const dsi_check *c, const ds_real *product)
 {
     ds_check_report *const r = c->report;
@@ -9134,6 +9171,7 @@ static void dsi_taylor_test(const dsi_check *c, const ds_real *product)
     double curve = product ? dsi_inner(c->direction, product, c->n) / 2 : 0, sum = 0, value;
     int k;
     size_t i;
+    /* an entry moves by h reach at most: rounding of x + h p is epsilon reach there, and g times that in f */
     for (i = 0; i < c->n; i++) {
         sum += dsi_times(dsi_absolute((double)c->gradient[i]), dsi_reach(c, i));
         if (product) sum += dsi_absolute(dsi_times((double)c->direction[i], (double)product[i])) / 32;
@@ -9141,6 +9179,7 @@ static void dsi_taylor_test(const dsi_check *c, const ds_real *product)
     r->noise = 32 * c->epsilon * (dsi_absolute(r->value) + sum) + DBL_MIN; /* of the values and of x + h p */
     for (k = 0; k < 2 * DSIM_CHECK_LEVELS; k++) {
         double *const most = &r->remainders[k / 2];
+        /* of both signs the larger counts: NaN to begin with, any number replaces it */
         if (k % 2 == 0) r->steps[k / 2] = h, *most = (double)dsi_nan();
         if (!dsi_check_along(c, h, &value, NULL)) {
             value -= r->value + dsi_times(h, along) + dsi_times(dsi_times(h, h), curve);
@@ -9151,18 +9190,25 @@ static void dsi_taylor_test(const dsi_check *c, const ds_real *product)
     r->slope = dsi_taylor_slope(r);
 }
 
+/* no entry is judged yet; the first is worse than nothing */
 static void dsi_judge_begin(dsi_check *c)
 {
     c->scale = 0;
     c->worst = c->worst_alone = -DBL_MAX;
 }
 
-/* A claimed entry meets its central difference. `full` is the one with the whole step; if the one with half
-   the step, extrapolated (Richardson), fits better, it counts: the error of both falls with the square.
-   bend: the change of the entry within the step; noise: the rounding of a difference. */
+/* A claimed entry meets its central difference. `full` is the one with the whole step, D + c h^2 + ...,
+   `half` the one with half of it, D + c h^2/4 + ...; extrapolated (Richardson) they give
+     (4 half - full) / 3 = D + O(h^4)
+   and the one that fits better counts: a function that bends is not blamed for it. bend: the change of the
+   entry within the step; noise: the rounding of a difference. Two margins come of it: miss, beyond 4
+   noise, for the test against the scale, and beyond, past 64 noise and a thousandth of the entry itself,
+   for the test of the entry alone. The largest of each is kept, with its entry. */
 static void dsi_judge_entry(dsi_check *c, size_t i, double claimed, double full, double half, double bend,
                             double noise)
 {
+    /* the size of the entry: what it is said to be, what it seems to be, what it becomes within the step.
+       An entry near zero that changes quickly is judged by its change */
     const double own = dsi_greater(dsi_absolute(claimed), dsi_greater(dsi_absolute(full), bend));
     const double better = (4 * half - full) / 3; /* NaN if there is no half */
     const double difference = dsi_absolute(claimed - better) < dsi_absolute(claimed - full) ? better : full;
@@ -9176,15 +9222,19 @@ static void dsi_judge_entry(dsi_check *c, size_t i, double claimed, double full,
     if (beyond > c->worst_alone) c->worst_alone = beyond, c->worst_alone_entry = i;
 }
 
-/* what is rounding for an entry by itself */
+/* what is rounding for an entry by itself: an error of 100 epsilon of the largest entry, divided by the
+   step */
 static double dsi_rounding(const dsi_check *c) { return c->epsilon / c->d.step * 100 * c->scale; }
 
-/* An entry is wrong if it misses by the tolerance times the scale, the largest entry or change of one within
-   a step (nearly zero at a minimum is not wrong); or if it misses by a thousandth of itself, however small
-   it is, as long as that is more than rounding. The report keeps the worst entry of all directions. */
+/* An entry is wrong if it misses by the tolerance times the scale, the largest entry or change of one
+   within a step (nearly zero at a minimum is not wrong); or if it misses by a thousandth of itself,
+   however small it is, as long as that is more than rounding. The report keeps the worst entry of all
+   directions. Errors along different directions are compared as |miss| / scale; an entry that is wrong
+   replaces what was there. */
 static void dsi_judge(dsi_check *c, const ds_real *claimed)
 {
     ds_check_report *const r = c->report;
+    /* off: against the scale; alone: against itself. The entry to report is the one that convicts */
     const int off = c->worst > c->d.tolerance * c->scale, alone = c->worst_alone > dsi_rounding(c);
     const size_t i = !off && alone ? c->worst_alone_entry : c->worst_entry;
     const double miss = dsi_absolute((double)claimed[i] - (double)c->difference[i]);
@@ -9200,7 +9250,9 @@ static void dsi_judge(dsi_check *c, const ds_real *claimed)
     r->worst_error = error;
 }
 
-/* zeros of the gradient, silent or true */
+/* Zeros of the gradient: all of them; of those checked, how many where f does not change (flat), and how
+   many where it changes beyond rounding (missing). From the last to the first, so that first_missing ends
+   as the first. */
 static void dsi_count_zeros(const dsi_check *c)
 {
     ds_check_report *const r = c->report;
@@ -9215,7 +9267,8 @@ static void dsi_count_zeros(const dsi_check *c)
     }
 }
 
-/* f at x with entry i moved to `to` */
+/* f at x with entry i moved to `to`; c->moved is a copy of x before and after. Here a value that is not
+   finite ends the check: x must have room for a step */
 static ds_result dsi_moved_value(const dsi_check *c, size_t i, ds_real to, double *value)
 {
     ds_real v = dsi_nan();
@@ -9228,13 +9281,16 @@ static ds_result dsi_moved_value(const dsi_check *c, size_t i, ds_real to, doubl
     return result ? dsi_check_ends(c, result, "the value near x", ", with a change of entry ", i) : DSIM_OK;
 }
 
-/* (f(x + h) - f(x - h)) / 2h along entry i, and how much the gradient bends within the step */
+/* (f(x + h) - f(x - h)) / 2h along entry i, and how much the gradient bends within the step:
+   |f(x + h) - 2 f(x) + f(x - h)| / h, about h |f''|. Divided by what the entry has really moved, because
+   x + h and x - h are rounded. */
 static ds_result dsi_central_difference(const dsi_check *c, size_t i, double h, double *difference,
                                         double *bend)
 {
     const ds_real up = (ds_real)((double)c->x[i] + h), down = (ds_real)((double)c->x[i] - h);
     double above = 0, below = 0;
     ds_result result = DSIM_OK;
+    /* x so large, or the step so small, that it is rounded away */
     if (!(up > down))
         return dsi_check_ends(c, DSIM_ERROR_ARGUMENT, "the step vanishes beside x", ", entry ", i);
     result = dsi_moved_value(c, i, up, &above);
@@ -9245,7 +9301,9 @@ static ds_result dsi_central_difference(const dsi_check *c, size_t i, double h, 
     return DSIM_OK;
 }
 
-/* central differences of f along up to max_entries axes, spread evenly */
+/* central differences of f along up to max_entries axes, spread evenly. Half a step is tried only where
+   the whole one does not fit within a quarter of the tolerance: a right gradient costs two values an
+   entry, as a rule */
 static ds_result dsi_difference_test(dsi_check *c)
 {
     size_t k;
@@ -9257,6 +9315,7 @@ static ds_result dsi_difference_test(dsi_check *c)
         const double h = dsi_times(c->d.step, dsi_reach(c, i)), g = (double)c->gradient[i];
         double full, half = (double)dsi_nan(), bend, half_bend;
         ds_result result = dsi_central_difference(c, i, h, &full, &bend);
+        /* NaN for the half step means: not needed */
         if (!result && dsi_absolute(g - full) > c->d.tolerance / 4 * dsi_absolute(g))
             result = dsi_central_difference(c, i, h / 2, &half, &half_bend);
         if (result) return result;
@@ -9267,10 +9326,16 @@ static ds_result dsi_difference_test(dsi_check *c)
     return DSIM_OK;
 }
 
-/* the sentence about entries and slope; a slope that is too low convicts, too */
+/* the sentence about entries and slope; a slope that is too low convicts, too: a wrong entry that was not
+   checked, or a kink, shows there alone. Half an order below the right one is the limit; a NaN, which
+   means rounding only, convicts nobody. For example
+     the gradient is right: 3 of 3 entries within 2e-11 of central differences, the Taylor remainder
+     falls with slope 2 (2 is right, 1 is wrong) */
 DSI_COLD void dsi_put_verdict(const dsi_check *c, dsi_text *t)
 {
     ds_check_report *const r = c->report;
+    /* order 2 is ds_check_gradient, which may have left entries out; 3 is ds_check_hessian, which has
+       compared all of them, so that the gradient is left to blame */
     const int kink = !r->result && r->slope < c->order - 0.5; /* false for NaN */
     dsi_say(c, t, kink ? "the differences fit, but f has a kink or jump near x, or " : "%W is ");
     dsi_say(c, t,
@@ -9292,6 +9357,8 @@ DSI_COLD void dsi_put_verdict(const dsi_check *c, dsi_text *t)
                 : ", the Taylor remainder is rounding only");
 }
 
+/* Both tests are always made: entries decide about the verdict first, the slope of the Taylor test only if
+   they fit. */
 DIFFSIM_API ds_result ds_check_gradient(ds_objective_fn *function, void *user, const ds_real *x, size_t n,
                                         const ds_check_desc *desc, ds_check_report *report)
 {
@@ -9331,6 +9398,7 @@ typedef struct dsi_operator {
     size_t n_in, n_out;
 } dsi_operator;
 
+/* the five as a struct: C++11 has no compound literals */
 static dsi_operator dsi_operator_of(const char *name, ds_linear_fn *function, void *user, size_t n_in,
                                     size_t n_out)
 {
@@ -9343,7 +9411,8 @@ static dsi_operator dsi_operator_of(const char *name, ds_linear_fn *function, vo
     return op;
 }
 
-/* out, finite */
+/* out [n_out] = F in [n_in], filled with NaN before and finite after; else the check ends with the name of
+   F */
 static ds_result dsi_apply(const dsi_check *c, const dsi_operator *op, const ds_real *in, ds_real *out)
 {
     ds_result result;
@@ -9355,7 +9424,9 @@ static ds_result dsi_apply(const dsi_check *c, const dsi_operator *op, const ds_
     return bad < op->n_out ? dsi_check_ends(c, DSIM_ERROR_NON_FINITE, op->name, ", entry ", bad) : DSIM_OK;
 }
 
-/* F p again has the same bits, and F(p + q) = F p + F q */
+/* F p again has the same bits, and F(p + q) = F p + F q for random p, q. The difference is measured by the
+   largest |F p|_i + |F q|_i. Multiples need no test of their own: what adds up and is continuous is
+   linear. Same bits first: else noise would be called non-linear. */
 static ds_result dsi_linear_test(dsi_check *c, const dsi_operator *op)
 {
     ds_check_report *const r = c->report;
@@ -9396,7 +9467,9 @@ static ds_result dsi_linear_test(dsi_check *c, const dsi_operator *op)
 }
 
 /* <y_bar, J x_dot> = <J'y_bar, x_dot> in random directions; the last ones stay in v[0 ...]: x_dot, y_bar,
-   J x_dot, J'y_bar */
+   J x_dot, J'y_bar. The difference is relative to the larger sum of |products|, not to the product itself,
+   which may be nearly zero by chance. Ends with the first direction that fails; else the report has the
+   worst */
 static ds_result dsi_dot_test(dsi_check *c, const dsi_operator *J, const dsi_operator *Jt)
 {
     ds_check_report *const r = c->report;
@@ -9417,6 +9490,7 @@ static ds_result dsi_dot_test(dsi_check *c, const dsi_operator *J, const dsi_ope
         tangent = dsi_inner(y_bar, y_dot, J->n_out);
         adjoint = dsi_inner(x_bar, x_dot, J->n_in);
         error = size > 0 ? dsi_absolute(tangent - adjoint) / size : 0;
+        /* written so that a NaN is wrong, too */
         if (!(error <= c->d.tolerance)) r->result = DSIM_ERROR_WRONG_GRADIENT;
         if (k && error < r->dot_error) continue;
         r->dot_tangent = tangent;
@@ -9426,7 +9500,8 @@ static ds_result dsi_dot_test(dsi_check *c, const dsi_operator *J, const dsi_ope
     return result;
 }
 
-/* Which entry of J'y_bar is to blame? x_dot along an axis asks for one entry. What dsi_dot_test left. */
+/* Which entry of J'y_bar is to blame? x_dot along axis i asks for one entry: <y_bar, J e_i> = (J'y_bar)_i.
+   y_bar and x_bar are those that dsi_dot_test left. The one that misses most is reported. */
 DSI_COLD ds_result dsi_blame_entry(dsi_check *c, const dsi_operator *J)
 {
     ds_check_report *const r = c->report;
@@ -9455,6 +9530,8 @@ DSI_COLD ds_result dsi_blame_entry(dsi_check *c, const dsi_operator *J)
     return result;
 }
 
+/* Vectors have the length of the longer side, because each of them stands on both: x_dot [n] in one test
+   is F p [m] in another. c.x is NULL: random directions are not scaled. */
 DIFFSIM_API ds_result ds_check_adjoint(const ds_jacobian *jacobian, const ds_check_desc *desc,
                                        ds_check_report *report)
 {
@@ -9500,7 +9577,7 @@ static ds_result dsi_hessian_operator(void *user, const ds_real *in, size_t n_in
     return c->problem.hessian(c->problem.user, c->x, n_in, in, out);
 }
 
-/* gradients at x + h p and x - h p */
+/* gradients at x + h p and x - h p in above and below */
 static ds_result dsi_gradients_beside(const dsi_check *c, double h)
 {
     double value;
@@ -9509,7 +9586,10 @@ static ds_result dsi_gradients_beside(const dsi_check *c, double h)
     return result ? dsi_check_ends(c, result, "the gradient near x", ", of entries ", c->n) : DSIM_OK;
 }
 
-/* a direction p whose steps are exact: x + h/2 p is a number, and so is x + h p, as a rule */
+/* A direction p whose steps are exact: x + h/2 p is a number, and so is x + h p, as a rule. p is what is
+   left of a random direction when x + h/2 p has been rounded: p = (rounded - x) / (h/2). Without it, a
+   difference of gradients would be divided by 2h, while the entries have moved by something else, each by
+   its own. Where x is so large that nothing moves, p is zero. */
 static ds_result dsi_exact_direction(dsi_check *c)
 {
     const double half = c->d.step / 2;
@@ -9524,7 +9604,10 @@ static ds_result dsi_exact_direction(dsi_check *c)
     return dsi_check_ends(c, DSIM_ERROR_ARGUMENT, "the step vanishes beside x", ", entry ", 0);
 }
 
-/* H p against differences of gradients along p */
+/* H p against differences of gradients along p,
+     (g(x + h p) - g(x - h p)) / 2h,   bend |g(x + h p) - 2 g(x) + g(x - h p)| / h
+   and the same with h/2, for dsi_judge_entry. difference and margin [n] hold quotient and bend of the
+   whole step until entry i is judged, which overwrites both with its own. */
 static ds_result dsi_curvature_test(dsi_check *c, const dsi_operator *H)
 {
     const double h = c->d.step, noise = c->epsilon * dsi_largest(c->gradient, c->n) / h;
@@ -9549,7 +9632,8 @@ static ds_result dsi_curvature_test(dsi_check *c, const dsi_operator *H)
     return DSIM_OK;
 }
 
-/* linear; then entries along each direction, the Taylor test along the first; then symmetric */
+/* Linear; then entries along each direction, the Taylor test along the first; then symmetric, as <q, H p>
+   = <H q, p>. *symmetric is 0 only if that is what fails: a verdict on entries comes first. */
 static ds_result dsi_hessian_tests(dsi_check *c, int *symmetric)
 {
     ds_check_report *const r = c->report;
@@ -9567,6 +9651,8 @@ static ds_result dsi_hessian_tests(dsi_check *c, int *symmetric)
     return result;
 }
 
+/* The gradient of the objective is what H is compared with; f itself enters by the Taylor test only. If H is
+   found wrong before, symmetry is not looked at. */
 DIFFSIM_API ds_result ds_check_hessian(const ds_problem *problem, const ds_real *x, const ds_check_desc *desc,
                                        ds_check_report *report)
 {
