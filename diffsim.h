@@ -4653,7 +4653,7 @@ DIFFSIM_API ds_result ds_symmetric_eigen(ds_real *a, size_t n, ds_real *values, 
    dsi_step_damped. All of them evaluate through dsi_value_at and move through dsi_accept_best, which leaves
    to dsi_new_point what depends on x, g and f alone.
 
-   A stop is DSIM_STOP_NOT_YET = 0 as long as all goes on, so that `if (stop)` reads as it should. */
+   A ds_stop of 0 is DSIM_STOP_NOT_YET: `if (stop)` means that something ended. */
 
 typedef struct dsi_minimiser {
     const ds_problem *p;
@@ -4694,8 +4694,8 @@ static ds_real *dsi_take_reals(dsi_scratch *room, size_t rows, size_t columns)
 }
 
 /* Hands out all arrays, in the same order at each call: once to count the bytes, once to set the pointers.
-   What a method does not need has no entries: LBFGS has history, least squares ([m + n][n] for J with the
-   damping below it) have D, b and qr. J is there whenever f comes from residuals. */
+   What a method does not need has no entries: only LBFGS has S, Y, sy, alpha, only least squares have D, b
+   and qr, whose matrix [m + n][n] is J with the damping below it. J is there if f comes from residuals. */
 static void dsi_lay_out(dsi_minimiser *m, dsi_scratch *room)
 {
     const size_t n = m->n, h = m->r->method == DSIM_METHOD_LBFGS ? m->d.history : 0, one = m->squares != 0;
@@ -5209,7 +5209,7 @@ static ds_stop dsi_step_damped(dsi_minimiser *m)
 }
 
 /* Fills the defaults in, a 0 of the desc meaning "the default"; false: problem or desc are bad. Called by
-   all three public functions, so that ds_minimise_bytes counts what ds_minimise takes. m->m decides where
+   ds_minimise, ds_minimise_bytes and ds_covariance, so that the second counts what the first takes. m->m decides where
    f comes from: 0 the objective, else so many residuals; those are used by least squares, and by any
    method if there is no objective. */
 static int dsi_minimise_understand(dsi_minimiser *m, const ds_problem *p, const ds_minimise_desc *desc)
@@ -5292,8 +5292,7 @@ static ds_stop dsi_minimise_start(dsi_minimiser *m, ds_real *x)
 }
 
 /* iterations until there is a reason to stop: those of the last point first, then those of the last step.
-   The gradient is looked at before the count of iterations, so that a start at the solution is no failure,
-   and the watch sees a step before its reason to stop is known */
+   The gradient is looked at before the count of iterations, so that a start at the solution is no failure */
 static ds_stop dsi_minimise_loop(dsi_minimiser *m)
 {
     ds_minimise_report *const r = m->r;
