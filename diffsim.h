@@ -5209,9 +5209,9 @@ static ds_stop dsi_step_damped(dsi_minimiser *m)
 }
 
 /* Fills the defaults in, a 0 of the desc meaning "the default"; false: problem or desc are bad. Called by
-   ds_minimise, ds_minimise_bytes and ds_covariance, so that the second counts what the first takes. m->m decides where
-   f comes from: 0 the objective, else so many residuals; those are used by least squares, and by any
-   method if there is no objective. */
+   ds_minimise, ds_minimise_bytes and ds_covariance, so that the second counts what the first takes. m->m
+   decides where f comes from: 0 the objective, else so many residuals; those are used by least squares,
+   and by any method if there is no objective. */
 static int dsi_minimise_understand(dsi_minimiser *m, const ds_problem *p, const ds_minimise_desc *desc)
 {
     ds_minimise_desc *const d = &m->d;
