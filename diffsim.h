@@ -4267,10 +4267,22 @@ DIFFSIM_API void ds_m3_symmetric_eigen(ds_m3 a, ds_v3 *w, ds_m3 *v)
 /* >>impl 3 linear algebra -------------------------------------------------------------------------
 
    Inner loops run along rows. Decisions and sums of products are made in double; products that enter a sum
-   are rounded first, as everywhere, so that the bits do not depend on the compiler. */
+   are rounded first, as everywhere, so that the bits do not depend on the compiler: a fused multiply-add
+   would round once where two roundings are written. Sums run in the order of the loop. With float the
+   products in double are exact, and only the sums round.
 
+   Each factorisation is begun by dsi_dense_begin, which refuses bad numbers and sets the threshold of the
+   rank, and reports its pivots to dsi_note_pivot, which keeps inertia, rank, determinant and the first error.
+   ds_qr_* serve Gauss-Newton and Levenberg-Marquardt of section 4, too.
+
+   Where a triangular system is solved by columns, rows of the stored factor are its columns: then
+   dsi_add_multiple takes what is known out of all that is left, and memory is read in order as well. */
+
+/* distance from 1 to the next ds_real: 2^-52 (float: 2^-23) */
 static double dsi_epsilon(void) { return sizeof(ds_real) == 4 ? (double)FLT_EPSILON : DBL_EPSILON; }
+/* the larger; y if one of them is NaN */
 static double dsi_greater(double x, double y) { return x > y ? x : y; }
+/* left * right in double, rounded, never fused with what follows (dsi_product: the same in ds_real) */
 static double dsi_times(double left, double right)
 {
     double result = left * right;
@@ -4294,6 +4306,7 @@ static void dsi_add_multiple(ds_real *y, ds_real s, const ds_real *x, size_t n)
     for (i = 0; i < n; i++) y[i] += dsi_product(s, x[i]);
 }
 
+/* largest |x_i|; 0 if n = 0. A NaN may be lost: callers look for those before */
 static double dsi_largest(const ds_real *x, size_t n)
 {
     double most = 0;
@@ -4302,7 +4315,8 @@ static double dsi_largest(const ds_real *x, size_t n)
     return most;
 }
 
-/* Euclidean, every stride-th entry; scaled by the largest, so that squares neither overflow nor vanish */
+/* Euclidean, every stride-th entry; scaled by the largest, so that squares neither overflow nor vanish.
+   The largest part is 1, so that the sum is between 1 and n */
 static double dsi_norm(const ds_real *x, size_t n, size_t stride)
 {
     double most = 0, sum = 0;
@@ -4323,13 +4337,17 @@ static void dsi_exchange(ds_real *x, ds_real *y)
     *y = z;
 }
 
+/* rows i and j of a [.][n] change places, whole rows */
 static void dsi_exchange_rows(ds_real *a, size_t n, size_t i, size_t j)
 {
     size_t k;
     for (k = 0; i != j && k < n; k++) dsi_exchange(a + i * n + k, a + j * n + k);
 }
 
-/* looks through rows of `columns` entries (0: lower triangle) and clears info; false: refused */
+/* Looks through a [rows][columns], or with columns = 0 through the lower triangle of a [rows][rows], and
+   clears info; false: refused, info->result says why. *tiny = epsilon max(rows, columns) max |a_ij|: a
+   pivot below it cannot be told from rounding of a zero. Sizes are limited to those that pivots of 32 bits
+   can name. */
 static int dsi_dense_begin(const ds_real *a, size_t rows, size_t columns, ds_dense_info *info, double *tiny)
 {
     const size_t stride = columns ? columns : rows;
@@ -4354,7 +4372,10 @@ static int dsi_dense_begin(const ds_real *a, size_t rows, size_t columns, ds_den
     return 1;
 }
 
-/* counts a pivot; the first that is zero or not finite is the error */
+/* Counts a pivot; the first that is zero or not finite is the error, `row` its index. sign is a running
+   product and stays 0 after a zero pivot. log_determinant is a sum of logarithms, because the product
+   itself overflows for matrices of a few hundred rows. A NaN is neither > 0 nor < 0: it counts as zero and
+   is NON_FINITE. */
 static void dsi_note_pivot(ds_dense_info *info, double pivot, double tiny, size_t row)
 {
     const double size = fabs(pivot);
@@ -4372,7 +4393,9 @@ static void dsi_note_pivot(ds_dense_info *info, double pivot, double tiny, size_
     info->index = row;
 }
 
-/* P x, or P' x, of exchanges in the order they were made; those of ds_ldlt may be negative */
+/* x becomes P x, or with back P'x: the exchanges (k, pivots[k]) in the order they were made, or the other
+   way round, which undoes them. ds_ldlt marks both rows of a 2x2 block by storing ~p = -1 - p in place of
+   p, which is negative for row 0, too: ~0 = -1, ~5 = -6, ~-6 = 5. */
 static size_t dsi_partner(int32_t pivot) { return (size_t)(pivot < 0 ? ~pivot : pivot); }
 static void dsi_permute(const int32_t *pivots, size_t n, ds_real *x, int back)
 {
@@ -4383,7 +4406,7 @@ static void dsi_permute(const int32_t *pivots, size_t n, ds_real *x, int back)
     }
 }
 
-/* the row of A that stands at row k after k exchanges */
+/* the row of A that stands at row k after k exchanges: undoes the exchanges from the last to the first */
 static size_t dsi_original_row(const int32_t *pivots, size_t k)
 {
     size_t row = k, i;
@@ -4394,7 +4417,10 @@ static size_t dsi_original_row(const int32_t *pivots, size_t k)
     return row;
 }
 
-/* rows and columns i < j of a lower triangle change places, rows of L included */
+/* Rows and columns i < j of a symmetric matrix [n][n] change places, only the lower triangle is there.
+   With the finished part of L left of column i, entries move in four groups, a_ji stays where it is:
+     a_ik <-> a_jk for k < i (rows, L included)         a_ii <-> a_jj
+     a_ki <-> a_jk for i < k < j (column with row)      a_ki <-> a_kj for k > j (columns) */
 static void dsi_exchange_both(ds_real *a, size_t n, size_t i, size_t j)
 {
     size_t k;
@@ -4405,8 +4431,16 @@ static void dsi_exchange_both(ds_real *a, size_t n, size_t i, size_t j)
     for (k = j + 1; k < n; k++) dsi_exchange(a + k * n + i, a + k * n + j);
 }
 
-/* Which pivot for column k: its own, a distant one (*with is its row), or a 2x2 block with it. alpha =
-   (1 + sqrt 17) / 8 balances the growth of two 1x1 steps against one 2x2 step. Returns 1 or 2, the size. */
+/* Which pivot for column k: its own, a distant one (*with is its row), or a 2x2 block with it. Returns 1
+   or 2, the size. alpha = (1 + sqrt 17) / 8 balances the growth of two 1x1 steps against one 2x2 step.
+   With column = |a_rk| the largest below the diagonal of column k, and row the largest off the diagonal of
+   row r (so row >= column), the tests are, in this order:
+     |a_kk| >= alpha column                 1x1, a_kk
+     |a_kk| row >= alpha column^2           1x1, a_kk (as a quotient: a square may overflow)
+     |a_rr| >= alpha row                    1x1, a_rr
+     else                                   2x2, rows k and r
+   In the last case |a_kk a_rr| < alpha^2 a_rk^2: the block has a negative determinant. The first of equal
+   entries is taken. */
 static size_t dsi_choose_pivot(const ds_real *a, size_t n, size_t k, size_t *with)
 {
     const double alpha = 0.6403882032022076, own = fabs((double)a[k * n + k]);
@@ -4416,6 +4450,7 @@ static size_t dsi_choose_pivot(const ds_real *a, size_t n, size_t k, size_t *wit
         if (fabs((double)a[i * n + k]) > column) column = fabs((double)a[(r = i) * n + k]);
     *with = k;
     if (own >= alpha * column) return 1;
+    /* row r of what is left: left of the diagonal it is stored as a row, below as a column */
     for (i = k; i < n; i++)
         if (i != r) row = dsi_greater(row, fabs((double)(i < r ? a[r * n + i] : a[i * n + r])));
     if (own * (row / column) >= alpha * column) return 1;
@@ -4436,8 +4471,11 @@ static void dsi_eliminate_1(ds_real *a, size_t n, size_t k)
     }
 }
 
-/* the same with D = [d11 d21; d21 d22]: [l1 l2] = [p q] D^-1. Everything is divided by d21, the largest
-   entry, so that nothing overflows (as LAPACK's dsytf2 does). */
+/* The same with D = [d11 d21; d21 d22]: rows [l1 l2] = [p q] D^-1, A_22 -= l D l'. With everything divided
+   by d21 no product of two entries is needed, which might overflow (as in LAPACK's dsytf2):
+     d11 <- D_22 / d21, d22 <- D_11 / d21        l1 = (d11 p - q) / (d21 (d11 d22 - 1))
+                                                 l2 = (d22 q - p) / (d21 (d11 d22 - 1))
+   d11 d22 - 1 is between -1 - alpha^2 and -1 + alpha^2 (dsi_choose_pivot), never near zero. */
 static void dsi_eliminate_2(ds_real *a, size_t n, size_t k)
 {
     const ds_real d21 = a[(k + 1) * n + k], d11 = a[(k + 1) * n + k + 1] / d21, d22 = a[k * n + k] / d21;
@@ -4454,7 +4492,9 @@ static void dsi_eliminate_2(ds_real *a, size_t n, size_t k)
     }
 }
 
-/* the eigenvalues of the block at k, one of either sign */
+/* The eigenvalues of the block [p r; r q] at k, one of either sign because its determinant is negative:
+     (p + q)/2 +- |r| sqrt(1 + ((p - q) / 2r)^2)
+   Halved before they are added, so that a sum does not overflow. */
 static void dsi_note_block(const ds_real *a, size_t n, const int32_t *pivots, size_t k, ds_dense_info *info,
                            double tiny)
 {
@@ -4474,6 +4514,8 @@ DIFFSIM_API ds_result ds_ldlt_factor(ds_real *a, size_t n, int32_t *pivots, ds_d
     if (n && !pivots) return DSIM_ERROR_ARGUMENT;
     if (!info) info = &own;
     if (!dsi_dense_begin(a, n, 0, info, &tiny)) return info->result;
+    /* columns before k are finished: L, and D on the diagonal and beside it; from k on stands what is left
+       of A */
     for (k = 0; k < n; k += size) {
         size = dsi_choose_pivot(a, n, k, &with);
         dsi_exchange_both(a, n, k + size - 1, with);
@@ -4499,6 +4541,8 @@ DIFFSIM_API ds_result ds_ldlt_solve(const ds_real *ldlt, size_t n, const int32_t
     if (n && (!a || !pivots || !x)) return DSIM_ERROR_ARGUMENT;
     for (k = 0; k < n; k++)
         if (pivots[k] >= 0 && !(fabs((double)a[k * n + k]) > 0)) return DSIM_ERROR_SINGULAR;
+    /* x = P' L'^-1 D^-1 L^-1 P b. k says in the loops over L whether row i has met one row of its block:
+       the two rows of a block have negative pivots, and the entry between them is d21, not L */
     dsi_permute(pivots, n, x, 0);
     for (i = k = 0; i < n; i++) { /* L: within a block there is no L */
         const size_t end = pivots[i] < 0 && k ? i - 1 : i;
@@ -4509,6 +4553,7 @@ DIFFSIM_API ds_result ds_ldlt_solve(const ds_real *ldlt, size_t n, const int32_t
         if (pivots[k] >= 0) {
             x[k] /= a[k * n + k];
         } else {
+            /* [x_k x_k+1] D^-1 of dsi_eliminate_2, the right-hand side divided by d21 first */
             const ds_real d21 = a[(k + 1) * n + k];
             const ds_real d11 = a[(k + 1) * n + k + 1] / d21, d22 = a[k * n + k] / d21;
             const ds_real p = x[k] / d21, q = x[k + 1] / d21, t = dsi_product(d11, d22) - 1;
@@ -4532,11 +4577,13 @@ DIFFSIM_API ds_result ds_cholesky_factor(ds_real *a, size_t n, ds_dense_info *in
     DIFFSIM_ASSERT(!n || a);
     if (!info) info = &own;
     if (!dsi_dense_begin(a, n, 0, info, &tiny)) return info->result;
-    for (i = 0; i < n; i++) { /* l_ij = (a_ij - sum_k l_ik l_jk) / l_jj: rows with rows */
+    for (i = 0; i < n; i++) { /* l_ij = (a_ij - sum_k<j l_ik l_jk) / l_jj: rows with rows */
         ds_real *const row = a + i * n;
         double d;
         for (j = 0; j < i; j++)
             row[j] = (ds_real)(((double)row[j] - dsi_inner(row, a + j * n, j)) / (double)a[j * n + j]);
+        /* l_ii^2 = a_ii - sum_k<i l_ik^2: the pivot. Not positive: A is not, up to rounding, and row i is
+           the first to show it */
         d = (double)row[i] - dsi_inner(row, row, i);
         dsi_note_pivot(info, d, tiny, i);
         if (!(d > 0)) {
@@ -4554,8 +4601,9 @@ DIFFSIM_API ds_result ds_cholesky_solve(const ds_real *l, size_t n, ds_real *x)
     size_t i;
     DIFFSIM_ASSERT(!n || (l && x));
     if (n && (!l || !x)) return DSIM_ERROR_ARGUMENT;
-    for (i = 0; i < n; i++)
+    for (i = 0; i < n; i++) /* L z = b by rows */
         x[i] = (ds_real)(((double)x[i] - dsi_inner(l + i * n, x, i)) / (double)l[i * n + i]);
+    /* L'x = z: row i of L is column i of L' */
     for (i = n; i-- > 0;) {
         x[i] /= l[i * n + i];
         dsi_add_multiple(x, -x[i], l + i * n, i);
@@ -4573,6 +4621,7 @@ DIFFSIM_API ds_result ds_lu_factor(ds_real *a, size_t n, int32_t *pivots, ds_den
     if (!info) info = &own;
     if (!dsi_dense_begin(a, n, n, info, &tiny)) return info->result;
     for (k = 0; k < n; k++) {
+        /* the largest of column k, the first of equals: every multiplier is at most 1 in size */
         for (p = k, i = k + 1; i < n; i++)
             if (fabs((double)a[i * n + k]) > fabs((double)a[p * n + k])) p = i;
         pivots[k] = (int32_t)p;
@@ -4588,7 +4637,7 @@ DIFFSIM_API ds_result ds_lu_factor(ds_real *a, size_t n, int32_t *pivots, ds_den
     return info->result;
 }
 
-/* no pivot is zero */
+/* no argument is missing and no pivot is zero; else the result of the solves */
 static ds_result dsi_lu_usable(const ds_real *lu, size_t n, const int32_t *pivots, const ds_real *x)
 {
     size_t k;
@@ -4599,6 +4648,7 @@ static ds_result dsi_lu_usable(const ds_real *lu, size_t n, const int32_t *pivot
     return DSIM_OK;
 }
 
+/* L z = P b, U x = z. Both by rows, their sums in double */
 DIFFSIM_API ds_result ds_lu_solve(const ds_real *lu, size_t n, const int32_t *pivots, ds_real *x)
 {
     const ds_result result = dsi_lu_usable(lu, n, pivots, x);
@@ -4613,6 +4663,7 @@ DIFFSIM_API ds_result ds_lu_solve(const ds_real *lu, size_t n, const int32_t *pi
     return DSIM_OK;
 }
 
+/* A' = U'L'P: U'z = b, L'w = z, x = P'w. Rows of U and L are columns of U' and L' */
 DIFFSIM_API ds_result ds_lu_solve_transposed(const ds_real *lu, size_t n, const int32_t *pivots, ds_real *x)
 {
     const ds_result result = dsi_lu_usable(lu, n, pivots, x);
@@ -4627,7 +4678,8 @@ DIFFSIM_API ds_result ds_lu_solve_transposed(const ds_real *lu, size_t n, const 
     return DSIM_OK;
 }
 
-/* (I - tau v v') x, where v is 1 in row k and column k of qr->a below it; x has a stride */
+/* x [m] becomes (I - tau v v') x = x - v tau (v'x), where v is 0 above row k, 1 in row k, and column k of
+   qr->a below it. x has a stride: n for a column of a, 1 for a right-hand side */
 static void dsi_reflect(const ds_qr *qr, size_t k, ds_real *x, size_t stride)
 {
     const ds_real *const v = qr->a + k;
@@ -4639,7 +4691,9 @@ static void dsi_reflect(const ds_qr *qr, size_t k, ds_real *x, size_t stride)
     for (i = k + 1; i < qr->m; i++) x[i * stride] -= dsi_product(v[i * qr->n], (ds_real)sum);
 }
 
-/* the longest of the columns from k on, from row k on, comes to k; returns its length */
+/* The longest of the columns from k on, measured from row k on, comes to k, the first of equals; returns
+   its length. Lengths are measured anew: taking the last row off the squares of the old ones is cheaper,
+   but cancels where a column nearly depends on those before */
 static double dsi_next_column(ds_qr *qr, size_t k)
 {
     const int32_t column = qr->columns[k];
@@ -4668,12 +4722,14 @@ DIFFSIM_API ds_result ds_qr_factor(ds_qr *qr, ds_dense_info *info)
     for (k = 0; k < dsi_least(qr->m, qr->n); k++) {
         ds_real *const a = qr->a + k * qr->n + k;
         double length = dsi_next_column(qr, k);
+        /* no later pivot is longer than the first, but for rounding: rank is relative to it */
         if (k == 0) tiny = length * dsi_epsilon() * (double)(qr->m > qr->n ? qr->m : qr->n);
         /* (I - tau v v') a = length e_1 with v = (a - length e_1) / (a_1 - length) and tau = (length - a_1) /
-           length; the sign of length is the one that cancels nothing */
+           length; the sign of length is the one that cancels nothing, and makes 1 <= tau <= 2 */
         if ((double)a[0] > 0) length = -length;
         dsi_note_pivot(info, length, tiny, k);
         qr->tau[k] = 0;
+        /* all columns that are left are zero: no reflection, tau = 0, and R has zeros here */
         if (!(fabs(length) > 0)) continue;
         qr->tau[k] = (ds_real)((length - (double)a[0]) / length);
         for (i = 1; i < qr->m - k; i++)
@@ -4686,6 +4742,9 @@ DIFFSIM_API ds_result ds_qr_factor(ds_qr *qr, ds_dense_info *info)
     return info->result;
 }
 
+/* A P = Q R, so R_11 z = the first `rank` entries of Q'b, and x = P z with zeros for the columns beyond
+   the rank: with rank < n one solution among many, not the shortest as a rule. z is never stored: its entry
+   k is x[columns[k]] */
 DIFFSIM_API ds_result ds_qr_solve(const ds_qr *qr, ds_real *b, ds_real *x)
 {
     size_t i, k;
@@ -4718,6 +4777,7 @@ DIFFSIM_API ds_result ds_qr_covariance(const ds_qr *qr, ds_real *c)
                 sum -= dsi_times((double)qr->a[i * n + k], (double)z[(size_t)qr->columns[i] * n]);
             z[(size_t)qr->columns[k] * n] = (ds_real)(sum / (double)qr->a[k * n + k]);
         }
+        /* R of R'R z = e_j, backwards */
         for (k = n; k-- > 0;) {
             double sum = (double)z[(size_t)qr->columns[k] * n];
             for (i = k + 1; i < n; i++)
@@ -4728,7 +4788,11 @@ DIFFSIM_API ds_result ds_qr_covariance(const ds_qr *qr, ds_real *c)
     return DSIM_OK;
 }
 
-/* n pairs (x, y) become (c x - s y, s x + c y); turn: s and (1 - c) / s, exact at small angles */
+/* n pairs (x, y) become (c x - s y, s x + c y); turn [2]: s and tau = (1 - c) / s = tan(angle / 2), so
+   that
+     c x - s y = x - s (y + tau x)        s x + c y = y + s (x - tau y)
+   At small angles c rounds to 1, here nothing is lost: what is added is small, and right to rounding
+   (Rutishauser 1966). */
 static void dsi_jacobi_turn(ds_real *x, ds_real *y, size_t n, size_t stride, const ds_real turn[2])
 {
     size_t i;
@@ -4739,8 +4803,10 @@ static void dsi_jacobi_turn(ds_real *x, ds_real *y, size_t n, size_t stride, con
     }
 }
 
-/* one sweep over all pairs; false when no entry off the diagonal was above tiny. Rows of v (or NULL) turn
-   along. */
+/* One sweep over all pairs p < q, row by row: A <- J'A J with a turn J in the plane (p, q) that makes a_pq
+   zero. False when no entry off the diagonal was above tiny. Both triangles of a [n][n] are kept, so that
+   rows turn in order of memory. Rows of v [n][n] (or NULL) turn along: v holds the transpose of the
+   eigenvectors. */
 static int dsi_jacobi_sweep(ds_real *a, size_t n, ds_real *v, double tiny)
 {
     int turned = 0;
@@ -4751,7 +4817,9 @@ static int dsi_jacobi_sweep(ds_real *a, size_t n, ds_real *v, double tiny)
             double theta, t, c;
             ds_real turn[2];
             if (!(fabs(off) > tiny)) continue;
-            /* t, the tangent of the smaller angle that makes a_pq zero: t^2 + 2 theta t = 1 */
+            /* t, the tangent of the smaller angle that makes a_pq zero: t^2 + 2 theta t = 1, |t| <= 1. The
+               root is written so that nothing cancels; the smaller angle changes A least (Golub and Van Loan
+               2013, sec. 8.5) */
             theta = ((double)a[q * n + q] - (double)a[p * n + p]) / off / 2;
             t = (theta < 0 ? -1 : 1) / (fabs(theta) + sqrt(dsi_times(theta, theta) + 1));
             c = 1 / sqrt(dsi_times(t, t) + 1);
@@ -4759,6 +4827,7 @@ static int dsi_jacobi_sweep(ds_real *a, size_t n, ds_real *v, double tiny)
             turn[1] = (ds_real)(t * c / (1 + c));
             dsi_jacobi_turn(a + p * n, a + q * n, n, 1, turn);
             dsi_jacobi_turn(a + p, a + q, n, n, turn);
+            /* what the turns left there is rounding */
             a[p * n + q] = a[q * n + p] = 0;
             if (v) dsi_jacobi_turn(v + p * n, v + q * n, n, 1, turn);
             turned = 1;
@@ -4778,6 +4847,7 @@ DIFFSIM_API ds_result ds_symmetric_eigen(ds_real *a, size_t n, ds_real *values, 
     if (n && !values) return DSIM_ERROR_ARGUMENT;
     if (!info) info = &own;
     if (!dsi_dense_begin(a, n, 0, info, &tiny)) return info->result;
+    /* the upper triangle from the lower; vectors begin as the identity: entries 0, n + 1, 2 n + 2, ... */
     for (i = 0; i < n; i++)
         for (j = 0; j < i; j++) a[j * n + i] = a[i * n + j];
     for (i = 0; vectors && i < n * n; i++) vectors[i] = i % (n + 1) == 0;
@@ -4785,7 +4855,7 @@ DIFFSIM_API ds_result ds_symmetric_eigen(ds_real *a, size_t n, ds_real *values, 
         turned = dsi_jacobi_sweep(a, n, vectors, n ? tiny / (double)n / 2 : 0); /* epsilon |A| / 2 */
     if (turned) info->result = DSIM_ERROR_NOT_CONVERGED;
     for (i = 0; i < n; i++) values[i] = a[i * n + i];
-    for (i = 0; i < n; i++) {
+    for (i = 0; i < n; i++) { /* rising: exchange with the least of the rest; n^2 beside n^3 */
         for (least = i, j = i + 1; j < n; j++)
             if (values[j] < values[least]) least = j;
         dsi_exchange(values + i, values + least);
@@ -4800,7 +4870,15 @@ DIFFSIM_API ds_result ds_symmetric_eigen(ds_real *a, size_t n, ds_real *values, 
 
    A method is a direction. An iteration finds it, searches along it, and moves to the best trial; only
    Levenberg-Marquardt has its own iteration. Three points exist: where we are (x, g, f), the trial (xt, gt,
-   ft), and the best trial of a search so far (xl, gl, fl); they change places by exchange of pointers. */
+   ft), and the best trial of a search so far (xl, gl, fl); they change places by exchange of pointers.
+
+   ds_minimise reads the desc (dsi_minimise_understand), lays out its scratch (dsi_minimise_room), evaluates
+   the first point (dsi_minimise_start) and iterates (dsi_minimise_loop). An iteration is dsi_step_line,
+   which takes a direction from the table of methods and searches with dsi_armijo or dsi_wolfe, or
+   dsi_step_damped. All of them evaluate through dsi_value_at and move through dsi_accept_best, which leaves
+   to dsi_new_point what depends on x, g and f alone.
+
+   A ds_stop of 0 is DSIM_STOP_NOT_YET: `if (stop)` means that something ended. */
 
 typedef struct dsi_minimiser {
     const ds_problem *p;
@@ -4821,13 +4899,15 @@ typedef struct dsi_minimiser {
     double f, ft, fl, slope, along, gg, nu; /* along: the multiple of dir taken; 0: none */
 } dsi_minimiser;
 
-/* scratch is handed out front to back; without a base it is only counted */
+/* scratch is handed out front to back; without a base it is only counted. Each array is a whole number of
+   ds_real, so all are aligned if the base is */
 typedef struct dsi_scratch {
     char *base;
     size_t used;
     ds_result result;
 } dsi_scratch;
 
+/* the next rows * columns numbers; NULL when only counted. Too many for size_t: room->result */
 static ds_real *dsi_take_reals(dsi_scratch *room, size_t rows, size_t columns)
 {
     ds_real *const r = room->base ? (ds_real *)(void *)(room->base + room->used) : NULL;
@@ -4838,6 +4918,9 @@ static ds_real *dsi_take_reals(dsi_scratch *room, size_t rows, size_t columns)
     return r;
 }
 
+/* Hands out all arrays, in the same order at each call: once to count the bytes, once to set the pointers.
+   What a method does not need has no entries: only LBFGS has S, Y, sy, alpha, only least squares have D, b
+   and qr, whose matrix [m + n][n] is J with the damping below it. J is there if f comes from residuals. */
 static void dsi_lay_out(dsi_minimiser *m, dsi_scratch *room)
 {
     const size_t n = m->n, h = m->r->method == DSIM_METHOD_LBFGS ? m->d.history : 0, one = m->squares != 0;
@@ -4856,14 +4939,17 @@ static void dsi_lay_out(dsi_minimiser *m, dsi_scratch *room)
     m->qr.n = n;
 }
 
+/* x_i = number for all i */
 static void dsi_fill_reals(ds_real *x, ds_real number, size_t n)
 {
     size_t i;
     for (i = 0; i < n; i++) x[i] = number;
 }
 
-/* f and, if g is not NULL, its gradient; with residuals, those in rt and their Jacobian in J. What the
-   callback leaves out is NaN. */
+/* f and, if g is not NULL, its gradient. With residuals f = r.r / 2 and g = J'r, r in rt [m] and J [m][n].
+   What the callback leaves out is NaN. One look at g is enough: an entry of J that is not finite makes g
+   so, because 0 * inf is NaN. The report's index is the first bad entry of g, or n. J is overwritten by
+   every call that wants g: it belongs to the last such point, wherever it was. */
 static ds_stop dsi_value_at(dsi_minimiser *m, const ds_real *x, double *f, ds_real *g)
 {
     const ds_problem *const p = m->p;
@@ -4888,7 +4974,7 @@ static ds_stop dsi_value_at(dsi_minimiser *m, const ds_real *x, double *f, ds_re
     return dsi_is_finite(value) && m->r->index == m->n ? DSIM_STOP_NOT_YET : DSIM_STOP_NON_FINITE;
 }
 
-/* at a bound that the value would fall beyond */
+/* at a bound that the value would fall beyond: moving x_i against g_i would leave the box */
 static int dsi_is_held(const dsi_minimiser *m, size_t i)
 {
     const ds_problem *const p = m->p;
@@ -4896,14 +4982,15 @@ static int dsi_is_held(const dsi_minimiser *m, size_t i)
            (p->upper && m->x[i] >= p->upper[i] && m->g[i] < 0);
 }
 
-/* bounds that are infinite, or not there, hold nothing */
+/* x_i moved to the nearest end of [lower_i, upper_i]. Bounds that are infinite, or not there, hold nothing */
 static ds_real dsi_into_box(const ds_problem *p, size_t i, ds_real x)
 {
     if (p->lower && x < p->lower[i]) x = p->lower[i];
     return p->upper && x > p->upper[i] ? p->upper[i] : x;
 }
 
-/* the trial x + a dir inside the box; false if that is x within the step tolerance */
+/* xt = x + a dir, entry by entry moved into the box; false if no entry moved by more than step_tolerance
+   |x_i|. An entry at 0 has moved if it changed at all */
 static int dsi_trial_point(dsi_minimiser *m, double a)
 {
     int moved = 0;
@@ -4916,7 +5003,13 @@ static int dsi_trial_point(dsi_minimiser *m, double a)
     return moved;
 }
 
-/* what is to be known at a new x, g, f */
+/* What is to be known at a new x, g, f: pg, the gradient without what bounds hold, and the report's
+   gradient. That is max |pg_i|, or for least squares the largest cosine of the angles between r and the
+   columns of J, where J_i.r = g_i:
+     max_i |g_i| / (|J_i| |r|)
+   It has no unit, and so does not change with the scale of an unknown or of the residuals. D_i is the
+   longest that column i has been; it never shrinks (More 1978), so that an unknown does not leap where its
+   column happens to be short. Zero columns and zero residuals have no angle and count as 0. */
 static void dsi_new_point(dsi_minimiser *m)
 {
     const double size = m->squares ? dsi_norm(m->res, m->m, 1) : 0;
@@ -4932,6 +5025,7 @@ static void dsi_new_point(dsi_minimiser *m)
     }
 }
 
+/* two names change places; no number is copied */
 static void dsi_exchange_vectors(ds_real **x, ds_real **y)
 {
     ds_real *const z = *x;
@@ -4939,7 +5033,7 @@ static void dsi_exchange_vectors(ds_real **x, ds_real **y)
     *y = z;
 }
 
-/* the trial becomes the best of the search */
+/* the trial becomes the best of the search; the vectors of the best before it are the next trial's */
 static void dsi_keep_trial(dsi_minimiser *m, double a)
 {
     dsi_exchange_vectors(&m->xt, &m->xl);
@@ -4948,7 +5042,10 @@ static void dsi_keep_trial(dsi_minimiser *m, double a)
     m->along = a;
 }
 
-/* the best of the search becomes where we are */
+/* The best of the search becomes where we are: s = xl - x and y = gl - g for LBFGS and conjugate
+   gradients, then x and g. The caller's x is copied into, not exchanged. res and rt change places without
+   a look at which point rt belongs to: least squares only move to the trial evaluated last (dsi_armijo,
+   dsi_step_damped), the others do not read res. */
 static void dsi_accept_best(dsi_minimiser *m)
 {
     size_t i;
@@ -4968,8 +5065,13 @@ static void dsi_accept_best(dsi_minimiser *m)
     dsi_new_point(m);
 }
 
-/* Backtracking: f(x + s) <= f(x) + c1 g.s, s the step inside the box. The next trial is where the parabola
-   through value, slope and trial is least, a tenth to a half of the last. */
+/* Backtracking from the trial step a: f(x + s) <= f(x) + c1 g.s, s the step inside the box, which is not a
+   multiple of dir where bounds clip it. With fall = g.s < 0 and rise = f(x + s) - f(x), the parabola
+   through value, slope and trial is least at the part
+     fall / 2 / (fall - rise)
+   of the step, kept between a tenth and a half; a half where the trial has no value. The value must fall
+   in any case: when c1 g.s is below the rounding of f, the first test alone would be content with no
+   change. A NaN in the quotient gives a tenth. 60 halvings are more than the 53 bits of a double. */
 static ds_stop dsi_armijo(dsi_minimiser *m, double a)
 {
     ds_stop bad = DSIM_STOP_LINE_SEARCH;
@@ -4991,10 +5093,14 @@ static ds_stop dsi_armijo(dsi_minimiser *m, double a)
     return bad;
 }
 
+/* a point of a line search: x + a dir, its value, and the slope g.dir there */
 typedef struct dsi_line_point { double a, f, slope; } dsi_line_point;
 
-/* where the cubic with these values and slopes is least, a tenth of the way from both ends at least
-   (Nocedal and Wright 2006, eq. 3.59) */
+/* Where the cubic with these values and slopes at p and q is least (Nocedal and Wright 2006, eq. 3.59):
+     d1 = f'_p + f'_q - 3 (f_q - f_p) / (a_q - a_p),   d2 = sign(a_q - a_p) sqrt(d1^2 - f'_p f'_q)
+     a = a_p + part (a_q - a_p),   part = 1 - (f'_q + d2 - d1) / (f'_q - f'_p + 2 d2)
+   A tenth of the way from both ends at least, so that the interval shrinks. The middle if the quotient is
+   not finite; a negative square, where there is no least point, counts as 0. */
 static double dsi_cubic(const dsi_line_point *p, const dsi_line_point *q)
 {
     const double width = q->a - p->a, d1 = p->slope + q->slope - dsi_times(3, (q->f - p->f) / width);
@@ -5006,9 +5112,12 @@ static double dsi_cubic(const dsi_line_point *p, const dsi_line_point *q)
     return p->a + dsi_times(part, width);
 }
 
-/* Strong Wolfe conditions: f(a) <= f(0) + c1 a f'(0) and |f'(a)| <= c2 |f'(0)|. lo is the best point that
-   fulfils the first; once there is a hi, a point that fulfils both lies between them. Before, steps grow by
-   the secant of the slopes, tenfold at most. (Nocedal and Wright 2006, algorithms 3.5, 3.6.) */
+/* Strong Wolfe conditions, f' the slope along dir at x + a dir:
+     f(a) <= f(0) + c1 a f'(0)   and   |f'(a)| <= c2 |f'(0)|
+   lo is the best point that fulfils the first; once there is a hi, a point that fulfils both lies between
+   them. Before, steps grow by the secant of the slopes, tenfold at most. hi may be on either side of lo.
+   The second condition makes s.y > 0, which L-BFGS needs. If the trials run out, lo is good enough if
+   there was a hi and lo is not x itself. (Nocedal and Wright 2006, algorithms 3.5, 3.6.) */
 static ds_stop dsi_wolfe(dsi_minimiser *m, double a)
 {
     const double c2 = dsi_times(m->d.curvature, -m->slope);
@@ -5027,6 +5136,8 @@ static ds_stop dsi_wolfe(dsi_minimiser *m, double a)
         t.a = a;
         t.f = m->ft;
         t.slope = stop ? 0 : dsi_inner(m->gt, m->dir, m->n);
+        /* too high, or no value: hi. Else it is the new lo, and the old one becomes hi where the slope says
+           that the least point lies between them */
         if (stop || t.f >= lo.f || t.f > m->f + dsi_times(m->d.armijo, dsi_times(a, m->slope))) {
             bad = stop ? stop : DSIM_STOP_LINE_SEARCH;
             hi = t;
@@ -5043,6 +5154,7 @@ static ds_stop dsi_wolfe(dsi_minimiser *m, double a)
                 bracketed = 1;
                 bad = DSIM_STOP_LINE_SEARCH;
             }
+            /* where the secant of the slopes of lo and trial is zero; tenfold where they do not rise */
             a = t.a - dsi_times(t.slope / (t.slope - last.slope), t.a - last.a);
             if (!(t.slope > last.slope && a < 10 * t.a)) a = 10 * t.a;
         }
@@ -5054,9 +5166,13 @@ static ds_stop dsi_wolfe(dsi_minimiser *m, double a)
     return lo.a > 0 && bracketed ? DSIM_STOP_NOT_YET : bad;
 }
 
-/* Directions. Each fills dir from pg and returns the first trial of the line search. */
+/* Directions. Each fills dir from pg and returns the first trial of the line search, a multiple of dir: 1
+   for the methods of second order, whose full step is right near the solution. s, y, xt, gt and gl may be
+   scratch for a direction, as long as it has read s and y: the search and the move that follow set them
+   anew. */
 
-/* also begins anew what methods remember */
+/* dir = -pg, and a first step whose length is 1 at most, because f says nothing about its scale yet. Also
+   begins anew what methods remember: the pairs of LBFGS, the count of conjugate directions. */
 static double dsi_steepest(dsi_minimiser *m)
 {
     const double size = dsi_norm(m->pg, m->n, 1);
@@ -5073,8 +5189,10 @@ static double dsi_descent(dsi_minimiser *m)
     return m->r->iterations ? 2 * m->along : first;
 }
 
-/* d = -g + beta d, beta = g.(g - g_old) / g_old.g_old, not negative; again from -g after n steps, or when
-   gradients that follow each other are far from orthogonal */
+/* d = -g + beta d, beta = max(0, g.(g - g_old) / g_old.g_old) (Polak and Ribiere). Again from -g after n
+   steps, or when gradients that follow each other are far from orthogonal: |g.g_old| >= 0.2 g.g (Powell
+   1977). g.g_old is taken as g.g - g.y, so that no old gradient is stored. The first trial changes f as
+   much as the last step did, to first order: a g.d = a_last slope_last. */
 static double dsi_conjugate(dsi_minimiser *m)
 {
     const double gg = dsi_inner(m->pg, m->pg, m->n), gy = dsi_inner(m->pg, m->y, m->n), last = m->slope;
@@ -5092,8 +5210,11 @@ static double dsi_conjugate(dsi_minimiser *m)
 }
 
 /* dir = -H g, H the inverse Hessian that the kept pairs (s, y) imply: the two loops of Nocedal 1980, begun
-   with s.y / y.y of the newest. A pair with s.y <= 1e-10 |s| |y| is not kept: H stays
-   positive definite. */
+   with H_0 = s.y / y.y of the newest (Nocedal and Wright 2006, algorithm 7.4, eq. 7.20). With q = -g,
+   newest to oldest and back:
+     alpha_k = s_k.q / s_k.y_k,   q -= alpha_k y_k;      q *= H_0;      q += (alpha_k - y_k.q / s_k.y_k) s_k
+   A pair with s.y <= 1e-10 |s| |y| is not kept: H stays positive definite. S and Y are rings of `history`
+   rows, pair k in row k % history; `pairs` counts all that were ever kept, and the oldest is overwritten. */
 static double dsi_lbfgs(dsi_minimiser *m)
 {
     const size_t n = m->n, h = m->d.history;
@@ -5127,8 +5248,10 @@ static double dsi_lbfgs(dsi_minimiser *m)
     return 1;
 }
 
-/* Hv = H v among the unknowns that no bound holds; differences of gradients where there is no callback.
-   False: there is none. */
+/* Hv = H v among the unknowns that no bound holds; v is zero in the others. Without a callback, forward
+   differences of gradients, whose step balances rounding (epsilon / h) against bending (h):
+     H v = (g(x + h v) - g(x)) / h,   h = sqrt(epsilon) (1 + max |x_i|) / max |v_i|
+   False: there is none, because the callback failed, a number is not finite or no evaluation is left. */
 static int dsi_hessian_times(dsi_minimiser *m, const ds_real *v, ds_real *Hv)
 {
     const double h = sqrt(dsi_epsilon()) * (1 + dsi_largest(m->x, m->n)) / dsi_largest(v, m->n);
@@ -5147,8 +5270,10 @@ static int dsi_hessian_times(dsi_minimiser *m, const ds_real *v, ds_real *Hv)
     return dsi_all_finite(Hv, m->n);
 }
 
-/* conjugate gradients on H z = -g until |H z + g| <= min(1/2, sqrt |g|) |g|, or until the curvature along d
-   is not positive: then z so far, or -g (Nocedal and Wright 2006, algorithm 7.1) */
+/* Conjugate gradients on H z = -g until |H z + g| <= min(1/2, sqrt |g|) |g|, or until the curvature along
+   d is not positive: then z so far, or -g (Nocedal and Wright 2006, algorithm 7.1). The forcing term makes
+   early steps cheap and the last ones converge faster than linearly. r = H z + g in s, d in y, H d in gl,
+   z in dir. n rounds end it in exact arithmetic, ten more are for rounding. */
 static double dsi_newton_cg(dsi_minimiser *m)
 {
     ds_real *const z = m->dir, *const r = m->s, *const d = m->y, *const Hd = m->gl;
@@ -5175,7 +5300,12 @@ static double dsi_newton_cg(dsi_minimiser *m)
     return 1;
 }
 
-/* dir makes |J dir + r|^2 + damping |D dir|^2 least; columns of unknowns at their bounds are left out */
+/* dir makes |J dir + r|^2 + damping |D dir|^2 least: least squares with the rows of J above a diagonal,
+     [ J               ]         [ -r ]
+     [ sqrt(damping) D ] dir  =  [  0 ]        [m + n][n], or [m][n] without damping
+   by QR, because J'J has the square of the condition. Columns of unknowns at their bounds are zero: their
+   dir is 0, from the row of D or from the rank. Where D_j is 0 the unknown does nothing, and a 1 keeps the
+   rank full. */
 static void dsi_solve_damped(dsi_minimiser *m, double damping)
 {
     const size_t n = m->n, rows = m->m + (damping > 0 ? n : 0);
@@ -5193,13 +5323,16 @@ static void dsi_solve_damped(dsi_minimiser *m, double damping)
     else dsi_steepest(m); /* the factors overflow */
 }
 
-/* the full step; the line search shortens it */
+/* dir from J dir = -r in least squares, without damping: the full step; the line search shortens it */
 static double dsi_gauss_newton(dsi_minimiser *m)
 {
     dsi_solve_damped(m, 0);
     return 1;
 }
 
+/* A row of the table of methods: direction NULL is Levenberg-Marquardt, and AUTO, which is never run under
+   its name. Expands to
+     { "LBFGS", dsi_lbfgs, 1, 0.9, 0 }, */
 typedef struct dsi_method_row {
     const char *name;
     double (*direction)(dsi_minimiser *m);
@@ -5214,8 +5347,8 @@ static const dsi_method_row dsi_methods[] = {
 #undef DSI_ROW
 };
 
-/* the fall that was hoped for cannot be seen: it is rounding of f, or f is the square of the rounding of its
-   first residuals */
+/* The fall that was hoped for, -a g.dir, cannot be seen: it is rounding of f, or f is the square of the
+   rounding of its first residuals. Then a search that finds nothing has arrived, and is no failure. */
 static int dsi_is_rounding(const dsi_minimiser *m, double hope)
 {
     const double epsilon = dsi_epsilon();
@@ -5223,7 +5356,9 @@ static int dsi_is_rounding(const dsi_minimiser *m, double hope)
     return hope <= 100 * epsilon * fabs(m->f);
 }
 
-/* one direction and the search along it; if nothing lower is there, the steepest */
+/* One direction and the search along it; if nothing lower is there, the steepest, once. slope = pg.dir,
+   which the clipped direction must have negative. Bounds are searched by Armijo's rule, because the value
+   along a clipped path has kinks. Whatever the search says, its best trial is kept: x never gets worse. */
 static ds_stop dsi_step_line(dsi_minimiser *m)
 {
     const dsi_method_row *const row = &dsi_methods[m->r->method];
@@ -5248,7 +5383,8 @@ static ds_stop dsi_step_line(dsi_minimiser *m)
     }
 }
 
-/* how much the linearised residuals promise for the step in the box: -(g.s + |J s|^2 / 2) */
+/* how much the linearised residuals promise for the step s = xt - x in the box: -(g.s + |J s|^2 / 2),
+   summed by residuals, as g.s = r.(J s). Leaves s in m->s. Negative where clipping has spoilt the step */
 static double dsi_promised_fall(const dsi_minimiser *m)
 {
     double sum = 0;
@@ -5261,8 +5397,13 @@ static double dsi_promised_fall(const dsi_minimiser *m)
     return sum;
 }
 
-/* Damped steps until one is good: the gain is the real fall of f over the promised one; damping follows it
-   smoothly down (to a third at most), doubling its growth at each failure (Nielsen 1999). */
+/* Damped steps until one is good: gain = real fall of f / promised fall > 1e-4. Damping follows it
+   smoothly,
+     good:    damping *= max(1/3, 1 - (2 gain - 1)^3),   nu = 2
+     failed:  damping *= nu,   nu *= 2
+   so that failures in a row are left quickly (Nielsen 1999). A trial is evaluated without its Jacobian
+   first: a failed one costs less, and J stays that of x, which the next trial needs. Only if the Jacobian
+   of a good trial is bad, J at x is evaluated again. */
 static ds_stop dsi_step_damped(dsi_minimiser *m)
 {
     ds_minimise_report *const r = m->r;
@@ -5292,7 +5433,10 @@ static ds_stop dsi_step_damped(dsi_minimiser *m)
     return DSIM_STOP_NOT_YET;
 }
 
-/* fills the defaults in; false: problem or desc are bad */
+/* Fills the defaults in, a 0 of the desc meaning "the default"; false: problem or desc are bad. Called by
+   ds_minimise, ds_minimise_bytes and ds_covariance, so that the second counts what the first takes. m->m
+   decides where f comes from: 0 the objective, else so many residuals; those are used by least squares,
+   and by any method if there is no objective. */
 static int dsi_minimise_understand(dsi_minimiser *m, const ds_problem *p, const ds_minimise_desc *desc)
 {
     ds_minimise_desc *const d = &m->d;
@@ -5325,13 +5469,16 @@ static int dsi_minimise_understand(dsi_minimiser *m, const ds_problem *p, const 
     for (i = 0; i < 6; i++)
         if (!(numbers[i] >= 0 && dsi_double_is_finite(numbers[i]))) return 0;
     for (i = 0; i < p->n && (p->lower || p->upper); i++) {
+        /* with one bound only it is compared with itself: false for NaN */
         const ds_real low = p->lower ? p->lower[i] : p->upper[i], high = p->upper ? p->upper[i] : low;
         if (!(low <= high)) return 0; /* nor NaN */
     }
+    /* c1 < c2 < 1, or no step may fulfil both Wolfe conditions */
     return d->armijo < 1 && d->curvature < 1 && (d->curvature > d->armijo || !dsi_methods[d->method].wolfe);
 }
 
-/* the scratch of a run; NULL stays in *own when it is the caller's */
+/* The scratch of a run, counted first, then taken and laid out; NULL stays in *own when it is the
+   caller's. Cleared, because D begins at 0 and no method may depend on what was there. */
 static ds_stop dsi_minimise_room(dsi_minimiser *m, void **own, size_t *bytes)
 {
     dsi_scratch room;
@@ -5350,7 +5497,8 @@ static ds_stop dsi_minimise_room(dsi_minimiser *m, void **own, size_t *bytes)
     return DSIM_STOP_NOT_YET;
 }
 
-/* the first value; x outside its bounds is moved to them */
+/* the first value; x outside its bounds is moved to them. dsi_value_at leaves residuals in rt, those of x
+   belong in res */
 static ds_stop dsi_minimise_start(dsi_minimiser *m, ds_real *x)
 {
     ds_stop stop;
@@ -5368,7 +5516,8 @@ static ds_stop dsi_minimise_start(dsi_minimiser *m, ds_real *x)
     return DSIM_STOP_NOT_YET;
 }
 
-/* iterations until there is a reason to stop: those of the last point first, then those of the last step */
+/* iterations until there is a reason to stop: those of the last point first, then those of the last step.
+   The gradient is looked at before the count of iterations, so that a start at the solution is no failure */
 static ds_stop dsi_minimise_loop(dsi_minimiser *m)
 {
     ds_minimise_report *const r = m->r;
@@ -5388,7 +5537,7 @@ static ds_stop dsi_minimise_loop(dsi_minimiser *m)
     }
 }
 
-/* name, result and sentence of a stop */
+/* name and sentence of a stop, its result below: { "GRADIENT", "the gradient is ..." }, DSIM_OK */
 static const char *const dsi_stops[][2] = {
 #define DSI_ROW(NAME, result, sentence) { #NAME, sentence },
     DSI_STOPS(DSI_ROW)
@@ -5410,7 +5559,7 @@ DIFFSIM_API const char *ds_stop_name(ds_stop stop)
     return (unsigned)stop < DSIM_STOP_COUNT ? dsi_stops[stop][0] : "unknown stop";
 }
 
-/* the report's end: reason, result, sentence */
+/* the report's end: reason, result, sentence. A callback's own error is the result if it gave one */
 static ds_result dsi_stops_with(dsi_minimiser *m, ds_stop stop)
 {
     ds_minimise_report *const r = m->r;
@@ -5433,6 +5582,7 @@ static ds_result dsi_stops_with(dsi_minimiser *m, ds_stop stop)
     return r->result;
 }
 
+/* the count of dsi_lay_out without a base; alignment is not in it */
 DIFFSIM_API size_t ds_minimise_bytes(const ds_problem *problem, const ds_minimise_desc *desc)
 {
     ds_minimise_report report;
@@ -5487,6 +5637,7 @@ DIFFSIM_API ds_result ds_covariance(const ds_problem *problem, const ds_minimise
     if (!dsi_minimise_understand(&m, problem, &d) || !x || !c || m.m <= m.n) return DSIM_ERROR_ARGUMENT;
     stop = dsi_minimise_room(&m, &own, &bytes);
     if (!stop) {
+        /* x is the caller's and const: evaluated at a copy */
         memcpy(m.xt, x, m.n * sizeof *x);
         stop = dsi_value_at(&m, m.xt, &m.f, m.g);
     }
@@ -5497,6 +5648,7 @@ DIFFSIM_API ds_result ds_covariance(const ds_problem *problem, const ds_minimise
         result = ds_qr_factor(&m.qr, NULL);
         if (!result) result = ds_qr_covariance(&m.qr, c);
     }
+    /* f = |r|^2 / 2: 2 f / (m - n) is the estimated variance of a residual */
     for (i = 0; !result && i < m.n * m.n; i++) c[i] *= (ds_real)(2 * m.f / (double)(m.m - m.n));
     if (own) m.d.allocator.resize(m.d.allocator.user, own, bytes, 0);
     return result;
@@ -8729,9 +8881,20 @@ DIFFSIM_API ds_result ds_grads(ds_vars vars, ds_real *out)
     return DSIM_OK;
 }
 
-/* >>impl 15 learning ------------------------------------------------------------------------------ */
+/* >>impl 15 learning ------------------------------------------------------------------------------
 
-/* Followed by m, s, lower, upper [n] each and logarithmic [n]; no pointers: the bytes may be copied. */
+   One step of entry i, with z = x_i, or log x_i where logarithmic_i is set:
+     g = df/dz = grad_i, or grad_i x_i        each entry clipped to clip_value (dsi_clipped)
+     g *= clip_norm / |g|                     if the whole is longer than clip_norm
+     z -= rate change(g, z, m_i, s_i)         the row of DSI_OPTIMIZERS (dsi_rule_change)
+     x_i = z or exp z, between its bounds
+   Computed in double, state and x rounded to ds_real when they are stored: a copy of the bytes knows all that
+   the next step depends on. */
+
+/* The head of the caller's block, padded to DSI_ALIGN; behind it, without gaps
+     m [n], s [n], lower [n], upper [n]   ds_real        logarithmic [n]   bytes
+   No pointers: the bytes may be copied. All five are always there; bounds that the desc has not given
+   are not read, and logarithmic is then zero. */
 struct ds_optimizer {
     ds_optimizer_desc d; /* with the defaults filled in; pointers say only whether there were any */
     uint64_t n, count;
@@ -8740,13 +8903,18 @@ struct ds_optimizer {
 };
 
 enum { DSI_OPTIMIZER_HEAD = (sizeof(struct ds_optimizer) + DSI_ALIGN - 1) / DSI_ALIGN * DSI_ALIGN };
-/* array k behind the head: m, s, lower, upper, logarithmic */
+/* array k behind the head: m, s, lower, upper, logarithmic. Found from the address of the head, which may
+   have changed since the last step. const is cast away, as by strchr */
 static ds_real *dsi_optimizer_array(const ds_optimizer *o, size_t k)
 {
     return (ds_real *)(void *)((char *)(uintptr_t)o + DSI_OPTIMIZER_HEAD) + k * (size_t)o->n;
 }
 
-/* m = beta1 m + (1 - beta1) g, s = beta2 s + (1 - beta2) g^2, without bias m / (sqrt s + epsilon) */
+/* With t steps done, this one included (Kingma and Ba 2015, algorithm 1):
+     m = beta1 m + (1 - beta1) g,   s = beta2 s + (1 - beta2) g^2
+     change = m / (1 - beta1^t) / (sqrt(s / (1 - beta2^t)) + epsilon)
+   The divisors undo that m and s began at zero. At t = 1 the change is g / (|g| + epsilon), whatever the
+   scale of g. */
 static double dsi_adam(const ds_optimizer *o, double g, double *m, double *s)
 {
     const double beta1 = o->d.beta1, beta2 = o->d.beta2;
@@ -8755,13 +8923,14 @@ static double dsi_adam(const ds_optimizer *o, double g, double *m, double *s)
     return *m / o->fade1 / (sqrt(*s / o->fade2) + o->d.epsilon);
 }
 
-/* m = momentum m + g */
+/* m = momentum m + g, the new m; a sum and no mean: a constant g makes it g / (1 - momentum) */
 static double dsi_velocity(const ds_optimizer *o, double g, double *m)
 {
     return *m = dsi_times(o->d.momentum, *m) + g;
 }
 
-/* the row of the rule: what x loses per unit of learning rate; m and s move on */
+/* the row of the rule: what x loses per unit of learning rate; m and s move on. x is log x where that is
+   what moves, so the weight decay of ADAMW pulls log x to 0, x to 1 */
 static double dsi_rule_change(const ds_optimizer *o, double g, double x, double *m, double *s)
 {
     (void)x;
@@ -8776,6 +8945,9 @@ static double dsi_rule_change(const ds_optimizer *o, double g, double x, double 
     }
 }
 
+/* down and period have their defaults here, too: a schedule may come from the caller, not only from an
+   optimizer. part counts periods since the warm-up; a step is an integer, so the factor has no history and
+   any step may be asked for. */
 DIFFSIM_API double ds_schedule_factor(const ds_schedule *schedule, uint64_t step)
 {
     static const ds_schedule constant = { DSIM_SCHEDULE_CONSTANT, 0, 0, 0, 0 };
@@ -8786,6 +8958,7 @@ DIFFSIM_API double ds_schedule_factor(const ds_schedule *schedule, uint64_t step
     if (step < s->warm_up) return (double)(step + 1) / (double)s->warm_up;
     part = (double)(step - s->warm_up) / (double)period;
     switch (s->kind) {
+/* case DSIM_SCHEDULE_EXPONENTIAL: return dsi_double_pow(down, part); */
 #define DSI_ROW(NAME, factor) \
     case DSIM_SCHEDULE_##NAME: return factor;
         DSI_SCHEDULES(DSI_ROW)
@@ -8794,6 +8967,7 @@ DIFFSIM_API double ds_schedule_factor(const ds_schedule *schedule, uint64_t step
     }
 }
 
+/* four numbers and one byte for each parameter, behind the head */
 DIFFSIM_API size_t ds_optimizer_bytes(size_t n)
 {
     size_t bytes = 0;
@@ -8802,7 +8976,9 @@ DIFFSIM_API size_t ds_optimizer_bytes(size_t n)
     return bad ? 0 : bytes;
 }
 
-/* fills the defaults in; false: the desc is bad */
+/* Fills the defaults in, wanted[i] = 0 becomes otherwise[i]; false: the desc is bad. Where the default is
+   0, zero is a value: no decay, no clipping, a schedule down to nothing. !(a <= b) refuses NaN as well.
+   betas and momentum of 1 would never forget, and divide by 1 - beta^t = 0. */
 static int dsi_optimizer_understand(ds_optimizer_desc *d, size_t n)
 {
     double *const wanted[] = { &d->learning_rate, &d->momentum, &d->beta1, &d->beta2, &d->epsilon,
@@ -8839,6 +9015,7 @@ DIFFSIM_API ds_optimizer *ds_optimizer_init(void *memory, size_t bytes, size_t n
     return o;
 }
 
+/* the error of the last step: "ds_optimizer_step: <what>, entry <index>: <sentence>"; returns code */
 static ds_result dsi_optimizer_refuses(ds_optimizer *o, ds_result code, const char *what, size_t index)
 {
     dsi_text t = dsi_text_into(o->error.text, sizeof o->error.text);
@@ -8853,7 +9030,8 @@ static ds_result dsi_optimizer_refuses(ds_optimizer *o, ds_result code, const ch
     return code;
 }
 
-/* the gradient of entry i as the rule is to see it, but for the length of the whole */
+/* g_i as the rule is to see it, but for the length of the whole: by the chain rule df/d(log x) = x df/dx,
+   then between -clip_value and clip_value. Computed again where it is needed: no scratch */
 static double dsi_clipped(const ds_optimizer *o, const ds_real *x, const ds_real *grad, size_t i, int in_log)
 {
     const double g = in_log ? dsi_times((double)grad[i], (double)x[i]) : (double)grad[i];
@@ -8862,7 +9040,9 @@ static double dsi_clipped(const ds_optimizer *o, const ds_real *x, const ds_real
 }
 
 /* Twice over all entries, first to see whether all that comes out is finite, then to store it: nothing is
-   half-written. */
+   half-written. fade1 and fade2 alone are, and every step computes them anew. Bounds are no reason to
+   refuse: they are put on what is finite already. x = exp(log x - change) is computed as x exp(-change),
+   so that log x is not rounded on the way. */
 DIFFSIM_API ds_result ds_optimizer_step(ds_optimizer *optimizer, ds_real *x, const ds_real *grad)
 {
     ds_optimizer *const o = optimizer;
@@ -8893,6 +9073,7 @@ DIFFSIM_API ds_result ds_optimizer_step(ds_optimizer *optimizer, ds_real *x, con
     if (!dsi_double_is_finite(length))
         return dsi_optimizer_refuses(o, DSIM_ERROR_NON_FINITE, "the length of the gradient", n);
     if (o->d.clip_norm > 0 && length > o->d.clip_norm) shorten = o->d.clip_norm / length;
+    /* of this step: count is still that of the steps done */
     rate = ds_optimizer_rate(o);
     o->fade1 = 1 - dsi_double_pow(o->d.beta1, (double)o->count + 1);
     o->fade2 = 1 - dsi_double_pow(o->d.beta2, (double)o->count + 1);
@@ -8935,7 +9116,22 @@ DIFFSIM_API double ds_optimizer_rate(const ds_optimizer *optimizer)
     return optimizer->d.learning_rate * ds_schedule_factor(&optimizer->d.schedule, optimizer->count);
 }
 
-/* >>impl 16 checks -------------------------------------------------------------------------------- */
+/* >>impl 16 checks --------------------------------------------------------------------------------
+
+   Each check is begun by dsi_check_begin, runs its tests, and ends with one sentence in the report. A test
+   returns an error when it could not be made (dsi_check_ends has written the sentence then); a derivative
+   that is found wrong is no error of the test, but report->result = WRONG_GRADIENT.
+
+     ds_check_gradient   dsi_check_start, dsi_taylor_test, dsi_difference_test
+     ds_check_hessian    dsi_linear_test, dsi_check_start, dsi_curvature_test for each direction,
+                         dsi_taylor_test for the first, dsi_dot_test of H with itself
+     ds_check_adjoint    dsi_linear_test of both, dsi_dot_test, dsi_blame_entry if that fails
+
+   The Taylor test looks at all entries at once, but sees none that is small among large ones; differences
+   look at each entry, but cost two values each. So both are made.
+
+   Every output is filled with NaN before a callback is to write it: what is left out is found. All sums and
+   decisions are made in double, with the epsilon of ds_real. */
 
 static const char *const dsi_label_words[][2] = {
 /* { "EXACT", "the derivative of ..." }, */
@@ -8944,6 +9140,7 @@ static const char *const dsi_label_words[][2] = {
 #undef DSI_ROW
     { "?", "there is no such label" }
 };
+/* name (k = 0) or sentence (k = 1); the last row stands for all that is no label */
 static const char *dsi_label_word(ds_gradient_label label, int k)
 {
     return dsi_label_words[dsi_least((size_t)label, DSIM_GRADIENT_LABEL_COUNT)][k];
@@ -8951,7 +9148,9 @@ static const char *dsi_label_word(ds_gradient_label label, int k)
 DIFFSIM_API const char *ds_gradient_label_name(ds_gradient_label label) { return dsi_label_word(label, 0); }
 DIFFSIM_API const char *ds_gradient_label_text(ds_gradient_label label) { return dsi_label_word(label, 1); }
 
-/* everything a check works on */
+/* everything a check works on. Tests share the eight vectors v: those of the linear and of the dot-product
+   test lie over the named ones, so in ds_check_hessian the first comes before the gradient is stored, and
+   the second after its last use */
 typedef struct dsi_check {
     const char *name; /* of the public function */
     const char *what, *entries; /* its words: "the Hessian", " of H p" */
@@ -8970,7 +9169,9 @@ typedef struct dsi_check {
     ds_arena scratch;
 } dsi_check;
 
-/* a number of the report, as in a sentence: its letter below */
+/* A number of the report, as in a sentence: its letter below. r is the relative difference of gradient and
+   difference; s the slope in hundredths, for a verdict needs no more digits; o and u are the slopes of a
+   right and of a wrong derivative. */
 static double dsi_reported(const dsi_check *c, char letter)
 {
     const ds_check_report *const r = c->report;
@@ -8995,8 +9196,10 @@ static double dsi_reported(const dsi_check *c, char letter)
     }
 }
 
-/* A sentence about the report: "entry %i is %g" has the numbers in the places of their letters, "%W" what is
-   checked ("the Hessian"), "%H" of what the entries are (" of H p"). */
+/* A sentence about the report: "entry %i is %g" has the numbers in the places of their letters, "%W" what
+   is checked ("the Hessian"), "%H" of what the entries are (" of H p"). Letters of counts and indices
+   print as integers, the other ones as numbers. Example: "%c of %n entries%H" says "12 of 12 entries of H
+   p". */
 static void dsi_say(const dsi_check *c, dsi_text *t, const char *sentence)
 {
     char one[2] = {0, 0};
@@ -9012,11 +9215,12 @@ static void dsi_say(const dsi_check *c, dsi_text *t, const char *sentence)
     }
 }
 
-/* where the verdict goes, and its end */
+/* the sentence of the report, empty: the verdict goes there */
 static dsi_text dsi_verdict(const dsi_check *c)
 {
     return dsi_text_into(c->report->text, sizeof c->report->text);
 }
+/* four texts in a row; "" for none */
 DSI_COLD void dsi_put_words(dsi_text *t, const char *first, const char *second, const char *third,
                           const char *last)
 {
@@ -9024,13 +9228,15 @@ DSI_COLD void dsi_put_words(dsi_text *t, const char *first, const char *second, 
     size_t k;
     for (k = 0; k < sizeof words / sizeof *words; k++) dsi_put(t, words[k]);
 }
+/* the end of a verdict: what the gradient is meant to be */
 DSI_COLD void dsi_put_label(const dsi_check *c, dsi_text *t)
 {
     const ds_gradient_label label = c->d.label;
     dsi_put_words(t, "; its label says ", ds_gradient_label_name(label), ": ", ds_gradient_label_text(label));
 }
 
-/* a refusal that ends the check: "<name>: <who><what><index>: <sentence>" */
+/* a refusal that ends the check: "<name>: <who><what><index>: <sentence>". For example "ds_check_gradient:
+   the gradient, entry 3: ..." with the sentence of NON_FINITE. Returns code */
 static ds_result dsi_check_ends(const dsi_check *c, ds_result code, const char *who, const char *what,
                                 size_t index)
 {
@@ -9042,11 +9248,13 @@ static ds_result dsi_check_ends(const dsi_check *c, ds_result code, const char *
     return code;
 }
 
+/* x_i = with for all i */
 static void dsi_fill(ds_real *x, size_t n, ds_real with)
 {
     while (n--) x[n] = with;
 }
 
+/* check and report before any test: no slope (NaN), result DSIM_OK */
 static void dsi_check_clear(dsi_check *c, ds_check_report *report, const char *name)
 {
     memset(c, 0, sizeof *c);
@@ -9058,7 +9266,8 @@ static void dsi_check_clear(dsi_check *c, ds_check_report *report, const char *n
 }
 
 /* Fills the defaults in (a tolerance of epsilon^power) and takes `vectors` of `length` from the allocator;
-   length 0: something is missing. */
+   length 0: something is missing. The step cbrt(epsilon) balances the two errors of a central difference,
+   rounding epsilon |f| / h and truncation h^2 |third derivative of f| / 6. */
 static ds_result dsi_check_begin(dsi_check *c, const ds_check_desc *desc, double power, size_t vectors,
                                  size_t length)
 {
@@ -9090,27 +9299,29 @@ static ds_result dsi_check_begin(dsi_check *c, const ds_check_desc *desc, double
     return DSIM_OK;
 }
 
-/* what a step of 1 is for entry i */
+/* what a step of 1 is for entry i: max(1, |x_i|), or 1 where there is no x (ds_check_adjoint) */
 static double dsi_reach(const dsi_check *c, size_t i)
 {
     return c->x ? dsi_greater(1, dsi_absolute((double)c->x[i])) : 1;
 }
 
-/* p [n] uniform in [-1, 1), times reach */
+/* p [n] uniform in [-1, 1), times reach: h p moves each entry by h of its own size at most */
 static void dsi_random(dsi_check *c, ds_real *p, size_t n)
 {
     size_t i;
     for (i = 0; i < n; i++) p[i] = (2 * ds_rng_uniform(&c->rng) - 1) * (ds_real)dsi_reach(c, i);
 }
 
-/* which entry is the k-th of those checked */
+/* which entry is the k-th of those checked: k, or k n / checked rounded down, which rises with k and
+   begins at 0 */
 static size_t dsi_spread(const dsi_check *c, size_t k)
 {
     const size_t m = c->report->checked;
     return m < c->n ? (size_t)((double)k * ((double)c->n / (double)m)) : k;
 }
 
-/* f and its gradient at x, finite, and the same value again without the gradient */
+/* f and its gradient at x, finite, and the same value, to the bit, again without the gradient: a function
+   with a memory, or with random numbers in it, has no derivative to check. The function gets a copy of x. */
 static ds_result dsi_check_start(const dsi_check *c)
 {
     const ds_problem *const p = &c->problem;
@@ -9137,7 +9348,7 @@ static ds_result dsi_check_start(const dsi_check *c)
     return DSIM_OK;
 }
 
-/* f at x + h p and, if wanted, its gradient */
+/* f at x + h p and, if wanted, its gradient, both finite. The point is rounded to ds_real */
 static ds_result dsi_check_along(const dsi_check *c, double h, double *value, ds_real *grad)
 {
     ds_real v = dsi_nan();
@@ -9153,10 +9364,14 @@ static ds_result dsi_check_along(const dsi_check *c, double h, double *value, ds
     return result;
 }
 
-/* the order of the remainders: their slope over the last four above the noise */
+/* The order of the remainders c h^slope: their slope over the last four above the noise,
+     log(remainder_from / remainder_last) / log(h_from / h_last)
+   The last, because there the leading power of h is alone; levels at the start where f has no value are
+   left out. NaN if fewer than two are above the noise. */
 static double dsi_taylor_slope(const ds_check_report *r)
 {
     int k = 0, first, last, from;
+    /* remainders first ... last are finite and above the noise; the next one is not, or there is none */
     while (k < DSIM_CHECK_LEVELS && !dsi_double_is_finite(r->remainders[k])) k++;
     for (first = k; k < DSIM_CHECK_LEVELS && r->remainders[k] > r->noise;) k++;
     last = k - 1;
@@ -9166,9 +9381,12 @@ static double dsi_taylor_slope(const ds_check_report *r)
            dsi_double_log(r->steps[from] / r->steps[last]);
 }
 
-/* |f(x + h p) - f(x) - h g.p - h^2/2 p.Hp| along the direction p for halving h; product is Hp, or NULL for
-   0. The larger one of h and -h: where two powers of h cancel on one side, they add on the other. Steps that
-   leave the domain (a value that is not finite, or an error) are left out. */
+/* |f(x + h p) - f(x) - h g.p - h^2/2 p.Hp| along the direction p for 16 halving h, from 1/32, or 1/4 with
+   H; product is Hp, or NULL for 0. It falls as h^2 with a right g, as h with a wrong one; with H as h^3
+   and h^2. The larger one of h and -h: where two powers of h cancel on one side, they add on the other.
+   Steps that leave the domain (a value that is not finite, or an error) are left out: NaN if both sides
+   do. The loop runs over h, -h, h/2, -h/2, ...: k/2 is the level. Below the noise, an estimate of the
+   rounding of f and of x + h p seen through g (and H), the remainder means nothing. */
 static void dsi_taylor_test(const dsi_check *c, const ds_real *product)
 {
     ds_check_report *const r = c->report;
@@ -9177,6 +9395,7 @@ static void dsi_taylor_test(const dsi_check *c, const ds_real *product)
     double curve = product ? dsi_inner(c->direction, product, c->n) / 2 : 0, sum = 0, value;
     int k;
     size_t i;
+    /* an entry moves by h reach at most: rounding of x + h p is epsilon reach there, and g times that in f */
     for (i = 0; i < c->n; i++) {
         sum += dsi_times(dsi_absolute((double)c->gradient[i]), dsi_reach(c, i));
         if (product) sum += dsi_absolute(dsi_times((double)c->direction[i], (double)product[i])) / 32;
@@ -9184,6 +9403,7 @@ static void dsi_taylor_test(const dsi_check *c, const ds_real *product)
     r->noise = 32 * c->epsilon * (dsi_absolute(r->value) + sum) + DBL_MIN; /* of the values and of x + h p */
     for (k = 0; k < 2 * DSIM_CHECK_LEVELS; k++) {
         double *const most = &r->remainders[k / 2];
+        /* of both signs the larger counts: NaN to begin with, any number replaces it */
         if (k % 2 == 0) r->steps[k / 2] = h, *most = (double)dsi_nan();
         if (!dsi_check_along(c, h, &value, NULL)) {
             value -= r->value + dsi_times(h, along) + dsi_times(dsi_times(h, h), curve);
@@ -9194,18 +9414,25 @@ static void dsi_taylor_test(const dsi_check *c, const ds_real *product)
     r->slope = dsi_taylor_slope(r);
 }
 
+/* no entry is judged yet; the first is worse than nothing */
 static void dsi_judge_begin(dsi_check *c)
 {
     c->scale = 0;
     c->worst = c->worst_alone = -DBL_MAX;
 }
 
-/* A claimed entry meets its central difference. `full` is the one with the whole step; if the one with half
-   the step, extrapolated (Richardson), fits better, it counts: the error of both falls with the square.
-   bend: the change of the entry within the step; noise: the rounding of a difference. */
+/* A claimed entry meets its central difference. `full` is the one with the whole step, D + c h^2 + ...,
+   `half` the one with half of it, D + c h^2/4 + ...; extrapolated (Richardson) they give
+     (4 half - full) / 3 = D + O(h^4)
+   and the one that fits better counts: a function that bends is not blamed for it. bend: the change of the
+   entry within the step; noise: the rounding of a difference. Two margins come of it: miss, beyond 4
+   noise, for the test against the scale, and beyond, past 64 noise and a thousandth of the entry itself,
+   for the test of the entry alone. The largest of each is kept, with its entry. */
 static void dsi_judge_entry(dsi_check *c, size_t i, double claimed, double full, double half, double bend,
                             double noise)
 {
+    /* the size of the entry: what it is said to be, what it seems to be, what it becomes within the step.
+       An entry near zero that changes quickly is judged by its change */
     const double own = dsi_greater(dsi_absolute(claimed), dsi_greater(dsi_absolute(full), bend));
     const double better = (4 * half - full) / 3; /* NaN if there is no half */
     const double difference = dsi_absolute(claimed - better) < dsi_absolute(claimed - full) ? better : full;
@@ -9219,15 +9446,19 @@ static void dsi_judge_entry(dsi_check *c, size_t i, double claimed, double full,
     if (beyond > c->worst_alone) c->worst_alone = beyond, c->worst_alone_entry = i;
 }
 
-/* what is rounding for an entry by itself */
+/* what is rounding for an entry by itself: an error of 100 epsilon of the largest entry, divided by the
+   step */
 static double dsi_rounding(const dsi_check *c) { return c->epsilon / c->d.step * 100 * c->scale; }
 
-/* An entry is wrong if it misses by the tolerance times the scale, the largest entry or change of one within
-   a step (nearly zero at a minimum is not wrong); or if it misses by a thousandth of itself, however small
-   it is, as long as that is more than rounding. The report keeps the worst entry of all directions. */
+/* An entry is wrong if it misses by the tolerance times the scale, the largest entry or change of one
+   within a step (nearly zero at a minimum is not wrong); or if it misses by a thousandth of itself,
+   however small it is, as long as that is more than rounding. The report keeps the worst entry of all
+   directions. Errors along different directions are compared as |miss| / scale; an entry that is wrong
+   replaces what was there. */
 static void dsi_judge(dsi_check *c, const ds_real *claimed)
 {
     ds_check_report *const r = c->report;
+    /* off: against the scale; alone: against itself. The entry to report is the one that convicts */
     const int off = c->worst > c->d.tolerance * c->scale, alone = c->worst_alone > dsi_rounding(c);
     const size_t i = !off && alone ? c->worst_alone_entry : c->worst_entry;
     const double miss = dsi_absolute((double)claimed[i] - (double)c->difference[i]);
@@ -9243,7 +9474,9 @@ static void dsi_judge(dsi_check *c, const ds_real *claimed)
     r->worst_error = error;
 }
 
-/* zeros of the gradient, silent or true */
+/* Zeros of the gradient: all of them; of those checked, how many where f does not change (flat), and how
+   many where it changes beyond rounding (missing). From the last to the first, so that first_missing ends
+   as the first. */
 static void dsi_count_zeros(const dsi_check *c)
 {
     ds_check_report *const r = c->report;
@@ -9258,7 +9491,8 @@ static void dsi_count_zeros(const dsi_check *c)
     }
 }
 
-/* f at x with entry i moved to `to` */
+/* f at x with entry i moved to `to`; c->moved is a copy of x before and after. Here a value that is not
+   finite ends the check: x must have room for a step */
 static ds_result dsi_moved_value(const dsi_check *c, size_t i, ds_real to, double *value)
 {
     ds_real v = dsi_nan();
@@ -9271,13 +9505,16 @@ static ds_result dsi_moved_value(const dsi_check *c, size_t i, ds_real to, doubl
     return result ? dsi_check_ends(c, result, "the value near x", ", with a change of entry ", i) : DSIM_OK;
 }
 
-/* (f(x + h) - f(x - h)) / 2h along entry i, and how much the gradient bends within the step */
+/* (f(x + h) - f(x - h)) / 2h along entry i, and how much the gradient bends within the step:
+   |f(x + h) - 2 f(x) + f(x - h)| / h, about h |f''|. Divided by what the entry has really moved, because
+   x + h and x - h are rounded. */
 static ds_result dsi_central_difference(const dsi_check *c, size_t i, double h, double *difference,
                                         double *bend)
 {
     const ds_real up = (ds_real)((double)c->x[i] + h), down = (ds_real)((double)c->x[i] - h);
     double above = 0, below = 0;
     ds_result result = DSIM_OK;
+    /* x so large, or the step so small, that it is rounded away */
     if (!(up > down))
         return dsi_check_ends(c, DSIM_ERROR_ARGUMENT, "the step vanishes beside x", ", entry ", i);
     result = dsi_moved_value(c, i, up, &above);
@@ -9288,7 +9525,9 @@ static ds_result dsi_central_difference(const dsi_check *c, size_t i, double h, 
     return DSIM_OK;
 }
 
-/* central differences of f along up to max_entries axes, spread evenly */
+/* central differences of f along up to max_entries axes, spread evenly. Half a step is tried only where
+   the whole one does not fit within a quarter of the tolerance: a right gradient costs two values an
+   entry, as a rule */
 static ds_result dsi_difference_test(dsi_check *c)
 {
     size_t k;
@@ -9300,6 +9539,7 @@ static ds_result dsi_difference_test(dsi_check *c)
         const double h = dsi_times(c->d.step, dsi_reach(c, i)), g = (double)c->gradient[i];
         double full, half = (double)dsi_nan(), bend, half_bend;
         ds_result result = dsi_central_difference(c, i, h, &full, &bend);
+        /* NaN for the half step means: not needed */
         if (!result && dsi_absolute(g - full) > c->d.tolerance / 4 * dsi_absolute(g))
             result = dsi_central_difference(c, i, h / 2, &half, &half_bend);
         if (result) return result;
@@ -9310,10 +9550,16 @@ static ds_result dsi_difference_test(dsi_check *c)
     return DSIM_OK;
 }
 
-/* the sentence about entries and slope; a slope that is too low convicts, too */
+/* the sentence about entries and slope; a slope that is too low convicts, too: a wrong entry that was not
+   checked, or a kink, shows there alone. Half an order below the right one is the limit; a NaN, which
+   means rounding only, convicts nobody. For example
+     the gradient is right: 3 of 3 entries within 2e-11 of central differences, the Taylor remainder
+     falls with slope 2 (2 is right, 1 is wrong) */
 DSI_COLD void dsi_put_verdict(const dsi_check *c, dsi_text *t)
 {
     ds_check_report *const r = c->report;
+    /* order 2 is ds_check_gradient, which may have left entries out; 3 is ds_check_hessian, which has
+       compared all of them, so that the gradient is left to blame */
     const int kink = !r->result && r->slope < c->order - 0.5; /* false for NaN */
     dsi_say(c, t, kink ? "the differences fit, but f has a kink or jump near x, or " : "%W is ");
     dsi_say(c, t,
@@ -9335,6 +9581,8 @@ DSI_COLD void dsi_put_verdict(const dsi_check *c, dsi_text *t)
                 : ", the Taylor remainder is rounding only");
 }
 
+/* Both tests are always made: entries decide about the verdict first, the slope of the Taylor test only if
+   they fit. */
 DIFFSIM_API ds_result ds_check_gradient(ds_objective_fn *function, void *user, const ds_real *x, size_t n,
                                         const ds_check_desc *desc, ds_check_report *report)
 {
@@ -9374,6 +9622,7 @@ typedef struct dsi_operator {
     size_t n_in, n_out;
 } dsi_operator;
 
+/* the five as a struct: C++11 has no compound literals */
 static dsi_operator dsi_operator_of(const char *name, ds_linear_fn *function, void *user, size_t n_in,
                                     size_t n_out)
 {
@@ -9386,7 +9635,8 @@ static dsi_operator dsi_operator_of(const char *name, ds_linear_fn *function, vo
     return op;
 }
 
-/* out, finite */
+/* out [n_out] = F in [n_in], filled with NaN before and finite after; else the check ends with the name of
+   F */
 static ds_result dsi_apply(const dsi_check *c, const dsi_operator *op, const ds_real *in, ds_real *out)
 {
     ds_result result;
@@ -9398,7 +9648,9 @@ static ds_result dsi_apply(const dsi_check *c, const dsi_operator *op, const ds_
     return bad < op->n_out ? dsi_check_ends(c, DSIM_ERROR_NON_FINITE, op->name, ", entry ", bad) : DSIM_OK;
 }
 
-/* F p again has the same bits, and F(p + q) = F p + F q */
+/* F p again has the same bits, and F(p + q) = F p + F q for random p, q. The difference is measured by the
+   largest |F p|_i + |F q|_i. Multiples need no test of their own: what adds up and is continuous is
+   linear. Same bits first: else noise would be called non-linear. */
 static ds_result dsi_linear_test(dsi_check *c, const dsi_operator *op)
 {
     ds_check_report *const r = c->report;
@@ -9439,7 +9691,9 @@ static ds_result dsi_linear_test(dsi_check *c, const dsi_operator *op)
 }
 
 /* <y_bar, J x_dot> = <J'y_bar, x_dot> in random directions; the last ones stay in v[0 ...]: x_dot, y_bar,
-   J x_dot, J'y_bar */
+   J x_dot, J'y_bar. The difference is relative to the larger sum of |products|, not to the product itself,
+   which may be nearly zero by chance. Ends with the first direction that fails; else the report has the
+   worst */
 static ds_result dsi_dot_test(dsi_check *c, const dsi_operator *J, const dsi_operator *Jt)
 {
     ds_check_report *const r = c->report;
@@ -9460,6 +9714,7 @@ static ds_result dsi_dot_test(dsi_check *c, const dsi_operator *J, const dsi_ope
         tangent = dsi_inner(y_bar, y_dot, J->n_out);
         adjoint = dsi_inner(x_bar, x_dot, J->n_in);
         error = size > 0 ? dsi_absolute(tangent - adjoint) / size : 0;
+        /* written so that a NaN is wrong, too */
         if (!(error <= c->d.tolerance)) r->result = DSIM_ERROR_WRONG_GRADIENT;
         if (k && error < r->dot_error) continue;
         r->dot_tangent = tangent;
@@ -9469,7 +9724,8 @@ static ds_result dsi_dot_test(dsi_check *c, const dsi_operator *J, const dsi_ope
     return result;
 }
 
-/* Which entry of J'y_bar is to blame? x_dot along an axis asks for one entry. What dsi_dot_test left. */
+/* Which entry of J'y_bar is to blame? x_dot along axis i asks for one entry: <y_bar, J e_i> = (J'y_bar)_i.
+   y_bar and x_bar are those that dsi_dot_test left. The one that misses most is reported. */
 DSI_COLD ds_result dsi_blame_entry(dsi_check *c, const dsi_operator *J)
 {
     ds_check_report *const r = c->report;
@@ -9498,6 +9754,8 @@ DSI_COLD ds_result dsi_blame_entry(dsi_check *c, const dsi_operator *J)
     return result;
 }
 
+/* Vectors have the length of the longer side, because each of them stands on both: x_dot [n] in one test
+   is F p [m] in another. c.x is NULL: random directions are not scaled. */
 DIFFSIM_API ds_result ds_check_adjoint(const ds_jacobian *jacobian, const ds_check_desc *desc,
                                        ds_check_report *report)
 {
@@ -9543,7 +9801,7 @@ static ds_result dsi_hessian_operator(void *user, const ds_real *in, size_t n_in
     return c->problem.hessian(c->problem.user, c->x, n_in, in, out);
 }
 
-/* gradients at x + h p and x - h p */
+/* gradients at x + h p and x - h p in above and below */
 static ds_result dsi_gradients_beside(const dsi_check *c, double h)
 {
     double value;
@@ -9552,7 +9810,10 @@ static ds_result dsi_gradients_beside(const dsi_check *c, double h)
     return result ? dsi_check_ends(c, result, "the gradient near x", ", of entries ", c->n) : DSIM_OK;
 }
 
-/* a direction p whose steps are exact: x + h/2 p is a number, and so is x + h p, as a rule */
+/* A direction p whose steps are exact: x + h/2 p is a number, and so is x + h p, as a rule. p is what is
+   left of a random direction when x + h/2 p has been rounded: p = (rounded - x) / (h/2). Without it, a
+   difference of gradients would be divided by 2h, while the entries have moved by something else, each by
+   its own. Where x is so large that nothing moves, p is zero. */
 static ds_result dsi_exact_direction(dsi_check *c)
 {
     const double half = c->d.step / 2;
@@ -9567,7 +9828,10 @@ static ds_result dsi_exact_direction(dsi_check *c)
     return dsi_check_ends(c, DSIM_ERROR_ARGUMENT, "the step vanishes beside x", ", entry ", 0);
 }
 
-/* H p against differences of gradients along p */
+/* H p against differences of gradients along p,
+     (g(x + h p) - g(x - h p)) / 2h,   bend |g(x + h p) - 2 g(x) + g(x - h p)| / h
+   and the same with h/2, for dsi_judge_entry. difference and margin [n] hold quotient and bend of the
+   whole step until entry i is judged, which overwrites both with its own. */
 static ds_result dsi_curvature_test(dsi_check *c, const dsi_operator *H)
 {
     const double h = c->d.step, noise = c->epsilon * dsi_largest(c->gradient, c->n) / h;
@@ -9592,7 +9856,8 @@ static ds_result dsi_curvature_test(dsi_check *c, const dsi_operator *H)
     return DSIM_OK;
 }
 
-/* linear; then entries along each direction, the Taylor test along the first; then symmetric */
+/* Linear; then entries along each direction, the Taylor test along the first; then symmetric, as <q, H p>
+   = <H q, p>. *symmetric is 0 only if that is what fails: a verdict on entries comes first. */
 static ds_result dsi_hessian_tests(dsi_check *c, int *symmetric)
 {
     ds_check_report *const r = c->report;
@@ -9610,6 +9875,8 @@ static ds_result dsi_hessian_tests(dsi_check *c, int *symmetric)
     return result;
 }
 
+/* The gradient of the objective is what H is compared with; f itself enters by the Taylor test only. If H is
+   found wrong before, symmetry is not looked at. */
 DIFFSIM_API ds_result ds_check_hessian(const ds_problem *problem, const ds_real *x, const ds_check_desc *desc,
                                        ds_check_report *report)
 {
