@@ -4501,8 +4501,11 @@ static void dsi_note_block(const ds_real *a, size_t n, const int32_t *pivots, si
     const double p = (double)a[k * n + k], q = (double)a[(k + 1) * n + k + 1], r = (double)a[(k + 1) * n + k];
     const double mean = p / 2 + q / 2, half = (p / 2 - q / 2) / r;
     const double root = fabs(r) * sqrt(1 + dsi_times(half, half));
-    dsi_note_pivot(info, mean + root, tiny, dsi_original_row(pivots, k));
-    dsi_note_pivot(info, mean - root, tiny, dsi_original_row(pivots, k + 1));
+    /* the larger one, and the other from the determinant: their difference would cancel */
+    const double large = mean < 0 ? mean - root : mean + root;
+    const double other = dsi_times(p / large, q) - dsi_times(r / large, r);
+    dsi_note_pivot(info, large, tiny, dsi_original_row(pivots, k));
+    dsi_note_pivot(info, other, tiny, dsi_original_row(pivots, k + 1));
 }
 
 DIFFSIM_API ds_result ds_ldlt_factor(ds_real *a, size_t n, int32_t *pivots, ds_dense_info *info)
@@ -4721,7 +4724,9 @@ DIFFSIM_API ds_result ds_qr_factor(ds_qr *qr, ds_dense_info *info)
     for (k = 0; k < qr->n; k++) qr->columns[k] = (int32_t)k;
     for (k = 0; k < dsi_least(qr->m, qr->n); k++) {
         ds_real *const a = qr->a + k * qr->n + k;
+        const int32_t first = qr->columns[k];
         double length = dsi_next_column(qr, k);
+        if (qr->columns[k] != first) info->sign = -info->sign;
         /* no later pivot is longer than the first, but for rounding: rank is relative to it */
         if (k == 0) tiny = length * dsi_epsilon() * (double)(qr->m > qr->n ? qr->m : qr->n);
         /* (I - tau v v') a = length e_1 with v = (a - length e_1) / (a_1 - length) and tau = (length - a_1) /
@@ -4731,6 +4736,7 @@ DIFFSIM_API ds_result ds_qr_factor(ds_qr *qr, ds_dense_info *info)
         qr->tau[k] = 0;
         /* all columns that are left are zero: no reflection, tau = 0, and R has zeros here */
         if (!(fabs(length) > 0)) continue;
+        info->sign = -info->sign; /* the determinant of a reflection */
         qr->tau[k] = (ds_real)((length - (double)a[0]) / length);
         for (i = 1; i < qr->m - k; i++)
             a[i * qr->n] = (ds_real)((double)a[i * qr->n] / ((double)a[0] - length));

@@ -234,6 +234,38 @@ static ds_qr qr_of(size_t m, size_t n)
     return qr;
 }
 
+/* ds_qr_factor says the sign of det A: reflections and exchanges of columns change that of its pivots */
+static void qr_sign(void)
+{
+    for (size_t n = 1; n <= 12; n++) {
+        ds_dense_info lu, info;
+        ds_result result;
+        ds_qr qr;
+        for (size_t i = 0; i < n * n; i++) A[i] = (ds_real)uniform();
+        copy(F, A, n * n);
+        ds_lu_factor(F, n, pivots, &lu);
+        qr = qr_of(n, n);
+        result = ds_qr_factor(&qr, &info);
+        TAP_OK(result == DSIM_OK && same_determinant(&lu, &info, n),
+               "qr and lu %d: log |det| %.4g, sign %d", (int)n, info.log_determinant, info.sign);
+    }
+}
+
+/* a block 2x2 whose eigenvalues differ by 1e10: the small one is no difference of large ones */
+static void inertia_of_a_wide_block(void)
+{
+    const double wide = sizeof(ds_real) == 4 ? 5e4 : 5e10;
+    const double entries[9] = { 0, 1, 0, 1, wide, 2 * wide, 0, 2 * wide, 1 }; /* determinant -1 */
+    ds_dense_info info;
+    ds_result result;
+    for (int i = 0; i < 9; i++) F[i] = (ds_real)entries[i];
+    result = ds_ldlt_factor(F, 3, pivots, &info);
+    TAP_OK(result == DSIM_OK && info.positive == 2 && info.negative == 1 &&
+               info.sign == -1 && fabs(info.log_determinant) < 1e-5,
+           "inertia +%d -%d 0:%d, log |det| %.1e", (int)info.positive, (int)info.negative, (int)info.zero,
+           info.log_determinant);
+}
+
 /* the residual of least squares is orthogonal to the columns, and as long as the end of Q'b */
 static void least_squares(size_t m, size_t n, size_t rank)
 {
@@ -360,6 +392,8 @@ int main(void)
                                        { 5, 0, 0 }, { 0, 5, 0 }, { 38, 30, 30 }, { 38, 30, 11 } };
     for (size_t i = 0; i < sizeof shape / sizeof *shape; i++)
         least_squares(shape[i][0], shape[i][1], shape[i][2]);
+    qr_sign();
+    inertia_of_a_wide_block();
     covariance();
     errors();
     return tap_end();
