@@ -875,6 +875,19 @@ DIFFSIM_API ds_result ds_covariance(const ds_problem *problem, const ds_minimise
 #define DSI_ROTATE3(x, y) DSI_2(rotate3, x, y)
 #define DSI_ZERO DSI_K(0.0)
 
+/* Where the result v or a part of it is the derivative, the column uses it instead of a second call:
+       exp: v    sqrt: 1/(2 v)    cbrt: 1/(3 v^2)    rsqrt: -v/(2 a)    recip: -v^2    expm1: v + 1
+       tan: 1 + v^2    tanh: 1 - v^2    sigmoid: v sigmoid(-a)    hypot, norm3: a/v    div by b: -v/b
+   Guards are written with DSI_SELECT and DSI_LT, never as C branches: then dual numbers and generated text
+   have them, too. What is not obvious, by rows:
+       abs             sign(a) g, and 0 at a = 0
+       stop_gradient   no terms: tangents and second derivatives are 0 as well
+       safe_sqrt       v is 0 for a <= 0, where the slope 1 / (2 v) would be infinite: 0 is taken
+       asin, acos      1 - a^2 as (1 - a) (1 + a): near 1 the rounding of a^2 would spoil the difference
+       sigmoid         e = exp(-|a|) <= 1: 1 / (1 + e) for a >= 0, e / (1 + e) below. 1 - v is sigmoid(-a)
+       softplus        log(1 + exp(a)) = max(a, 0) + log(1 + exp(-|a|)): no overflow for large a
+       erf             2 / sqrt(pi) exp(-a^2)
+       smooth_step     t^3 (10 + t (6 t - 15)), slope 30 (t (1 - t))^2: 0 outside [0, 1] */
 /* scalar, one operand:  name, value, what a gains, shape, test interval of a */
 #define DSI_OPS_1(DSI_ROW) \
     DSI_ROW(neg, DSI_RAW(-a), DSI_NEG(g), DSI_TERMS(DSI_U(0, -, a, 0)), -3, 3) \
@@ -935,6 +948,14 @@ DIFFSIM_API ds_result ds_covariance(const ds_problem *problem, const ds_minimise
             -0.5, 1.5)
 #define DSI_UNIT(x) DSI_CLAMP(x, DSI_ZERO, DSI_K(1.0))
 
+/* By rows:
+       min, max        a NaN on either side is kept: a != a picks that of a, and a comparison with a NaN b is
+                       false and picks b. fmin and fmax of the C library drop it
+       pow             b a^(b - 1) and a^b log a; guards for 0 * 0^(-1) at b = 0 and 0 * log 0 at a = 0
+       hypot           its function avoids overflow of a^2; safe_norm and smooth_abs are the plain root
+       atan2           the angle of the point (b, a): (b da - a db) / (a^2 + b^2)
+       safe_norm       v = 0 only at the origin (or where the squares underflow): slopes 0 there
+       clip_gradient   b != b: a bound that is NaN shows in the value. Its terms are those of a copy of a */
 /* scalar, two operands:  name, value, what a and b gain, shape, test intervals of a and b */
 #define DSI_OPS_2(DSI_ROW) \
     DSI_ROW(add, DSI_RAW(a + b), g, g, DSI_TERMS(DSI_U(0, +, a, 0) DSI_U(0, +, b, 0)), -3, 3, -3, 3) \
@@ -979,6 +1000,14 @@ DIFFSIM_API ds_result ds_covariance(const ds_problem *problem, const ds_minimise
     DSI_ROW(eq, DSI_RAW(a == b ? 1 : 0), DSI_NONE, DSI_NONE, DSI_FLAT, -3, 3, -3, 3) \
     DSI_ROW(ne, DSI_RAW(a != b ? 1 : 0), DSI_NONE, DSI_NONE, DSI_FLAT, -3, 3, -3, 3)
 
+/* clamp is min(max(a, b), c) with the ties of both: on a bound the bound gains, not a. The condition of
+   select gains zero on purpose, so that a comparison may stand there.
+
+   smooth_min and smooth_max: with s = -1 or +1 and E = exp(s c a) + exp(s c b),
+       v = s log(E) / c,   p = exp(s c a) / E,   q = exp(s c b) / E = 1 - p,
+       dv/da = p,   dv/db = q,   dv/dc = (a p + b q - v) / c
+   DSI_DIP is the depth below the sharp minimum, log(1 + exp(-c |a - b|)) / c, at most log(2) / c: its
+   exponential cannot overflow. */
 /* scalar, three operands:  name, value, what a, b, c gain, shape, test intervals of a, b, c */
 #define DSI_OPS_3(DSI_ROW) \
     DSI_ROW(fma, DSI_ADD(DSI_MUL(a, b), c), DSI_MUL(g, b), DSI_MUL(g, a), g, \
@@ -1007,6 +1036,9 @@ DIFFSIM_API ds_result ds_covariance(const ds_problem *problem, const ds_minimise
    component of the result: that is the lowering kernels use. Then what each operand gains, in calls of
    vector rows, and the shape. */
 
+/* By rows:
+       norm3           v = |a|: dv = a.da / v
+       normalize3      v = a / |a|: dv = (I - v v') da / |a|, symmetric; what g has along v is lost */
 /* name, kinds of result and operand, value, what a gains, shape */
 #define DSI_VOPS_1(DSI_ROW) \
     DSI_ROW(neg3, r3, r3, (DSI_NEG(a.x), DSI_NEG(a.y), DSI_NEG(a.z)), DSI_NEG3(g), \
@@ -1029,6 +1061,13 @@ DIFFSIM_API ds_result ds_covariance(const ds_problem *problem, const ds_minimise
 #define DSI_SUM3(p, q) DSI_ADD(DSI_ADD(DSI_MUL(p.x, q.x), DSI_MUL(p.y, q.y)), DSI_MUL(p.z, q.z))
 #define DSI_MINOR(p, q, r, s) DSI_SUB(DSI_MUL(p, q), DSI_MUL(r, s))
 
+/* By rows:
+       cross3          g.(da x b) = da.(b x g),  g.(a x db) = db.(g x a)
+       matvec3         v = A b: A gains g b', b gains A' g
+       tmatvec3        v = A' b: A gains b g', b gains A g
+       outer33         V = a b' with the adjoint G: a gains G b, b gains G' a
+       rotate3         v = R b with R = I + 2 w [u] + 2 [u]^2, [u] the matrix of u x: b gains R' g, and
+                       u to -u transposes R, a unit quaternion or not */
 /* name, kinds of result and operands, value, what a and b gain, shape */
 #define DSI_VOPS_2(DSI_ROW) \
     DSI_ROW(add3, r3, r3, r3, (DSI_ADD(a.x, b.x), DSI_ADD(a.y, b.y), DSI_ADD(a.z, b.z)), g, g, \
@@ -1107,6 +1146,9 @@ DIFFSIM_API ds_result ds_covariance(const ds_problem *problem, const ds_minimise
               DSI_AXPY3(DSI_DOT3(u, q), p, DSI_SCALE3(u, DSI_MUL(DSI_K(-2.0), DSI_DOT3(p, q)))))
 
 
+/* By rows:
+       naxpy3          c - a b: one node instead of neg and axpy3
+       lerp3           a + c (b - a): a gains g - c g, b gains c g, c gains g.(b - a) */
 /* name, kinds of result and operands, value, what a, b, c gain, shape */
 #define DSI_VOPS_3(DSI_ROW) \
     DSI_ROW(axpy3, r3, r1, r3, r3, \
@@ -1135,6 +1177,8 @@ DIFFSIM_API ds_result ds_covariance(const ds_problem *problem, const ds_minimise
                       DSI_U(8, +, c, 2)))
 #define DSI_TRIPLE(p, i, j, k) DSI_PACK3(p.m[i], p.m[j], p.m[k])
 
+/* An expansion sets DSI_EACH_1 to _3, names one of the lists below, and undefines the three again. The
+   order of all lists is the same: operation codes, names, terms and cases of switches agree by it. */
 /* All rows in one shape, for expansions that treat numbers and vectors alike: signatures only, with the
    value, or with the derivatives. DSI_EACH_1(name, R, A), DSI_EACH_2(name, R, A, B), DSI_EACH_3(name, R,
    A, B, C), then the columns. (A column that an expansion does not use is not passed: the preprocessor
@@ -1729,11 +1773,15 @@ extern "C" {
 
 /* The interpreter that is always in force: plain numbers. DSI_MUL(a, b) is dsi_mul(a, b), a function made
    from the row. */
+/* So the row cos with the column DSI_NEG(DSI_MUL(g, DSI_SIN(a))) reads dsi_neg(dsi_mul(g, dsi_sin(a))).
+   Section 5 of the implementation sets the same four macros to dual numbers for a while. */
 #define DSI_1(name, x) dsi_##name(x)
 #define DSI_2(name, x, y) dsi_##name(x, y)
 #define DSI_3(name, x, y, z) dsi_##name(x, y, z)
 #define DSI_K(number) ((ds_real)(number))
 #define DSI_RAW(expression) ((ds_real)(expression))
+/* DSI_LIBM(fabs) is fabs or fabsf: DIFFSIM_REAL is a macro, and ## does not expand its operands, so one
+   level hands it on, the next has it as the word double or float, and the last pastes. */
 #define DSI_LIBM(function) DSI_LIBM_OF(DIFFSIM_REAL)(function)
 #define DSI_LIBM_OF(real) DSI_LIBM_PASTE(real)
 #define DSI_LIBM_PASTE(real) DSI_LIBM_##real
@@ -1755,6 +1803,8 @@ DSI_INLINE ds_m3 dsi_make_r9(ds_real m0, ds_real m1, ds_real m2, ds_real m3, ds_
 }
 
 /* kinds in memory: so many numbers, one after the other */
+/* DSI_WIDTH: 1, 3, 4 or 9. Vectors in the arrays of a tape are bare numbers at any slot, so they are
+   copied number by number and not read through a pointer to a struct. */
 #define DSI_WIDTH(kind) (sizeof(DSI_TYPE_##kind) / sizeof(ds_real))
 DSI_INLINE ds_real dsi_load_r1(const ds_real *from) { return from[0]; }
 DSI_INLINE ds_v3 dsi_load_r3(const ds_real *from) { return ds_v3_make(from[0], from[1], from[2]); }
@@ -1784,6 +1834,7 @@ DSI_INLINE void dsi_store_r9(ds_real *to, ds_m3 m)
     dsi_store_r3(to + 6, ds_m3_row(m, 2));
 }
 
+/* dsi_widths in section 5 of the implementation has the widths in this order. */
 /* what an operand can be: none, a number (perhaps a constant), a vector (never one) */
 enum { DSI_OPERAND_NONE, DSI_OPERAND_r1, DSI_OPERAND_r3, DSI_OPERAND_r4, DSI_OPERAND_r9 };
 
@@ -1834,6 +1885,8 @@ enum {
     DSI_OP_custom, /* n_in a, n_out b; behind its list of operands and its pointers */
     DSI_OP_COUNT
 };
+/* The code of mul with a constant second operand, x * 2, is DSI_OP_mul * 8 + 2. op / 8 is the operation,
+   op & 7 the constants; one switch over the whole word tells both at once. */
 /* in a node: which operands are constants held by the node itself (bits 1, 2, 4) */
 #define DSI_CODE(op, constants) ((uint32_t)(op) * 8u + (uint32_t)(constants))
 
@@ -1868,12 +1921,15 @@ DSI_INLINE ds_var33 dsi_as_r9(ds_var var)
     r.at = var.at;
     return r;
 }
+/* what dsi_open found out for dsi_push */
 typedef struct dsi_operands {
     ds_recorder *rec;
     uint32_t a, b, c; /* slots */
     uint32_t constants; /* bits 1, 2, 4: held by the node */
 } dsi_operands;
 
+/* One comparison for the epoch: where the upper halves agree, ^ clears them and leaves slot ^ 0, at most
+   UINT32_MAX; where they do not, a bit above it stays. A constant has no recorder, so it is not live. */
 /* made on this recorder in its current epoch */
 DSI_INLINE int dsi_is_live(const ds_recorder *rec, ds_var var)
 {
@@ -1887,6 +1943,9 @@ DSI_INLINE double dsi_number(ds_var constant)
     return word.number;
 }
 
+/* Values of a node, from the oldest slot: constants of a, b, c as far as held, then the result. For x * 2
+   with x in slot 5 and 8 values on the tape: values[8] = 2, the result in slot 9, node {mul with 2, 5, 8,
+   -}. */
 /* a constant operand moves into the slot before the result */
 DSI_INLINE uint32_t dsi_hold(ds_recorder *rec, double number)
 {
@@ -1894,6 +1953,10 @@ DSI_INLINE uint32_t dsi_hold(ds_recorder *rec, double number)
     return (uint32_t)rec->n_values++;
 }
 
+/* Everything is checked before anything is held: a closed way leaves the recorder as it was. The limits
+   most_nodes and most_values leave room for the largest node, so one comparison each is enough. On a tape
+   with an error or in debug mode most_nodes is 0, which closes the way. If all operands are constants, rec
+   is NULL. */
 /* finds the slots of the operands; 0 if the short way is closed. The kinds are constants, so all but one
    path vanishes. */
 DSI_INLINE int dsi_open(dsi_operands *s, ds_var a, int kind_a, ds_var b, int kind_b, ds_var c, int kind_c)
@@ -1914,6 +1977,7 @@ DSI_INLINE int dsi_open(dsi_operands *s, ds_var a, int kind_a, ds_var b, int kin
     return 1;
 }
 
+/* The slot fits below the epoch: n_values stays under 2^32 - 64, so | adds them. */
 /* appends the node; its result, `width` values, is stored by the caller at the slot of the variable
    returned */
 DSI_INLINE ds_var dsi_push(const dsi_operands *s, uint32_t op, int operands, size_t width)
@@ -1929,6 +1993,9 @@ DSI_INLINE ds_var dsi_push(const dsi_operands *s, uint32_t op, int operands, siz
     return dsi_view(rec, at);
 }
 
+/* The name stands in parentheses, since DIFFSIM_DEBUG has a macro of that name that tells file and line
+   first. Locals begin with dsi_, so that no macro of a user's, like N or r, rewrites them. The value is
+   computed by the same dsi_sin on both ways and in a replay: the same bits. */
 /* ds_var ds_sin(ds_var p): if the short way is open, push the node and store dsi_sin(value of p); else
    dsi_record */
 #define DSI_EACH_1(name, R, A) \
@@ -2004,6 +2071,8 @@ DSI_EVERY_SIGNATURE
 #define DSI_OPERATORS_PART
 extern "C++" {
 
+/* The classes of functions below: dsi_given makes operands of numbers, dsi_tell keeps the place of a call,
+   DSI_OVERLOAD_n makes the bare names of the table, DSI_OPERATOR and DSI_ASSIGNING make the symbols. */
 /* what a recording function takes: a number becomes a constant */
 DSI_INLINE ds_var dsi_given(double number) { return ds_c(number); }
 template <class dsi_handle> DSI_INLINE dsi_handle dsi_given(dsi_handle handle) { return handle; }
@@ -2016,6 +2085,7 @@ struct dsi_caller {
     dsi_caller(const char *in_file = __builtin_FILE(), int at_line = __builtin_LINE())
         : file(in_file), line(at_line) {}
 };
+/* plain numbers have no recorder to tell */
 template <class dsi_number_type> DSI_INLINE void dsi_tell(const dsi_number_type &, dsi_caller) {}
 /* DSI_INLINE void dsi_tell(ds_var var, dsi_caller caller) { its recorder gets file and line } */
 #define DSI_ROW(type) \
@@ -2037,6 +2107,7 @@ template <class dsi_type> struct dsi_told {
     }
     operator dsi_type() const { return operand; }
 };
+/* a default argument is evaluated where the call stands, so it holds the line of the user's call */
 #define DSI_CALLER , dsi_caller caller = dsi_caller()
 #define DSI_TELL(var, caller) dsi_tell(var, caller)
 #define DSI_TOLD(type) dsi_told<type>
@@ -2070,6 +2141,8 @@ template <class dsi_type> struct dsi_told {
     }
 /* an operand of kind r1 may be a number, but not every operand (under DIFFSIM_NO_INLINE the handles of the
    kinds are not seen here, so they stand here again) */
+/* pow(ds_var, double) and pow(double, ds_var) exist, pow(double, double) does not: it would be ambiguous
+   with the C library's. Of the eight choices for three operands all exist but three numbers. */
 #define DSI_KIND_r1 ds_var
 #define DSI_KIND_r3 ds_var3
 #define DSI_KIND_r4 ds_var4
@@ -2113,6 +2186,8 @@ DSI_OVERLOAD_2(cross, ds_v3_cross, ds_v3, ds_v3, ds_v3)
         DSI_TELL(a, b.caller); \
         return a = call; \
     }
+/* a += b makes a new node and lets the handle a name it: the old value stays on the tape, as reverse needs
+   it */
 #define DSI_ROW(symbol, name) \
     DSI_ASSIGNING(ds_var, symbol, ds_var, ds_var, (ds_##name)(a, b)) \
     DSI_ASSIGNING(ds_var, symbol, ds_var, double, (ds_##name)(a, ds_c(b))) \
@@ -5279,6 +5354,13 @@ DIFFSIM_API ds_result ds_covariance(const ds_problem *problem, const ds_minimise
 
 /* >>impl 5 ops ------------------------------------------------------------------------------------ */
 
+/* What the interpreters in C know of a row at run time: terms for polynomials, kinds and widths for walking,
+   dsi_evaluate for values, dsi_curve for second derivatives. All are expansions of the table; section 6 calls
+   them by operation code.
+
+   The shape column is pasted to a prefix, not passed: DSI_LIST_##shape with the shape DSI_TERMS(DSI_U(0,
+   +, a, 0)) is DSI_LIST_DSI_TERMS(DSI_U(0, +, a, 0)), with DSI_FLAT it is DSI_LIST_DSI_FLAT. So one column
+   chooses among macros with and without arguments. sign is a bare + or -, so `sign 1` is +1 or -1. */
 /* a term of a polynomial: the result's number `out` gains sign x[i] y[j], x and y operands 0, 1, 2; or sign
    x[i]. A list of terms ends with sign 0. */
 typedef struct dsi_term { signed char sign; unsigned char single, out, x, i, y, j; } dsi_term;
@@ -5299,6 +5381,8 @@ DSI_EVERY_DERIVATIVE
 #undef DSI_T
 #undef DSI_U
 
+/* The table at operation code `op`: the same order as the enum of codes. The last rows stand for the
+   lists, the blocks and DSI_OP_leaves (called input), _epoch (rewind), _branch and _custom. */
 /* what the interpreters need to know of an operation besides its columns */
 enum { DSI_SHAPE_NONE, DSI_SHAPE_POLYNOMIAL, DSI_SHAPE_FLAT, DSI_SHAPE_CURVED };
 typedef struct dsi_op_info {
@@ -5333,6 +5417,7 @@ static const dsi_op_info dsi_ops[] = {
 /* widths of kinds */
 static const unsigned char dsi_widths[] = { 0, 1, 3, 4, 9 };
 
+/* of 3 bits: the number of constants that a node holds */
 static unsigned dsi_bit_count3(unsigned bits) { return (bits & 1) + (bits >> 1 & 1) + (bits >> 2 & 1); }
 
 /* value of any row: the operands' numbers in, the result's numbers out */
@@ -5365,6 +5450,8 @@ typedef struct dsi_dual_r3 { dsi_dual_r1 x, y, z; } dsi_dual_r3;
 typedef struct dsi_dual_r4 { dsi_dual_r1 w, x, y, z; } dsi_dual_r4;
 typedef struct dsi_dual_r9 { dsi_dual_r1 m[9]; } dsi_dual_r9;
 
+/* (v, d): the number v, which moves by d. Rows that no column calls leave their function unused, hence
+   DSI_UNUSED. */
 static DSI_UNUSED dsi_dual_r1 dsi_dual(ds_real v, ds_real d)
 {
     dsi_dual_r1 r;
@@ -5401,6 +5488,9 @@ static DSI_UNUSED dsi_dual_r9 dsi_dual_make_r9(dsi_dual_r1 m0, dsi_dual_r1 m1, d
 /* dsi_dual_r1 dsi_dual_sin(dsi_dual_r1 p) { a = p.v; v = sin(a); d = cos(a) g with g = p.d; (v, d) }. An
    operand that does not move gains nothing, whatever its partial derivative. What has no derivative is
    piecewise constant. */
+/* What DSI_MOVE is for: chain rule d = sum over operands of (dv/da) a', where the column says (dv/da) g
+   with g = a'. For pow with a constant exponent only da is evaluated, so log of a negative a is not asked
+   for. (void)g: the column DSI_ZERO does not read it. */
 #define DSI_NONE DSI_K(0.0)
 #define DSI_MOVE(t, column) \
     if ((t) != 0) { \
@@ -5444,6 +5534,8 @@ DSI_OPS_3(DSI_EACH_3)
 #undef DSI_MOVE
 #undef DSI_NONE
 
+/* A vector row's dual number is its tuple of scalar calls, read with dual numbers: dot3 is three
+   dsi_dual_mul and two dsi_dual_add. */
 /* the interpreter of dual numbers; plain numbers again at the end of this section */
 #undef DSI_1
 #undef DSI_2
@@ -5472,6 +5564,8 @@ DSI_VOPS_3(DSI_EACH_3)
 #undef DSI_EACH_2
 #undef DSI_EACH_3
 
+/* Only kinds of operands and results of curved rows have load and store; no matrix is among them. What is
+   stored is the motion alone. */
 /* in memory: numbers x and how they move, dx */
 static DSI_UNUSED dsi_dual_r1 dsi_dual_load_r1(const ds_real *x, const ds_real *dx)
 {
@@ -5501,6 +5595,12 @@ static void dsi_dual_store_r4(ds_real *d, dsi_dual_r4 x)
     d[3] = x.z.d;
 }
 
+/* With G_i(x) = sum over o of g[o] dv[o]/dx[i], which is what the derivative columns say,
+       gain[i] = sum over j of (d G_i / d x[j]) dx[j],
+   so unit vectors dx give the columns of the curvature. Flat rows and polynomials have no case: the shape
+   chooses DSI_KEEP or DSI_DROP for what stands in parentheses behind it,
+       DSI_WHEN_DSI_CURVED (case ... break;)   gives   case ... break;
+       DSI_WHEN_DSI_FLAT (case ... break;)     gives   nothing */
 /* How what the operands of a curved row gain moves, with them. x: the operands' numbers, one after the
    other, dx: how they move; v, dv: the value; g: its adjoint, which stands still. */
 #define DSI_KEEP(...) __VA_ARGS__
