@@ -1772,9 +1772,8 @@ extern "C" {
 /* >>inline 5 ops ---------------------------------------------------------------------------------- */
 
 /* The interpreter that is always in force: plain numbers. DSI_MUL(a, b) is dsi_mul(a, b), a function made
-   from the row. */
-/* So the row cos with the column DSI_NEG(DSI_MUL(g, DSI_SIN(a))) reads dsi_neg(dsi_mul(g, dsi_sin(a))).
-   Section 5 of the implementation sets the same four macros to dual numbers for a while. */
+   from the row. So the row cos with the column DSI_NEG(DSI_MUL(g, DSI_SIN(a))) reads dsi_neg(dsi_mul(g,
+   dsi_sin(a))). Section 5 of the implementation sets the same four macros to dual numbers for a while. */
 #define DSI_1(name, x) dsi_##name(x)
 #define DSI_2(name, x, y) dsi_##name(x, y)
 #define DSI_3(name, x, y, z) dsi_##name(x, y, z)
@@ -1802,9 +1801,9 @@ DSI_INLINE ds_m3 dsi_make_r9(ds_real m0, ds_real m1, ds_real m2, ds_real m3, ds_
     return ds_m3_from_rows(ds_v3_make(m0, m1, m2), ds_v3_make(m3, m4, m5), ds_v3_make(m6, m7, m8));
 }
 
-/* kinds in memory: so many numbers, one after the other */
-/* DSI_WIDTH: 1, 3, 4 or 9. Vectors in the arrays of a tape are bare numbers at any slot, so they are
-   copied number by number and not read through a pointer to a struct. */
+/* kinds in memory: so many numbers, one after the other. DSI_WIDTH: 1, 3, 4 or 9. Vectors in the arrays of
+   a tape are bare numbers at any slot, so they are copied number by number and not read through a pointer
+   to a struct. */
 #define DSI_WIDTH(kind) (sizeof(DSI_TYPE_##kind) / sizeof(ds_real))
 DSI_INLINE ds_real dsi_load_r1(const ds_real *from) { return from[0]; }
 DSI_INLINE ds_v3 dsi_load_r3(const ds_real *from) { return ds_v3_make(from[0], from[1], from[2]); }
@@ -2140,9 +2139,9 @@ template <class dsi_type> struct dsi_told {
         return (ds_##name)(dsi_given(a), dsi_given(b), dsi_given(c)); \
     }
 /* an operand of kind r1 may be a number, but not every operand (under DIFFSIM_NO_INLINE the handles of the
-   kinds are not seen here, so they stand here again) */
-/* pow(ds_var, double) and pow(double, ds_var) exist, pow(double, double) does not: it would be ambiguous
-   with the C library's. Of the eight choices for three operands all exist but three numbers. */
+   kinds are not seen here, so they stand here again). pow(ds_var, double) and pow(double, ds_var) exist,
+   pow(double, double) does not: it would be ambiguous with the C library's. Of the eight choices for three
+   operands all exist but three numbers. */
 #define DSI_KIND_r1 ds_var
 #define DSI_KIND_r3 ds_var3
 #define DSI_KIND_r4 ds_var4
@@ -5487,10 +5486,9 @@ static DSI_UNUSED dsi_dual_r9 dsi_dual_make_r9(dsi_dual_r1 m0, dsi_dual_r1 m1, d
 
 /* dsi_dual_r1 dsi_dual_sin(dsi_dual_r1 p) { a = p.v; v = sin(a); d = cos(a) g with g = p.d; (v, d) }. An
    operand that does not move gains nothing, whatever its partial derivative. What has no derivative is
-   piecewise constant. */
-/* What DSI_MOVE is for: chain rule d = sum over operands of (dv/da) a', where the column says (dv/da) g
-   with g = a'. For pow with a constant exponent only da is evaluated, so log of a negative a is not asked
-   for. (void)g: the column DSI_ZERO does not read it. */
+   piecewise constant. What DSI_MOVE is for: chain rule d = sum over operands of (dv/da) a', where the
+   column says (dv/da) g with g = a'. For pow with a constant exponent only da is evaluated, so log of a
+   negative a is not asked for. (void)g: the column DSI_ZERO does not read it. */
 #define DSI_NONE DSI_K(0.0)
 #define DSI_MOVE(t, column) \
     if ((t) != 0) { \
@@ -5682,6 +5680,8 @@ static void dsi_curve(unsigned op, const ds_real *x, const ds_real *dx, const ds
 
 typedef struct dsi_place { const char *file; int line; } dsi_place;
 
+/* The array is filled from its end, as the walk goes, and data nodes and rewinds take no step; hence
+   `first`. */
 /* The nodes in the order of recording with the slots of their results, for sweeps forward. Found by walking
    back when first needed, good as long as nothing is recorded. */
 typedef struct dsi_step { uint32_t node, result; } dsi_step;
@@ -5737,10 +5737,14 @@ enum { DSI_ADJOINT_GAP = 272 };
    or a matrix */
 enum { DSI_MOST_INLINE = 9 };
 
+/* Between the two types of the same thing: rec is the first member of a tape. */
 static ds_tape *dsi_tape_of(ds_recorder *rec) { return (ds_tape *)rec; }
 static const ds_recorder *dsi_rec_of(const ds_tape *tape) { return &tape->rec; }
 static ds_var dsi_dead(ds_tape *tape) { return dsi_view(&tape->rec, 0); } /* no epoch is 0 */
 
+/* Every refusal of this section goes through these three. dsi_refuse begins the sentence with file:line if
+   that is known, dsi_refused ends it with the sentence of its code and tells the logger; n_gradients and
+   n_tangents are 0 from then on, so that ds_grad and ds_tangent give NaN. */
 /* Refusals: the first sticks and closes the short way. Begin, put words, end. */
 DSI_COLD dsi_text dsi_refuse(ds_tape *tape, ds_result code, size_t index)
 {
@@ -5778,6 +5782,7 @@ DSI_COLD ds_result dsi_refuse_at(ds_tape *tape, ds_result code, size_t index, co
     return dsi_refused(tape, &t);
 }
 
+/* most_values is the last count at which DSI_MOST_INLINE values more still fit. */
 /* opens the short way as far as there is room, or closes it */
 static void dsi_set_limits(ds_tape *tape)
 {
@@ -5786,6 +5791,8 @@ static void dsi_set_limits(ds_tape *tape)
     tape->rec.most_values = open ? tape->cap_values - DSI_MOST_INLINE + 1 : 0;
 }
 
+/* So n elements one by one cost O(n) copies in all. capacity < most / 2 keeps the doubled number within
+   `most`, which itself fits a size_t. */
 /* one array to at least `need` elements, doubling; the old one stays if there is no memory */
 static ds_result dsi_grow(const ds_allocator *allocator, void **array, size_t *capacity, size_t need,
                           size_t most, size_t element)
@@ -5802,6 +5809,8 @@ static ds_result dsi_grow(const ds_allocator *allocator, void **array, size_t *c
     return DSIM_OK;
 }
 
+/* Nodes, and in debug mode a place for each. Arrays and their capacities change together, so a tape whose
+   second array found no memory is whole: it has room for more nodes than it uses. */
 static ds_result dsi_grow_nodes(ds_tape *tape, size_t need)
 {
     const size_t most = tape->desc.max_nodes ? tape->desc.max_nodes : dsi_most_slots;
@@ -5819,6 +5828,7 @@ static ds_result dsi_grow_nodes(ds_tape *tape, size_t need)
     return result;
 }
 
+/* values to at least `need`; the limits of the short way are set by dsi_room, which calls this */
 static ds_result dsi_grow_values(ds_tape *tape, size_t need)
 {
     const size_t most = tape->desc.max_values ? tape->desc.max_values : dsi_most_slots;
@@ -5831,6 +5841,8 @@ static ds_result dsi_grow_values(ds_tape *tape, size_t need)
     return result;
 }
 
+/* Only sweeps need them, so they grow when a sweep begins: a tape that is never differentiated has none.
+   The pointer kept is that behind the gap. */
 /* as many adjoints as there is room for values */
 static ds_result dsi_grow_adjoints(ds_tape *tape)
 {
@@ -5879,6 +5891,8 @@ static int dsi_desc_is_good(const ds_tape_desc *desc)
     return !desc || (desc->max_nodes <= dsi_most_slots && desc->max_values <= dsi_most_slots);
 }
 
+/* A tape without arrays: the first node finds no room and goes the long way, which allocates. Epochs count
+   from 1, since 0 is that of dead variables. */
 static void dsi_tape_begin(ds_tape *tape, const ds_tape_desc *desc)
 {
     memset(tape, 0, sizeof *tape);
@@ -5913,6 +5927,7 @@ static size_t dsi_fixed_layout(const ds_tape_desc *desc, size_t offset[DSI_ARRAY
         ds_size_mul(desc->max_nodes, sizeof(dsi_step), &bytes[4]) ||
         ds_size_mul(bytes[1], desc->directions, &bytes[5]) || ds_size_mul(bytes[5], 2, &bytes[5]))
         return 0;
+    /* each array begins aligned; the second sum only asks whether rounding up can overflow */
     for (i = 0; i < DSI_ARRAYS; i++) {
         offset[i] = end;
         if (ds_size_add(end, bytes[i], &end) || ds_size_add(end, DSI_ALIGN, &bytes[i])) return 0;
@@ -5957,6 +5972,7 @@ DIFFSIM_API void ds_tape_destroy(ds_tape *tape)
 {
     ds_allocator allocator;
     if (!tape || tape->fixed) return;
+    /* a copy: the tape that holds it goes last */
     allocator = tape->desc.allocator;
     if (tape->rec.nodes)
         allocator.resize(allocator.user, tape->rec.nodes, tape->cap_nodes * sizeof *tape->rec.nodes, 0);
@@ -5990,6 +6006,8 @@ static void dsi_clear_error(ds_tape *tape)
     tape->rec.line = 0;
 }
 
+/* Such errors: REPLAY, inputs are set and wait; BRANCH and CALLBACK, this time a guard did not hold or a
+   custom node failed. All three leave the record itself whole. */
 /* does an error close the way to a replay? Not one that other inputs may mend. */
 static int dsi_is_final(const ds_tape *tape)
 {
@@ -5998,6 +6016,7 @@ static int dsi_is_final(const ds_tape *tape)
                                     code == DSIM_ERROR_CALLBACK));
 }
 
+/* a number that no living segment has, unless 2^32 - 1 others were begun since it was */
 static uint32_t dsi_new_epoch(ds_tape *tape)
 {
     if (!tape->next_epoch) tape->next_epoch = 1; /* 0 means dead; after 2^32 rewinds the count begins again */
@@ -6018,6 +6037,9 @@ DIFFSIM_API void ds_tape_reset(ds_tape *tape)
     dsi_set_limits(tape);
 }
 
+/* Epoch nodes form a list from the newest back; the first whose segment begins at or before the slot is
+   the one. Example: 20 values in epoch 1, rewind to 10, which is epoch 2, and 5 values more. Slots 0 .. 9
+   are of epoch 1, slots 10 .. 14 of epoch 2; a handle (1, 12) is stale, (1, 7) is good. */
 /* in which epoch the segment of a slot was recorded */
 static uint32_t dsi_epoch_of_slot(const ds_tape *tape, size_t slot)
 {
@@ -6026,6 +6048,7 @@ static uint32_t dsi_epoch_of_slot(const ds_tape *tape, size_t slot)
     return k ? tape->rec.nodes[k - 1].b : tape->first_epoch;
 }
 
+/* As dsi_is_live, for variables of older epochs, too. */
 static int dsi_is_alive(const ds_tape *tape, ds_var var)
 {
     if (dsi_is_live(&tape->rec, var)) return 1;
@@ -6039,12 +6062,14 @@ DIFFSIM_API ds_mark ds_tape_mark(ds_tape *tape)
     DIFFSIM_ASSERT(tape);
     if (!tape) return r;
     r.tape = tape;
+    /* leaves recorded later must not join a node before the mark: a rewind could not cut it */
     r.n_nodes = tape->no_merge = tape->rec.n_nodes;
     r.n_values = tape->rec.n_values;
     r.epoch = tape->rec.epoch;
     return r;
 }
 
+/* The newest epoch node before the mark tells the epoch that its place has now. */
 /* a mark is good if the segment that was current when it was taken still reaches it */
 static int dsi_mark_is_alive(const ds_tape *tape, ds_mark mark)
 {
@@ -6064,6 +6089,9 @@ DIFFSIM_API ds_result (ds_tape_rewind)(ds_tape *tape, ds_mark mark)
         return dsi_refuse_at(tape, code, mark.n_nodes, "tape_rewind", ": the mark at node ");
     }
     if (tape->torn) return tape->error.code;
+    /* A number read before the rewind may steer what is recorded after it: it counts as read at the mark.
+       Gradients and tangents of what stays are kept. If nothing was recorded since the mark there is
+       nothing to forget, and no epoch is spent. */
     dsi_clear_error(tape);
     if (tape->n_read) tape->n_read = dsi_least(tape->n_read, mark.n_nodes + 1);
     if (tape->rec.n_nodes > mark.n_nodes) { /* so there is room for one node */
@@ -6101,12 +6129,18 @@ DIFFSIM_API ds_tape_info ds_tape_get_info(const ds_tape *tape)
     return r;
 }
 
+/* In memory, from older to newer; a table is there only if its list is no run of slots:
+
+       slots of b, 4 to a node | slots of a, 4 to a node | {first a, first b, -, -} | {op, n, held, flags}
+
+   dsi_record_list writes them, dsi_view_list reads them, everything else goes through the view. */
 /* How list nodes are laid out, see the head of this section. */
 enum { DSI_LIST_A_CONTIGUOUS = 1, DSI_LIST_B_CONTIGUOUS = 2, DSI_LIST_PAIR = 4 };
 
 /* the slots of a list: a table, or steps of `stride` from the first */
 typedef struct dsi_slots { const uint32_t *table; size_t first, stride; } dsi_slots;
 
+/* the slot of entry i, of its first number if entries are vectors */
 DSI_INLINE size_t dsi_list_slot(const dsi_slots *s, size_t i)
 {
     return s->table ? s->table[i] : s->first + s->stride * i;
@@ -6117,11 +6151,15 @@ DSI_INLINE int dsi_has_weights(unsigned op)
     return op == DSI_OP_weighted_sum || op == DSI_OP_weighted_sum3;
 }
 
+/* n entries of width 1 or 3; `held` values before the result, which are constants in the order of the
+   lists, then weights. */
 typedef struct dsi_list_view {
     size_t n, held, width, data; /* data: nodes before this one that hold slots */
     dsi_slots a, b;
 } dsi_list_view;
 
+/* Flags say which lists are runs and whether there is a second one. A table is read in place: nodes
+   consist of uint32_t and nothing else, four of them each. */
 DSI_INLINE dsi_list_view dsi_view_list(const dsi_node *node)
 {
     const unsigned op = node->op / 8u;
@@ -6146,6 +6184,11 @@ DSI_INLINE dsi_list_view dsi_view_list(const dsi_node *node)
     return r;
 }
 
+/* A custom node, in memory:
+
+       slots of the inputs, 4 to a node | {type, user} | {body, -} | {custom, n_in, n_out, -}
+
+   and its values: copies of the inputs [n_in], outputs [n_out]. */
 typedef struct dsi_custom {
     const ds_custom_type *type;
     void *user;
@@ -6154,6 +6197,7 @@ typedef struct dsi_custom {
     size_t n_in, n_out, data;
 } dsi_custom;
 
+/* Pointers lie across the words of a data node, which is aligned for uint32_t alone: so they are copied. */
 static dsi_custom dsi_view_custom(const dsi_node *node)
 {
     dsi_custom r;
@@ -6167,11 +6211,15 @@ static dsi_custom dsi_view_custom(const dsi_node *node)
     return r;
 }
 
+/* Nothing in a node says where its result lies. Walking back from the end of the tape does: from `top`,
+   the number of values before which all is still to come, each node takes its width and what it holds. */
 /* Walking. */
 
 /* what a node takes: data nodes before it, and values (constants and result, the result last) */
 typedef struct dsi_extent { size_t data, held, width; } dsi_extent;
 
+/* The branches follow the order of operation codes: the table, lists, blocks, custom nodes, bookkeeping.
+   That of affine has rows and columns in its data node, {rows, columns, -, -}. */
 static dsi_extent dsi_extent_of(const dsi_node *node)
 {
     const unsigned op = node->op / 8u;
@@ -6213,6 +6261,8 @@ static size_t dsi_find_node(const ds_tape *tape, size_t k, size_t *top, size_t s
     return k;
 }
 
+/* In order: operands a, b, c; or list a, then list b; or w, x, b of an affine map; or the inputs. O(k) for
+   rows of the table, O(1) for others. Used where words are made and by ds_explain, never by sweeps. */
 /* the k-th slot that a node reads, or SIZE_MAX */
 static size_t dsi_operand_slot(const dsi_node *node, size_t k)
 {
@@ -6244,6 +6294,7 @@ static size_t dsi_operand_slot(const dsi_node *node, size_t k)
     return (size_t)-1;
 }
 
+/* the name in sentences: that of the row, or that the user gave the custom type */
 static const char *dsi_name_of(const dsi_node *node)
 {
     const unsigned op = node->op / 8u;
@@ -6278,6 +6329,8 @@ DSI_COLD void dsi_describe(const ds_tape *tape, dsi_text *t, size_t k, size_t to
     }
 }
 
+/* Any state of the tape and any operands: it grows the arrays, looks up old epochs, folds constants and
+   writes the errors. The nodes are the same as those of the short way, to the bit. */
 /* Recording, the long way. */
 
 static void dsi_keep_place(ds_tape *tape)
@@ -6287,6 +6340,7 @@ static void dsi_keep_place(ds_tape *tape)
     tape->places[tape->rec.n_nodes - 1].line = tape->rec.line;
 }
 
+/* appends a node for which dsi_room was asked */
 static dsi_node *dsi_add_node(ds_tape *tape, uint32_t op, size_t a, size_t b, size_t c)
 {
     dsi_node *const node = tape->rec.nodes + tape->rec.n_nodes++;
@@ -6298,6 +6352,8 @@ static dsi_node *dsi_add_node(ds_tape *tape, uint32_t op, size_t a, size_t b, si
     return node;
 }
 
+/* Neighbours share one node {leaves, n}: a thousand inputs cost 16 bytes of nodes and one check in a
+   sweep. Unless a mark stands between them. */
 /* room for n leaves; the slot of the first, or a refusal */
 static ds_result dsi_leaves(ds_tape *tape, const ds_real *numbers, size_t n, const char *function,
                             size_t *slot)
@@ -6355,6 +6411,7 @@ DIFFSIM_API ds_var33 (ds_input33)(ds_tape *tape, ds_m3 matrix)
     return dsi_as_r9(dsi_input(tape, matrix.m, 9, "input33"));
 }
 
+/* the block of n entries whose first is given */
 static ds_vars dsi_block_of(ds_var first, size_t n)
 {
     ds_vars r;
@@ -6371,6 +6428,7 @@ DIFFSIM_API ds_vars (ds_inputs)(ds_tape *tape, const ds_real *numbers, size_t n)
     return dsi_block_of(dsi_input(tape, numbers, n, "inputs"), n);
 }
 
+/* Numbers are rounded to ds_real first, as on a tape. */
 /* all operands are constants: so is the result; a vector without a recorder stays without */
 static ds_var dsi_fold(unsigned op, const ds_var operand[3])
 {
@@ -6393,6 +6451,7 @@ static ds_tape *dsi_choose_tape(const ds_var *operand, size_t n)
     return NULL;
 }
 
+/* Where two tapes meet, both get the error: either may be the one that the caller asks. */
 /* is operand number `index` (from 1) good for the tape? */
 static ds_result dsi_check_operand(ds_tape *tape, ds_var operand, size_t index, const char *function)
 {
@@ -6410,6 +6469,7 @@ static ds_result dsi_check_operand(ds_tape *tape, ds_var operand, size_t index, 
     return DSIM_OK;
 }
 
+/* Returns its handle. Without debug nothing is looked at here: what is not finite shows in ds_backward. */
 /* debug: the value just made must be finite */
 static ds_var dsi_made(ds_tape *tape, size_t slot, size_t width)
 {
@@ -6423,6 +6483,7 @@ static ds_var dsi_made(ds_tape *tape, size_t slot, size_t width)
     return dsi_view(&tape->rec, tape->rec.epoch | slot);
 }
 
+/* All operands are judged before there is room, room is there before anything is written. */
 DIFFSIM_API ds_var dsi_record(unsigned op, ds_var a, ds_var b, ds_var c)
 {
     const dsi_op_info *const info = &dsi_ops[op];
@@ -6452,6 +6513,10 @@ DIFFSIM_API ds_var dsi_record(unsigned op, ds_var a, ds_var b, ds_var c)
     return dsi_made(tape, result, info->width);
 }
 
+/* One node of n operands in place of n - 1 additions. ds_sum3 and ds_weighted_sum3 try dsi_sum3_shortly
+   first, everything else goes through dsi_record_list: choose the tape, see which lists are runs, make
+   room, write the tables, end with the node. Sums go in the order of the list, by one chain of additions:
+   the same bits everywhere. */
 /* Lists of operands: one node, see the head of this section. */
 
 /* a loop over slots p of a list, with and without a table, so that each is a plain loop */
@@ -6468,6 +6533,7 @@ DIFFSIM_API ds_var dsi_record(unsigned op, ds_var a, ds_var b, ds_var c)
         } \
     } while (0)
 
+/* So sum_i w[i] x[p_i], or sum_i x[p_i] y[q_i] with p and q the slots of the two lists. */
 /* x and, for the second list of a dot product, y are arrays of a number for each slot: the values, or their
    tangents; w are the weights, if any */
 static void dsi_evaluate_list(unsigned op, const dsi_list_view *s, const ds_real *w, const ds_real *x,
@@ -6486,6 +6552,8 @@ static void dsi_evaluate_list(unsigned op, const dsi_list_view *s, const ds_real
     else dsi_store_r3(result, sum3);
 }
 
+/*     sum: x_bar[i] += g     weighted: x_bar[i] += w[i] g     dot: a_bar[i] += g b[i],  b_bar[i] += g a[i]
+   An entry that occurs twice gains twice. x is [slots]; a zero g contributes nothing. */
 /* what the operands gain from the adjoint g of the result; x as above */
 static void dsi_reverse_list(unsigned op, const dsi_list_view *s, const ds_real *w,
                              const ds_real *DSI_RESTRICT x, const ds_real *g_of, ds_real *DSI_RESTRICT bar)
@@ -6543,6 +6611,7 @@ DSI_INLINE int dsi_take_slots(const ds_recorder *rec, const ds_var *x, const ds_
     return 1;
 }
 
+/* It begins at entry 0 again: the quick one has counted nothing yet. */
 /* the same for any entries: constants get slots before the result, the first bad one is refused */
 static ds_result dsi_take_slots_slowly(ds_tape *tape, const ds_var *x, const ds_var3 *points, size_t n,
                                        uint32_t *slots, const char *name)
@@ -6581,6 +6650,7 @@ static int dsi_sum3_shortly(ds_tape *tape, unsigned op, size_t n, const ds_real 
     dsi_node *const node = rec->nodes + rec->n_nodes + table;
     uint32_t *const slots = (uint32_t *)(void *)(rec->nodes + rec->n_nodes);
     const ds_real *const val = rec->values;
+    /* the weights go where they stay: just before the result */
     ds_real *const weights = rec->values + rec->n_values;
     ds_v3 sum = ds_v3_make(0, 0, 0);
     size_t i;
@@ -6594,6 +6664,7 @@ static int dsi_sum3_shortly(ds_tape *tape, unsigned op, size_t n, const ds_real 
     }
     dsi_store_r3(rec->values + at, sum);
     if (!dsi_all_finite(val + at, 3)) return 0;
+    /* the rest of the last data node: never read */
     for (; i % 4; i++) slots[i] = 0;
     node[0].op = node[0].a = node[0].b = node[0].c = 0;
     node[1].op = DSI_CODE(op, 0);
@@ -6606,6 +6677,7 @@ static int dsi_sum3_shortly(ds_tape *tape, unsigned op, size_t n, const ds_real 
     return 1;
 }
 
+/* They are written behind the last node, into room that dsi_room has made, and count when n_nodes does. */
 /* the slots of a list that is no run, in data nodes; the first bad entry is refused */
 DSI_INLINE void dsi_put_list(ds_tape *tape, const ds_var *x, const ds_var3 *points, size_t n,
                              const char *name)
@@ -6623,6 +6695,7 @@ static ds_var dsi_end_list(ds_tape *tape, unsigned op, size_t n, const ds_real *
     const size_t width = op == DSI_OP_sum3 || op == DSI_OP_weighted_sum3 ? 3 : 1;
     dsi_list_view view;
     size_t result, i;
+    /* weights stand last among the values held, at result - n */
     for (i = 0; w && i < n; i++) tape->rec.values[tape->rec.n_values++] = w[i];
     result = tape->rec.n_values;
     dsi_add_node(tape, 0, first_a, first_b, 0);
@@ -6640,6 +6713,8 @@ static size_t dsi_count_constants(const ds_var *x, size_t n)
     return count;
 }
 
+/* op: the operation; w [n] or NULL: its weights. Returns the result or a dead variable. A list that is a
+   run costs two nodes whatever its length. */
 /* xa and perhaps xb, or points; n > 0 for points */
 static ds_var dsi_record_list(unsigned op, size_t n, const ds_real *w, const ds_var *xa, const ds_var *xb,
                               const ds_var3 *points)
@@ -6721,6 +6796,8 @@ DIFFSIM_API ds_var3 (ds_weighted_sum3)(const ds_real *w, const ds_var3 *x, size_
     return w && x && n ? dsi_record_sum3(DSI_OP_weighted_sum3, n, w, x) : dsi_view3(NULL, DSI_NOWHERE);
 }
 
+/* A block is a run of slots by construction, so its nodes hold first slots and sizes only. Constants are
+   no blocks: every operand has a slot. */
 /* Blocks. */
 static ds_var dsi_first_of(ds_vars block) { return dsi_view(block.rec, block.at); }
 
@@ -6756,6 +6833,7 @@ DIFFSIM_API ds_var dsi_bad_part(ds_recorder *rec, const char *function, size_t s
     return dsi_part(rec, 0);
 }
 
+/* three sizes that do not fit, at the end of the sentence `what` */
 DSI_COLD ds_vars dsi_refuse_sizes(ds_tape *tape, const char *what, size_t m, size_t n, size_t k)
 {
     dsi_text t = dsi_refuse(tape, DSIM_ERROR_ARGUMENT, n);
@@ -6785,6 +6863,7 @@ DIFFSIM_API ds_var (ds_vars_dot)(ds_vars a, ds_vars b)
                         DSI_LIST_PAIR | DSI_LIST_A_CONTIGUOUS | DSI_LIST_B_CONTIGUOUS, tape->rec.n_values);
 }
 
+/* w [rows][columns], x [columns], b and out [rows]. */
 /* out = w x + b; each sum in the order of a plain loop, four rows at a time so that they do not wait for
    each other */
 static void dsi_affine_value(const ds_real *DSI_RESTRICT w, const ds_real *DSI_RESTRICT x,
@@ -6831,6 +6910,7 @@ DIFFSIM_API ds_vars (ds_affine)(ds_vars w, ds_vars x, ds_vars b)
     dsi_add_node(tape, DSI_CODE(DSI_OP_affine, 0), (uint32_t)w.at, (uint32_t)x.at, (uint32_t)b.at);
     result = tape->rec.n_values;
     tape->rec.n_values += b.n;
+    /* an affine map's parts may be views of one block; out is new and overlaps none */
     dsi_affine_value(tape->rec.values + (uint32_t)w.at, tape->rec.values + (uint32_t)x.at,
                      tape->rec.values + (uint32_t)b.at, tape->rec.values + result, b.n, x.n);
     return dsi_block_of(dsi_made(tape, result, b.n), b.n);
@@ -6848,8 +6928,12 @@ DIFFSIM_API ds_vars (ds_vars_tanh)(ds_vars x)
     return dsi_block_of(dsi_made(tape, result, x.n), x.n);
 }
 
+/* ds_backward seeds the adjoints and sweeps from the newest node that matters to the oldest. At a node
+   with the result v and its adjoint g each operand x gains g dv/dx. Order of gains: nodes from new to old,
+   in a node a, b, c: so the sums, and their bits, are always the same. */
 /* Reverse. */
 
+/* NaN, also != 0, counts as an adjoint. */
 /* an adjoint through an operation without a derivative; see DSI_NONE */
 DSI_INLINE ds_real dsi_no_derivative(ds_real adjoint, int *none)
 {
@@ -6864,6 +6948,7 @@ DSI_INLINE ds_real dsi_zero(int *drops)
     return 0;
 }
 
+/* The shift drops the sign. */
 /* n numbers that are all +0 or -0: integer arithmetic, because comparing floats takes three instructions
    each */
 DSI_INLINE int dsi_all_zero(const ds_real *x, size_t n)
@@ -6886,6 +6971,7 @@ DSI_INLINE int dsi_all_zero(const ds_real *x, size_t n)
     }
 }
 
+/* outputs overwrite, adjoints add */
 DSI_INLINE void dsi_gain_r1(ds_real *to, ds_real x) { to[0] += x; }
 DSI_INLINE void dsi_gain_r3(ds_real *to, ds_v3 v)
 {
@@ -6922,6 +7008,8 @@ DSI_INLINE void dsi_affine_bar(const ds_real *DSI_RESTRICT w, const ds_real *DSI
     }
 }
 
+/* out = w x + b with the adjoint g of out [rows]: b_bar += g, then w_bar and x_bar row by row. Rows with g
+   = 0, such as those that a relu behind cuts off, are skipped: they contribute nothing. */
 static void dsi_reverse_affine(const dsi_node *node, const ds_real *DSI_RESTRICT val,
                                ds_real *DSI_RESTRICT adj, size_t result)
 {
@@ -6941,6 +7029,7 @@ static void dsi_reverse_affine(const dsi_node *node, const ds_real *DSI_RESTRICT
     }
 }
 
+/* v = tanh(x): x_bar += g (1 - v^2) */
 static void dsi_reverse_vars_tanh(const dsi_node *node, const ds_real *DSI_RESTRICT v,
                                   ds_real *DSI_RESTRICT adj, size_t result)
 {
@@ -6950,6 +7039,9 @@ static void dsi_reverse_vars_tanh(const dsi_node *node, const ds_real *DSI_RESTR
             adj[node->a + i] += dsi_product(adj[result + i], 1 - dsi_product(v[result + i], v[result + i]));
 }
 
+/* A function of the user's wants its inputs side by side, the tape has them anywhere. So the node keeps
+   copies before its outputs: dsi_gather fills them (values before forward, tangents before tangent),
+   dsi_scatter hands what they gained to the operands (after reverse and second). */
 /* Custom nodes. */
 
 enum { DSI_FORWARD, DSI_REVERSE, DSI_TANGENT, DSI_SECOND };
@@ -6963,6 +7055,7 @@ static ds_custom_function *dsi_custom_function(const ds_custom_type *type, int w
 /* a checkpoint is a custom node whose functions run the body on the child tape */
 typedef struct dsi_checkpoint { ds_tape *tape; ds_segment *body; void *user; } dsi_checkpoint;
 
+/* io points into the tape: the arrays must not move, so no function may record on it. */
 /* calls one function of a custom node; tan and dot are what there is of tangents and moving adjoints */
 static ds_result dsi_call_custom(ds_tape *tape, const dsi_node *node, size_t result, int what, ds_real *tan,
                                  ds_real *dot)
@@ -7005,6 +7098,7 @@ static void dsi_gather(const dsi_custom *c, ds_real *numbers, size_t copies)
     for (i = 0; i < c->n_in; i++) numbers[copies + i] = numbers[c->slots[i]];
 }
 
+/* numbers[slots[i]] += copies[i]; a constant has no slot but its copy */
 static void dsi_scatter(const dsi_custom *c, ds_real *numbers, size_t copies)
 {
     size_t i;
