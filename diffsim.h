@@ -5782,7 +5782,7 @@ DSI_COLD ds_result dsi_refuse_at(ds_tape *tape, ds_result code, size_t index, co
     return dsi_refused(tape, &t);
 }
 
-/* most_values is the last count at which DSI_MOST_INLINE values more still fit. */
+/* Below most_values, DSI_MOST_INLINE values more still fit. */
 /* opens the short way as far as there is room, or closes it */
 static void dsi_set_limits(ds_tape *tape)
 {
@@ -6133,7 +6133,8 @@ DIFFSIM_API ds_tape_info ds_tape_get_info(const ds_tape *tape)
 
        slots of b, 4 to a node | slots of a, 4 to a node | {first a, first b, -, -} | {op, n, held, flags}
 
-   dsi_record_list writes them, dsi_view_list reads them, everything else goes through the view. */
+   dsi_record_list and dsi_sum3_shortly write them, dsi_view_list reads them, everything else goes through
+   the view. */
 /* How list nodes are laid out, see the head of this section. */
 enum { DSI_LIST_A_CONTIGUOUS = 1, DSI_LIST_B_CONTIGUOUS = 2, DSI_LIST_PAIR = 4 };
 
@@ -6151,8 +6152,8 @@ DSI_INLINE int dsi_has_weights(unsigned op)
     return op == DSI_OP_weighted_sum || op == DSI_OP_weighted_sum3;
 }
 
-/* n entries of width 1 or 3; `held` values before the result, which are constants in the order of the
-   lists, then weights. */
+/* n entries of width 1 or 3; `held` values before the result, which are constants of list b, then of list
+   a, then weights. */
 typedef struct dsi_list_view {
     size_t n, held, width, data; /* data: nodes before this one that hold slots */
     dsi_slots a, b;
@@ -7106,6 +7107,8 @@ static void dsi_scatter(const dsi_custom *c, ds_real *numbers, size_t copies)
         if (c->slots[i] != copies + i) numbers[c->slots[i]] += numbers[copies + i];
 }
 
+/* The node's part of a reverse sweep. Without a reverse function there is no derivative, which matters
+   only where an adjoint arrives. */
 static ds_result dsi_reverse_custom(ds_tape *tape, const dsi_node *node, size_t result, int *no_derivative)
 {
     const dsi_custom c = dsi_view_custom(node);
@@ -7119,6 +7122,7 @@ static ds_result dsi_reverse_custom(ds_tape *tape, const dsi_node *node, size_t 
     return failed;
 }
 
+/* Sweeps of part of a tape, or over one row elsewhere in memory (dsi_find_partials), set the same fields. */
 /* what a sweep goes over, and what it found out */
 typedef struct dsi_sweep {
     ds_tape *tape;
@@ -7143,6 +7147,21 @@ static dsi_sweep dsi_sweep_of(ds_tape *tape, size_t top)
     return r;
 }
 
+/* The reverse interpreter: the derivative columns of the table as cases of a switch over node->op, operation
+   and constants together. Where a node's op is x * 2, b is a constant, and nothing is gained at its slot. For
+   mul the case without constants is, with all macros gone,
+
+       case DSI_CODE(DSI_OP_mul, 0): {
+           const size_t result = top - 1;
+           const ds_real v = val[result], g = adj[result], a = val[node->a], b = val[node->b];
+           top = result;
+           adj[node->a] += dsi_mul(g, b);
+           adj[node->b] += dsi_mul(g, a);
+           break;
+       }
+
+   In x * x both gains go to one slot, one after the other. none and drops are set by columns that call
+   dsi_no_derivative and dsi_zero; in all other cases the compiler sees that they stay 0. */
 #define DSI_NONE dsi_no_derivative(g, &none)
 #undef DSI_ZERO
 #define DSI_ZERO dsi_zero(&drops)
@@ -7195,6 +7214,8 @@ static dsi_sweep dsi_sweep_of(ds_tape *tape, size_t top)
         if (!((constants) & 2)) dsi_gain_##B(adj + node->b, db); \
         if (!((constants) & 4)) dsi_gain_##C(adj + node->c, dc); \
         DSI_END(R)
+/* DSI_OFTEN_2 of mul gives three cases: no constant, a, b. DSI_SELDOM_2 of div gives one with three labels
+   that tests the bits at run time. All operands constant is no case: dsi_fold keeps it off the tape. */
 /* Only numbers can be constants. Polynomials, the most frequent rows, have cases for choices of constants;
    any other row has one for all, for the sake of the time to compile. */
 #define DSI_IF_r1(cases) cases
@@ -7249,6 +7270,7 @@ static void dsi_run_sweep(dsi_sweep *r, size_t begin, size_t end, int careful)
         }
         switch (node->op) {
         DSI_EVERY_DERIVATIVE
+        /* what is not finite arrives here, or was seen where a column dropped it */
         case DSI_CODE(DSI_OP_leaves, 0):
             top -= node->a;
             if (!dsi_all_finite(adj + top, node->a)) r->non_finite = 1;
@@ -7286,6 +7308,7 @@ static void dsi_run_sweep(dsi_sweep *r, size_t begin, size_t end, int careful)
         }
         }
     }
+/* node, top: where the sweep stands; on success `begin` and the values before it */
 stop:
     r->node = (size_t)(node - nodes);
     r->top = top;
@@ -7320,6 +7343,7 @@ stop:
 #undef DSI_EACH_2
 #undef DSI_EACH_3
 
+/* All adjoints 0 but those of f, which are the seeds. An output that occurs twice gets both. */
 static void dsi_seed(ds_tape *tape, const ds_var *f, const ds_real *seeds, size_t n)
 {
     size_t i;
@@ -7355,6 +7379,7 @@ DSI_COLD ds_result dsi_blame_value(ds_tape *tape, size_t slot)
     return dsi_refused(tape, &t);
 }
 
+/* f, seeds, n: as for dsi_seed; k, top: where the sweep begins. DSIM_OK if none does. */
 /* sweep again, node by node, to the first that makes a non-finite adjoint of a finite one */
 DSI_COLD ds_result dsi_blame_adjoint(ds_tape *tape, const ds_var *f, const ds_real *seeds, size_t n, size_t k,
                                    size_t top)
@@ -7398,6 +7423,8 @@ static ds_result dsi_check_outputs(const ds_var *f, const ds_real *seeds, size_t
     return DSIM_OK;
 }
 
+/* At most two sweeps: a quick one, and a careful one if that ends badly. The tape remembers: its next
+   sweeps are careful from the start. */
 DIFFSIM_API ds_result (ds_backward_many)(const ds_var *f, const ds_real *seeds, size_t n)
 {
     ds_tape *tape;
@@ -7416,6 +7443,7 @@ DIFFSIM_API ds_result (ds_backward_many)(const ds_var *f, const ds_real *seeds, 
             return dsi_refuse_at(tape, DSIM_ERROR_NON_FINITE, i, "backward", ": sum of seeds of output ");
         if (dsi_slot(f[i]) > last) last = dsi_slot(f[i]);
     }
+    /* adjoints behind the last output stay 0 */
     top = tape->rec.n_values;
     k = dsi_find_node(tape, tape->rec.n_nodes, &top, last) + 1; /* later nodes have no part */
     for (;; dsi_seed(tape, f, seeds, n)) {
@@ -7447,8 +7475,11 @@ DIFFSIM_API ds_result (ds_backward)(ds_var f)
     return result;
 }
 
+/* Sweeps from old to new need to know where results lie before they come to them. dsi_find_steps walks
+   back once and writes it down; ds_forward, Hessians, ds_explain and replays go over that order. */
 /* Forward. */
 
+/* Nothing to do if the tape has not changed: the same nodes, values and epoch. */
 /* finds the order of the nodes */
 static ds_result dsi_find_steps(ds_tape *tape, const char *function)
 {
@@ -7490,7 +7521,8 @@ static ds_result dsi_find_steps(ds_tape *tape, const char *function)
        v += s a b:   v' += s (b a' + a b'),   a_bar' += s (b v_bar' + v_bar b'),   b_bar' likewise,
 
    any others by their partial derivatives, which the reverse sweep over that row alone gives, and by the
-   tangents of those, its derivative columns read as dual numbers. Griewank and Walther 2008, ch. 5. */
+   tangents of those, its derivative columns read as dual numbers. Griewank and Walther 2008, ch. 5. val,
+   adj [slot]; tan, dot [slot][n]: tangents of val and of adj, dot NULL if only values move. */
 typedef struct dsi_motion {
     ds_tape *tape;
     const ds_real *val, *adj;
@@ -7499,6 +7531,7 @@ typedef struct dsi_motion {
     size_t at; /* the node that failed */
 } dsi_motion;
 
+/* At most 4 + 3 numbers go in (rotate3) and 3 come out; matrices occur in polynomials alone. */
 /* a row that is not a polynomial */
 enum { DSI_MOST_IN = 7, DSI_MOST_OUT = 3 };
 typedef struct dsi_partials {
@@ -7509,6 +7542,10 @@ typedef struct dsi_partials {
     ds_real curve[DSI_MOST_IN][DSI_MOST_IN]; /* sum over o of adjoint[o] d2 result[o] / d x[i] d x[j] */
 } dsi_partials;
 
+/* Fills p but for the curvature. The node is copied into a tape of its own, one row long: operands at x[0
+   .. n_in), the result behind them. A reverse sweep from each component o of the result with the adjoint 1
+   gives the row by[o]. An operand that occurs twice, as in hypot(x, x), has two places here and so two
+   partials; both lead to the same slot. Partials by constants stay 0. */
 /* NaN where there is no derivative: a select or a zero factor later drops it, anything else shows it */
 static void dsi_find_partials(const dsi_node *node, size_t result, const ds_real *val, dsi_partials *p)
 {
@@ -7546,6 +7583,8 @@ static void dsi_find_partials(const dsi_node *node, size_t result, const ds_real
     }
 }
 
+/* curve[i][j] of the result's adjoint g [n_out]: row i is how the gains move along unit vector i, see
+   dsi_curve. Constants do not move, so their rows are 0. */
 static void dsi_find_curvature(const dsi_node *node, const ds_real *g, dsi_partials *p)
 {
     ds_real direction[DSI_MOST_IN] = { 0 }, v_dot[DSI_MOST_OUT];
@@ -7560,6 +7599,8 @@ static void dsi_find_curvature(const dsi_node *node, const ds_real *g, dsi_parti
     }
 }
 
+/* Sum of w[i] x'[i]; for dot, sum of x'[i] y[i] and then of x[i] y'[i]: the same loops with tangents in
+   place of values. */
 /* the lists and blocks: all linear but dot, affine and tanh */
 static void dsi_move_list(const dsi_node *node, size_t result, const ds_real *val, ds_real *tan)
 {
@@ -7575,6 +7616,7 @@ static void dsi_move_list(const dsi_node *node, size_t result, const ds_real *va
     tan[result] += d[0];
 }
 
+/* v' = b' + w' x + w x', each [rows], one direction */
 static void dsi_move_affine(const dsi_node *node, size_t result, const ds_real *val, ds_real *tan)
 {
     const size_t rows = (node - 1)->op, n = (node - 1)->a, x = node->b;
@@ -7621,6 +7663,8 @@ static ds_result dsi_move_other(const dsi_motion *m, const dsi_node *node, size_
     return DSIM_OK;
 }
 
+/* One direction. Of a linear list the adjoints move as they do in reverse, with dot for adj; of a dot
+   product a_bar' += b g' + b' g and b_bar' likewise, g the adjoint of the result. */
 static void dsi_move_adjoint_list(const dsi_node *node, size_t result, const ds_real *val, const ds_real *adj,
                                   const ds_real *tan, ds_real *dot)
 {
@@ -7631,6 +7675,8 @@ static void dsi_move_adjoint_list(const dsi_node *node, size_t result, const ds_
     if (op == DSI_OP_dot) dsi_reverse_list(op, &s, w, tan, adj + result, dot);
 }
 
+/* So with a dot for the motion along the direction: w_bar' += g' x + g x', x_bar' += w g' + w' g (here '
+   is motion, not the transpose). */
 /* w_bar += g x',  x_bar += w' g,  b_bar += g */
 static void dsi_move_adjoint_affine(const dsi_node *node, size_t result, const ds_real *val,
                                     const ds_real *adj, const ds_real *tan, ds_real *dot)
@@ -7647,6 +7693,7 @@ static void dsi_move_adjoint_affine(const dsi_node *node, size_t result, const d
     }
 }
 
+/* so x_bar' += s g' - 2 v g s x'; `bend` is 2 v g s. */
 /* v = tanh(x), s = 1 - v^2:  x_bar += g s,  s' = -2 v s x' */
 static void dsi_move_adjoint_tanh(const dsi_node *node, size_t result, const ds_real *val, const ds_real *adj,
                                   const ds_real *tan, ds_real *dot)
@@ -7659,6 +7706,8 @@ static void dsi_move_adjoint_tanh(const dsi_node *node, size_t result, const ds_
     }
 }
 
+/* The node's part of the sweep back: NOT_DIFFERENTIABLE without a second function, if any adjoint arrives;
+   NaN to the inputs where what would go in is not finite, which no function gets. */
 static ds_result dsi_move_adjoint_custom(const dsi_motion *m, const dsi_node *node, size_t result)
 {
     const dsi_custom c = dsi_view_custom(node);
@@ -7673,6 +7722,7 @@ static ds_result dsi_move_adjoint_custom(const dsi_motion *m, const dsi_node *no
     return DSIM_OK;
 }
 
+/* blocks and custom nodes, one direction */
 static ds_result dsi_move_adjoint_other(const dsi_motion *m, const dsi_node *node, size_t result)
 {
     switch (node->op / 8u) {
@@ -7695,6 +7745,9 @@ static ds_result dsi_move_adjoint_other(const dsi_motion *m, const dsi_node *nod
 #pragma GCC optimize("fp-contract=off")
 #endif
 
+/* QUICKLY: one direction, each number multiplied and added. CAREFULLY: one direction, and a zero factor
+   gives zero even times NaN or infinity. TOGETHER: n directions, as QUICKLY in each. The pace is a
+   constant where the functions below are inlined, so each gets a loop of its own. */
 enum dsi_pace { DSI_QUICKLY, DSI_CAREFULLY, DSI_TOGETHER };
 
 /* DSI_ABREAST numbers */
@@ -7708,6 +7761,8 @@ typedef ds_real dsi_abreast
 #define DSI_ALL(x) ((x)[k])
 #endif
 
+/* n is used by TOGETHER alone, a multiple of DSI_ABREAST. The sums are plain * and +: within these pragmas
+   nothing is fused. */
 /* y += p x + q z, each [n] */
 DSI_INLINE void dsi_gain_two(enum dsi_pace pace, size_t n, ds_real *y, ds_real p, const ds_real *x, ds_real q,
                              const ds_real *z)
@@ -7731,6 +7786,14 @@ DSI_INLINE void dsi_gain_one(enum dsi_pace pace, size_t n, ds_real *y, ds_real p
         for (i = 0; i < n; i += DSI_ABREAST) DSI_GAIN_ABREAST(y + i, p * DSI_ALL(x + i));
 }
 
+/* The terms of mul, DSI_T(0, +, a, 0, b, 0), become
+
+       case DSI_OP_mul:
+           v_dot[0] += + (val[node->b + 0] * tan[node->a + 0] + val[node->a + 0] * tan[node->b + 0]);
+           return 1;
+
+   and DSI_DROP eats the () behind. Constants need no care: their slots have tangent 0, and what the motion
+   of their adjoints gains is never read. */
 /* polynomials along one direction, not careful: straight code. 0: the row is none. */
 #define DSI_WHEN_DSI_TERMS(...) __VA_ARGS__ return 1; DSI_DROP
 #define DSI_WHEN_DSI_FLAT return 0; DSI_DROP
@@ -7775,6 +7838,7 @@ DSI_INLINE int dsi_move_polynomial_adjoint(const dsi_node *node, const ds_real *
 #undef DSI_KEEP
 #undef DSI_DROP
 
+/* node->a, b, c are neighbours, so base[0], base[1], base[2] are they. */
 /* slots of a term */
 typedef struct dsi_slots_of_term { size_t out, x, y; } dsi_slots_of_term;
 DSI_INLINE dsi_slots_of_term dsi_term_slots(const dsi_term *t, const dsi_node *node, size_t result)
@@ -7787,6 +7851,9 @@ DSI_INLINE dsi_slots_of_term dsi_term_slots(const dsi_term *t, const dsi_node *n
     return s;
 }
 
+/* Four kinds of nodes: polynomials by straight code or by their terms; other rows by their partials;
+   lists; blocks and custom nodes, which go one direction at a time only. n is m->n; as an argument it is a
+   constant where it is 1. */
 /* tangents of all values from those in tan, which are added to what an operation gives */
 DSI_INLINE ds_result dsi_move_values(dsi_motion *m, size_t n, enum dsi_pace pace)
 {
@@ -7834,6 +7901,9 @@ DSI_INLINE ds_result dsi_move_values(dsi_motion *m, size_t n, enum dsi_pace pace
     return DSIM_OK;
 }
 
+/* The motion of the adjoints: for a row with partials J and adjoint g of its result
+       x_bar' += J' g' + C x',   C = sum over o of g[o] d2 v[o] / dx dx,
+   where C vanishes for flat rows and at g = 0. m->dot begins as the motion of the seeds, mostly 0. */
 /* from the newest node to the oldest */
 DSI_INLINE ds_result dsi_move_adjoints(dsi_motion *m, size_t n, enum dsi_pace pace)
 {
@@ -7897,6 +7967,7 @@ DSI_INLINE ds_result dsi_move_adjoints(dsi_motion *m, size_t n, enum dsi_pace pa
     return DSIM_OK;
 }
 
+/* Two functions and not one with an argument: each is compiled for its pace. */
 static ds_result dsi_move_quickly(dsi_motion *m)
 {
     const ds_result failed = dsi_move_values(m, 1, DSI_QUICKLY);
@@ -7913,6 +7984,7 @@ static void dsi_move_abreast_plain(dsi_motion *m)
 {
     (void)(dsi_move_values(m, m->n, DSI_TOGETHER) || dsi_move_adjoints(m, m->n, DSI_TOGETHER));
 }
+/* the same code for processors with four doubles to a register; dsi_wide tells at run time */
 #ifdef DSI_WIDE
 __attribute__((target("avx2"))) static void dsi_move_abreast_avx2(dsi_motion *m)
 {
@@ -7941,6 +8013,8 @@ DSI_COLD ds_result dsi_refuse_custom(ds_tape *tape, ds_result code, size_t k, co
     return dsi_refused(tape, &t);
 }
 
+/* They are cut to what stays in the cache, but not below DSI_ABREAST; and to one if even that is too much,
+   or if the tape has blocks or custom nodes. All memory that a sweep needs is here. */
 /* A motion of all zeros: planes 1 for tangents, 2 with the adjoints' motion. directions: how many are wanted,
    and how many there are. */
 static ds_result dsi_begin_motion(ds_tape *tape, size_t planes, size_t *directions, const char *function,
@@ -7978,6 +8052,7 @@ static ds_result dsi_begin_motion(ds_tape *tape, size_t planes, size_t *directio
     return DSIM_OK;
 }
 
+/* Live variables are let through at once: dsi_check_operand looks at old epochs and writes the words. */
 /* the tape of the variables x, which are all good for it, and perhaps their finite direction; or the reason
    why there is none */
 static ds_result dsi_check_direction(const ds_var *x, const ds_real *x_dot, size_t n, const char *function,
@@ -8002,6 +8077,7 @@ DIFFSIM_API ds_result (ds_forward)(const ds_var *x, const ds_real *x_dot, size_t
     size_t i, one = 1;
     ds_result result = x_dot ? dsi_check_direction(x, x_dot, n, "forward", &tape) : DSIM_ERROR_ARGUMENT;
     int careful;
+    /* careful only if the quick sweep leaves a tangent that is not finite */
     for (careful = 0; !result; careful = 1) {
         result = dsi_begin_motion(tape, 1, &one, "forward", &m);
         if (result) return result;
@@ -8027,6 +8103,7 @@ DSI_COLD void dsi_blame_tangent(ds_tape *tape, size_t slot)
     if (!dsi_grow_adjoints(tape)) {
         r = dsi_sweep_of(tape, top);
         memset(tape->adjoints, 0, tape->rec.n_values * sizeof *tape->adjoints);
+        /* the component in question gets the adjoint 1, of a row of the table the first one, too */
         for (; e.width && slot >= top - e.width && slot < top; slot = top) tape->adjoints[slot] = 1;
         if (tape->rec.nodes[k].op / 8u < DSI_OP_sum) tape->adjoints[top - e.width] = 1;
         dsi_run_sweep(&r, k - e.data, k + 1, 1);
@@ -8048,6 +8125,9 @@ static int dsi_take_motion(const dsi_motion *m, size_t rows, const ds_var *x, si
     return dsi_all_finite(out, rows * n);
 }
 
+/* Tangent over reverse: tan begins as the direction, dot as 0, since the seed df/df = 1 does not move.
+   After both sweeps dot at x is (d/dt) df/dx along the direction. Quickly first, carefully if that is not
+   finite. */
 /* out [n] = H direction; without a direction, that of x number `unit` */
 static ds_result dsi_second_order(ds_tape *tape, const ds_var *x, size_t n, const ds_real *direction,
                                   size_t unit, ds_real *out, const char *function)
@@ -8069,6 +8149,7 @@ static ds_result dsi_second_order(ds_tape *tape, const ds_var *x, size_t n, cons
                          ": a second derivative is not finite in the row of x number ");
 }
 
+/* The gradient is there if the last ds_backward was of this very f and no value was recorded since. */
 /* checks, and the gradient of f unless it is there */
 static ds_result dsi_prepare_second(ds_var f, const ds_var *x, const ds_real *direction, size_t n,
                                     const ds_real *out, const char *function, ds_tape **tape)
@@ -8102,6 +8183,8 @@ DIFFSIM_API ds_result (ds_hessian)(ds_var f, const ds_var *x, size_t n, ds_real 
         dsi_motion m;
         result = dsi_begin_motion(tape, 2, &directions, "hessian", &m);
         if (result) break;
+        /* rows row .. end - 1 at once: direction k is the unit vector of x number row + k; spare
+           directions stay 0 */
         end = row + dsi_least(rows, directions);
         for (k = 0; row + k < end; k++) m.tan[dsi_slot(x[row + k]) * directions + k] = 1;
         if (directions > 1 && dsi_wide()) dsi_move_abreast_avx2(&m);
@@ -8113,6 +8196,9 @@ DIFFSIM_API ds_result (ds_hessian)(ds_var f, const ds_var *x, size_t n, ds_real 
     return result;
 }
 
+/* ds_explain follows a change of x: among the operations that read it, the one through which df/dx gains
+   most; then the same from its result; until f is reached, a factor is 0, or nothing reads the number.
+   Factors come from a forward sweep over one node, gains from the adjoints of the last ds_backward. */
 /* Explanations. */
 
 /* one operation between x and f: df/dx gains f_bar[out] * factor through it */
@@ -8149,6 +8235,7 @@ static int dsi_link_of(ds_tape *tape, size_t k, size_t slot, dsi_link *link)
     m.val = tape->rec.values;
     m.tan = tape->motion;
     m.tan[slot] = 1;
+    /* tan is 0 but at the slot, and is so again when this returns */
     steps->first = k; /* a forward sweep over this node alone */
     steps->n = k + 1;
     if (dsi_move_carefully(&m)) m.tan[step.result] = dsi_nan();
@@ -8169,6 +8256,8 @@ static int dsi_link_of(ds_tape *tape, size_t k, size_t slot, dsi_link *link)
     return 1;
 }
 
+/* Looked for among steps from `after` on whose results do not lie behind slot `last`, which is f. A
+   comparison with NaN is false, so a NaN wins: it is what the question is about. */
 /* the next operation on the way from a slot: of those that read it the one that gains most; 0: none does.
    readers: how many do */
 static int dsi_next_link(ds_tape *tape, size_t after, size_t slot, size_t last, dsi_link *best,
@@ -8200,6 +8289,7 @@ DSI_COLD void dsi_put_link(const ds_tape *tape, dsi_text *t, const dsi_link *lin
     dsi_put(t, "\n");
 }
 
+/* Each round prints one link and goes on from its result; steps only rise, so it ends. */
 /* the way from x to f and its end */
 DSI_COLD void dsi_put_way(ds_tape *tape, dsi_text *t, size_t x, size_t f)
 {
@@ -8258,6 +8348,10 @@ DIFFSIM_API ds_result (ds_explain)(ds_var f, ds_var x, char *text, size_t bytes)
     return tape->error.code;
 }
 
+/* The record is evaluated again from old to new. ds_set_input writes numbers and leaves the tape torn,
+   with the sticky error REPLAY, so that nothing is recorded, read or differentiated until ds_replay has
+   made the values agree. A guard (ds_branch) that goes the other way makes the record that of another
+   program: BRANCH. */
 /* Replay. */
 
 DSI_COLD ds_result dsi_refuse_replay(ds_tape *tape)
@@ -8278,6 +8372,8 @@ DSI_COLD ds_result dsi_refuse_replay(ds_tape *tape)
     return dsi_refused(tape, &t);
 }
 
+/* All n must lie in one node of leaves. That node is found in the order of the steps by bisection: results
+   rise. */
 /* n inputs from this one on get new numbers */
 static ds_result dsi_set(ds_var first, const ds_real *numbers, size_t n, const char *function)
 {
@@ -8291,7 +8387,8 @@ static ds_result dsi_set(ds_var first, const ds_real *numbers, size_t n, const c
     bad = dsi_first_non_finite(numbers, n);
     if (bad < n) return dsi_refuse_at(tape, DSIM_ERROR_NON_FINITE, bad, function, ": number ");
     if (dsi_find_steps(tape, function)) return tape->error.code;
-    /* the last step whose result does not lie behind the slot */
+    /* the last step whose result does not lie behind the slot. invariant: the step sought is in [low,
+       high) */
     for (low = tape->steps.first, high = tape->steps.n; high - low > 1;) {
         const size_t middle = low + (high - low) / 2;
         if (tape->steps.all[middle].result <= slot) low = middle;
@@ -8332,6 +8429,7 @@ DIFFSIM_API ds_result (ds_set_inputs)(ds_vars inputs, const ds_real *numbers)
     return dsi_set(dsi_first_of(inputs), numbers, inputs.n, "set_inputs");
 }
 
+/* Held constants and weights are still in place before the result. */
 /* the value of one node anew; 0: a guard does not hold, or a custom node failed */
 static int dsi_replay_node(ds_tape *tape, const dsi_node *node, size_t result)
 {
@@ -8368,6 +8466,8 @@ DIFFSIM_API ds_result (ds_replay)(ds_tape *tape)
     dsi_clear_error(tape);
     tape->n_gradients = tape->n_tangents = 0;
     if (dsi_find_steps(tape, "replay")) return tape->error.code;
+    /* old and new values are mixed until the loop is through; an error leaves the tape torn, and other
+       inputs may mend it */
     tape->torn = 1;
     for (k = tape->steps.first; k < tape->steps.n; k++) {
         const dsi_step step = tape->steps.all[k];
@@ -8386,6 +8486,7 @@ DIFFSIM_API ds_result (ds_replay)(ds_tape *tape)
     return DSIM_OK;
 }
 
+/* the guard is a node without a value: operand a, what was found in b */
 DIFFSIM_API int (ds_branch)(ds_var condition)
 {
     ds_tape *const tape = condition.rec ? dsi_tape_of(condition.rec) : NULL;
@@ -8400,6 +8501,8 @@ DIFFSIM_API int (ds_branch)(ds_var condition)
 
 /* Recording custom nodes. */
 
+/* The node is complete before forward is called: io is made from it, as in all later calls. If forward
+   fails, it is taken back. */
 /* type NULL, or without a part that it needs: refused */
 static ds_vars dsi_record_custom(const char *name, const ds_custom_type *type, ds_segment *body, void *user,
                                  const ds_var *in, size_t n_in, size_t n_out)
@@ -8446,12 +8549,14 @@ static ds_vars dsi_record_custom(const char *name, const ds_custom_type *type, d
     return dsi_block_of(dsi_made(tape, result, n_out), n_out);
 }
 
+/* no body: body NULL is what tells a custom node from a checkpoint */
 DIFFSIM_API ds_vars (ds_custom)(const ds_custom_type *type, void *user, const ds_var *in, size_t n_in,
                                 size_t n_out)
 {
     return dsi_record_custom("custom", type, NULL, user, in, n_in, n_out);
 }
 
+/* numbers: the values or tangents of the tape it lives on */
 /* ds_value without its mark: the body may be recorded again at any time */
 static ds_real dsi_peek(ds_var var, const ds_real *numbers, ds_real constant)
 {
@@ -8490,6 +8595,9 @@ static int dsi_is_repeated(const ds_custom_io *io, const ds_tape *child, const d
     return 1;
 }
 
+/* One child serves all checkpoints of a tape, one after the other; checkpoints within a body have a child
+   of the child. x and y lie in tape->work, good until the next call. An output may be a constant, and is
+   one unless the body writes it. */
 /* records the body on the child tape, `again` or for the first time; x and y: its inputs and outputs */
 static ds_result dsi_run_body(const ds_custom_io *io, int again, ds_var **x, ds_var **y)
 {
@@ -8532,6 +8640,8 @@ static ds_result dsi_run_body(const ds_custom_io *io, int again, ds_var **x, ds_
     return DSIM_OK;
 }
 
+/* The four functions of a checkpoint record the body anew and ask the child: its values, its
+   ds_backward_many with the bars as seeds, its ds_forward, or both orders at once. Bars and dots add. */
 static ds_result dsi_checkpoint_forward(const ds_custom_io *io)
 {
     ds_var *x, *y;
@@ -8568,6 +8678,7 @@ static ds_result dsi_checkpoint_tangent(const ds_custom_io *io)
     return DSIM_OK;
 }
 
+/* As dsi_second_order, but here the seeds move as well: dot begins as out_bar_dot. */
 /* the adjoints of the body, and how they move */
 static ds_result dsi_checkpoint_second(const ds_custom_io *io)
 {
@@ -8604,6 +8715,9 @@ DIFFSIM_API ds_vars (ds_checkpoint)(ds_segment *body, void *user, const ds_var *
     return dsi_record_custom("checkpoint", body ? &dsi_checkpoint_type : NULL, body, user, in, n_in, n_out);
 }
 
+/* All readers go through dsi_read: numbers of a variable that is not good, of a torn tape, or of a sweep
+   that has not been, are NaN. The first to read anything marks the tape (n_read): what is recorded later
+   may depend on it. */
 /* Reading. */
 
 /* the tape on which a variable of some kind is good, or NULL */
@@ -8614,6 +8728,8 @@ static ds_tape *dsi_good_tape(ds_var var)
 }
 
 enum { DSI_READ_VALUE, DSI_READ_GRADIENT, DSI_READ_TANGENT };
+/* out [n]: the numbers from the variable's slot on. A tangent that is not finite makes an error, see
+   dsi_blame_tangent; a gradient cannot be so, ds_backward has refused. */
 static void dsi_read(ds_var var, int what, ds_real *out, size_t n)
 {
     ds_tape *tape = dsi_good_tape(var);
