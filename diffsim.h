@@ -5678,6 +5678,15 @@ static void dsi_curve(unsigned op, const ds_real *x, const ds_real *dx, const ds
    sizes. A custom node has copies of its inputs before its outputs, so that both are contiguous; before it
    stand a data node {type, user}, one {body, -} and its operands' slots, that of the copy for constants. */
 
+/* Example: x = input 2, y = input 3, p = x y, s = sin p, f = s * 5 with the constant 5.
+
+       node                      slots of values       walking back, top before and after
+       0  {leaves, 2, 0, 0}      0: 2   1: 3           2 -> 0
+       1  {mul, 0, 1, -}         2: 6                  3 -> 2
+       2  {sin, 2, -, -}         3: sin 6              4 -> 3
+       3  {mul with 2, 3, 4, -}  4: 5   5: 5 sin 6     6 -> 4
+
+   The 2 in `mul with 2` says that operand b is a constant of the node's own. Adjoints have the same slots. */
 typedef struct dsi_place { const char *file; int line; } dsi_place;
 
 /* The array is filled from its end, as the walk goes, and data nodes and rewinds take no step; hence
@@ -5762,6 +5771,7 @@ DSI_COLD dsi_text dsi_refuse(ds_tape *tape, ds_result code, size_t index)
     return t;
 }
 
+/* returns the code, so that callers refuse and return in one statement */
 DSI_COLD ds_result dsi_refused(ds_tape *tape, dsi_text *t)
 {
     dsi_put(t, ": ");
@@ -5813,6 +5823,8 @@ static ds_result dsi_grow(const ds_allocator *allocator, void **array, size_t *c
    second array found no memory is whole: it has room for more nodes than it uses. */
 static ds_result dsi_grow_nodes(ds_tape *tape, size_t need)
 {
+    /* a desc without limits has those of the slots: 32 bits in a node, and room below 2^32 for what an
+       inlined call adds */
     const size_t most = tape->desc.max_nodes ? tape->desc.max_nodes : dsi_most_slots;
     void *nodes = tape->rec.nodes, *places = tape->places;
     ds_result result = DSIM_OK;
@@ -5860,6 +5872,7 @@ static ds_result dsi_room(ds_tape *tape, size_t nodes, size_t values, const char
 {
     ds_result result = DSIM_OK;
     size_t need_nodes = 0, need_values = 0;
+    /* need_nodes and need_values may be more than any limit: dsi_grow_nodes and dsi_grow_values compare */
     if (ds_size_add(tape->rec.n_nodes, nodes, &need_nodes) ||
         ds_size_add(tape->rec.n_values, values, &need_values))
         result = DSIM_ERROR_OVERFLOW;
@@ -5903,6 +5916,7 @@ static void dsi_tape_begin(ds_tape *tape, const ds_tape_desc *desc)
     tape->next_epoch = 2;
 }
 
+/* only the struct: the arrays come with the first node */
 DIFFSIM_API ds_tape *ds_tape_create(const ds_tape_desc *desc)
 {
     const ds_allocator allocator = dsi_allocator(desc ? &desc->allocator : NULL);
@@ -5943,6 +5957,7 @@ DIFFSIM_API size_t ds_tape_bytes(const ds_tape_desc *desc)
     return dsi_fixed_layout(desc, offset);
 }
 
+/* offsets are from the start of the block: the tape lies in its own memory, as its first part */
 DIFFSIM_API ds_tape *ds_tape_init(void *memory, size_t bytes, const ds_tape_desc *desc)
 {
     const size_t need = ds_tape_bytes(desc);
@@ -5999,6 +6014,7 @@ DIFFSIM_API const ds_error *ds_tape_error(const ds_tape *tape)
     return tape ? &tape->error : &no_tape;
 }
 
+/* and the place that DIFFSIM_DEBUG told last: the next call tells its own */
 static void dsi_clear_error(ds_tape *tape)
 {
     memset(&tape->error, 0, sizeof tape->error);
@@ -6023,6 +6039,7 @@ static uint32_t dsi_new_epoch(ds_tape *tape)
     return tape->next_epoch++;
 }
 
+/* Nothing is written to the arrays: a new epoch makes all handles stale at once. */
 DIFFSIM_API void ds_tape_reset(ds_tape *tape)
 {
     DIFFSIM_ASSERT(tape);
@@ -6096,6 +6113,7 @@ DIFFSIM_API ds_result (ds_tape_rewind)(ds_tape *tape, ds_mark mark)
     if (tape->n_read) tape->n_read = dsi_least(tape->n_read, mark.n_nodes + 1);
     if (tape->rec.n_nodes > mark.n_nodes) { /* so there is room for one node */
         dsi_node *const node = tape->rec.nodes + mark.n_nodes;
+        /* epoch nodes behind the mark go with the rest */
         while (tape->last_epoch_node > mark.n_nodes)
             tape->last_epoch_node = tape->rec.nodes[tape->last_epoch_node - 1].c;
         node->op = DSI_CODE(DSI_OP_epoch, 0);
@@ -6113,6 +6131,7 @@ DIFFSIM_API ds_result (ds_tape_rewind)(ds_tape *tape, ds_mark mark)
     return DSIM_OK;
 }
 
+/* what a child of checkpoints reserves counts as well */
 DIFFSIM_API ds_tape_info ds_tape_get_info(const ds_tape *tape)
 {
     ds_tape_info r;
@@ -6147,6 +6166,7 @@ DSI_INLINE size_t dsi_list_slot(const dsi_slots *s, size_t i)
     return s->table ? s->table[i] : s->first + s->stride * i;
 }
 
+/* do `n` weights stand before the result? */
 DSI_INLINE int dsi_has_weights(unsigned op)
 {
     return op == DSI_OP_weighted_sum || op == DSI_OP_weighted_sum3;
@@ -6226,6 +6246,7 @@ static dsi_extent dsi_extent_of(const dsi_node *node)
     const unsigned op = node->op / 8u;
     dsi_extent r;
     r.data = r.held = 0;
+    /* rows of the table: op is below that of the first list */
     if (op < DSI_OP_sum) {
         r.held = dsi_bit_count3(node->op & 7u);
         r.width = dsi_ops[op].width;
@@ -6320,6 +6341,7 @@ DSI_COLD void dsi_describe(const ds_tape *tape, dsi_text *t, size_t k, size_t to
         dsi_put_size(t, (size_t)place->line);
     }
     dsi_put(t, ")");
+    /* at most nine operands and four results are told */
     for (i = 0; i < 9 && (slot = dsi_operand_slot(node, i)) != (size_t)-1; i++) {
         dsi_put(t, i ? ", " : " with operands ");
         dsi_put_real(t, (double)tape->rec.values[slot]);
@@ -6334,6 +6356,7 @@ DSI_COLD void dsi_describe(const ds_tape *tape, dsi_text *t, size_t k, size_t to
    writes the errors. The nodes are the same as those of the short way, to the bit. */
 /* Recording, the long way. */
 
+/* debug: where the node just appended was recorded */
 static void dsi_keep_place(ds_tape *tape)
 {
     if (!tape->places) return;
@@ -6387,6 +6410,8 @@ static ds_var dsi_input(ds_tape *tape, const ds_real *numbers, size_t n, const c
     return dsi_view(&tape->rec, tape->rec.epoch | slot);
 }
 
+/* Inputs of all kinds are leaves: a vector is three, four or nine in a row, and its handle names the
+   first. */
 DIFFSIM_API ds_var (ds_input)(ds_tape *tape, double number)
 {
     const ds_real x = (ds_real)number;
@@ -6422,6 +6447,7 @@ static ds_vars dsi_block_of(ds_var first, size_t n)
     return r;
 }
 
+/* n = 0 gives an empty block that is good */
 DIFFSIM_API ds_vars (ds_inputs)(ds_tape *tape, const ds_real *numbers, size_t n)
 {
     if (tape && n && !numbers && !tape->error.code)
@@ -6499,11 +6525,13 @@ DIFFSIM_API ds_var dsi_record(unsigned op, ds_var a, ds_var b, ds_var c)
     tape = dsi_choose_tape(operand, n);
     if (!tape) return dsi_fold(op, operand);
     if (tape->error.code) return dsi_dead(tape);
+    /* a vector without a recorder is no constant but a mistake, and dsi_check_operand says so */
     for (i = 0; i < n; i++) {
         if (!operand[i].rec && info->kind[i] == DSI_OPERAND_r1) constants |= 1u << i;
         else if (dsi_check_operand(tape, operand[i], i + 1, info->name)) return dsi_dead(tape);
     }
     if (dsi_room(tape, 1, info->width + dsi_bit_count3(constants), info->name)) return dsi_dead(tape);
+    /* constants take the slots before the result, in the order a, b, c: as on the short way */
     for (i = 0; i < n; i++)
         slot[i] = constants >> i & 1 ? dsi_hold(&tape->rec, dsi_number(operand[i])) : dsi_slot(operand[i]);
     dsi_add_node(tape, DSI_CODE(op, constants), slot[0], slot[1], slot[2]);
@@ -6520,7 +6548,8 @@ DIFFSIM_API ds_var dsi_record(unsigned op, ds_var a, ds_var b, ds_var c)
    the same bits everywhere. */
 /* Lists of operands: one node, see the head of this section. */
 
-/* a loop over slots p of a list, with and without a table, so that each is a plain loop */
+/* a loop over slots p of a list, with and without a table, so that each is a plain loop. The statement
+   sees i, the number of the entry, and p, its slot. */
 #define DSI_FOR_SLOTS(list, statement) \
     do { \
         size_t i, p; \
@@ -6579,6 +6608,7 @@ static void dsi_reverse_list(unsigned op, const dsi_list_view *s, const ds_real 
 }
 #undef DSI_FOR_SLOTS
 
+/* So one text serves ds_var and ds_var3; where it is inlined points is NULL or not at compile time. */
 /* lists as they are given: numbers in x, or vectors in points */
 DSI_INLINE ds_var dsi_entry(const ds_var *x, const ds_var3 *points, size_t i)
 {
@@ -6591,6 +6621,7 @@ DSI_INLINE int dsi_is_run(const ds_recorder *rec, const ds_var *x, const ds_var3
     const uint64_t stride = points ? 3 : 1;
     uint64_t next = dsi_entry(x, points, 0).at;
     size_t i;
+    /* the first entry decides the epoch; later ones differ from it in their slot alone */
     if (!dsi_is_live(rec, dsi_entry(x, points, 0))) return 0;
     for (i = 0; i < n; i++, next += stride) {
         const ds_var e = dsi_entry(x, points, i);
@@ -6627,6 +6658,7 @@ static ds_result dsi_take_slots_slowly(ds_tape *tape, const ds_var *x, const ds_
     return DSIM_OK;
 }
 
+/* n = 0: the empty sum, 0. */
 /* all entries constants: so is the sum */
 static ds_var dsi_fold_list(const ds_real *w, const ds_var *xa, const ds_var *xb, size_t n)
 {
@@ -6657,6 +6689,7 @@ static int dsi_sum3_shortly(ds_tape *tape, unsigned op, size_t n, const ds_real 
     size_t i;
     if (rec->n_nodes + table + 2 > rec->most_nodes || at + 3 > tape->cap_values) return 0;
     for (i = 0; i < n; i++) {
+        /* val + slot is read only after the check: the slot of another tape may lie outside */
         const uint64_t slot = x[i].at ^ epoch; /* of this epoch: its upper half cancels */
         if (x[i].rec != rec || slot > UINT32_MAX) return 0;
         slots[i] = (uint32_t)slot;
@@ -6689,6 +6722,8 @@ DSI_INLINE void dsi_put_list(ds_tape *tape, const ds_var *x, const ds_var3 *poin
     tape->rec.n_nodes += (n + 3) / 4;
 }
 
+/* The data node with the firsts, then the list node. Returns the result or, in debug mode, a dead
+   variable. */
 /* the node behind its lists; its constants so far are those from slot `held` on */
 static ds_var dsi_end_list(ds_tape *tape, unsigned op, size_t n, const ds_real *w, uint32_t first_a,
                            uint32_t first_b, uint32_t flags, size_t held)
@@ -6707,6 +6742,7 @@ static ds_var dsi_end_list(ds_tape *tape, unsigned op, size_t n, const ds_real *
     return dsi_made(tape, result, width);
 }
 
+/* how many slots dsi_take_slots_slowly will hold */
 static size_t dsi_count_constants(const ds_var *x, size_t n)
 {
     size_t i, count = 0;
@@ -6725,17 +6761,20 @@ static ds_var dsi_record_list(unsigned op, size_t n, const ds_real *w, const ds_
     size_t bad = n, i = 0, n_nodes, n_values, constants = 0;
     uint32_t first_a, first_b, flags = xb ? DSI_LIST_PAIR : 0;
     ds_tape *tape = points ? NULL : dsi_choose_tape(xa, n);
+    /* the tape: that of the first entry, of either list, that has one */
     for (; points && i < n && !tape; i++) tape = points[i].rec ? dsi_tape_of(points[i].rec) : NULL;
     if (!tape && xb) tape = dsi_choose_tape(xb, n);
     if (!tape) return points ? dsi_view(NULL, DSI_NOWHERE) : dsi_fold_list(w, xa, xb, n);
     if (tape->error.code) return dsi_dead(tape);
     first_a = dsi_slot(dsi_entry(xa, points, 0));
     first_b = xb ? dsi_slot(xb[0]) : 0;
+    /* runs need no table and hold no constants; any other list may hold some */
     if (points ? dsi_is_run(&tape->rec, NULL, points, n) : dsi_is_run(&tape->rec, xa, NULL, n))
         flags |= DSI_LIST_A_CONTIGUOUS;
     else if (!points) constants += dsi_count_constants(xa, n);
     if (xb && dsi_is_run(&tape->rec, xb, NULL, n)) flags |= DSI_LIST_B_CONTIGUOUS;
     else if (xb) constants += dsi_count_constants(xb, n);
+    /* n fits a node's 32 bits with room to spare, so that the sums of sizes below cannot overflow */
     if (n > dsi_most_slots / 4) dsi_refuse_at(tape, DSIM_ERROR_OVERFLOW, n, name, ": entries: ");
     else if (w && (bad = dsi_first_non_finite(w, n)) < n)
         dsi_refuse_at(tape, DSIM_ERROR_NON_FINITE, bad, name, ": weight ");
@@ -6744,6 +6783,7 @@ static ds_var dsi_record_list(unsigned op, size_t n, const ds_real *w, const ds_
                            (!xb || flags & DSI_LIST_B_CONTIGUOUS ? 0 : table),
                  constants + (w ? n : 0) + width, name);
     if (tape->error.code) return dsi_dead(tape);
+    /* b before a, as dsi_view_list finds them */
     n_nodes = tape->rec.n_nodes;
     n_values = tape->rec.n_values;
     if (xb && !(flags & DSI_LIST_B_CONTIGUOUS)) dsi_put_list(tape, xb, NULL, n, name);
@@ -6778,6 +6818,7 @@ DIFFSIM_API ds_var (ds_dot)(const ds_var *a, const ds_var *b, size_t n)
     return (a && b) || !n ? dsi_record_list(DSI_OP_dot, n, NULL, a, b, NULL) : ds_c((double)dsi_nan());
 }
 
+/* the short way if it is open, else the long one, which repeats the sum from the start */
 static ds_var3 dsi_record_sum3(unsigned op, size_t n, const ds_real *w, const ds_var3 *x)
 {
     ds_var3 r;
@@ -6814,8 +6855,10 @@ static ds_tape *dsi_tape_of_blocks(const ds_vars *block, size_t n, const char *f
     return tape && !tape->error.code ? tape : NULL;
 }
 
+/* an empty block that is never valid */
 static ds_vars dsi_dead_block(ds_recorder *rec) { return dsi_block_of(dsi_part(rec, 0), 0); }
 
+/* Called by the inlined views of blocks and rows when an index is out of range. */
 DIFFSIM_API ds_var dsi_bad_part(ds_recorder *rec, const char *function, size_t size, size_t first, size_t n)
 {
     ds_tape *const tape = rec ? dsi_tape_of(rec) : NULL;
@@ -6848,6 +6891,7 @@ DSI_COLD ds_vars dsi_refuse_sizes(ds_tape *tape, const char *what, size_t m, siz
     return dsi_dead_block(&tape->rec);
 }
 
+/* the list node of ds_dot with two runs */
 DIFFSIM_API ds_var (ds_vars_dot)(ds_vars a, ds_vars b)
 {
     ds_vars block[2];
@@ -6893,6 +6937,8 @@ static void dsi_affine_value(const ds_real *DSI_RESTRICT w, const ds_real *DSI_R
     }
 }
 
+/* the node {affine, w, x, b} has first slots; the sizes stand in the data node {rows, columns, -, -}
+   before it */
 DIFFSIM_API ds_vars (ds_affine)(ds_vars w, ds_vars x, ds_vars b)
 {
     size_t product = 0, result;
@@ -6917,6 +6963,7 @@ DIFFSIM_API ds_vars (ds_affine)(ds_vars w, ds_vars x, ds_vars b)
     return dsi_block_of(dsi_made(tape, result, b.n), b.n);
 }
 
+/* the node {vars_tanh, first slot, n, -} */
 DIFFSIM_API ds_vars (ds_vars_tanh)(ds_vars x)
 {
     ds_tape *const tape = dsi_tape_of_blocks(&x, 1, "vars_tanh");
@@ -7046,6 +7093,7 @@ static void dsi_reverse_vars_tanh(const dsi_node *node, const ds_real *DSI_RESTR
 /* Custom nodes. */
 
 enum { DSI_FORWARD, DSI_REVERSE, DSI_TANGENT, DSI_SECOND };
+/* the function of a type for one of the four purposes */
 static ds_custom_function *dsi_custom_function(const ds_custom_type *type, int what)
 {
     if (what == DSI_FORWARD) return type->forward;
@@ -7077,6 +7125,7 @@ static ds_result dsi_call_custom(ds_tape *tape, const dsi_node *node, size_t res
     io.n_out = c.n_out;
     io.in = tape->rec.values + in;
     io.out = tape->rec.values + result;
+    /* in_bar are the adjoints of the copies: 0 until the function adds to them */
     if (what == DSI_REVERSE || what == DSI_SECOND) {
         io.out_bar = tape->adjoints + result;
         io.in_bar = tape->adjoints + in;
@@ -7135,6 +7184,7 @@ typedef struct dsi_sweep {
     ds_result failed; /* what a custom node's function returned */
 } dsi_sweep;
 
+/* a sweep over the tape, with `top` values before the node where it begins */
 static dsi_sweep dsi_sweep_of(ds_tape *tape, size_t top)
 {
     dsi_sweep r;
@@ -7261,6 +7311,7 @@ static void dsi_run_sweep(dsi_sweep *r, size_t begin, size_t end, int careful)
     size_t top = r->top;
     while (node > nodes + begin) {
         node--;
+        /* the rule: a zero adjoint, and the node is passed over, its columns not evaluated */
         if (careful && node->op / 8u < DSI_OP_sum) {
             const size_t width = dsi_ops[node->op / 8u].width;
             if (dsi_all_zero(adj + top - width, width)) {
@@ -7278,6 +7329,7 @@ static void dsi_run_sweep(dsi_sweep *r, size_t begin, size_t end, int careful)
         case DSI_CODE(DSI_OP_epoch, 0):
         case DSI_CODE(DSI_OP_branch, 0):
             break;
+        /* a custom node is asked only if an adjoint arrives; the rule holds for it in quick sweeps, too */
         case DSI_CODE(DSI_OP_custom, 0):
             top -= node->b;
             if (!dsi_all_finite(adj + top, node->b)) { /* no function gets such bars */
@@ -7299,6 +7351,7 @@ static void dsi_run_sweep(dsi_sweep *r, size_t begin, size_t end, int careful)
             top -= node->b;
             dsi_reverse_vars_tanh(node, val, adj, top);
             break;
+        /* lists: all that is left */
         default: {
             const dsi_list_view list = dsi_view_list(node);
             top -= list.width;
@@ -7369,6 +7422,7 @@ static size_t dsi_first_non_finite_node(const ds_tape *tape, const ds_real *numb
     return k - 1;
 }
 
+/* the value at `slot` is not finite: names the operation that made it of finite operands */
 DSI_COLD ds_result dsi_blame_value(ds_tape *tape, size_t slot)
 {
     size_t top;
@@ -7392,6 +7446,7 @@ DSI_COLD ds_result dsi_blame_adjoint(ds_tape *tape, const ds_var *f, const ds_re
         const dsi_node *const node = tape->rec.nodes + now;
         size_t i, slot;
         k = now - dsi_extent_of(node).data;
+        /* one node at a time: slower, but it stops at the first */
         dsi_run_sweep(&r, k, now + 1, 1);
         for (i = 0; (slot = dsi_operand_slot(node, i)) != (size_t)-1; i++) {
             if (dsi_is_finite(tape->adjoints[slot])) continue;
@@ -7437,6 +7492,7 @@ DIFFSIM_API ds_result (ds_backward_many)(const ds_var *f, const ds_real *seeds, 
     result = dsi_grow_adjoints(tape);
     if (result) return dsi_refuse_at(tape, result, tape->rec.n_values, "backward", ": adjoints wanted: ");
     dsi_seed(tape, f, seeds, n);
+    /* seeds may be finite and their sum not */
     for (i = 0; i < n; i++) {
         if (!f[i].rec) continue;
         if (!dsi_is_finite(tape->adjoints[dsi_slot(f[i])]))
@@ -7446,6 +7502,7 @@ DIFFSIM_API ds_result (ds_backward_many)(const ds_var *f, const ds_real *seeds, 
     /* adjoints behind the last output stay 0 */
     top = tape->rec.n_values;
     k = dsi_find_node(tape, tape->rec.n_nodes, &top, last) + 1; /* later nodes have no part */
+    /* a careful sweep is the last; a quick one, too, if it ended well or a custom node failed */
     for (;; dsi_seed(tape, f, seeds, n)) {
         const int careful = tape->careful;
         r = dsi_sweep_of(tape, top);
@@ -7467,6 +7524,7 @@ DIFFSIM_API ds_result (ds_backward_many)(const ds_var *f, const ds_real *seeds, 
     return DSIM_OK;
 }
 
+/* Remembers which f it was: second derivatives and ds_explain need not sweep again. */
 DIFFSIM_API ds_result (ds_backward)(ds_var f)
 {
     const ds_real one = 1;
@@ -7485,6 +7543,7 @@ static ds_result dsi_find_steps(ds_tape *tape, const char *function)
 {
     dsi_steps *const steps = &tape->steps;
     size_t k = tape->rec.n_nodes, top = tape->rec.n_values, i = k;
+    /* steps->n is 0 until an order was found */
     if (steps->n && steps->n_nodes == k && steps->n_values == top && steps->epoch == tape->rec.epoch)
         return DSIM_OK;
     if (k > steps->capacity) {
@@ -7574,6 +7633,7 @@ static void dsi_find_partials(const dsi_node *node, size_t result, const ds_real
     sweep.nodes = &row;
     sweep.values = p->x;
     sweep.adjoints = bar;
+    /* bar is [n_in + n_out], as x: adjoints of operands, then of the result */
     for (o = 0; o < p->n_out; o++) {
         memset(bar, 0, sizeof bar);
         bar[p->n_in + o] = 1;
@@ -7629,6 +7689,7 @@ static void dsi_move_affine(const dsi_node *node, size_t result, const ds_real *
     }
 }
 
+/* of the result, so no tanh is computed again */
 /* 1 - v^2, the derivative of v = tanh(x) */
 DSI_INLINE ds_real dsi_tanh_slope(ds_real v) { return 1 - dsi_product(v, v); }
 
@@ -7776,6 +7837,7 @@ DSI_INLINE void dsi_gain_two(enum dsi_pace pace, size_t n, ds_real *y, ds_real p
         for (i = 0; i < n; i += DSI_ABREAST) DSI_GAIN_ABREAST(y + i, p * DSI_ALL(x + i) + q * DSI_ALL(z + i));
 }
 
+/* y += p x, each [n] */
 DSI_INLINE void dsi_gain_one(enum dsi_pace pace, size_t n, ds_real *y, ds_real p, const ds_real *x)
 {
     size_t i, k;
@@ -7804,6 +7866,8 @@ DSI_INLINE void dsi_gain_one(enum dsi_pace pace, size_t n, ds_real *y, ds_real p
 #define DSI_T(out, sign, x, i, y, j) \
     v_dot[out] += sign (val[node->y + j] * tan[node->x + i] + val[node->x + i] * tan[node->y + j]);
 #define DSI_U(out, sign, x, i) v_dot[out] += sign tan[node->x + i];
+/* v_dot: tan at the result's slot. It is added to, so a result that is itself a direction's variable keeps
+   its part. */
 DSI_INLINE int dsi_move_polynomial(const dsi_node *node, const ds_real *DSI_RESTRICT val,
                                 const ds_real *DSI_RESTRICT tan, ds_real *DSI_RESTRICT v_dot)
 {
@@ -7814,6 +7878,9 @@ DSI_INLINE int dsi_move_polynomial(const dsi_node *node, const ds_real *DSI_REST
 }
 #undef DSI_T
 #undef DSI_U
+/* The same terms as derivatives of v' = s (b a' + a b') and of v = s a b: with g the adjoint of v, g_dot its
+   motion,
+       a_bar' += s (b g_dot + g b'),   b_bar' += s (a g_dot + g a') */
 #define DSI_T(out, sign, x, i, y, j) \
     dot[node->x + i] += sign (val[node->y + j] * g_dot[out] + g[out] * tan[node->y + j]); \
     dot[node->y + j] += sign (val[node->x + i] * g_dot[out] + g[out] * tan[node->x + i]);
@@ -7866,6 +7933,7 @@ DSI_INLINE ds_result dsi_move_values(dsi_motion *m, size_t n, enum dsi_pace pace
         const size_t result = steps->all[k].result;
         const unsigned op = node->op / 8u;
         if (pace == DSI_QUICKLY && dsi_move_polynomial(node, val, tan, tan + result)) continue;
+        /* a term s a b: tan[out] += (s b) a' + (s a) b'; a single one: tan[out] += s a' */
         if (pace != DSI_QUICKLY && dsi_ops[op].shape == DSI_SHAPE_POLYNOMIAL) {
             const dsi_term *t;
             for (t = dsi_ops[op].terms; t->sign; t++) {
@@ -7886,6 +7954,7 @@ DSI_INLINE ds_result dsi_move_values(dsi_motion *m, size_t n, enum dsi_pace pace
         } else if (op < DSI_OP_affine) {
             const dsi_list_view s = dsi_view_list(node);
             const ds_real *const w = dsi_has_weights(op) ? val + result - s.n : NULL;
+            /* for vectors the three components of all directions are one run of 3 n numbers */
             for (i = 0; i < s.n; i++) {
                 const size_t a = dsi_list_slot(&s.a, i), b = op == DSI_OP_dot ? dsi_list_slot(&s.b, i) : a;
                 if (op == DSI_OP_dot)
@@ -7894,6 +7963,7 @@ DSI_INLINE ds_result dsi_move_values(dsi_motion *m, size_t n, enum dsi_pace pace
                     dsi_gain_one(pace, s.width * n, tan + result * n, w ? w[i] : 1, tan + a * n);
             }
         } else {
+            /* TOGETHER never meets these: dsi_begin_motion has asked for one direction then */
             m->at = steps->all[k].node;
             if (pace != DSI_TOGETHER && dsi_move_other(m, node, result)) return DSIM_ERROR_CALLBACK;
         }
@@ -7933,6 +8003,7 @@ DSI_INLINE ds_result dsi_move_adjoints(dsi_motion *m, size_t n, enum dsi_pace pa
                 }
             }
         } else if (op < DSI_OP_sum) {
+            /* C is 0 where g is: then the columns need not be read as dual numbers */
             const int curved = dsi_ops[op].shape == DSI_SHAPE_CURVED &&
                                !dsi_all_zero(adj + result, dsi_ops[op].width);
             dsi_partials p;
@@ -7950,6 +8021,7 @@ DSI_INLINE ds_result dsi_move_adjoints(dsi_motion *m, size_t n, enum dsi_pace pa
         } else if (op < DSI_OP_affine) {
             const dsi_list_view s = dsi_view_list(node);
             const ds_real *const w = dsi_has_weights(op) ? val + result - s.n : NULL;
+            /* as forward, with the roles of operand and result exchanged */
             for (i = 0; i < s.n; i++) {
                 const size_t a = dsi_list_slot(&s.a, i), b = op == DSI_OP_dot ? dsi_list_slot(&s.b, i) : a;
                 if (op == DSI_OP_dot) {
@@ -8024,6 +8096,7 @@ static ds_result dsi_begin_motion(ds_tape *tape, size_t planes, size_t *directio
     size_t need;
     ds_result result = dsi_find_steps(tape, function);
     if (result) return result;
+    /* a fixed tape has what desc.directions gave it; on the heap the cache is the measure */
     need = tape->fixed ? tape->cap_motion : DSI_MOTION_CACHED;
     while (*directions > DSI_ABREAST && planes * plane * *directions > need) *directions -= DSI_ABREAST;
     need = planes * plane * *directions;
@@ -8070,6 +8143,7 @@ static ds_result dsi_check_direction(const ds_var *x, const ds_real *x_dot, size
     return DSIM_OK;
 }
 
+/* a variable named twice moves by the sum */
 DIFFSIM_API ds_result (ds_forward)(const ds_var *x, const ds_real *x_dot, size_t n)
 {
     ds_tape *tape;
@@ -8189,6 +8263,8 @@ DIFFSIM_API ds_result (ds_hessian)(ds_var f, const ds_var *x, size_t n, ds_real 
         for (k = 0; row + k < end; k++) m.tan[dsi_slot(x[row + k]) * directions + k] = 1;
         if (directions > 1 && dsi_wide()) dsi_move_abreast_avx2(&m);
         else if (directions > 1) dsi_move_abreast_plain(&m);
+        /* what does not come out finite is done again, row by row, by sweeps that can be careful and can
+           say where */
         if (directions > 1 && dsi_take_motion(&m, end - row, x, n, out + row * n)) row = end;
         for (; !result && row < end; row++)
             result = dsi_second_order(tape, x, n, NULL, row, out + row * n, "hessian");
@@ -8225,6 +8301,7 @@ static int dsi_link_of(ds_tape *tape, size_t k, size_t slot, dsi_link *link)
     dsi_motion m;
     double largest = -1;
     size_t i, read;
+    /* is the slot among those that the node reads? */
     for (i = 0; (read = dsi_operand_slot(node, i)) != (size_t)-1 && read != slot; i++) {}
     if (read != slot) return 0;
     memset(link, 0, sizeof *link);
@@ -8280,6 +8357,7 @@ static int dsi_next_link(ds_tape *tape, size_t after, size_t slot, size_t last, 
     return *readers > 0;
 }
 
+/* one line: the operation with its numbers, and the factor */
 DSI_COLD void dsi_put_link(const ds_tape *tape, dsi_text *t, const dsi_link *link)
 {
     const dsi_step step = tape->steps.all[link->step];
@@ -8317,6 +8395,7 @@ DSI_COLD void dsi_put_way(ds_tape *tape, dsi_text *t, size_t x, size_t f)
             dsi_put(t, readers > 1 ? ", and so it is at all others that read the number\n" : "\n");
             return;
         }
+        /* kept with the comparison turned round, so that a NaN counts as the largest */
         if (!(dsi_absolute((double)link.factor) <= dsi_absolute((double)largest.factor))) largest = link;
         slot = link.out;
         after = link.step + 1;
@@ -8333,6 +8412,7 @@ DIFFSIM_API ds_result (ds_explain)(ds_var f, ds_var x, char *text, size_t bytes)
     ds_result result;
     if (!text || !bytes) return DSIM_ERROR_ARGUMENT;
     t = dsi_text_into(text, bytes);
+    /* the same checks as for a Hessian of one row; g is not written, it only stands for the result */
     result = dsi_prepare_second(f, &x, NULL, 1, &g, "explain", &tape);
     if (!result) result = dsi_begin_motion(tape, 1, &one, "explain", &m);
     if (result) {
@@ -8354,6 +8434,7 @@ DIFFSIM_API ds_result (ds_explain)(ds_var f, ds_var x, char *text, size_t bytes)
    program: BRANCH. */
 /* Replay. */
 
+/* n_read is one more than the nodes there were at the first reading */
 DSI_COLD ds_result dsi_refuse_replay(ds_tape *tape)
 {
     dsi_text t = dsi_refuse(tape, DSIM_ERROR_NOT_REPLAYABLE, tape->n_read - 1);
@@ -8400,6 +8481,7 @@ static ds_result dsi_set(ds_var first, const ds_real *numbers, size_t n, const c
         return dsi_refuse_at(tape, DSIM_ERROR_ARGUMENT, 0, function, ": not an input, operand ");
     memcpy(tape->rec.values + slot, numbers, n * sizeof *numbers);
     tape->torn = 1;
+    /* refused like an error, so that the short way closes and all later calls see the code */
     if (!tape->error.code) {
         dsi_text t = dsi_refuse(tape, DSIM_ERROR_REPLAY, slot);
         dsi_put(&t, "after ds_");
@@ -8447,6 +8529,7 @@ static int dsi_replay_node(ds_tape *tape, const dsi_node *node, size_t result)
     } else if (op == DSI_OP_vars_tanh) {
         for (i = 0; i < node->b; i++) val[result + i] = dsi_tanh(val[node->a + i]);
     } else if (op == DSI_OP_branch) {
+        /* b is 1 or 0, as ds_branch found */
         return (val[node->a] != 0) == (int)node->b;
     } else if (op == DSI_OP_custom) {
         const dsi_custom c = dsi_view_custom(node);
@@ -8474,6 +8557,7 @@ DIFFSIM_API ds_result (ds_replay)(ds_tape *tape)
         const dsi_node *const node = tape->rec.nodes + step.node;
         dsi_text t;
         if (dsi_replay_node(tape, node, step.result)) continue;
+        /* the body of a checkpoint has said it */
         if (tape->error.code) return tape->error.code;
         t = dsi_refuse(tape, node->op == DSI_CODE(DSI_OP_branch, 0) ? DSIM_ERROR_BRANCH : DSIM_ERROR_CALLBACK,
                        step.node);
@@ -8520,6 +8604,7 @@ static ds_vars dsi_record_custom(const char *name, const ds_custom_type *type, d
     else if (n_in > dsi_most_slots || n_out > dsi_most_slots)
         dsi_refuse_at(tape, DSIM_ERROR_OVERFLOW, n_out, name, ": too many inputs or outputs: ");
     if (tape->error.code) return dsi_dead_block(&tape->rec);
+    /* constants may stand among the inputs; at least one input is a variable, it gave the tape */
     for (i = 0; i < n_in; i++)
         if (in[i].rec && dsi_check_operand(tape, in[i], i + 1, name)) return dsi_dead_block(&tape->rec);
     if (dsi_room(tape, table + 3, n_in + n_out, name)) return dsi_dead_block(&tape->rec);
@@ -8539,6 +8624,7 @@ static ds_vars dsi_record_custom(const char *name, const ds_custom_type *type, d
     node = dsi_add_node(tape, DSI_CODE(DSI_OP_custom, 0), n_in, n_out, 0);
     result = copies + n_in;
     tape->rec.n_values = result + n_out;
+    /* an output that forward does not write is 0, not what the array held */
     memset(tape->rec.values + result, 0, n_out * sizeof(ds_real));
     if (dsi_call_custom(tape, node, result, DSI_FORWARD, NULL, NULL)) {
         dsi_refuse_custom(tape, DSIM_ERROR_CALLBACK, tape->rec.n_nodes - 1, name);
@@ -8576,6 +8662,7 @@ DSI_COLD ds_result dsi_adopt(ds_tape *tape)
     return error->code;
 }
 
+/* what is wrong with the body or its memory, in a sentence of the parent */
 DSI_COLD ds_result dsi_refuse_body(ds_tape *tape, ds_result code, const char *what)
 {
     dsi_text t = dsi_refuse(tape, code, tape->rec.n_nodes);
@@ -8607,6 +8694,8 @@ static ds_result dsi_run_body(const ds_custom_io *io, int again, ds_var **x, ds_
     ds_vars in;
     size_t i;
     ds_result result = DSIM_OK;
+    /* the child is made at the first checkpoint, with the parent's allocator; it has no logger, the
+       parent's tells */
     if (!tape->child) {
         ds_tape_desc desc;
         memset(&desc, 0, sizeof desc);
@@ -8625,6 +8714,7 @@ static ds_result dsi_run_body(const ds_custom_io *io, int again, ds_var **x, ds_
     }
     *x = tape->work;
     *y = tape->work + io->n_in;
+    /* its inputs are leaves of the child, its outputs constants 0 until the body writes them */
     ds_tape_reset(tape->child);
     in = ds_inputs(tape->child, io->in, io->n_in);
     for (i = 0; i < io->n_in; i++) (*x)[i] = dsi_view(in.rec, in.at + i);
@@ -8652,6 +8742,7 @@ static ds_result dsi_checkpoint_forward(const ds_custom_io *io)
     return result;
 }
 
+/* outputs that are all constants hand nothing back */
 static ds_result dsi_checkpoint_reverse(const ds_custom_io *io)
 {
     ds_tape *const tape = ((const dsi_checkpoint *)io->user)->tape;
@@ -8665,6 +8756,7 @@ static ds_result dsi_checkpoint_reverse(const ds_custom_io *io)
     return DSIM_OK;
 }
 
+/* an output that is a constant does not move */
 static ds_result dsi_checkpoint_tangent(const ds_custom_io *io)
 {
     ds_tape *const tape = ((const dsi_checkpoint *)io->user)->tape;
@@ -8750,6 +8842,7 @@ static void dsi_read(ds_var var, int what, ds_real *out, size_t n)
         dsi_blame_tangent(tape, slot + i);
 }
 
+/* a constant is its own value, reading it marks no tape; it has tangent 0 and no gradient (NaN) */
 DIFFSIM_API ds_real (ds_value)(ds_var var)
 {
     ds_real r;
@@ -8790,6 +8883,7 @@ DSI_READER(ds_grad33, r9, DSI_READ_GRADIENT)
 DSI_READER(ds_tangent3, r3, DSI_READ_TANGENT)
 #undef DSI_READER
 
+/* The blocks' readers say why there is nothing to read, and leave out as it was. */
 DIFFSIM_API ds_result ds_values(ds_vars vars, ds_real *out)
 {
     const ds_tape *const tape = dsi_good_tape(dsi_first_of(vars));
