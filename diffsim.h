@@ -875,7 +875,8 @@ DIFFSIM_API ds_result ds_covariance(const ds_problem *problem, const ds_minimise
 #define DSI_ROTATE3(x, y) DSI_2(rotate3, x, y)
 #define DSI_ZERO DSI_K(0.0)
 
-/* Where the result v or a part of it is the derivative, the column uses it instead of a second call:
+/* scalar, one operand:  name, value, what a gains, shape, test interval of a. Where the result v or a part of
+   it is the derivative, the column uses it instead of a second call:
        exp: v    sqrt: 1/(2 v)    cbrt: 1/(3 v^2)    rsqrt: -v/(2 a)    recip: -v^2    expm1: v + 1
        tan: 1 + v^2    tanh: 1 - v^2    sigmoid: v sigmoid(-a)    hypot, norm3: a/v    div by b: -v/b
    Guards are written with DSI_SELECT and DSI_LT, never as C branches: then dual numbers and generated text
@@ -888,7 +889,6 @@ DIFFSIM_API ds_result ds_covariance(const ds_problem *problem, const ds_minimise
        softplus        log(1 + exp(a)) = max(a, 0) + log(1 + exp(-|a|)): no overflow for large a
        erf             2 / sqrt(pi) exp(-a^2)
        smooth_step     t^3 (10 + t (6 t - 15)), slope 30 (t (1 - t))^2: 0 outside [0, 1] */
-/* scalar, one operand:  name, value, what a gains, shape, test interval of a */
 #define DSI_OPS_1(DSI_ROW) \
     DSI_ROW(neg, DSI_RAW(-a), DSI_NEG(g), DSI_TERMS(DSI_U(0, -, a, 0)), -3, 3) \
     DSI_ROW(abs, DSI_RAW(DSI_LIBM(fabs)(a)), \
@@ -948,7 +948,7 @@ DIFFSIM_API ds_result ds_covariance(const ds_problem *problem, const ds_minimise
             -0.5, 1.5)
 #define DSI_UNIT(x) DSI_CLAMP(x, DSI_ZERO, DSI_K(1.0))
 
-/* By rows:
+/* scalar, two operands:  name, value, what a and b gain, shape, test intervals of a and b. By rows:
        min, max        a NaN on either side is kept: a != a picks that of a, and a comparison with a NaN b is
                        false and picks b. fmin and fmax of the C library drop it
        pow             b a^(b - 1) and a^b log a; guards for 0 * 0^(-1) at b = 0 and 0 * log 0 at a = 0
@@ -956,7 +956,6 @@ DIFFSIM_API ds_result ds_covariance(const ds_problem *problem, const ds_minimise
        atan2           the angle of the point (b, a): (b da - a db) / (a^2 + b^2)
        safe_norm       v = 0 only at the origin (or where the squares underflow): slopes 0 there
        clip_gradient   b != b: a bound that is NaN shows in the value. Its terms are those of a copy of a */
-/* scalar, two operands:  name, value, what a and b gain, shape, test intervals of a and b */
 #define DSI_OPS_2(DSI_ROW) \
     DSI_ROW(add, DSI_RAW(a + b), g, g, DSI_TERMS(DSI_U(0, +, a, 0) DSI_U(0, +, b, 0)), -3, 3, -3, 3) \
     DSI_ROW(sub, DSI_RAW(a - b), g, DSI_NEG(g), \
@@ -1000,15 +999,15 @@ DIFFSIM_API ds_result ds_covariance(const ds_problem *problem, const ds_minimise
     DSI_ROW(eq, DSI_RAW(a == b ? 1 : 0), DSI_NONE, DSI_NONE, DSI_FLAT, -3, 3, -3, 3) \
     DSI_ROW(ne, DSI_RAW(a != b ? 1 : 0), DSI_NONE, DSI_NONE, DSI_FLAT, -3, 3, -3, 3)
 
-/* clamp is min(max(a, b), c) with the ties of both: on a bound the bound gains, not a. The condition of
-   select gains zero on purpose, so that a comparison may stand there.
+/* scalar, three operands:  name, value, what a, b, c gain, shape, test intervals of a, b, c. clamp is
+   min(max(a, b), c) with the ties of both: on a bound the bound gains, not a. The condition of select gains
+   zero on purpose, so that a comparison may stand there.
 
    smooth_min and smooth_max: with s = -1 or +1 and E = exp(s c a) + exp(s c b),
        v = s log(E) / c,   p = exp(s c a) / E,   q = exp(s c b) / E = 1 - p,
        dv/da = p,   dv/db = q,   dv/dc = (a p + b q - v) / c
    DSI_DIP is the depth below the sharp minimum, log(1 + exp(-c |a - b|)) / c, at most log(2) / c: its
    exponential cannot overflow. */
-/* scalar, three operands:  name, value, what a, b, c gain, shape, test intervals of a, b, c */
 #define DSI_OPS_3(DSI_ROW) \
     DSI_ROW(fma, DSI_ADD(DSI_MUL(a, b), c), DSI_MUL(g, b), DSI_MUL(g, a), g, \
             DSI_TERMS(DSI_T(0, +, a, 0, b, 0) DSI_U(0, +, c, 0)), -3, 3, -3, 3, -3, 3) \
@@ -1036,10 +1035,9 @@ DIFFSIM_API ds_result ds_covariance(const ds_problem *problem, const ds_minimise
    component of the result: that is the lowering kernels use. Then what each operand gains, in calls of
    vector rows, and the shape. */
 
-/* By rows:
+/* name, kinds of result and operand, value, what a gains, shape. By rows:
        norm3           v = |a|: dv = a.da / v
        normalize3      v = a / |a|: dv = (I - v v') da / |a|, symmetric; what g has along v is lost */
-/* name, kinds of result and operand, value, what a gains, shape */
 #define DSI_VOPS_1(DSI_ROW) \
     DSI_ROW(neg3, r3, r3, (DSI_NEG(a.x), DSI_NEG(a.y), DSI_NEG(a.z)), DSI_NEG3(g), \
             DSI_TERMS(DSI_U(0, -, a, 0) DSI_U(1, -, a, 1) DSI_U(2, -, a, 2))) \
@@ -1061,14 +1059,13 @@ DIFFSIM_API ds_result ds_covariance(const ds_problem *problem, const ds_minimise
 #define DSI_SUM3(p, q) DSI_ADD(DSI_ADD(DSI_MUL(p.x, q.x), DSI_MUL(p.y, q.y)), DSI_MUL(p.z, q.z))
 #define DSI_MINOR(p, q, r, s) DSI_SUB(DSI_MUL(p, q), DSI_MUL(r, s))
 
-/* By rows:
+/* name, kinds of result and operands, value, what a and b gain, shape. By rows:
        cross3          g.(da x b) = da.(b x g),  g.(a x db) = db.(g x a)
        matvec3         v = A b: A gains g b', b gains A' g
        tmatvec3        v = A' b: A gains b g', b gains A g
        outer33         V = a b' with the adjoint G: a gains G b, b gains G' a
        rotate3         v = R b with R = I + 2 w [u] + 2 [u]^2, [u] the matrix of u x: b gains R' g, and
                        u to -u transposes R, a unit quaternion or not */
-/* name, kinds of result and operands, value, what a and b gain, shape */
 #define DSI_VOPS_2(DSI_ROW) \
     DSI_ROW(add3, r3, r3, r3, (DSI_ADD(a.x, b.x), DSI_ADD(a.y, b.y), DSI_ADD(a.z, b.z)), g, g, \
             DSI_TERMS(DSI_U(0, +, a, 0) DSI_U(0, +, b, 0) DSI_U(1, +, a, 1) DSI_U(1, +, b, 1) \
@@ -1146,10 +1143,9 @@ DIFFSIM_API ds_result ds_covariance(const ds_problem *problem, const ds_minimise
               DSI_AXPY3(DSI_DOT3(u, q), p, DSI_SCALE3(u, DSI_MUL(DSI_K(-2.0), DSI_DOT3(p, q)))))
 
 
-/* By rows:
+/* name, kinds of result and operands, value, what a, b, c gain, shape. By rows:
        naxpy3          c - a b: one node instead of neg and axpy3
        lerp3           a + c (b - a): a gains g - c g, b gains c g, c gains g.(b - a) */
-/* name, kinds of result and operands, value, what a, b, c gain, shape */
 #define DSI_VOPS_3(DSI_ROW) \
     DSI_ROW(axpy3, r3, r1, r3, r3, \
             (DSI_ADD(DSI_MUL(a, b.x), c.x), DSI_ADD(DSI_MUL(a, b.y), c.y), DSI_ADD(DSI_MUL(a, b.z), c.z)), \
@@ -1177,12 +1173,12 @@ DIFFSIM_API ds_result ds_covariance(const ds_problem *problem, const ds_minimise
                       DSI_U(8, +, c, 2)))
 #define DSI_TRIPLE(p, i, j, k) DSI_PACK3(p.m[i], p.m[j], p.m[k])
 
-/* An expansion sets DSI_EACH_1 to _3, names one of the lists below, and undefines the three again. The
-   order of all lists is the same: operation codes, names, terms and cases of switches agree by it. */
 /* All rows in one shape, for expansions that treat numbers and vectors alike: signatures only, with the
    value, or with the derivatives. DSI_EACH_1(name, R, A), DSI_EACH_2(name, R, A, B), DSI_EACH_3(name, R,
    A, B, C), then the columns. (A column that an expansion does not use is not passed: the preprocessor
-   would expand it for nothing.) */
+   would expand it for nothing.) An expansion sets DSI_EACH_1 to _3, names one of the lists below, and
+   undefines the three again. The order of all lists is the same: operation codes and the rows of dsi_ops
+   agree by it. */
 #define DSI_EVERY_SIGNATURE \
     DSI_OPS_1(DSI_SIGNATURE_1) DSI_OPS_2(DSI_SIGNATURE_2) DSI_OPS_3(DSI_SIGNATURE_3) \
     DSI_VOPS_1(DSI_SIGNATURE_V1) DSI_VOPS_2(DSI_SIGNATURE_V2) DSI_VOPS_3(DSI_SIGNATURE_V3)
@@ -1833,8 +1829,8 @@ DSI_INLINE void dsi_store_r9(ds_real *to, ds_m3 m)
     dsi_store_r3(to + 6, ds_m3_row(m, 2));
 }
 
-/* dsi_widths in section 5 of the implementation has the widths in this order. */
-/* what an operand can be: none, a number (perhaps a constant), a vector (never one) */
+/* what an operand can be: none, a number (perhaps a constant), a vector (never one). dsi_widths in section
+   5 of the implementation has the widths in this order. */
 enum { DSI_OPERAND_NONE, DSI_OPERAND_r1, DSI_OPERAND_r3, DSI_OPERAND_r4, DSI_OPERAND_r9 };
 
 /* DSI_INLINE ds_real dsi_sin(ds_real a);   first all prototypes, since rows call each other */
@@ -1884,9 +1880,9 @@ enum {
     DSI_OP_custom, /* n_in a, n_out b; behind its list of operands and its pointers */
     DSI_OP_COUNT
 };
-/* The code of mul with a constant second operand, x * 2, is DSI_OP_mul * 8 + 2. op / 8 is the operation,
-   op & 7 the constants; one switch over the whole word tells both at once. */
-/* in a node: which operands are constants held by the node itself (bits 1, 2, 4) */
+/* in a node: which operands are constants held by the node itself (bits 1, 2, 4). The code of mul with a
+   constant second operand, x * 2, is DSI_OP_mul * 8 + 2. op / 8 is the operation, op & 7 the constants;
+   one switch over the whole word tells both at once. */
 #define DSI_CODE(op, constants) ((uint32_t)(op) * 8u + (uint32_t)(constants))
 
 /* >>inline 6 tape --------------------------------------------------------------------------------- */
@@ -1927,9 +1923,9 @@ typedef struct dsi_operands {
     uint32_t constants; /* bits 1, 2, 4: held by the node */
 } dsi_operands;
 
-/* One comparison for the epoch: where the upper halves agree, ^ clears them and leaves slot ^ 0, at most
-   UINT32_MAX; where they do not, a bit above it stays. A constant has no recorder, so it is not live. */
-/* made on this recorder in its current epoch */
+/* made on this recorder in its current epoch. One comparison for the epoch: where the upper halves agree,
+   ^ clears them and leaves slot ^ 0, at most UINT32_MAX; where they do not, a bit above it stays. A
+   constant has no recorder, so it is not live. */
 DSI_INLINE int dsi_is_live(const ds_recorder *rec, ds_var var)
 {
     return var.rec == rec && (var.at ^ rec->epoch) <= UINT32_MAX;
@@ -1942,22 +1938,20 @@ DSI_INLINE double dsi_number(ds_var constant)
     return word.number;
 }
 
-/* Values of a node, from the oldest slot: constants of a, b, c as far as held, then the result. For x * 2
-   with x in slot 5 and 8 values on the tape: values[8] = 2, the result in slot 9, node {mul with 2, 5, 8,
-   -}. */
-/* a constant operand moves into the slot before the result */
+/* a constant operand moves into the slot before the result. Values of a node, from the oldest slot:
+   constants of a, b, c as far as held, then the result. For x * 2 with x in slot 5 and 8 values on the
+   tape: values[8] = 2, the result in slot 9, node {mul with 2, 5, 8, -}. */
 DSI_INLINE uint32_t dsi_hold(ds_recorder *rec, double number)
 {
     rec->values[rec->n_values] = (ds_real)number;
     return (uint32_t)rec->n_values++;
 }
 
-/* Everything is checked before anything is held: a closed way leaves the recorder as it was. The limits
-   most_nodes and most_values leave room for the largest node, so one comparison each is enough. On a tape
-   with an error or in debug mode most_nodes is 0, which closes the way. If all operands are constants, rec
-   is NULL. */
 /* finds the slots of the operands; 0 if the short way is closed. The kinds are constants, so all but one
-   path vanishes. */
+   path vanishes. Everything is checked before anything is held: a closed way leaves the recorder as it
+   was. The limits most_nodes and most_values leave room for the largest node, so one comparison each is
+   enough. On a tape with an error or in debug mode most_nodes is 0, which closes the way. If all operands
+   are constants, rec is NULL. */
 DSI_INLINE int dsi_open(dsi_operands *s, ds_var a, int kind_a, ds_var b, int kind_b, ds_var c, int kind_c)
 {
     const int fixed_a = kind_a == DSI_OPERAND_r1 && DSI_KNOWN(a.rec == NULL);
@@ -1976,9 +1970,8 @@ DSI_INLINE int dsi_open(dsi_operands *s, ds_var a, int kind_a, ds_var b, int kin
     return 1;
 }
 
-/* The slot fits below the epoch: n_values stays under 2^32 - 64, so | adds them. */
 /* appends the node; its result, `width` values, is stored by the caller at the slot of the variable
-   returned */
+   returned. The slot fits below the epoch: n_values stays under 2^32 - 64, so | adds them. */
 DSI_INLINE ds_var dsi_push(const dsi_operands *s, uint32_t op, int operands, size_t width)
 {
     ds_recorder *const rec = s->rec;
@@ -1992,11 +1985,10 @@ DSI_INLINE ds_var dsi_push(const dsi_operands *s, uint32_t op, int operands, siz
     return dsi_view(rec, at);
 }
 
-/* The name stands in parentheses, since DIFFSIM_DEBUG has a macro of that name that tells file and line
-   first. Locals begin with dsi_, so that no macro of a user's, like N or r, rewrites them. The value is
-   computed by the same dsi_sin on both ways and in a replay: the same bits. */
 /* ds_var ds_sin(ds_var p): if the short way is open, push the node and store dsi_sin(value of p); else
-   dsi_record */
+   dsi_record. The name stands in parentheses, since DIFFSIM_DEBUG has a macro of that name that tells file
+   and line first. Locals begin with dsi_, so that no macro of a user's, like N or r, rewrites them. The
+   value is computed by the same dsi_sin on both ways and in a replay: the same bits. */
 #define DSI_EACH_1(name, R, A) \
     DSI_RECORDS DSI_HANDLE_##R (ds_##name)(DSI_HANDLE_##A dsi_p) \
     { \
@@ -2140,7 +2132,7 @@ template <class dsi_type> struct dsi_told {
     }
 /* an operand of kind r1 may be a number, but not every operand (under DIFFSIM_NO_INLINE the handles of the
    kinds are not seen here, so they stand here again). pow(ds_var, double) and pow(double, ds_var) exist,
-   pow(double, double) does not: it would be ambiguous with the C library's. Of the eight choices for three
+   pow(double, double) does not: it would clash with the C library's. Of the eight choices for three
    operands all exist but three numbers. */
 #define DSI_KIND_r1 ds_var
 #define DSI_KIND_r3 ds_var3
@@ -5380,8 +5372,6 @@ DSI_EVERY_DERIVATIVE
 #undef DSI_T
 #undef DSI_U
 
-/* The table at operation code `op`: the same order as the enum of codes. The last rows stand for the
-   lists, the blocks and DSI_OP_leaves (called input), _epoch (rewind), _branch and _custom. */
 /* what the interpreters need to know of an operation besides its columns */
 enum { DSI_SHAPE_NONE, DSI_SHAPE_POLYNOMIAL, DSI_SHAPE_FLAT, DSI_SHAPE_CURVED };
 typedef struct dsi_op_info {
@@ -5395,6 +5385,8 @@ typedef struct dsi_op_info {
 #define DSI_SHAPE_DSI_TERMS(...) DSI_SHAPE_POLYNOMIAL
 #define DSI_SHAPE_DSI_FLAT DSI_SHAPE_FLAT
 #define DSI_SHAPE_DSI_CURVED DSI_SHAPE_CURVED
+/* The table at operation code `op`: the same order as the enum of codes. The last rows stand for the
+   lists, the blocks and DSI_OP_leaves (called input), _epoch (rewind), _branch and _custom. */
 static const dsi_op_info dsi_ops[] = {
 #define DSI_EACH_1(name, R, A, da, shape) \
     { #name, 1, DSI_WIDTH(R), { DSI_OPERAND_##A, 0, 0 }, DSI_SHAPE_##shape, dsi_terms_##name },
@@ -5532,9 +5524,9 @@ DSI_OPS_3(DSI_EACH_3)
 #undef DSI_MOVE
 #undef DSI_NONE
 
-/* A vector row's dual number is its tuple of scalar calls, read with dual numbers: dot3 is three
-   dsi_dual_mul and two dsi_dual_add. */
-/* the interpreter of dual numbers; plain numbers again at the end of this section */
+/* the interpreter of dual numbers; plain numbers again at the end of this section. A vector row's dual
+   number is its tuple of scalar calls, read with dual numbers: dot3 is three dsi_dual_mul and two
+   dsi_dual_add. */
 #undef DSI_1
 #undef DSI_2
 #undef DSI_3
@@ -5562,9 +5554,8 @@ DSI_VOPS_3(DSI_EACH_3)
 #undef DSI_EACH_2
 #undef DSI_EACH_3
 
-/* Only kinds of operands and results of curved rows have load and store; no matrix is among them. What is
-   stored is the motion alone. */
-/* in memory: numbers x and how they move, dx */
+/* in memory: numbers x and how they move, dx. Only kinds of operands and results of curved rows have load
+   and store; no matrix is among them. What is stored is the motion alone. */
 static DSI_UNUSED dsi_dual_r1 dsi_dual_load_r1(const ds_real *x, const ds_real *dx)
 {
     return dsi_dual(x[0], dx[0]);
@@ -5593,14 +5584,14 @@ static void dsi_dual_store_r4(ds_real *d, dsi_dual_r4 x)
     d[3] = x.z.d;
 }
 
-/* With G_i(x) = sum over o of g[o] dv[o]/dx[i], which is what the derivative columns say,
+/* How what the operands of a curved row gain moves, with them. x: the operands' numbers, one after the other,
+   dx: how they move; v, dv: the value; g: its adjoint, which stands still. With G_i(x) = sum over o of g[o]
+   dv[o]/dx[i], which is what the derivative columns say,
        gain[i] = sum over j of (d G_i / d x[j]) dx[j],
    so unit vectors dx give the columns of the curvature. Flat rows and polynomials have no case: the shape
    chooses DSI_KEEP or DSI_DROP for what stands in parentheses behind it,
        DSI_WHEN_DSI_CURVED (case ... break;)   gives   case ... break;
        DSI_WHEN_DSI_FLAT (case ... break;)     gives   nothing */
-/* How what the operands of a curved row gain moves, with them. x: the operands' numbers, one after the
-   other, dx: how they move; v, dv: the value; g: its adjoint, which stands still. */
 #define DSI_KEEP(...) __VA_ARGS__
 #define DSI_DROP(...)
 #define DSI_WHEN_DSI_CURVED DSI_KEEP
@@ -5689,10 +5680,9 @@ static void dsi_curve(unsigned op, const ds_real *x, const ds_real *dx, const ds
    The 2 in `mul with 2` says that operand b is a constant of the node's own. Adjoints have the same slots. */
 typedef struct dsi_place { const char *file; int line; } dsi_place;
 
-/* The array is filled from its end, as the walk goes, and data nodes and rewinds take no step; hence
-   `first`. */
-/* The nodes in the order of recording with the slots of their results, for sweeps forward. Found by walking
-   back when first needed, good as long as nothing is recorded. */
+/* The nodes in the order of recording with the slots of their results, for sweeps forward. Found by
+   walking back when first needed, good as long as nothing is recorded. The array is filled from its end,
+   as the walk goes, and data nodes and rewinds take no step; hence `first`. */
 typedef struct dsi_step { uint32_t node, result; } dsi_step;
 typedef struct dsi_steps {
     dsi_step *all;
@@ -5751,10 +5741,10 @@ static ds_tape *dsi_tape_of(ds_recorder *rec) { return (ds_tape *)rec; }
 static const ds_recorder *dsi_rec_of(const ds_tape *tape) { return &tape->rec; }
 static ds_var dsi_dead(ds_tape *tape) { return dsi_view(&tape->rec, 0); } /* no epoch is 0 */
 
-/* Every refusal of this section goes through these three. dsi_refuse begins the sentence with file:line if
-   that is known, dsi_refused ends it with the sentence of its code and tells the logger; n_gradients and
-   n_tangents are 0 from then on, so that ds_grad and ds_tangent give NaN. */
-/* Refusals: the first sticks and closes the short way. Begin, put words, end. */
+/* Refusals: the first sticks and closes the short way. Begin, put words, end. Every refusal of this
+   section goes through these three. dsi_refuse begins the sentence with file:line if that is known,
+   dsi_refused ends it with the sentence of its code and tells the logger; n_gradients and n_tangents are 0
+   from then on, so that ds_grad and ds_tangent give NaN. */
 DSI_COLD dsi_text dsi_refuse(ds_tape *tape, ds_result code, size_t index)
 {
     dsi_text t = dsi_text_into(tape->error.text, sizeof tape->error.text);
@@ -5792,8 +5782,8 @@ DSI_COLD ds_result dsi_refuse_at(ds_tape *tape, ds_result code, size_t index, co
     return dsi_refused(tape, &t);
 }
 
-/* Below most_values, DSI_MOST_INLINE values more still fit. */
-/* opens the short way as far as there is room, or closes it */
+/* opens the short way as far as there is room, or closes it. Below most_values, DSI_MOST_INLINE values
+   more still fit. */
 static void dsi_set_limits(ds_tape *tape)
 {
     const int open = !tape->desc.debug && !tape->error.code && tape->cap_values >= DSI_MOST_INLINE;
@@ -5801,9 +5791,9 @@ static void dsi_set_limits(ds_tape *tape)
     tape->rec.most_values = open ? tape->cap_values - DSI_MOST_INLINE + 1 : 0;
 }
 
-/* So n elements one by one cost O(n) copies in all. capacity < most / 2 keeps the doubled number within
-   `most`, which itself fits a size_t. */
-/* one array to at least `need` elements, doubling; the old one stays if there is no memory */
+/* one array to at least `need` elements, doubling; the old one stays if there is no memory. So n elements
+   one by one cost O(n) copies in all. capacity < most / 2 keeps the doubled number within `most`, which
+   itself fits a size_t. */
 static ds_result dsi_grow(const ds_allocator *allocator, void **array, size_t *capacity, size_t need,
                           size_t most, size_t element)
 {
@@ -5853,9 +5843,8 @@ static ds_result dsi_grow_values(ds_tape *tape, size_t need)
     return result;
 }
 
-/* Only sweeps need them, so they grow when a sweep begins: a tape that is never differentiated has none.
-   The pointer kept is that behind the gap. */
-/* as many adjoints as there is room for values */
+/* as many adjoints as there is room for values. Only sweeps need them, so they grow when a sweep begins: a
+   tape that is never differentiated has none. The pointer kept is that behind the gap. */
 static ds_result dsi_grow_adjoints(ds_tape *tape)
 {
     const size_t need = tape->cap_values + DSI_ADJOINT_GAP;
@@ -6022,9 +6011,9 @@ static void dsi_clear_error(ds_tape *tape)
     tape->rec.line = 0;
 }
 
-/* Such errors: REPLAY, inputs are set and wait; BRANCH and CALLBACK, this time a guard did not hold or a
-   custom node failed. All three leave the record itself whole. */
-/* does an error close the way to a replay? Not one that other inputs may mend. */
+/* does an error close the way to a replay? Not one that other inputs may mend. Such errors: REPLAY, inputs
+   are set and wait; BRANCH and CALLBACK, this time a guard did not hold or a custom node failed. All three
+   leave the record itself whole. */
 static int dsi_is_final(const ds_tape *tape)
 {
     const ds_result code = tape->error.code;
@@ -6054,10 +6043,10 @@ DIFFSIM_API void ds_tape_reset(ds_tape *tape)
     dsi_set_limits(tape);
 }
 
-/* Epoch nodes form a list from the newest back; the first whose segment begins at or before the slot is
-   the one. Example: 20 values in epoch 1, rewind to 10, which is epoch 2, and 5 values more. Slots 0 .. 9
-   are of epoch 1, slots 10 .. 14 of epoch 2; a handle (1, 12) is stale, (1, 7) is good. */
-/* in which epoch the segment of a slot was recorded */
+/* in which epoch the segment of a slot was recorded. Epoch nodes form a list from the newest back; the
+   first whose segment begins at or before the slot is the one. Example: 20 values in epoch 1, rewind to
+   10, which is epoch 2, and 5 values more. Slots 0 .. 9 are of epoch 1, slots 10 .. 14 of epoch 2; a
+   handle (1, 12) is stale, (1, 7) is good. */
 static uint32_t dsi_epoch_of_slot(const ds_tape *tape, size_t slot)
 {
     uint32_t k = tape->last_epoch_node;
@@ -6086,8 +6075,8 @@ DIFFSIM_API ds_mark ds_tape_mark(ds_tape *tape)
     return r;
 }
 
-/* The newest epoch node before the mark tells the epoch that its place has now. */
-/* a mark is good if the segment that was current when it was taken still reaches it */
+/* a mark is good if the segment that was current when it was taken still reaches it. The newest epoch node
+   before the mark tells the epoch that its place has now. */
 static int dsi_mark_is_alive(const ds_tape *tape, ds_mark mark)
 {
     uint32_t k = tape->last_epoch_node;
@@ -6148,13 +6137,13 @@ DIFFSIM_API ds_tape_info ds_tape_get_info(const ds_tape *tape)
     return r;
 }
 
-/* In memory, from older to newer; a table is there only if its list is no run of slots:
+/* How list nodes are laid out, see the head of this section. In memory, from older to newer; a table is there
+   only if its list is no run of slots:
 
        slots of b, 4 to a node | slots of a, 4 to a node | {first a, first b, -, -} | {op, n, held, flags}
 
    dsi_record_list and dsi_sum3_shortly write them, dsi_view_list reads them, everything else goes through
    the view. */
-/* How list nodes are laid out, see the head of this section. */
 enum { DSI_LIST_A_CONTIGUOUS = 1, DSI_LIST_B_CONTIGUOUS = 2, DSI_LIST_PAIR = 4 };
 
 /* the slots of a list: a table, or steps of `stride` from the first */
@@ -6232,9 +6221,9 @@ static dsi_custom dsi_view_custom(const dsi_node *node)
     return r;
 }
 
-/* Nothing in a node says where its result lies. Walking back from the end of the tape does: from `top`,
-   the number of values before which all is still to come, each node takes its width and what it holds. */
-/* Walking. */
+/* Walking. Nothing in a node says where its result lies. Walking back from the end of the tape does: from
+   `top`, the number of values before which all is still to come, each node takes its width and what it
+   holds. */
 
 /* what a node takes: data nodes before it, and values (constants and result, the result last) */
 typedef struct dsi_extent { size_t data, held, width; } dsi_extent;
@@ -6283,9 +6272,9 @@ static size_t dsi_find_node(const ds_tape *tape, size_t k, size_t *top, size_t s
     return k;
 }
 
-/* In order: operands a, b, c; or list a, then list b; or w, x, b of an affine map; or the inputs. O(k) for
-   rows of the table, O(1) for others. Used where words are made and by ds_explain, never by sweeps. */
-/* the k-th slot that a node reads, or SIZE_MAX */
+/* the k-th slot that a node reads, or SIZE_MAX. In order: operands a, b, c; or list a, then list b; or w,
+   x, b of an affine map; or the inputs. O(k) for rows of the table, O(1) for others. Used where words are
+   made and by ds_explain, never by sweeps. */
 static size_t dsi_operand_slot(const dsi_node *node, size_t k)
 {
     const unsigned op = node->op / 8u;
@@ -6352,9 +6341,9 @@ DSI_COLD void dsi_describe(const ds_tape *tape, dsi_text *t, size_t k, size_t to
     }
 }
 
-/* Any state of the tape and any operands: it grows the arrays, looks up old epochs, folds constants and
-   writes the errors. The nodes are the same as those of the short way, to the bit. */
-/* Recording, the long way. */
+/* Recording, the long way. Any state of the tape and any operands: it grows the arrays, looks up old
+   epochs, folds constants and writes the errors. The nodes are the same as those of the short way, to the
+   bit. */
 
 /* debug: where the node just appended was recorded */
 static void dsi_keep_place(ds_tape *tape)
@@ -6376,9 +6365,8 @@ static dsi_node *dsi_add_node(ds_tape *tape, uint32_t op, size_t a, size_t b, si
     return node;
 }
 
-/* Neighbours share one node {leaves, n}: a thousand inputs cost 16 bytes of nodes and one check in a
-   sweep. Unless a mark stands between them. */
-/* room for n leaves; the slot of the first, or a refusal */
+/* room for n leaves; the slot of the first, or a refusal. Neighbours share one node {leaves, n}: a
+   thousand inputs cost 16 bytes of nodes and one check in a sweep. Unless a mark stands between them. */
 static ds_result dsi_leaves(ds_tape *tape, const ds_real *numbers, size_t n, const char *function,
                             size_t *slot)
 {
@@ -6455,8 +6443,8 @@ DIFFSIM_API ds_vars (ds_inputs)(ds_tape *tape, const ds_real *numbers, size_t n)
     return dsi_block_of(dsi_input(tape, numbers, n, "inputs"), n);
 }
 
-/* Numbers are rounded to ds_real first, as on a tape. */
-/* all operands are constants: so is the result; a vector without a recorder stays without */
+/* all operands are constants: so is the result; a vector without a recorder stays without. Numbers are
+   rounded to ds_real first, as on a tape. */
 static ds_var dsi_fold(unsigned op, const ds_var operand[3])
 {
     ds_real numbers[3], out[9];
@@ -6478,8 +6466,8 @@ static ds_tape *dsi_choose_tape(const ds_var *operand, size_t n)
     return NULL;
 }
 
-/* Where two tapes meet, both get the error: either may be the one that the caller asks. */
-/* is operand number `index` (from 1) good for the tape? */
+/* is operand number `index` (from 1) good for the tape?. Where two tapes meet, both get the error: either
+   may be the one that the caller asks. */
 static ds_result dsi_check_operand(ds_tape *tape, ds_var operand, size_t index, const char *function)
 {
     if (!operand.rec)
@@ -6496,8 +6484,8 @@ static ds_result dsi_check_operand(ds_tape *tape, ds_var operand, size_t index, 
     return DSIM_OK;
 }
 
-/* Returns its handle. Without debug nothing is looked at here: what is not finite shows in ds_backward. */
-/* debug: the value just made must be finite */
+/* debug: the value just made must be finite. Returns its handle. Without debug nothing is looked at here:
+   what is not finite shows in ds_backward. */
 static ds_var dsi_made(ds_tape *tape, size_t slot, size_t width)
 {
     if (tape->desc.debug && dsi_first_non_finite(tape->rec.values + slot, width) < width) {
@@ -6542,11 +6530,10 @@ DIFFSIM_API ds_var dsi_record(unsigned op, ds_var a, ds_var b, ds_var c)
     return dsi_made(tape, result, info->width);
 }
 
-/* One node of n operands in place of n - 1 additions. ds_sum3 and ds_weighted_sum3 try dsi_sum3_shortly
-   first, everything else goes through dsi_record_list: choose the tape, see which lists are runs, make
-   room, write the tables, end with the node. Sums go in the order of the list, by one chain of additions:
-   the same bits everywhere. */
-/* Lists of operands: one node, see the head of this section. */
+/* Lists of operands: one node, see the head of this section. One node of n operands in place of n - 1
+   additions. ds_sum3 and ds_weighted_sum3 try dsi_sum3_shortly first, everything else goes through
+   dsi_record_list: choose the tape, see which lists are runs, make room, write the tables, end with the
+   node. Sums go in the order of the list, by one chain of additions: the same bits everywhere. */
 
 /* a loop over slots p of a list, with and without a table, so that each is a plain loop. The statement
    sees i, the number of the entry, and p, its slot. */
@@ -6563,9 +6550,9 @@ DIFFSIM_API ds_var dsi_record(unsigned op, ds_var a, ds_var b, ds_var c)
         } \
     } while (0)
 
-/* So sum_i w[i] x[p_i], or sum_i x[p_i] y[q_i] with p and q the slots of the two lists. */
-/* x and, for the second list of a dot product, y are arrays of a number for each slot: the values, or their
-   tangents; w are the weights, if any */
+/* x and, for the second list of a dot product, y are arrays of a number for each slot: the values, or
+   their tangents; w are the weights, if any. So sum_i w[i] x[p_i], or sum_i x[p_i] y[q_i] with p and q the
+   slots of the two lists. */
 static void dsi_evaluate_list(unsigned op, const dsi_list_view *s, const ds_real *w, const ds_real *x,
                               const ds_real *y, ds_real *result)
 {
@@ -6582,9 +6569,9 @@ static void dsi_evaluate_list(unsigned op, const dsi_list_view *s, const ds_real
     else dsi_store_r3(result, sum3);
 }
 
-/*     sum: x_bar[i] += g     weighted: x_bar[i] += w[i] g     dot: a_bar[i] += g b[i],  b_bar[i] += g a[i]
+/* what the operands gain from the adjoint g of the result; x as above.
+       sum: x_bar[i] += g     weighted: x_bar[i] += w[i] g     dot: a_bar[i] += g b[i],  b_bar[i] += g a[i]
    An entry that occurs twice gains twice. x is [slots]; a zero g contributes nothing. */
-/* what the operands gain from the adjoint g of the result; x as above */
 static void dsi_reverse_list(unsigned op, const dsi_list_view *s, const ds_real *w,
                              const ds_real *DSI_RESTRICT x, const ds_real *g_of, ds_real *DSI_RESTRICT bar)
 {
@@ -6608,8 +6595,8 @@ static void dsi_reverse_list(unsigned op, const dsi_list_view *s, const ds_real 
 }
 #undef DSI_FOR_SLOTS
 
-/* So one text serves ds_var and ds_var3; where it is inlined points is NULL or not at compile time. */
-/* lists as they are given: numbers in x, or vectors in points */
+/* lists as they are given: numbers in x, or vectors in points. So one text serves ds_var and ds_var3;
+   where it is inlined points is NULL or not at compile time. */
 DSI_INLINE ds_var dsi_entry(const ds_var *x, const ds_var3 *points, size_t i)
 {
     return points ? dsi_any_r3(points[i]) : x[i];
@@ -6643,8 +6630,8 @@ DSI_INLINE int dsi_take_slots(const ds_recorder *rec, const ds_var *x, const ds_
     return 1;
 }
 
-/* It begins at entry 0 again: the quick one has counted nothing yet. */
-/* the same for any entries: constants get slots before the result, the first bad one is refused */
+/* the same for any entries: constants get slots before the result, the first bad one is refused. It begins
+   at entry 0 again: the quick one has counted nothing yet. */
 static ds_result dsi_take_slots_slowly(ds_tape *tape, const ds_var *x, const ds_var3 *points, size_t n,
                                        uint32_t *slots, const char *name)
 {
@@ -6658,8 +6645,7 @@ static ds_result dsi_take_slots_slowly(ds_tape *tape, const ds_var *x, const ds_
     return DSIM_OK;
 }
 
-/* n = 0: the empty sum, 0. */
-/* all entries constants: so is the sum */
+/* all entries constants: so is the sum. n = 0: the empty sum, 0. */
 static ds_var dsi_fold_list(const ds_real *w, const ds_var *xa, const ds_var *xb, size_t n)
 {
     ds_real sum = 0;
@@ -6711,8 +6697,8 @@ static int dsi_sum3_shortly(ds_tape *tape, unsigned op, size_t n, const ds_real 
     return 1;
 }
 
-/* They are written behind the last node, into room that dsi_room has made, and count when n_nodes does. */
-/* the slots of a list that is no run, in data nodes; the first bad entry is refused */
+/* the slots of a list that is no run, in data nodes; the first bad entry is refused. They are written
+   behind the last node, into room that dsi_room has made, and count when n_nodes does. */
 DSI_INLINE void dsi_put_list(ds_tape *tape, const ds_var *x, const ds_var3 *points, size_t n,
                              const char *name)
 {
@@ -6722,9 +6708,8 @@ DSI_INLINE void dsi_put_list(ds_tape *tape, const ds_var *x, const ds_var3 *poin
     tape->rec.n_nodes += (n + 3) / 4;
 }
 
-/* The data node with the firsts, then the list node. Returns the result or, in debug mode, a dead
-   variable. */
-/* the node behind its lists; its constants so far are those from slot `held` on */
+/* the node behind its lists; its constants so far are those from slot `held` on. The data node with the
+   firsts, then the list node. Returns the result or, in debug mode, a dead variable. */
 static ds_var dsi_end_list(ds_tape *tape, unsigned op, size_t n, const ds_real *w, uint32_t first_a,
                            uint32_t first_b, uint32_t flags, size_t held)
 {
@@ -6750,9 +6735,8 @@ static size_t dsi_count_constants(const ds_var *x, size_t n)
     return count;
 }
 
-/* op: the operation; w [n] or NULL: its weights. Returns the result or a dead variable. A list that is a
-   run costs two nodes whatever its length. */
-/* xa and perhaps xb, or points; n > 0 for points */
+/* xa and perhaps xb, or points; n > 0 for points. op: the operation; w [n] or NULL: its weights. Returns
+   the result or a dead variable. A list that is a run costs two nodes whatever its length. */
 static ds_var dsi_record_list(unsigned op, size_t n, const ds_real *w, const ds_var *xa, const ds_var *xb,
                               const ds_var3 *points)
 {
@@ -6783,9 +6767,9 @@ static ds_var dsi_record_list(unsigned op, size_t n, const ds_real *w, const ds_
                            (!xb || flags & DSI_LIST_B_CONTIGUOUS ? 0 : table),
                  constants + (w ? n : 0) + width, name);
     if (tape->error.code) return dsi_dead(tape);
-    /* b before a, as dsi_view_list finds them */
     n_nodes = tape->rec.n_nodes;
     n_values = tape->rec.n_values;
+    /* b before a, as dsi_view_list finds them */
     if (xb && !(flags & DSI_LIST_B_CONTIGUOUS)) dsi_put_list(tape, xb, NULL, n, name);
     if (!tape->error.code && !(flags & DSI_LIST_A_CONTIGUOUS)) {
         if (points) dsi_put_list(tape, NULL, points, n, name);
@@ -6838,9 +6822,8 @@ DIFFSIM_API ds_var3 (ds_weighted_sum3)(const ds_real *w, const ds_var3 *x, size_
     return w && x && n ? dsi_record_sum3(DSI_OP_weighted_sum3, n, w, x) : dsi_view3(NULL, DSI_NOWHERE);
 }
 
-/* A block is a run of slots by construction, so its nodes hold first slots and sizes only. Constants are
-   no blocks: every operand has a slot. */
-/* Blocks. */
+/* Blocks. A block is a run of slots by construction, so its nodes hold first slots and sizes only.
+   Constants are no blocks: every operand has a slot. */
 static ds_var dsi_first_of(ds_vars block) { return dsi_view(block.rec, block.at); }
 
 /* the tape of one to three blocks that are all good; NULL: they are not, and a tape, if there is any, has
@@ -6908,9 +6891,8 @@ DIFFSIM_API ds_var (ds_vars_dot)(ds_vars a, ds_vars b)
                         DSI_LIST_PAIR | DSI_LIST_A_CONTIGUOUS | DSI_LIST_B_CONTIGUOUS, tape->rec.n_values);
 }
 
-/* w [rows][columns], x [columns], b and out [rows]. */
 /* out = w x + b; each sum in the order of a plain loop, four rows at a time so that they do not wait for
-   each other */
+   each other. w [rows][columns], x [columns], b and out [rows]. */
 static void dsi_affine_value(const ds_real *DSI_RESTRICT w, const ds_real *DSI_RESTRICT x,
                              const ds_real *DSI_RESTRICT b, ds_real *DSI_RESTRICT out, size_t rows,
                              size_t columns)
@@ -6976,13 +6958,12 @@ DIFFSIM_API ds_vars (ds_vars_tanh)(ds_vars x)
     return dsi_block_of(dsi_made(tape, result, x.n), x.n);
 }
 
-/* ds_backward seeds the adjoints and sweeps from the newest node that matters to the oldest. At a node
-   with the result v and its adjoint g each operand x gains g dv/dx. Order of gains: nodes from new to old,
-   in a node a, b, c: so the sums, and their bits, are always the same. */
-/* Reverse. */
+/* Reverse. ds_backward seeds the adjoints and sweeps from the newest node that matters to the oldest. At a
+   node with the result v and its adjoint g each operand x gains g dv/dx. Order of gains: nodes from new to
+   old, in a node a, b, c: so the sums, and their bits, are always the same. */
 
-/* NaN, also != 0, counts as an adjoint. */
-/* an adjoint through an operation without a derivative; see DSI_NONE */
+/* an adjoint through an operation without a derivative; see DSI_NONE. NaN, also != 0, counts as an
+   adjoint. */
 DSI_INLINE ds_real dsi_no_derivative(ds_real adjoint, int *none)
 {
     *none = adjoint != 0;
@@ -6996,9 +6977,8 @@ DSI_INLINE ds_real dsi_zero(int *drops)
     return 0;
 }
 
-/* The shift drops the sign. */
 /* n numbers that are all +0 or -0: integer arithmetic, because comparing floats takes three instructions
-   each */
+   each. The shift drops the sign. */
 DSI_INLINE int dsi_all_zero(const ds_real *x, size_t n)
 {
     size_t i;
@@ -7087,10 +7067,9 @@ static void dsi_reverse_vars_tanh(const dsi_node *node, const ds_real *DSI_RESTR
             adj[node->a + i] += dsi_product(adj[result + i], 1 - dsi_product(v[result + i], v[result + i]));
 }
 
-/* A function of the user's wants its inputs side by side, the tape has them anywhere. So the node keeps
-   copies before its outputs: dsi_gather fills them (values before forward, tangents before tangent),
-   dsi_scatter hands what they gained to the operands (after reverse and second). */
-/* Custom nodes. */
+/* Custom nodes. A function of the user's wants its inputs side by side, the tape has them anywhere. So the
+   node keeps copies before its outputs: dsi_gather fills them (values before forward, tangents before
+   tangent), dsi_scatter hands what they gained to the operands (after reverse and second). */
 
 enum { DSI_FORWARD, DSI_REVERSE, DSI_TANGENT, DSI_SECOND };
 /* the function of a type for one of the four purposes */
@@ -7104,8 +7083,8 @@ static ds_custom_function *dsi_custom_function(const ds_custom_type *type, int w
 /* a checkpoint is a custom node whose functions run the body on the child tape */
 typedef struct dsi_checkpoint { ds_tape *tape; ds_segment *body; void *user; } dsi_checkpoint;
 
-/* io points into the tape: the arrays must not move, so no function may record on it. */
-/* calls one function of a custom node; tan and dot are what there is of tangents and moving adjoints */
+/* calls one function of a custom node; tan and dot are what there is of tangents and moving adjoints. io
+   points into the tape: the arrays must not move, so no function may record on it. */
 static ds_result dsi_call_custom(ds_tape *tape, const dsi_node *node, size_t result, int what, ds_real *tan,
                                  ds_real *dot)
 {
@@ -7171,8 +7150,8 @@ static ds_result dsi_reverse_custom(ds_tape *tape, const dsi_node *node, size_t 
     return failed;
 }
 
-/* Sweeps of part of a tape, or over one row elsewhere in memory (dsi_find_partials), set the same fields. */
-/* what a sweep goes over, and what it found out */
+/* what a sweep goes over, and what it found out. Sweeps of part of a tape, or over one row elsewhere in
+   memory (dsi_find_partials), set the same fields. */
 typedef struct dsi_sweep {
     ds_tape *tape;
     const dsi_node *nodes;
@@ -7264,10 +7243,10 @@ static dsi_sweep dsi_sweep_of(ds_tape *tape, size_t top)
         if (!((constants) & 2)) dsi_gain_##B(adj + node->b, db); \
         if (!((constants) & 4)) dsi_gain_##C(adj + node->c, dc); \
         DSI_END(R)
-/* DSI_OFTEN_2 of mul gives three cases: no constant, a, b. DSI_SELDOM_2 of div gives one with three labels
-   that tests the bits at run time. All operands constant is no case: dsi_fold keeps it off the tape. */
 /* Only numbers can be constants. Polynomials, the most frequent rows, have cases for choices of constants;
-   any other row has one for all, for the sake of the time to compile. */
+   any other row has one for all, for the sake of the time to compile. DSI_OFTEN_2 of mul gives three
+   cases: no constant, a, b. DSI_SELDOM_2 of div gives one with three labels that tests the bits at run
+   time. All operands constant is no case: dsi_fold keeps it off the tape. */
 #define DSI_IF_r1(cases) cases
 #define DSI_IF_r3(cases)
 #define DSI_IF_r4(cases)
@@ -7433,8 +7412,8 @@ DSI_COLD ds_result dsi_blame_value(ds_tape *tape, size_t slot)
     return dsi_refused(tape, &t);
 }
 
-/* f, seeds, n: as for dsi_seed; k, top: where the sweep begins. DSIM_OK if none does. */
-/* sweep again, node by node, to the first that makes a non-finite adjoint of a finite one */
+/* sweep again, node by node, to the first that makes a non-finite adjoint of a finite one. f, seeds, n: as
+   for dsi_seed; k, top: where the sweep begins. DSIM_OK if none does. */
 DSI_COLD ds_result dsi_blame_adjoint(ds_tape *tape, const ds_var *f, const ds_real *seeds, size_t n, size_t k,
                                    size_t top)
 {
@@ -7533,12 +7512,11 @@ DIFFSIM_API ds_result (ds_backward)(ds_var f)
     return result;
 }
 
-/* Sweeps from old to new need to know where results lie before they come to them. dsi_find_steps walks
-   back once and writes it down; ds_forward, Hessians, ds_explain and replays go over that order. */
-/* Forward. */
+/* Forward. Sweeps from old to new need to know where results lie before they come to them. dsi_find_steps
+   walks back once and writes it down; ds_forward, Hessians, ds_explain and replays go over that order. */
 
-/* Nothing to do if the tape has not changed: the same nodes, values and epoch. */
-/* finds the order of the nodes */
+/* finds the order of the nodes. Nothing to do if the tape has not changed: the same nodes, values and
+   epoch. */
 static ds_result dsi_find_steps(ds_tape *tape, const char *function)
 {
     dsi_steps *const steps = &tape->steps;
@@ -7590,8 +7568,8 @@ typedef struct dsi_motion {
     size_t at; /* the node that failed */
 } dsi_motion;
 
-/* At most 4 + 3 numbers go in (rotate3) and 3 come out; matrices occur in polynomials alone. */
-/* a row that is not a polynomial */
+/* a row that is not a polynomial. At most 4 + 3 numbers go in (rotate3) and 3 come out; matrices occur in
+   polynomials alone. */
 enum { DSI_MOST_IN = 7, DSI_MOST_OUT = 3 };
 typedef struct dsi_partials {
     size_t n_in, n_out, slot[DSI_MOST_IN];
@@ -7601,11 +7579,11 @@ typedef struct dsi_partials {
     ds_real curve[DSI_MOST_IN][DSI_MOST_IN]; /* sum over o of adjoint[o] d2 result[o] / d x[i] d x[j] */
 } dsi_partials;
 
-/* Fills p but for the curvature. The node is copied into a tape of its own, one row long: operands at x[0
+/* NaN where there is no derivative: a select or a zero factor later drops it, anything else shows it.
+   Fills p but for the curvature. The node is copied into a tape of its own, one row long: operands at x[0
    .. n_in), the result behind them. A reverse sweep from each component o of the result with the adjoint 1
    gives the row by[o]. An operand that occurs twice, as in hypot(x, x), has two places here and so two
    partials; both lead to the same slot. Partials by constants stay 0. */
-/* NaN where there is no derivative: a select or a zero factor later drops it, anything else shows it */
 static void dsi_find_partials(const dsi_node *node, size_t result, const ds_real *val, dsi_partials *p)
 {
     const dsi_op_info *const op = dsi_ops + node->op / 8u;
@@ -7659,9 +7637,8 @@ static void dsi_find_curvature(const dsi_node *node, const ds_real *g, dsi_parti
     }
 }
 
-/* Sum of w[i] x'[i]; for dot, sum of x'[i] y[i] and then of x[i] y'[i]: the same loops with tangents in
-   place of values. */
-/* the lists and blocks: all linear but dot, affine and tanh */
+/* the lists and blocks: all linear but dot, affine and tanh. Sum of w[i] x'[i]; for dot, sum of x'[i] y[i]
+   and then of x[i] y'[i]: the same loops with tangents in place of values. */
 static void dsi_move_list(const dsi_node *node, size_t result, const ds_real *val, ds_real *tan)
 {
     const dsi_list_view s = dsi_view_list(node);
@@ -7689,8 +7666,7 @@ static void dsi_move_affine(const dsi_node *node, size_t result, const ds_real *
     }
 }
 
-/* of the result, so no tanh is computed again */
-/* 1 - v^2, the derivative of v = tanh(x) */
+/* 1 - v^2, the derivative of v = tanh(x). of the result, so no tanh is computed again */
 DSI_INLINE ds_real dsi_tanh_slope(ds_real v) { return 1 - dsi_product(v, v); }
 
 /* Without a tangent function the outputs move by NaN, if an input moves at all; and if it moves by what is
@@ -7736,9 +7712,8 @@ static void dsi_move_adjoint_list(const dsi_node *node, size_t result, const ds_
     if (op == DSI_OP_dot) dsi_reverse_list(op, &s, w, tan, adj + result, dot);
 }
 
-/* So with a dot for the motion along the direction: w_bar' += g' x + g x', x_bar' += w g' + w' g (here '
-   is motion, not the transpose). */
-/* w_bar += g x',  x_bar += w' g,  b_bar += g */
+/* w_bar += g x',  x_bar += w' g,  b_bar += g. So with a dot for the motion along the direction: w_bar' +=
+   g' x + g x', x_bar' += w g' + w' g (here ' is motion, not the transpose). */
 static void dsi_move_adjoint_affine(const dsi_node *node, size_t result, const ds_real *val,
                                     const ds_real *adj, const ds_real *tan, ds_real *dot)
 {
@@ -7754,8 +7729,8 @@ static void dsi_move_adjoint_affine(const dsi_node *node, size_t result, const d
     }
 }
 
-/* so x_bar' += s g' - 2 v g s x'; `bend` is 2 v g s. */
-/* v = tanh(x), s = 1 - v^2:  x_bar += g s,  s' = -2 v s x' */
+/* v = tanh(x), s = 1 - v^2:  x_bar += g s,  s' = -2 v s x'. so x_bar' += s g' - 2 v g s x'; `bend` is 2 v
+   g s. */
 static void dsi_move_adjoint_tanh(const dsi_node *node, size_t result, const ds_real *val, const ds_real *adj,
                                   const ds_real *tan, ds_real *dot)
 {
@@ -7822,9 +7797,8 @@ typedef ds_real dsi_abreast
 #define DSI_ALL(x) ((x)[k])
 #endif
 
-/* n is used by TOGETHER alone, a multiple of DSI_ABREAST. The sums are plain * and +: within these pragmas
-   nothing is fused. */
-/* y += p x + q z, each [n] */
+/* y += p x + q z, each [n]. n is used by TOGETHER alone, a multiple of DSI_ABREAST. The sums are plain *
+   and +: within these pragmas nothing is fused. */
 DSI_INLINE void dsi_gain_two(enum dsi_pace pace, size_t n, ds_real *y, ds_real p, const ds_real *x, ds_real q,
                              const ds_real *z)
 {
@@ -7848,7 +7822,8 @@ DSI_INLINE void dsi_gain_one(enum dsi_pace pace, size_t n, ds_real *y, ds_real p
         for (i = 0; i < n; i += DSI_ABREAST) DSI_GAIN_ABREAST(y + i, p * DSI_ALL(x + i));
 }
 
-/* The terms of mul, DSI_T(0, +, a, 0, b, 0), become
+/* polynomials along one direction, not careful: straight code. 0: the row is none. The terms of mul, DSI_T(0,
+   +, a, 0, b, 0), become
 
        case DSI_OP_mul:
            v_dot[0] += + (val[node->b + 0] * tan[node->a + 0] + val[node->a + 0] * tan[node->b + 0]);
@@ -7856,7 +7831,6 @@ DSI_INLINE void dsi_gain_one(enum dsi_pace pace, size_t n, ds_real *y, ds_real p
 
    and DSI_DROP eats the () behind. Constants need no care: their slots have tangent 0, and what the motion
    of their adjoints gains is never read. */
-/* polynomials along one direction, not careful: straight code. 0: the row is none. */
 #define DSI_WHEN_DSI_TERMS(...) __VA_ARGS__ return 1; DSI_DROP
 #define DSI_WHEN_DSI_FLAT return 0; DSI_DROP
 #define DSI_WHEN_DSI_CURVED DSI_WHEN_DSI_FLAT
@@ -7905,8 +7879,7 @@ DSI_INLINE int dsi_move_polynomial_adjoint(const dsi_node *node, const ds_real *
 #undef DSI_KEEP
 #undef DSI_DROP
 
-/* node->a, b, c are neighbours, so base[0], base[1], base[2] are they. */
-/* slots of a term */
+/* slots of a term. node->a, b, c are neighbours, so base[0], base[1], base[2] are they. */
 typedef struct dsi_slots_of_term { size_t out, x, y; } dsi_slots_of_term;
 DSI_INLINE dsi_slots_of_term dsi_term_slots(const dsi_term *t, const dsi_node *node, size_t result)
 {
@@ -7918,10 +7891,10 @@ DSI_INLINE dsi_slots_of_term dsi_term_slots(const dsi_term *t, const dsi_node *n
     return s;
 }
 
-/* Four kinds of nodes: polynomials by straight code or by their terms; other rows by their partials;
-   lists; blocks and custom nodes, which go one direction at a time only. n is m->n; as an argument it is a
-   constant where it is 1. */
-/* tangents of all values from those in tan, which are added to what an operation gives */
+/* tangents of all values from those in tan, which are added to what an operation gives. Four kinds of
+   nodes: polynomials by straight code or by their terms; other rows by their partials; lists; blocks and
+   custom nodes, which go one direction at a time only. n is m->n; as an argument it is a constant where it
+   is 1. */
 DSI_INLINE ds_result dsi_move_values(dsi_motion *m, size_t n, enum dsi_pace pace)
 {
     const ds_real *const val = m->val;
@@ -7971,10 +7944,10 @@ DSI_INLINE ds_result dsi_move_values(dsi_motion *m, size_t n, enum dsi_pace pace
     return DSIM_OK;
 }
 
-/* The motion of the adjoints: for a row with partials J and adjoint g of its result
+/* from the newest node to the oldest. The motion of the adjoints: for a row with partials J and adjoint g of
+   its result
        x_bar' += J' g' + C x',   C = sum over o of g[o] d2 v[o] / dx dx,
    where C vanishes for flat rows and at g = 0. m->dot begins as the motion of the seeds, mostly 0. */
-/* from the newest node to the oldest */
 DSI_INLINE ds_result dsi_move_adjoints(dsi_motion *m, size_t n, enum dsi_pace pace)
 {
     const ds_real *const val = m->val, *const adj = m->adj, *const tan = m->tan;
@@ -8085,10 +8058,10 @@ DSI_COLD ds_result dsi_refuse_custom(ds_tape *tape, ds_result code, size_t k, co
     return dsi_refused(tape, &t);
 }
 
-/* They are cut to what stays in the cache, but not below DSI_ABREAST; and to one if even that is too much,
-   or if the tape has blocks or custom nodes. All memory that a sweep needs is here. */
-/* A motion of all zeros: planes 1 for tangents, 2 with the adjoints' motion. directions: how many are wanted,
-   and how many there are. */
+/* A motion of all zeros: planes 1 for tangents, 2 with the adjoints' motion. directions: how many are
+   wanted, and how many there are. They are cut to what stays in the cache, but not below DSI_ABREAST; and
+   to one if even that is too much, or if the tape has blocks or custom nodes. All memory that a sweep
+   needs is here. */
 static ds_result dsi_begin_motion(ds_tape *tape, size_t planes, size_t *directions, const char *function,
                                   dsi_motion *m)
 {
@@ -8125,9 +8098,9 @@ static ds_result dsi_begin_motion(ds_tape *tape, size_t planes, size_t *directio
     return DSIM_OK;
 }
 
-/* Live variables are let through at once: dsi_check_operand looks at old epochs and writes the words. */
-/* the tape of the variables x, which are all good for it, and perhaps their finite direction; or the reason
-   why there is none */
+/* the tape of the variables x, which are all good for it, and perhaps their finite direction; or the
+   reason why there is none. Live variables are let through at once: dsi_check_operand looks at old epochs
+   and writes the words. */
 static ds_result dsi_check_direction(const ds_var *x, const ds_real *x_dot, size_t n, const char *function,
                                      ds_tape **tape)
 {
@@ -8199,10 +8172,9 @@ static int dsi_take_motion(const dsi_motion *m, size_t rows, const ds_var *x, si
     return dsi_all_finite(out, rows * n);
 }
 
-/* Tangent over reverse: tan begins as the direction, dot as 0, since the seed df/df = 1 does not move.
-   After both sweeps dot at x is (d/dt) df/dx along the direction. Quickly first, carefully if that is not
-   finite. */
-/* out [n] = H direction; without a direction, that of x number `unit` */
+/* out [n] = H direction; without a direction, that of x number `unit`. Tangent over reverse: tan begins as
+   the direction, dot as 0, since the seed df/df = 1 does not move. After both sweeps dot at x is (d/dt)
+   df/dx along the direction. Quickly first, carefully if that is not finite. */
 static ds_result dsi_second_order(ds_tape *tape, const ds_var *x, size_t n, const ds_real *direction,
                                   size_t unit, ds_real *out, const char *function)
 {
@@ -8223,8 +8195,8 @@ static ds_result dsi_second_order(ds_tape *tape, const ds_var *x, size_t n, cons
                          ": a second derivative is not finite in the row of x number ");
 }
 
-/* The gradient is there if the last ds_backward was of this very f and no value was recorded since. */
-/* checks, and the gradient of f unless it is there */
+/* checks, and the gradient of f unless it is there. The gradient is there if the last ds_backward was of
+   this very f and no value was recorded since. */
 static ds_result dsi_prepare_second(ds_var f, const ds_var *x, const ds_real *direction, size_t n,
                                     const ds_real *out, const char *function, ds_tape **tape)
 {
@@ -8272,10 +8244,10 @@ DIFFSIM_API ds_result (ds_hessian)(ds_var f, const ds_var *x, size_t n, ds_real 
     return result;
 }
 
-/* ds_explain follows a change of x: among the operations that read it, the one through which df/dx gains
-   most; then the same from its result; until f is reached, a factor is 0, or nothing reads the number.
-   Factors come from a forward sweep over one node, gains from the adjoints of the last ds_backward. */
-/* Explanations. */
+/* Explanations. ds_explain follows a change of x: among the operations that read it, the one through which
+   df/dx gains most; then the same from its result; until f is reached, a factor is 0, or nothing reads the
+   number. Factors come from a forward sweep over one node, gains from the adjoints of the last
+   ds_backward. */
 
 /* one operation between x and f: df/dx gains f_bar[out] * factor through it */
 typedef struct dsi_link {
@@ -8333,10 +8305,9 @@ static int dsi_link_of(ds_tape *tape, size_t k, size_t slot, dsi_link *link)
     return 1;
 }
 
-/* Looked for among steps from `after` on whose results do not lie behind slot `last`, which is f. A
-   comparison with NaN is false, so a NaN wins: it is what the question is about. */
 /* the next operation on the way from a slot: of those that read it the one that gains most; 0: none does.
-   readers: how many do */
+   readers: how many do. Looked for among steps from `after` on whose results do not lie behind slot
+   `last`, which is f. A comparison with NaN is false, so a NaN wins: it is what the question is about. */
 static int dsi_next_link(ds_tape *tape, size_t after, size_t slot, size_t last, dsi_link *best,
                          size_t *readers)
 {
@@ -8367,8 +8338,8 @@ DSI_COLD void dsi_put_link(const ds_tape *tape, dsi_text *t, const dsi_link *lin
     dsi_put(t, "\n");
 }
 
-/* Each round prints one link and goes on from its result; steps only rise, so it ends. */
-/* the way from x to f and its end */
+/* the way from x to f and its end. Each round prints one link and goes on from its result; steps only
+   rise, so it ends. */
 DSI_COLD void dsi_put_way(ds_tape *tape, dsi_text *t, size_t x, size_t f)
 {
     size_t slot = x, after = tape->steps.first, readers;
@@ -8428,11 +8399,10 @@ DIFFSIM_API ds_result (ds_explain)(ds_var f, ds_var x, char *text, size_t bytes)
     return tape->error.code;
 }
 
-/* The record is evaluated again from old to new. ds_set_input writes numbers and leaves the tape torn,
-   with the sticky error REPLAY, so that nothing is recorded, read or differentiated until ds_replay has
-   made the values agree. A guard (ds_branch) that goes the other way makes the record that of another
+/* Replay. The record is evaluated again from old to new. ds_set_input writes numbers and leaves the tape
+   torn, with the sticky error REPLAY, so that nothing is recorded, read or differentiated until ds_replay
+   has made the values agree. A guard (ds_branch) that goes the other way makes the record that of another
    program: BRANCH. */
-/* Replay. */
 
 /* n_read is one more than the nodes there were at the first reading */
 DSI_COLD ds_result dsi_refuse_replay(ds_tape *tape)
@@ -8453,9 +8423,8 @@ DSI_COLD ds_result dsi_refuse_replay(ds_tape *tape)
     return dsi_refused(tape, &t);
 }
 
-/* All n must lie in one node of leaves. That node is found in the order of the steps by bisection: results
-   rise. */
-/* n inputs from this one on get new numbers */
+/* n inputs from this one on get new numbers. All n must lie in one node of leaves. That node is found in
+   the order of the steps by bisection: results rise. */
 static ds_result dsi_set(ds_var first, const ds_real *numbers, size_t n, const char *function)
 {
     ds_tape *const tape = first.rec ? dsi_tape_of(first.rec) : NULL;
@@ -8511,8 +8480,8 @@ DIFFSIM_API ds_result (ds_set_inputs)(ds_vars inputs, const ds_real *numbers)
     return dsi_set(dsi_first_of(inputs), numbers, inputs.n, "set_inputs");
 }
 
-/* Held constants and weights are still in place before the result. */
-/* the value of one node anew; 0: a guard does not hold, or a custom node failed */
+/* the value of one node anew; 0: a guard does not hold, or a custom node failed. Held constants and
+   weights are still in place before the result. */
 static int dsi_replay_node(ds_tape *tape, const dsi_node *node, size_t result)
 {
     ds_real *const val = tape->rec.values;
@@ -8585,9 +8554,8 @@ DIFFSIM_API int (ds_branch)(ds_var condition)
 
 /* Recording custom nodes. */
 
-/* The node is complete before forward is called: io is made from it, as in all later calls. If forward
-   fails, it is taken back. */
-/* type NULL, or without a part that it needs: refused */
+/* type NULL, or without a part that it needs: refused. The node is complete before forward is called: io
+   is made from it, as in all later calls. If forward fails, it is taken back. */
 static ds_vars dsi_record_custom(const char *name, const ds_custom_type *type, ds_segment *body, void *user,
                                  const ds_var *in, size_t n_in, size_t n_out)
 {
@@ -8642,8 +8610,8 @@ DIFFSIM_API ds_vars (ds_custom)(const ds_custom_type *type, void *user, const ds
     return dsi_record_custom("custom", type, NULL, user, in, n_in, n_out);
 }
 
-/* numbers: the values or tangents of the tape it lives on */
-/* ds_value without its mark: the body may be recorded again at any time */
+/* ds_value without its mark: the body may be recorded again at any time. numbers: the values or tangents
+   of the tape it lives on */
 static ds_real dsi_peek(ds_var var, const ds_real *numbers, ds_real constant)
 {
     return var.rec ? numbers[dsi_slot(var)] : constant;
@@ -8682,10 +8650,10 @@ static int dsi_is_repeated(const ds_custom_io *io, const ds_tape *child, const d
     return 1;
 }
 
-/* One child serves all checkpoints of a tape, one after the other; checkpoints within a body have a child
-   of the child. x and y lie in tape->work, good until the next call. An output may be a constant, and is
-   one unless the body writes it. */
-/* records the body on the child tape, `again` or for the first time; x and y: its inputs and outputs */
+/* records the body on the child tape, `again` or for the first time; x and y: its inputs and outputs. One
+   child serves all checkpoints of a tape, one after the other; checkpoints within a body have a child of
+   the child. x and y lie in tape->work, good until the next call. An output may be a constant, and is one
+   unless the body writes it. */
 static ds_result dsi_run_body(const ds_custom_io *io, int again, ds_var **x, ds_var **y)
 {
     const dsi_checkpoint *const run = (const dsi_checkpoint *)io->user;
@@ -8770,8 +8738,8 @@ static ds_result dsi_checkpoint_tangent(const ds_custom_io *io)
     return DSIM_OK;
 }
 
-/* As dsi_second_order, but here the seeds move as well: dot begins as out_bar_dot. */
-/* the adjoints of the body, and how they move */
+/* the adjoints of the body, and how they move. As dsi_second_order, but here the seeds move as well: dot
+   begins as out_bar_dot. */
 static ds_result dsi_checkpoint_second(const ds_custom_io *io)
 {
     ds_tape *const tape = ((const dsi_checkpoint *)io->user)->tape;
@@ -8807,10 +8775,9 @@ DIFFSIM_API ds_vars (ds_checkpoint)(ds_segment *body, void *user, const ds_var *
     return dsi_record_custom("checkpoint", body ? &dsi_checkpoint_type : NULL, body, user, in, n_in, n_out);
 }
 
-/* All readers go through dsi_read: numbers of a variable that is not good, of a torn tape, or of a sweep
-   that has not been, are NaN. The first to read anything marks the tape (n_read): what is recorded later
-   may depend on it. */
-/* Reading. */
+/* Reading. All readers go through dsi_read: numbers of a variable that is not good, of a torn tape, or of
+   a sweep that has not been, are NaN. The first to read anything marks the tape (n_read): what is recorded
+   later may depend on it. */
 
 /* the tape on which a variable of some kind is good, or NULL */
 static ds_tape *dsi_good_tape(ds_var var)
