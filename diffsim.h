@@ -5744,7 +5744,8 @@ static ds_var dsi_dead(ds_tape *tape) { return dsi_view(&tape->rec, 0); } /* no 
 /* Refusals: the first sticks and closes the short way. Begin, put words, end. Every refusal of this
    section goes through these three. dsi_refuse begins the sentence with file:line if that is known,
    dsi_refused ends it with the sentence of its code and tells the logger; n_gradients and n_tangents are 0
-   from then on, so that ds_grad and ds_tangent give NaN. */
+   from then on, so that ds_grad and ds_tangent give NaN. code, index: what ds_tape_error shows. Returns
+   the text to go on with, begun in the tape's own buffer. */
 DSI_COLD dsi_text dsi_refuse(ds_tape *tape, ds_result code, size_t index)
 {
     dsi_text t = dsi_text_into(tape->error.text, sizeof tape->error.text);
@@ -5770,7 +5771,8 @@ DSI_COLD ds_result dsi_refused(ds_tape *tape, dsi_text *t)
     return tape->error.code;
 }
 
-/* "ds_mul: operand 2 ..." */
+/* "ds_mul: operand 2 ...". function: the name without ds_; what: from the colon on, ending in a word for
+   the index that follows. */
 DSI_COLD ds_result dsi_refuse_at(ds_tape *tape, ds_result code, size_t index, const char *function,
                                const char *what)
 {
@@ -5793,7 +5795,8 @@ static void dsi_set_limits(ds_tape *tape)
 
 /* one array to at least `need` elements, doubling; the old one stays if there is no memory. So n elements
    one by one cost O(n) copies in all. capacity < most / 2 keeps the doubled number within `most`, which
-   itself fits a size_t. */
+   itself fits a size_t. element: bytes of one. Errors: OVERFLOW, MEMORY; then array and capacity are as
+   they were. */
 static ds_result dsi_grow(const ds_allocator *allocator, void **array, size_t *capacity, size_t need,
                           size_t most, size_t element)
 {
@@ -5856,7 +5859,9 @@ static ds_result dsi_grow_adjoints(ds_tape *tape)
     return result;
 }
 
-/* room for so many more nodes and values, or a refusal */
+/* room for so many more nodes and values, or a refusal. nodes, values: how many more. Where it returns
+   DSIM_OK the recorder may write that many without another look; the arrays may have moved, so pointers
+   into them are taken afterwards. */
 static ds_result dsi_room(ds_tape *tape, size_t nodes, size_t values, const char *function)
 {
     ds_result result = DSIM_OK;
@@ -5919,6 +5924,8 @@ DIFFSIM_API ds_tape *ds_tape_create(const ds_tape_desc *desc)
 /* the arrays of a fixed tape, one behind the other: nodes, values, adjoints, places, steps, motion; 0: the
    sizes do not fit a size_t */
 enum { DSI_ARRAYS = 6 };
+/* offset [DSI_ARRAYS]: where each begins, bytes from the start of the tape; returned is where the last
+   ends. */
 static size_t dsi_fixed_layout(const ds_tape_desc *desc, size_t offset[DSI_ARRAYS])
 {
     size_t end = dsi_round_up(sizeof(ds_tape)), bytes[DSI_ARRAYS];
@@ -6260,7 +6267,8 @@ static dsi_extent dsi_extent_of(const dsi_node *node)
 }
 
 /* the node that holds a slot, seen from node k (exclusive) with `*top` values before it; *top: behind its
-   result */
+   result. Linear in the number of nodes that are passed. A slot of a held constant belongs to its node as
+   well. */
 static size_t dsi_find_node(const ds_tape *tape, size_t k, size_t *top, size_t slot)
 {
     while (k--) {
@@ -6312,7 +6320,8 @@ static const char *dsi_name_of(const dsi_node *node)
     return op == DSI_OP_custom ? dsi_view_custom(node).type->name : dsi_ops[op].name;
 }
 
-/* "'div' (node 12, spring.c:7) with operands 1, 0 gave inf" */
+/* "'div' (node 12, spring.c:7) with operands 1, 0 gave inf". k: the node; top: behind its result, whose
+   numbers are told from there. */
 DSI_COLD void dsi_describe(const ds_tape *tape, dsi_text *t, size_t k, size_t top)
 {
     const dsi_node *const node = tape->rec.nodes + k;
@@ -6366,7 +6375,8 @@ static dsi_node *dsi_add_node(ds_tape *tape, uint32_t op, size_t a, size_t b, si
 }
 
 /* room for n leaves; the slot of the first, or a refusal. Neighbours share one node {leaves, n}: a
-   thousand inputs cost 16 bytes of nodes and one check in a sweep. Unless a mark stands between them. */
+   thousand inputs cost 16 bytes of nodes and one check in a sweep. Unless a mark stands between them.
+   numbers [n]: finite, or none is taken. Nothing is recorded if it does not return DSIM_OK. */
 static ds_result dsi_leaves(ds_tape *tape, const ds_real *numbers, size_t n, const char *function,
                             size_t *slot)
 {
@@ -6467,7 +6477,8 @@ static ds_tape *dsi_choose_tape(const ds_var *operand, size_t n)
 }
 
 /* is operand number `index` (from 1) good for the tape?. Where two tapes meet, both get the error: either
-   may be the one that the caller asks. */
+   may be the one that the caller asks. Errors: NO_RECORDER, MIXED, STALE, each with a sentence on the
+   tape. */
 static ds_result dsi_check_operand(ds_tape *tape, ds_var operand, size_t index, const char *function)
 {
     if (!operand.rec)
@@ -6485,7 +6496,7 @@ static ds_result dsi_check_operand(ds_tape *tape, ds_var operand, size_t index, 
 }
 
 /* debug: the value just made must be finite. Returns its handle. Without debug nothing is looked at here:
-   what is not finite shows in ds_backward. */
+   what is not finite shows in ds_backward. slot, width: where the result lies. */
 static ds_var dsi_made(ds_tape *tape, size_t slot, size_t width)
 {
     if (tape->desc.debug && dsi_first_non_finite(tape->rec.values + slot, width) < width) {
@@ -6552,7 +6563,7 @@ DIFFSIM_API ds_var dsi_record(unsigned op, ds_var a, ds_var b, ds_var c)
 
 /* x and, for the second list of a dot product, y are arrays of a number for each slot: the values, or
    their tangents; w are the weights, if any. So sum_i w[i] x[p_i], or sum_i x[p_i] y[q_i] with p and q the
-   slots of the two lists. */
+   slots of the two lists. w [n], result [width]. */
 static void dsi_evaluate_list(unsigned op, const dsi_list_view *s, const ds_real *w, const ds_real *x,
                               const ds_real *y, ds_real *result)
 {
@@ -6602,7 +6613,8 @@ DSI_INLINE ds_var dsi_entry(const ds_var *x, const ds_var3 *points, size_t i)
     return points ? dsi_any_r3(points[i]) : x[i];
 }
 
-/* do the entries follow each other, all live? (their words then count up, the epoch included) */
+/* do the entries follow each other, all live? (their words then count up, the epoch included). One pass of
+   comparisons; it ends at the first that does not follow. */
 DSI_INLINE int dsi_is_run(const ds_recorder *rec, const ds_var *x, const ds_var3 *points, size_t n)
 {
     const uint64_t stride = points ? 3 : 1;
@@ -6617,7 +6629,8 @@ DSI_INLINE int dsi_is_run(const ds_recorder *rec, const ds_var *x, const ds_var3
     return 1;
 }
 
-/* the slots, if every entry is a live variable */
+/* the slots, if every entry is a live variable. slots [n]. 0: one is a constant, older or foreign, and
+   what was written means nothing. */
 DSI_INLINE int dsi_take_slots(const ds_recorder *rec, const ds_var *x, const ds_var3 *points, size_t n,
                               uint32_t *slots)
 {
@@ -6645,7 +6658,7 @@ static ds_result dsi_take_slots_slowly(ds_tape *tape, const ds_var *x, const ds_
     return DSIM_OK;
 }
 
-/* all entries constants: so is the sum. n = 0: the empty sum, 0. */
+/* all entries constants: so is the sum. n = 0: the empty sum, 0. w, xb: NULL if there are none */
 static ds_var dsi_fold_list(const ds_real *w, const ds_var *xa, const ds_var *xb, size_t n)
 {
     ds_real sum = 0;
@@ -6659,7 +6672,8 @@ static ds_var dsi_fold_list(const ds_real *w, const ds_var *xa, const ds_var *xb
 
 /* The short way of sum3 and weighted_sum3: one loop checks, keeps and sums. 0 if it is closed. Nothing
    counts until the node is there, so a closed way leaves the tape as it was. A weight that is not finite
-   shows in the sum. */
+   shows in the sum. w [n] or NULL, x [n]. Here x[i] is read once, where the long way goes over it to find
+   the tape, to see a run, to keep slots and to sum. It keeps a table even for a run. */
 static int dsi_sum3_shortly(ds_tape *tape, unsigned op, size_t n, const ds_real *w, const ds_var3 *x,
                             ds_var3 *out)
 {
@@ -6827,7 +6841,7 @@ DIFFSIM_API ds_var3 (ds_weighted_sum3)(const ds_real *w, const ds_var3 *x, size_
 static ds_var dsi_first_of(ds_vars block) { return dsi_view(block.rec, block.at); }
 
 /* the tape of one to three blocks that are all good; NULL: they are not, and a tape, if there is any, has
-   the error */
+   the error. An empty block is checked as well: its handle must be live, though it has no entry. */
 static ds_tape *dsi_tape_of_blocks(const ds_vars *block, size_t n, const char *function)
 {
     ds_tape *tape = NULL;
@@ -7022,7 +7036,8 @@ DSI_INLINE void dsi_gain_r9(ds_real *to, ds_m3 m)
 }
 
 /* n rows (1 or 2) of w_bar += g x' and x_bar += w' g; two at a time save half the loads and stores of
-   x_bar. The bars may overlap, being views of the user's choice. */
+   x_bar. The bars may overlap, being views of the user's choice. w, w_bar: at the first of the rows,
+   [rows][columns]; x, x_bar [columns]; rows is a constant where this is inlined. */
 DSI_INLINE void dsi_affine_bar(const ds_real *DSI_RESTRICT w, const ds_real *DSI_RESTRICT x, ds_real g0,
                                ds_real g1, ds_real *w_bar, ds_real *x_bar, size_t columns, int rows)
 {
@@ -7120,7 +7135,8 @@ static ds_result dsi_call_custom(ds_tape *tape, const dsi_node *node, size_t res
     return dsi_custom_function(c.type, what)(&io);
 }
 
-/* copies[i] = numbers[slots[i]], unless it is a constant's own copy */
+/* copies[i] = numbers[slots[i]], unless it is a constant's own copy. copies: the slot of the first copy;
+   numbers: values or tangents of the whole tape */
 static void dsi_gather(const dsi_custom *c, ds_real *numbers, size_t copies)
 {
     size_t i;
@@ -7195,7 +7211,8 @@ static dsi_sweep dsi_sweep_of(ds_tape *tape, size_t top)
 #undef DSI_ZERO
 #define DSI_ZERO dsi_zero(&drops)
 /* case DSI_OP_mul, no constants: g, v of the result, a, b of the operands; a and b gain what the table
-   says */
+   says. DSI_BEGIN finds where the result lies and loads g and v; DSI_END ends the case, or the sweep.
+   DSI_CASE_n has one load for each operand and one gain for each that is no constant. */
 #define DSI_BITS(constants) (((constants) & 1) + ((constants) >> 1 & 1) + ((constants) >> 2 & 1))
 #define DSI_BEGIN(R, constants) \
     { \
@@ -7280,7 +7297,9 @@ static dsi_sweep dsi_sweep_of(ds_tape *tape, size_t top)
    contributes nothing matters only where a partial derivative is not finite: then 0 * inf = NaN arrives at
    the leaves. So the first sweep goes without looking; if it ends badly, a careful one looks at each
    adjoint. Where both end well they agree bit for bit, since adding 0 * finite = +-0 to a sum that began
-   as +0 changes nothing. (Columns with a zero can drop a NaN on its way: they look.) */
+   as +0 changes nothing. (Columns with a zero can drop a NaN on its way: they look.) Node end - 1 must not
+   be a data node. The stop at `none` leaves in r->node the operation without a derivative, with its gain,
+   a NaN, already handed on. */
 static void dsi_run_sweep(dsi_sweep *r, size_t begin, size_t end, int careful)
 {
     const dsi_node *const nodes = r->nodes;
@@ -7300,7 +7319,7 @@ static void dsi_run_sweep(dsi_sweep *r, size_t begin, size_t end, int careful)
         }
         switch (node->op) {
         DSI_EVERY_DERIVATIVE
-        /* what is not finite arrives here, or was seen where a column dropped it */
+        /* what is not finite arrives here, unless a column with a zero drops it on the way */
         case DSI_CODE(DSI_OP_leaves, 0):
             top -= node->a;
             if (!dsi_all_finite(adj + top, node->a)) r->non_finite = 1;
@@ -7384,8 +7403,10 @@ static void dsi_seed(ds_tape *tape, const ds_var *f, const ds_real *seeds, size_
         if (f[i].rec) tape->adjoints[dsi_slot(f[i])] += seeds[i];
 }
 
-/* a number that is not finite came from somewhere: follow it to the first operation that made one of finite
-   operands. numbers: the values of the tape or their tangents. The node, and *top behind its result. */
+/* a number that is not finite came from somewhere: follow it to the first operation that made one of
+   finite operands. numbers: the values of the tape or their tangents. The node, and *top behind its
+   result. slot: of a number that is not finite. Each round goes to the first operand that is not finite,
+   as long as there is one before this node: a node that holds such a constant itself is the culprit. */
 static size_t dsi_first_non_finite_node(const ds_tape *tape, const ds_real *numbers, size_t slot, size_t *top)
 {
     size_t k = tape->rec.n_nodes, i, from = slot;
@@ -7440,7 +7461,8 @@ DSI_COLD ds_result dsi_blame_adjoint(ds_tape *tape, const ds_var *f, const ds_re
     return DSIM_OK;
 }
 
-/* the tape of f, or the reason why there is none; which is DSIM_OK for a tape with an error */
+/* the tape of f, or the reason why there is none; which is DSIM_OK for a tape with an error. f, seeds [n].
+   Constants among f are passed over; all of them constants: NO_RECORDER. */
 static ds_result dsi_check_outputs(const ds_var *f, const ds_real *seeds, size_t n, ds_tape **tape)
 {
     size_t i;
@@ -7516,7 +7538,7 @@ DIFFSIM_API ds_result (ds_backward)(ds_var f)
    walks back once and writes it down; ds_forward, Hessians, ds_explain and replays go over that order. */
 
 /* finds the order of the nodes. Nothing to do if the tape has not changed: the same nodes, values and
-   epoch. */
+   epoch. Result: steps.all[first .. n - 1]. Errors: no memory, which becomes an error of the tape. */
 static ds_result dsi_find_steps(ds_tape *tape, const char *function)
 {
     dsi_steps *const steps = &tape->steps;
@@ -7638,7 +7660,7 @@ static void dsi_find_curvature(const dsi_node *node, const ds_real *g, dsi_parti
 }
 
 /* the lists and blocks: all linear but dot, affine and tanh. Sum of w[i] x'[i]; for dot, sum of x'[i] y[i]
-   and then of x[i] y'[i]: the same loops with tangents in place of values. */
+   and then of x[i] y'[i]: the same loops with tangents in place of values. val, tan [slot], one direction */
 static void dsi_move_list(const dsi_node *node, size_t result, const ds_real *val, ds_real *tan)
 {
     const dsi_list_view s = dsi_view_list(node);
@@ -7670,7 +7692,8 @@ static void dsi_move_affine(const dsi_node *node, size_t result, const ds_real *
 DSI_INLINE ds_real dsi_tanh_slope(ds_real v) { return 1 - dsi_product(v, v); }
 
 /* Without a tangent function the outputs move by NaN, if an input moves at all; and if it moves by what is
-   not finite, which no function gets. */
+   not finite, which no function gets. The tangents of the copies are filled first, and stay for the sweep
+   back, which wants them as in_dot. */
 static ds_result dsi_move_custom(ds_tape *tape, const dsi_node *node, size_t result, ds_real *tan)
 {
     const dsi_custom c = dsi_view_custom(node);
@@ -7683,7 +7706,7 @@ static ds_result dsi_move_custom(ds_tape *tape, const dsi_node *node, size_t res
     return DSIM_OK;
 }
 
-/* blocks and custom nodes, one direction */
+/* blocks and custom nodes, one direction. CALLBACK if a custom node's function returns an error */
 static ds_result dsi_move_other(const dsi_motion *m, const dsi_node *node, size_t result)
 {
     const ds_real *const val = m->val;
@@ -7729,7 +7752,7 @@ static void dsi_move_adjoint_affine(const dsi_node *node, size_t result, const d
     }
 }
 
-/* v = tanh(x), s = 1 - v^2:  x_bar += g s,  s' = -2 v s x'. so x_bar' += s g' - 2 v g s x'; `bend` is 2 v
+/* v = tanh(x), s = 1 - v^2:  x_bar += g s,  s' = -2 v s x'. So x_bar' += s g' - 2 v g s x'; `bend` is 2 v
    g s. */
 static void dsi_move_adjoint_tanh(const dsi_node *node, size_t result, const ds_real *val, const ds_real *adj,
                                   const ds_real *tan, ds_real *dot)
@@ -7894,7 +7917,7 @@ DSI_INLINE dsi_slots_of_term dsi_term_slots(const dsi_term *t, const dsi_node *n
 /* tangents of all values from those in tan, which are added to what an operation gives. Four kinds of
    nodes: polynomials by straight code or by their terms; other rows by their partials; lists; blocks and
    custom nodes, which go one direction at a time only. n is m->n; as an argument it is a constant where it
-   is 1. */
+   is 1. Errors: CALLBACK, with m->at the custom node. */
 DSI_INLINE ds_result dsi_move_values(dsi_motion *m, size_t n, enum dsi_pace pace)
 {
     const ds_real *const val = m->val;
@@ -7947,7 +7970,8 @@ DSI_INLINE ds_result dsi_move_values(dsi_motion *m, size_t n, enum dsi_pace pace
 /* from the newest node to the oldest. The motion of the adjoints: for a row with partials J and adjoint g of
    its result
        x_bar' += J' g' + C x',   C = sum over o of g[o] d2 v[o] / dx dx,
-   where C vanishes for flat rows and at g = 0. m->dot begins as the motion of the seeds, mostly 0. */
+   where C vanishes for flat rows and at g = 0. m->dot begins as the motion of the seeds, mostly 0. Errors:
+   CALLBACK and NOT_DIFFERENTIABLE of the custom node m->at. */
 DSI_INLINE ds_result dsi_move_adjoints(dsi_motion *m, size_t n, enum dsi_pace pace)
 {
     const ds_real *const val = m->val, *const adj = m->adj, *const tan = m->tan;
@@ -8044,7 +8068,8 @@ __attribute__((target("avx2"))) static void dsi_move_abreast_avx2(dsi_motion *m)
 #pragma GCC pop_options
 #endif
 
-/* a custom node's function refuses */
+/* a custom node's function refuses. code: CALLBACK, or NOT_DIFFERENTIABLE where a second function is
+   wanted; k: the node. */
 DSI_COLD ds_result dsi_refuse_custom(ds_tape *tape, ds_result code, size_t k, const char *function)
 {
     dsi_text t;
@@ -8061,7 +8086,8 @@ DSI_COLD ds_result dsi_refuse_custom(ds_tape *tape, ds_result code, size_t k, co
 /* A motion of all zeros: planes 1 for tangents, 2 with the adjoints' motion. directions: how many are
    wanted, and how many there are. They are cut to what stays in the cache, but not below DSI_ABREAST; and
    to one if even that is too much, or if the tape has blocks or custom nodes. All memory that a sweep
-   needs is here. */
+   needs is here. Needed: planes x values x directions numbers, [plane][slot][direction]. Tangents of an
+   earlier ds_forward are gone. */
 static ds_result dsi_begin_motion(ds_tape *tape, size_t planes, size_t *directions, const char *function,
                                   dsi_motion *m)
 {
@@ -8100,7 +8126,7 @@ static ds_result dsi_begin_motion(ds_tape *tape, size_t planes, size_t *directio
 
 /* the tape of the variables x, which are all good for it, and perhaps their finite direction; or the
    reason why there is none. Live variables are let through at once: dsi_check_operand looks at old epochs
-   and writes the words. */
+   and writes the words. x_dot [n] or NULL. */
 static ds_result dsi_check_direction(const ds_var *x, const ds_real *x_dot, size_t n, const char *function,
                                      ds_tape **tape)
 {
@@ -8174,7 +8200,8 @@ static int dsi_take_motion(const dsi_motion *m, size_t rows, const ds_var *x, si
 
 /* out [n] = H direction; without a direction, that of x number `unit`. Tangent over reverse: tan begins as
    the direction, dot as 0, since the seed df/df = 1 does not move. After both sweeps dot at x is (d/dt)
-   df/dx along the direction. Quickly first, carefully if that is not finite. */
+   df/dx along the direction. Quickly first, carefully if that is not finite. Errors: NON_FINITE with the
+   index in x of the first bad entry; those of custom nodes and of memory. */
 static ds_result dsi_second_order(ds_tape *tape, const ds_var *x, size_t n, const ds_real *direction,
                                   size_t unit, ds_real *out, const char *function)
 {
@@ -8196,7 +8223,7 @@ static ds_result dsi_second_order(ds_tape *tape, const ds_var *x, size_t n, cons
 }
 
 /* checks, and the gradient of f unless it is there. The gradient is there if the last ds_backward was of
-   this very f and no value was recorded since. */
+   this very f and no value was recorded since. direction [n] or NULL; out only must not be NULL. */
 static ds_result dsi_prepare_second(ds_var f, const ds_var *x, const ds_real *direction, size_t n,
                                     const ds_real *out, const char *function, ds_tape **tape)
 {
@@ -8262,7 +8289,8 @@ static double dsi_weight(double gain, double factor)
     return gain != 0 ? dsi_absolute(gain) : factor != 0 ? DBL_MIN : 0;
 }
 
-/* how step k hands on a change of `slot`; 0 if it does not read it */
+/* how step k hands on a change of `slot`; 0 if it does not read it. link->gain: what df/dx gains through
+   this node by way of all components of its result; out and factor: of the one that weighs most. */
 static int dsi_link_of(ds_tape *tape, size_t k, size_t slot, dsi_link *link)
 {
     const dsi_step step = tape->steps.all[k];
@@ -8284,7 +8312,8 @@ static int dsi_link_of(ds_tape *tape, size_t k, size_t slot, dsi_link *link)
     m.val = tape->rec.values;
     m.tan = tape->motion;
     m.tan[slot] = 1;
-    /* tan is 0 but at the slot, and is so again when this returns */
+    /* tan is 0 but at the slot; what it moves is cleared below (copies of a custom node's inputs are
+       filled anew each time) */
     steps->first = k; /* a forward sweep over this node alone */
     steps->n = k + 1;
     if (dsi_move_carefully(&m)) m.tan[step.result] = dsi_nan();
@@ -8307,7 +8336,8 @@ static int dsi_link_of(ds_tape *tape, size_t k, size_t slot, dsi_link *link)
 
 /* the next operation on the way from a slot: of those that read it the one that gains most; 0: none does.
    readers: how many do. Looked for among steps from `after` on whose results do not lie behind slot
-   `last`, which is f. A comparison with NaN is false, so a NaN wins: it is what the question is about. */
+   `last`, which is f. A comparison with NaN is false, so a NaN wins: it is what the question is about.
+   best: that operation, if there is a reader at all. */
 static int dsi_next_link(ds_tape *tape, size_t after, size_t slot, size_t last, dsi_link *best,
                          size_t *readers)
 {
@@ -8339,7 +8369,7 @@ DSI_COLD void dsi_put_link(const ds_tape *tape, dsi_text *t, const dsi_link *lin
 }
 
 /* the way from x to f and its end. Each round prints one link and goes on from its result; steps only
-   rise, so it ends. */
+   rise, so it ends. x, f: slots. */
 DSI_COLD void dsi_put_way(ds_tape *tape, dsi_text *t, size_t x, size_t f)
 {
     size_t slot = x, after = tape->steps.first, readers;
@@ -8424,7 +8454,7 @@ DSI_COLD ds_result dsi_refuse_replay(ds_tape *tape)
 }
 
 /* n inputs from this one on get new numbers. All n must lie in one node of leaves. That node is found in
-   the order of the steps by bisection: results rise. */
+   the order of the steps by bisection: results rise. numbers [n]: finite, or nothing is set. */
 static ds_result dsi_set(ds_var first, const ds_real *numbers, size_t n, const char *function)
 {
     ds_tape *const tape = first.rec ? dsi_tape_of(first.rec) : NULL;
@@ -8437,7 +8467,7 @@ static ds_result dsi_set(ds_var first, const ds_real *numbers, size_t n, const c
     bad = dsi_first_non_finite(numbers, n);
     if (bad < n) return dsi_refuse_at(tape, DSIM_ERROR_NON_FINITE, bad, function, ": number ");
     if (dsi_find_steps(tape, function)) return tape->error.code;
-    /* the last step whose result does not lie behind the slot. invariant: the step sought is in [low,
+    /* the last step whose result does not lie behind the slot. Invariant: the step sought is in [low,
        high) */
     for (low = tape->steps.first, high = tape->steps.n; high - low > 1;) {
         const size_t middle = low + (high - low) / 2;
@@ -8481,7 +8511,7 @@ DIFFSIM_API ds_result (ds_set_inputs)(ds_vars inputs, const ds_real *numbers)
 }
 
 /* the value of one node anew; 0: a guard does not hold, or a custom node failed. Held constants and
-   weights are still in place before the result. */
+   weights are still in place before the result. result: the slot of its result. */
 static int dsi_replay_node(ds_tape *tape, const dsi_node *node, size_t result)
 {
     ds_real *const val = tape->rec.values;
@@ -8555,7 +8585,8 @@ DIFFSIM_API int (ds_branch)(ds_var condition)
 /* Recording custom nodes. */
 
 /* type NULL, or without a part that it needs: refused. The node is complete before forward is called: io
-   is made from it, as in all later calls. If forward fails, it is taken back. */
+   is made from it, as in all later calls. If forward fails, it is taken back. name: of the public
+   function, for the words of errors. in [n_in]; returns the block of n_out outputs. */
 static ds_vars dsi_record_custom(const char *name, const ds_custom_type *type, ds_segment *body, void *user,
                                  const ds_var *in, size_t n_in, size_t n_out)
 {
@@ -8617,7 +8648,8 @@ static ds_real dsi_peek(ds_var var, const ds_real *numbers, ds_real constant)
     return var.rec ? numbers[dsi_slot(var)] : constant;
 }
 
-/* a child's error becomes the parent's */
+/* a child's error becomes the parent's. Its sentence follows "ds_checkpoint: "; the index is the number of
+   nodes. */
 DSI_COLD ds_result dsi_adopt(ds_tape *tape)
 {
     const ds_error *const error = &tape->child->error;
@@ -8639,7 +8671,8 @@ DSI_COLD ds_result dsi_refuse_body(ds_tape *tape, ds_result code, const char *wh
     return dsi_refused(tape, &t);
 }
 
-/* the outputs of the body are those of the first time, bit for bit: it was recorded as then */
+/* the outputs of the body are those of the first time, bit for bit: it was recorded as then. y [n_out].
+   Compared by memcmp: a NaN equals itself and -0 is not 0. */
 static int dsi_is_repeated(const ds_custom_io *io, const ds_tape *child, const ds_var *y)
 {
     size_t i;
@@ -8653,7 +8686,8 @@ static int dsi_is_repeated(const ds_custom_io *io, const ds_tape *child, const d
 /* records the body on the child tape, `again` or for the first time; x and y: its inputs and outputs. One
    child serves all checkpoints of a tape, one after the other; checkpoints within a body have a child of
    the child. x and y lie in tape->work, good until the next call. An output may be a constant, and is one
-   unless the body writes it. */
+   unless the body writes it. io->in are the numbers of the copies, io->out those of the first time.
+   Errors: of the child, adopted; CALLBACK, if the body fails or differs; FULL, MEMORY. */
 static ds_result dsi_run_body(const ds_custom_io *io, int again, ds_var **x, ds_var **y)
 {
     const dsi_checkpoint *const run = (const dsi_checkpoint *)io->user;
@@ -8788,7 +8822,7 @@ static ds_tape *dsi_good_tape(ds_var var)
 
 enum { DSI_READ_VALUE, DSI_READ_GRADIENT, DSI_READ_TANGENT };
 /* out [n]: the numbers from the variable's slot on. A tangent that is not finite makes an error, see
-   dsi_blame_tangent; a gradient cannot be so, ds_backward has refused. */
+   dsi_blame_tangent; gradients are not looked at again. */
 static void dsi_read(ds_var var, int what, ds_real *out, size_t n)
 {
     ds_tape *tape = dsi_good_tape(var);
