@@ -1783,7 +1783,9 @@ extern "C" {
 #define DSI_LIBM_double(function) function
 #define DSI_LIBM_float(function) function##f
 
-/* kinds: the number type, and a number made from its components */
+/* kinds: the number type, and a number made from its components. A row's kinds are pasted: DSI_TYPE_##R is
+   the C type, dsi_make_##R, dsi_load_##R, dsi_store_##R its functions. So one expansion serves numbers and
+   vectors. */
 #define DSI_TYPE_r1 ds_real
 #define DSI_TYPE_r3 ds_v3
 #define DSI_TYPE_r4 ds_q4
@@ -1843,7 +1845,9 @@ DSI_EVERY_SIGNATURE
 #undef DSI_EACH_2
 #undef DSI_EACH_3
 
-/* DSI_INLINE ds_real dsi_sin(ds_real a) { return dsi_make_r1 (((ds_real)(ds_real_sin(a)))); } */
+/* DSI_INLINE ds_real dsi_sin(ds_real a) { return dsi_make_r1 (((ds_real)(ds_real_sin(a)))); }
+   The value of a vector row is a tuple in parentheses, which dsi_make_r3 takes as its arguments; that of a
+   scalar row gets its parentheses from DSI_VALUE_1. */
 #define DSI_EACH_1(name, R, A, value) \
     DSI_INLINE DSI_TYPE_##R dsi_##name(DSI_TYPE_##A a) { return dsi_make_##R value; }
 #define DSI_EACH_2(name, R, A, B, value) \
@@ -1871,6 +1875,7 @@ enum {
 #undef DSI_EACH_1
 #undef DSI_EACH_2
 #undef DSI_EACH_3
+/* codes below DSI_OP_sum are rows of the table, those below DSI_OP_affine lists of operands */
 #define DSI_ROW(name) DSI_OP_##name,
     DSI_LIST_OPS(DSI_ROW)
 #undef DSI_ROW
@@ -1889,7 +1894,8 @@ enum {
 
 /* Recording, inlined. The short way needs live operands on one recorder with room; anything else, errors
    included, goes through dsi_record. A constant operand takes the short way where the compiler sees that
-   it is one. */
+   it is one. The same pasting for handles: DSI_HANDLE_##R is the handle's type, dsi_any_##R makes it a
+   ds_var, which is what dsi_open and dsi_record take, dsi_as_##R goes back. */
 #define DSI_HANDLE_r1 ds_var
 #define DSI_HANDLE_r3 ds_var3
 #define DSI_HANDLE_r4 ds_var4
@@ -1930,7 +1936,9 @@ DSI_INLINE int dsi_is_live(const ds_recorder *rec, ds_var var)
 {
     return var.rec == rec && (var.at ^ rec->epoch) <= UINT32_MAX;
 }
+/* the lower half of a handle's word */
 DSI_INLINE uint32_t dsi_slot(ds_var var) { return (uint32_t)var.at; }
+/* the number whose bits are the word of a constant */
 DSI_INLINE double dsi_number(ds_var constant)
 {
     dsi_bits word;
@@ -2001,6 +2009,7 @@ DSI_INLINE ds_var dsi_push(const dsi_operands *s, uint32_t op, int operands, siz
         } \
         return dsi_as_##R(dsi_record(DSI_OP_##name, dsi_any_##A(dsi_p), ds_c(0), ds_c(0))); \
     }
+/* In C the whole of ds_mul(x, y) is: compare recorder, epochs and room, write a node, multiply, store. */
 #define DSI_EACH_2(name, R, A, B) \
     DSI_RECORDS DSI_HANDLE_##R (ds_##name)(DSI_HANDLE_##A dsi_p, DSI_HANDLE_##B dsi_q) \
     { \
@@ -2078,7 +2087,8 @@ struct dsi_caller {
 };
 /* plain numbers have no recorder to tell */
 template <class dsi_number_type> DSI_INLINE void dsi_tell(const dsi_number_type &, dsi_caller) {}
-/* DSI_INLINE void dsi_tell(ds_var var, dsi_caller caller) { its recorder gets file and line } */
+/* DSI_INLINE void dsi_tell(ds_var var, dsi_caller caller) { its recorder gets file and line }
+   the recorder keeps the last file and line that it was told */
 #define DSI_ROW(type) \
     DSI_INLINE void dsi_tell(type var, dsi_caller caller) \
     { \
@@ -2108,7 +2118,9 @@ template <class dsi_type> struct dsi_told {
 #define DSI_TOLD(type) type
 #endif
 
-/* names. DSI_INLINE ds_var (pow)(ds_var a, double b) { return (ds_pow)(dsi_given(a), dsi_given(b)); } */
+/* names. DSI_INLINE ds_var (pow)(ds_var a, double b) { return (ds_pow)(dsi_given(a), dsi_given(b)); }
+   name: what is declared; call: what it calls; R, A, B, C: types. Parentheses around names keep macros of
+   those names out. */
 #define DSI_OVERLOAD_1(name, call, R, A) \
     DSI_INLINE R (name)(A a DSI_CALLER) \
     { \
@@ -2165,7 +2177,8 @@ DSI_OVERLOAD_1(normalize, ds_v3_normalize, ds_v3, ds_v3)
 DSI_OVERLOAD_2(dot, ds_v3_dot, ds_real, ds_v3, ds_v3)
 DSI_OVERLOAD_2(cross, ds_v3_cross, ds_v3, ds_v3, ds_v3)
 
-/* operators: result, symbol, operands, what is called; ASSIGNING ones have the form a += b, too */
+/* operators: result, symbol, operands, what is called; ASSIGNING ones have the form a += b, too. p / s is
+   p * (1 / s), one reciprocal for three components. */
 #define DSI_NEGATION(R, call) \
     DSI_INLINE R operator-(DSI_TOLD(R) a) { return call; }
 #define DSI_OPERATOR(R, symbol, A, B, call) \
@@ -5361,7 +5374,9 @@ enum { DSI_INDEX_a, DSI_INDEX_b, DSI_INDEX_c };
 #define DSI_LIST_DSI_TERMS(...) { __VA_ARGS__ { 0, 0, 0, 0, 0, 0, 0 } }
 #define DSI_LIST_DSI_FLAT { { 0, 0, 0, 0, 0, 0, 0 } }
 #define DSI_LIST_DSI_CURVED DSI_LIST_DSI_FLAT
-/* static const dsi_term dsi_terms_mul[] = { { +1, 0, 0, 0, 0, 1, 0 }, { 0, 0, 0, 0, 0, 0, 0 } }; */
+/* static const dsi_term dsi_terms_mul[] = { { +1, 0, 0, 0, 0, 1, 0 }, { 0, 0, 0, 0, 0, 0, 0 } };
+   The last row of zeros ends the list; flat and curved rows have nothing else, which no one reads as a
+   polynomial: the shape is asked first. */
 #define DSI_EACH_1(name, R, A, da, shape) static const dsi_term dsi_terms_##name[] = DSI_LIST_##shape;
 #define DSI_EACH_2(name, R, A, B, da, db, shape) DSI_EACH_1(name, R, A, da, shape)
 #define DSI_EACH_3(name, R, A, B, C, da, db, dc, shape) DSI_EACH_1(name, R, A, da, shape)
@@ -5411,7 +5426,9 @@ static const unsigned char dsi_widths[] = { 0, 1, 3, 4, 9 };
 /* of 3 bits: the number of constants that a node holds */
 static unsigned dsi_bit_count3(unsigned bits) { return (bits & 1) + (bits >> 1 & 1) + (bits >> 2 & 1); }
 
-/* value of any row: the operands' numbers in, the result's numbers out */
+/* value of any row: the operands' numbers in, the result's numbers out. op: any row. pa, pb, pc: those
+   that the row has, of the widths of its kinds; out [width]. The sums are those of the inlined functions,
+   so a record by the long way and a replay have their bits. */
 static void dsi_evaluate(unsigned op, const ds_real *pa, const ds_real *pb, const ds_real *pc, ds_real *out)
 {
     switch (op) {
@@ -5482,12 +5499,14 @@ static DSI_UNUSED dsi_dual_r9 dsi_dual_make_r9(dsi_dual_r1 m0, dsi_dual_r1 m1, d
    column says (dv/da) g with g = a'. For pow with a constant exponent only da is evaluated, so log of a
    negative a is not asked for. (void)g: the column DSI_ZERO does not read it. */
 #define DSI_NONE DSI_K(0.0)
+/* g: the operand's tangent, which no column sees if it is 0 */
 #define DSI_MOVE(t, column) \
     if ((t) != 0) { \
         const ds_real g = (t); \
         (void)g; \
         d += column; \
     }
+/* la, ha and so on are test intervals, of no use here */
 #define DSI_EACH_1(name, value, da, shape, la, ha) \
     static DSI_UNUSED dsi_dual_r1 dsi_dual_##name(dsi_dual_r1 p) \
     { \
@@ -5597,6 +5616,8 @@ static void dsi_dual_store_r4(ds_real *d, dsi_dual_r4 x)
 #define DSI_WHEN_DSI_CURVED DSI_KEEP
 #define DSI_WHEN_DSI_FLAT DSI_DROP
 #define DSI_WHEN_DSI_TERMS(...) DSI_DROP
+/* DSI_CASE opens a case with v, g and a, DSI_OPERAND adds b or c, `before` numbers behind the start of x:
+   names as in the columns, dual numbers all. (void): not every column reads each. */
 #define DSI_CASE(name, R, A) \
     case DSI_OP_##name: { \
         const dsi_dual_##R v = dsi_dual_load_##R(pv, dv), g = dsi_dual_load_##R(pg, still); \
@@ -5625,6 +5646,7 @@ static void dsi_dual_store_r4(ds_real *d, dsi_dual_r4 x)
         dsi_dual_store_##C(gain + DSI_WIDTH(A) + DSI_WIDTH(B), dc); \
     } break;)
 #define DSI_NONE DSI_K(0.0)
+/* op: a curved row; x, dx, gain [n_in], pv, dv, pg [n_out]; gain is written for curved rows only. */
 static void dsi_curve(unsigned op, const ds_real *x, const ds_real *dx, const ds_real *pv, const ds_real *dv,
                       const ds_real *pg, ds_real *gain)
 {
@@ -5680,6 +5702,15 @@ static void dsi_curve(unsigned op, const ds_real *x, const ds_real *dx, const ds
    The 2 in `mul with 2` says that operand b is a constant of the node's own. Adjoints have the same slots. */
 typedef struct dsi_place { const char *file; int line; } dsi_place;
 
+/* Groups of this section, in their order: refusals; growth of the arrays; life, epochs and marks; how lists
+   and custom nodes lie in memory; walking; recording the long way, lists, blocks; reverse, with the calls of
+   custom nodes; forward, that is tangents and Hessians; explanations; replay; recording of custom nodes and
+   checkpoints; reading.
+
+   Who writes what: recording functions nodes and values, ds_set_input and ds_replay values, ds_backward
+   adjoints, ds_forward and second derivatives motion, dsi_find_steps the order. What changes the record
+   takes back n_gradients and n_tangents as far as they no longer hold, sweeps set them again; reading
+   looks at them alone. */
 /* The nodes in the order of recording with the slots of their results, for sweeps forward. Found by
    walking back when first needed, good as long as nothing is recorded. The array is filled from its end,
    as the walk goes, and data nodes and rewinds take no step; hence `first`. */
@@ -5725,8 +5756,9 @@ static const size_t dsi_most_slots = UINT32_MAX - 64u;
    of the adjoints[k] just stored, and wait. */
 enum { DSI_ADJOINT_GAP = 272 };
 
-/* Directions of a Hessian that go together: DSI_ABREAST in a loop and at most so many, if their numbers stay
-   in the cache; one by one if there would be more than DSI_MOTION_LIMIT. */
+/* Directions of a Hessian that go together: DSI_ABREAST in a loop and at most so many, if their numbers
+   stay in the cache; one by one if there would be more than DSI_MOTION_LIMIT. Numbers here are ds_real:
+   2^16 doubles are 512 KiB, 2^20 are 8 MiB. */
 #define DSI_ABREAST ((size_t)4)
 #define DSI_MOST_ABREAST ((size_t)16)
 #define DSI_MOTION_CACHED ((size_t)1 << 16)
@@ -6061,7 +6093,8 @@ static uint32_t dsi_epoch_of_slot(const ds_tape *tape, size_t slot)
     return k ? tape->rec.nodes[k - 1].b : tape->first_epoch;
 }
 
-/* As dsi_is_live, for variables of older epochs, too. */
+/* As dsi_is_live, for variables of older epochs, too. An older handle is good if its epoch is the one that
+   its slot has now: what was rewound may be recorded anew. */
 static int dsi_is_alive(const ds_tape *tape, ds_var var)
 {
     if (dsi_is_live(&tape->rec, var)) return 1;
@@ -6797,6 +6830,7 @@ static ds_var dsi_record_list(unsigned op, size_t n, const ds_real *w, const ds_
     return dsi_end_list(tape, op, n, w, first_a, first_b, flags, n_values);
 }
 
+/* x NULL with n > 0 is a caller's bug that has no tape to stick to: a constant NaN */
 DIFFSIM_API ds_var (ds_sum)(const ds_var *x, size_t n)
 {
     DIFFSIM_ASSERT(x || !n);
@@ -7095,7 +7129,8 @@ static ds_custom_function *dsi_custom_function(const ds_custom_type *type, int w
     return what == DSI_TANGENT ? type->tangent : type->second;
 }
 
-/* a checkpoint is a custom node whose functions run the body on the child tape */
+/* a checkpoint is a custom node whose functions run the body on the child tape. it lives on the stack of
+   dsi_call_custom, for one call; its body gets the user pointer that ds_checkpoint was given */
 typedef struct dsi_checkpoint { ds_tape *tape; ds_segment *body; void *user; } dsi_checkpoint;
 
 /* calls one function of a custom node; tan and dot are what there is of tangents and moving adjoints. io
@@ -7809,7 +7844,8 @@ static ds_result dsi_move_adjoint_other(const dsi_motion *m, const dsi_node *nod
    constant where the functions below are inlined, so each gets a loop of its own. */
 enum dsi_pace { DSI_QUICKLY, DSI_CAREFULLY, DSI_TOGETHER };
 
-/* DSI_ABREAST numbers */
+/* DSI_ABREAST numbers. A vector type of the compiler's where there is one: it is aligned as a number,
+   since [slot][n] has no better, and aliases numbers. Elsewhere k counts in a loop of fixed length. */
 #if defined(__GNUC__) && !defined(__TINYC__) && !defined(__CUDACC__)
 typedef ds_real dsi_abreast
     __attribute__((vector_size(DSI_ABREAST * sizeof(ds_real)), aligned(sizeof(ds_real)), may_alias));
@@ -8164,7 +8200,8 @@ DIFFSIM_API ds_result (ds_forward)(const ds_var *x, const ds_real *x_dot, size_t
 }
 
 /* a tangent that is not finite: which operation made it, and whether it has no derivative at all. (A sweep
-   over that node alone asks.) */
+   over that node alone asks.) The adjoints are overwritten for that sweep. dsi_refuse, which follows, says
+   that there are no gradients any more. */
 DSI_COLD void dsi_blame_tangent(ds_tape *tape, size_t slot)
 {
     size_t top;
@@ -8235,6 +8272,7 @@ static ds_result dsi_prepare_second(ds_var f, const ds_var *x, const ds_real *di
     return ds_backward(f);
 }
 
+/* result is set first: direction NULL is an ARGUMENT */
 DIFFSIM_API ds_result (ds_hessian_vector)(ds_var f, const ds_var *x, const ds_real *direction, size_t n,
                                           ds_real *out)
 {
@@ -8813,7 +8851,8 @@ DIFFSIM_API ds_vars (ds_checkpoint)(ds_segment *body, void *user, const ds_var *
    a sweep that has not been, are NaN. The first to read anything marks the tape (n_read): what is recorded
    later may depend on it. */
 
-/* the tape on which a variable of some kind is good, or NULL */
+/* the tape on which a variable of some kind is good, or NULL. good: live, or of an older epoch whose
+   segment still stands */
 static ds_tape *dsi_good_tape(ds_var var)
 {
     ds_tape *const tape = var.rec ? dsi_tape_of(var.rec) : NULL;
