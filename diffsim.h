@@ -5709,8 +5709,8 @@ typedef struct dsi_place { const char *file; int line; } dsi_place;
 
    Who writes what: recording functions nodes and values, ds_set_input and ds_replay values, ds_backward
    adjoints, ds_forward and second derivatives motion, dsi_find_steps the order. What changes the record
-   takes back n_gradients and n_tangents as far as they no longer hold, sweeps set them again; reading
-   looks at them alone. */
+   takes back n_gradients and n_tangents as far as they no longer hold, sweeps set them again, and reading
+   goes by them. */
 /* The nodes in the order of recording with the slots of their results, for sweeps forward. Found by
    walking back when first needed, good as long as nothing is recorded. The array is filled from its end,
    as the walk goes, and data nodes and rewinds take no step; hence `first`. */
