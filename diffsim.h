@@ -875,7 +875,20 @@ DIFFSIM_API ds_result ds_covariance(const ds_problem *problem, const ds_minimise
 #define DSI_ROTATE3(x, y) DSI_2(rotate3, x, y)
 #define DSI_ZERO DSI_K(0.0)
 
-/* scalar, one operand:  name, value, what a gains, shape, test interval of a */
+/* scalar, one operand:  name, value, what a gains, shape, test interval of a. Where the result v or a part of
+   it is the derivative, the column uses it instead of a second call:
+       exp: v    sqrt: 1/(2 v)    cbrt: 1/(3 v^2)    rsqrt: -v/(2 a)    recip: -v^2    expm1: v + 1
+       tan: 1 + v^2    tanh: 1 - v^2    sigmoid: v sigmoid(-a)    hypot, norm3: a/v    div by b: -v/b
+   Guards are written with DSI_SELECT and DSI_LT, never as C branches: then dual numbers and generated text
+   have them, too. What is not obvious, by rows:
+       abs             sign(a) g, and 0 at a = 0
+       stop_gradient   no terms: tangents and second derivatives are 0 as well
+       safe_sqrt       v is 0 for a <= 0, where the slope 1 / (2 v) would be infinite: 0 is taken
+       asin, acos      1 - a^2 as (1 - a) (1 + a): near 1 the rounding of a^2 would spoil the difference
+       sigmoid         e = exp(-|a|) <= 1: 1 / (1 + e) for a >= 0, e / (1 + e) below. 1 - v is sigmoid(-a)
+       softplus        log(1 + exp(a)) = max(a, 0) + log(1 + exp(-|a|)): no overflow for large a
+       erf             2 / sqrt(pi) exp(-a^2)
+       smooth_step     t^3 (10 + t (6 t - 15)), slope 30 (t (1 - t))^2: 0 outside [0, 1] */
 #define DSI_OPS_1(DSI_ROW) \
     DSI_ROW(neg, DSI_RAW(-a), DSI_NEG(g), DSI_TERMS(DSI_U(0, -, a, 0)), -3, 3) \
     DSI_ROW(abs, DSI_RAW(DSI_LIBM(fabs)(a)), \
@@ -935,7 +948,14 @@ DIFFSIM_API ds_result ds_covariance(const ds_problem *problem, const ds_minimise
             -0.5, 1.5)
 #define DSI_UNIT(x) DSI_CLAMP(x, DSI_ZERO, DSI_K(1.0))
 
-/* scalar, two operands:  name, value, what a and b gain, shape, test intervals of a and b */
+/* scalar, two operands:  name, value, what a and b gain, shape, test intervals of a and b. By rows:
+       min, max        a NaN on either side is kept: a != a picks that of a, and a comparison with a NaN b is
+                       false and picks b. fmin and fmax of the C library drop it
+       pow             b a^(b - 1) and a^b log a; guards for 0 * 0^(-1) at b = 0 and 0 * log 0 at a = 0
+       hypot           its function avoids overflow of a^2; safe_norm and smooth_abs are the plain root
+       atan2           the angle of the point (b, a): (b da - a db) / (a^2 + b^2)
+       safe_norm       v = 0 only at the origin (or where the squares underflow): slopes 0 there
+       clip_gradient   b != b: a bound that is NaN shows in the value. Its terms are those of a copy of a */
 #define DSI_OPS_2(DSI_ROW) \
     DSI_ROW(add, DSI_RAW(a + b), g, g, DSI_TERMS(DSI_U(0, +, a, 0) DSI_U(0, +, b, 0)), -3, 3, -3, 3) \
     DSI_ROW(sub, DSI_RAW(a - b), g, DSI_NEG(g), \
@@ -979,7 +999,15 @@ DIFFSIM_API ds_result ds_covariance(const ds_problem *problem, const ds_minimise
     DSI_ROW(eq, DSI_RAW(a == b ? 1 : 0), DSI_NONE, DSI_NONE, DSI_FLAT, -3, 3, -3, 3) \
     DSI_ROW(ne, DSI_RAW(a != b ? 1 : 0), DSI_NONE, DSI_NONE, DSI_FLAT, -3, 3, -3, 3)
 
-/* scalar, three operands:  name, value, what a, b, c gain, shape, test intervals of a, b, c */
+/* scalar, three operands:  name, value, what a, b, c gain, shape, test intervals of a, b, c. clamp is
+   min(max(a, b), c) with the ties of both: on a bound the bound gains, not a. The condition of select gains
+   zero on purpose, so that a comparison may stand there.
+
+   smooth_min and smooth_max: with s = -1 or +1 and E = exp(s c a) + exp(s c b),
+       v = s log(E) / c,   p = exp(s c a) / E,   q = exp(s c b) / E = 1 - p,
+       dv/da = p,   dv/db = q,   dv/dc = (a p + b q - v) / c
+   DSI_DIP is the depth below the sharp minimum, log(1 + exp(-c |a - b|)) / c, at most log(2) / c: its
+   exponential cannot overflow. */
 #define DSI_OPS_3(DSI_ROW) \
     DSI_ROW(fma, DSI_ADD(DSI_MUL(a, b), c), DSI_MUL(g, b), DSI_MUL(g, a), g, \
             DSI_TERMS(DSI_T(0, +, a, 0, b, 0) DSI_U(0, +, c, 0)), -3, 3, -3, 3, -3, 3) \
@@ -1007,7 +1035,9 @@ DIFFSIM_API ds_result ds_covariance(const ds_problem *problem, const ds_minimise
    component of the result: that is the lowering kernels use. Then what each operand gains, in calls of
    vector rows, and the shape. */
 
-/* name, kinds of result and operand, value, what a gains, shape */
+/* name, kinds of result and operand, value, what a gains, shape. By rows:
+       norm3           v = |a|: dv = a.da / v
+       normalize3      v = a / |a|: dv = (I - v v') da / |a|, symmetric; what g has along v is lost */
 #define DSI_VOPS_1(DSI_ROW) \
     DSI_ROW(neg3, r3, r3, (DSI_NEG(a.x), DSI_NEG(a.y), DSI_NEG(a.z)), DSI_NEG3(g), \
             DSI_TERMS(DSI_U(0, -, a, 0) DSI_U(1, -, a, 1) DSI_U(2, -, a, 2))) \
@@ -1029,7 +1059,13 @@ DIFFSIM_API ds_result ds_covariance(const ds_problem *problem, const ds_minimise
 #define DSI_SUM3(p, q) DSI_ADD(DSI_ADD(DSI_MUL(p.x, q.x), DSI_MUL(p.y, q.y)), DSI_MUL(p.z, q.z))
 #define DSI_MINOR(p, q, r, s) DSI_SUB(DSI_MUL(p, q), DSI_MUL(r, s))
 
-/* name, kinds of result and operands, value, what a and b gain, shape */
+/* name, kinds of result and operands, value, what a and b gain, shape. By rows:
+       cross3          g.(da x b) = da.(b x g),  g.(a x db) = db.(g x a)
+       matvec3         v = A b: A gains g b', b gains A' g
+       tmatvec3        v = A' b: A gains b g', b gains A g
+       outer33         V = a b' with the adjoint G: a gains G b, b gains G' a
+       rotate3         v = R b with R = I + 2 w [u] + 2 [u]^2, [u] the matrix of u x: b gains R' g, and
+                       u to -u transposes R, a unit quaternion or not */
 #define DSI_VOPS_2(DSI_ROW) \
     DSI_ROW(add3, r3, r3, r3, (DSI_ADD(a.x, b.x), DSI_ADD(a.y, b.y), DSI_ADD(a.z, b.z)), g, g, \
             DSI_TERMS(DSI_U(0, +, a, 0) DSI_U(0, +, b, 0) DSI_U(1, +, a, 1) DSI_U(1, +, b, 1) \
@@ -1107,7 +1143,9 @@ DIFFSIM_API ds_result ds_covariance(const ds_problem *problem, const ds_minimise
               DSI_AXPY3(DSI_DOT3(u, q), p, DSI_SCALE3(u, DSI_MUL(DSI_K(-2.0), DSI_DOT3(p, q)))))
 
 
-/* name, kinds of result and operands, value, what a, b, c gain, shape */
+/* name, kinds of result and operands, value, what a, b, c gain, shape. By rows:
+       naxpy3          c - a b: one node instead of neg and axpy3
+       lerp3           a + c (b - a): a gains g - c g, b gains c g, c gains g.(b - a) */
 #define DSI_VOPS_3(DSI_ROW) \
     DSI_ROW(axpy3, r3, r1, r3, r3, \
             (DSI_ADD(DSI_MUL(a, b.x), c.x), DSI_ADD(DSI_MUL(a, b.y), c.y), DSI_ADD(DSI_MUL(a, b.z), c.z)), \
@@ -1138,7 +1176,9 @@ DIFFSIM_API ds_result ds_covariance(const ds_problem *problem, const ds_minimise
 /* All rows in one shape, for expansions that treat numbers and vectors alike: signatures only, with the
    value, or with the derivatives. DSI_EACH_1(name, R, A), DSI_EACH_2(name, R, A, B), DSI_EACH_3(name, R,
    A, B, C), then the columns. (A column that an expansion does not use is not passed: the preprocessor
-   would expand it for nothing.) */
+   would expand it for nothing.) An expansion sets DSI_EACH_1 to _3, names one of the lists below, and
+   undefines the three again. The order of all lists is the same: operation codes and the rows of dsi_ops
+   agree by it. */
 #define DSI_EVERY_SIGNATURE \
     DSI_OPS_1(DSI_SIGNATURE_1) DSI_OPS_2(DSI_SIGNATURE_2) DSI_OPS_3(DSI_SIGNATURE_3) \
     DSI_VOPS_1(DSI_SIGNATURE_V1) DSI_VOPS_2(DSI_SIGNATURE_V2) DSI_VOPS_3(DSI_SIGNATURE_V3)
@@ -1730,19 +1770,24 @@ extern "C" {
 /* >>inline 5 ops ---------------------------------------------------------------------------------- */
 
 /* The interpreter that is always in force: plain numbers. DSI_MUL(a, b) is dsi_mul(a, b), a function made
-   from the row. */
+   from the row. So the row cos with the column DSI_NEG(DSI_MUL(g, DSI_SIN(a))) reads dsi_neg(dsi_mul(g,
+   dsi_sin(a))). Section 5 of the implementation sets the same four macros to dual numbers for a while. */
 #define DSI_1(name, x) dsi_##name(x)
 #define DSI_2(name, x, y) dsi_##name(x, y)
 #define DSI_3(name, x, y, z) dsi_##name(x, y, z)
 #define DSI_K(number) ((ds_real)(number))
 #define DSI_RAW(expression) ((ds_real)(expression))
+/* DSI_LIBM(fabs) is fabs or fabsf: DIFFSIM_REAL is a macro, and ## does not expand its operands, so one
+   level hands it on, the next has it as the word double or float, and the last pastes. */
 #define DSI_LIBM(function) DSI_LIBM_OF(DIFFSIM_REAL)(function)
 #define DSI_LIBM_OF(real) DSI_LIBM_PASTE(real)
 #define DSI_LIBM_PASTE(real) DSI_LIBM_##real
 #define DSI_LIBM_double(function) function
 #define DSI_LIBM_float(function) function##f
 
-/* kinds: the number type, and a number made from its components */
+/* kinds: the number type, and a number made from its components. A row's kinds are pasted: DSI_TYPE_##R is
+   the C type, dsi_make_##R, dsi_load_##R, dsi_store_##R its functions. So one expansion serves numbers and
+   vectors. */
 #define DSI_TYPE_r1 ds_real
 #define DSI_TYPE_r3 ds_v3
 #define DSI_TYPE_r4 ds_q4
@@ -1756,7 +1801,9 @@ DSI_INLINE ds_m3 dsi_make_r9(ds_real m0, ds_real m1, ds_real m2, ds_real m3, ds_
     return ds_m3_from_rows(ds_v3_make(m0, m1, m2), ds_v3_make(m3, m4, m5), ds_v3_make(m6, m7, m8));
 }
 
-/* kinds in memory: so many numbers, one after the other */
+/* kinds in memory: so many numbers, one after the other. DSI_WIDTH: 1, 3, 4 or 9. Vectors in the arrays of
+   a tape are bare numbers at any slot, so they are copied number by number and not read through a pointer
+   to a struct. */
 #define DSI_WIDTH(kind) (sizeof(DSI_TYPE_##kind) / sizeof(ds_real))
 DSI_INLINE ds_real dsi_load_r1(const ds_real *from) { return from[0]; }
 DSI_INLINE ds_v3 dsi_load_r3(const ds_real *from) { return ds_v3_make(from[0], from[1], from[2]); }
@@ -1786,7 +1833,8 @@ DSI_INLINE void dsi_store_r9(ds_real *to, ds_m3 m)
     dsi_store_r3(to + 6, ds_m3_row(m, 2));
 }
 
-/* what an operand can be: none, a number (perhaps a constant), a vector (never one) */
+/* what an operand can be: none, a number (perhaps a constant), a vector (never one). dsi_widths in section
+   5 of the implementation has the widths in this order. */
 enum { DSI_OPERAND_NONE, DSI_OPERAND_r1, DSI_OPERAND_r3, DSI_OPERAND_r4, DSI_OPERAND_r9 };
 
 /* static ds_real dsi_sin(ds_real a);   first all prototypes, since rows call each other */
@@ -1799,8 +1847,10 @@ DSI_EVERY_SIGNATURE
 #undef DSI_EACH_2
 #undef DSI_EACH_3
 
-/* static ds_real dsi_sin(ds_real a) { return dsi_make_r1 (((ds_real)(ds_real_sin(a)))); }   Polynomials and
-   choices are always inlined; curved rows, some of which are long, as the compiler likes. */
+/* static ds_real dsi_sin(ds_real a) { return dsi_make_r1 (((ds_real)(ds_real_sin(a)))); }
+   The value of a vector row is a tuple in parentheses, which dsi_make_r3 takes as its arguments; that of a
+   scalar row gets its parentheses from DSI_VALUE_1. Polynomials and choices are always inlined; curved rows,
+   some of which are long, as the compiler likes. */
 #define DSI_ROW_DSI_TERMS(...) DSI_INLINE
 #define DSI_ROW_DSI_FLAT DSI_INLINE
 #define DSI_ROW_DSI_CURVED static DSI_UNUSED
@@ -1834,6 +1884,7 @@ enum {
 #undef DSI_EACH_1
 #undef DSI_EACH_2
 #undef DSI_EACH_3
+/* codes below DSI_OP_sum are rows of the table, those below DSI_OP_affine lists of operands */
 #define DSI_ROW(name) DSI_OP_##name,
     DSI_LIST_OPS(DSI_ROW)
 #undef DSI_ROW
@@ -1843,14 +1894,17 @@ enum {
     DSI_OP_custom, /* n_in a, n_out b; behind its list of operands and its pointers */
     DSI_OP_COUNT
 };
-/* in a node: which operands are constants held by the node itself (bits 1, 2, 4) */
+/* in a node: which operands are constants held by the node itself (bits 1, 2, 4). The code of mul with a
+   constant second operand, x * 2, is DSI_OP_mul * 8 + 2. op / 8 is the operation, op & 7 the constants;
+   one switch over the whole word tells both at once. */
 #define DSI_CODE(op, constants) ((uint32_t)(op) * 8u + (uint32_t)(constants))
 
 /* >>inline 6 tape --------------------------------------------------------------------------------- */
 
 /* Recording, inlined. The short way needs live operands on one recorder with room; anything else, errors
    included, goes through dsi_record. A constant operand takes the short way where the compiler sees that
-   it is one. */
+   it is one. The same pasting for handles: DSI_HANDLE_##R is the handle's type, dsi_any_##R makes it a
+   ds_var, which is what dsi_open and dsi_record take, dsi_as_##R goes back. */
 #define DSI_HANDLE_r1 ds_var
 #define DSI_HANDLE_r3 ds_var3
 #define DSI_HANDLE_r4 ds_var4
@@ -1877,18 +1931,23 @@ DSI_INLINE ds_var33 dsi_as_r9(ds_var var)
     r.at = var.at;
     return r;
 }
+/* what dsi_open found out for dsi_push */
 typedef struct dsi_operands {
     ds_recorder *rec;
     uint32_t a, b, c; /* slots */
     uint32_t constants; /* bits 1, 2, 4: held by the node */
 } dsi_operands;
 
-/* made on this recorder in its current epoch */
+/* made on this recorder in its current epoch. One comparison for the epoch: where the upper halves agree,
+   ^ clears them and leaves slot ^ 0, at most UINT32_MAX; where they do not, a bit above it stays. A
+   constant has no recorder, so it is not live. */
 DSI_INLINE int dsi_is_live(const ds_recorder *rec, ds_var var)
 {
     return var.rec == rec && (var.at ^ rec->epoch) <= UINT32_MAX;
 }
+/* the lower half of a handle's word */
 DSI_INLINE uint32_t dsi_slot(ds_var var) { return (uint32_t)var.at; }
+/* the number whose bits are the word of a constant */
 DSI_INLINE double dsi_number(ds_var constant)
 {
     dsi_bits word;
@@ -1896,7 +1955,9 @@ DSI_INLINE double dsi_number(ds_var constant)
     return word.number;
 }
 
-/* a constant operand moves into the slot before the result */
+/* a constant operand moves into the slot before the result. Values of a node, from the oldest slot:
+   constants of a, b, c as far as held, then the result. For x * 2 with x in slot 5 and 8 values on the
+   tape: values[8] = 2, the result in slot 9, node {mul with 2, 5, 8, -}. */
 DSI_INLINE uint32_t dsi_hold(ds_recorder *rec, double number)
 {
     rec->values[rec->n_values] = (ds_real)number;
@@ -1904,7 +1965,10 @@ DSI_INLINE uint32_t dsi_hold(ds_recorder *rec, double number)
 }
 
 /* finds the slots of the operands; 0 if the short way is closed. The kinds are constants, so all but one
-   path vanishes. */
+   path vanishes. Everything is checked before anything is held: a closed way leaves the recorder as it
+   was. The limits most_nodes and most_values leave room for the largest node, so one comparison each is
+   enough. On a tape with an error or in debug mode most_nodes is 0, which closes the way. If all operands
+   are constants, rec is NULL. */
 DSI_INLINE int dsi_open(dsi_operands *s, ds_var a, int kind_a, ds_var b, int kind_b, ds_var c, int kind_c)
 {
     const int fixed_a = kind_a == DSI_OPERAND_r1 && DSI_KNOWN(a.rec == NULL);
@@ -1924,7 +1988,7 @@ DSI_INLINE int dsi_open(dsi_operands *s, ds_var a, int kind_a, ds_var b, int kin
 }
 
 /* appends the node; its result, `width` values, is stored by the caller at the slot of the variable
-   returned */
+   returned. The slot fits below the epoch: n_values stays under 2^32 - 64, so | adds them. */
 DSI_INLINE ds_var dsi_push(const dsi_operands *s, uint32_t op, int operands, size_t width)
 {
     ds_recorder *const rec = s->rec;
@@ -1939,7 +2003,9 @@ DSI_INLINE ds_var dsi_push(const dsi_operands *s, uint32_t op, int operands, siz
 }
 
 /* ds_var ds_sin(ds_var p): if the short way is open, push the node and store dsi_sin(value of p); else
-   dsi_record */
+   dsi_record. The name stands in parentheses, since DIFFSIM_DEBUG has a macro of that name that tells file
+   and line first. Locals begin with dsi_, so that no macro of a user's, like N or r, rewrites them. The
+   value is computed by the same dsi_sin on both ways and in a replay: the same bits. */
 #define DSI_EACH_1(name, R, A) \
     DSI_RECORDS DSI_HANDLE_##R (ds_##name)(DSI_HANDLE_##A dsi_p) \
     { \
@@ -1952,6 +2018,7 @@ DSI_INLINE ds_var dsi_push(const dsi_operands *s, uint32_t op, int operands, siz
         } \
         return dsi_as_##R(dsi_record(DSI_OP_##name, dsi_any_##A(dsi_p), ds_c(0), ds_c(0))); \
     }
+/* In C the whole of ds_mul(x, y) is: compare recorder, epochs and room, write a node, multiply, store. */
 #define DSI_EACH_2(name, R, A, B) \
     DSI_RECORDS DSI_HANDLE_##R (ds_##name)(DSI_HANDLE_##A dsi_p, DSI_HANDLE_##B dsi_q) \
     { \
@@ -2013,6 +2080,8 @@ DSI_EVERY_SIGNATURE
 #define DSI_OPERATORS_PART
 extern "C++" {
 
+/* The classes of functions below: dsi_given makes operands of numbers, dsi_tell keeps the place of a call,
+   DSI_OVERLOAD_n makes the bare names of the table, DSI_OPERATOR and DSI_ASSIGNING make the symbols. */
 /* what a recording function takes: a number becomes a constant */
 DSI_INLINE ds_var dsi_given(double number) { return ds_c(number); }
 template <class dsi_handle> DSI_INLINE dsi_handle dsi_given(dsi_handle handle) { return handle; }
@@ -2025,8 +2094,10 @@ struct dsi_caller {
     dsi_caller(const char *in_file = __builtin_FILE(), int at_line = __builtin_LINE())
         : file(in_file), line(at_line) {}
 };
+/* plain numbers have no recorder to tell */
 template <class dsi_number_type> DSI_INLINE void dsi_tell(const dsi_number_type &, dsi_caller) {}
-/* DSI_INLINE void dsi_tell(ds_var var, dsi_caller caller) { its recorder gets file and line } */
+/* DSI_INLINE void dsi_tell(ds_var var, dsi_caller caller) { its recorder gets file and line }
+   the recorder keeps the last file and line that it was told */
 #define DSI_ROW(type) \
     DSI_INLINE void dsi_tell(type var, dsi_caller caller) \
     { \
@@ -2046,6 +2117,7 @@ template <class dsi_type> struct dsi_told {
     }
     operator dsi_type() const { return operand; }
 };
+/* a default argument is evaluated where the call stands, so it holds the line of the user's call */
 #define DSI_CALLER , dsi_caller caller = dsi_caller()
 #define DSI_TELL(var, caller) dsi_tell(var, caller)
 #define DSI_TOLD(type) dsi_told<type>
@@ -2055,7 +2127,9 @@ template <class dsi_type> struct dsi_told {
 #define DSI_TOLD(type) type
 #endif
 
-/* names. DSI_INLINE ds_var (pow)(ds_var a, double b) { return (ds_pow)(dsi_given(a), dsi_given(b)); } */
+/* names. DSI_INLINE ds_var (pow)(ds_var a, double b) { return (ds_pow)(dsi_given(a), dsi_given(b)); }
+   name: what is declared; call: what it calls; R, A, B, C: types. Parentheses around names keep macros of
+   those names out. */
 #define DSI_OVERLOAD_1(name, call, R, A) \
     DSI_INLINE R (name)(A a DSI_CALLER) \
     { \
@@ -2078,7 +2152,9 @@ template <class dsi_type> struct dsi_told {
         return (ds_##name)(dsi_given(a), dsi_given(b), dsi_given(c)); \
     }
 /* an operand of kind r1 may be a number, but not every operand (under DIFFSIM_NO_INLINE the handles of the
-   kinds are not seen here, so they stand here again) */
+   kinds are not seen here, so they stand here again). pow(ds_var, double) and pow(double, ds_var) exist,
+   pow(double, double) does not: it would clash with the C library's. Of the eight choices for three
+   operands all exist but three numbers. */
 #define DSI_KIND_r1 ds_var
 #define DSI_KIND_r3 ds_var3
 #define DSI_KIND_r4 ds_var4
@@ -2110,7 +2186,8 @@ DSI_OVERLOAD_1(normalize, ds_v3_normalize, ds_v3, ds_v3)
 DSI_OVERLOAD_2(dot, ds_v3_dot, ds_real, ds_v3, ds_v3)
 DSI_OVERLOAD_2(cross, ds_v3_cross, ds_v3, ds_v3, ds_v3)
 
-/* operators: result, symbol, operands, what is called; ASSIGNING ones have the form a += b, too */
+/* operators: result, symbol, operands, what is called; ASSIGNING ones have the form a += b, too. p / s is
+   p * (1 / s), one reciprocal for three components. */
 #define DSI_NEGATION(R, call) \
     DSI_INLINE R operator-(DSI_TOLD(R) a) { return call; }
 #define DSI_OPERATOR(R, symbol, A, B, call) \
@@ -2122,6 +2199,8 @@ DSI_OVERLOAD_2(cross, ds_v3_cross, ds_v3, ds_v3, ds_v3)
         DSI_TELL(a, b.caller); \
         return a = call; \
     }
+/* a += b makes a new node and lets the handle a name it: the old value stays on the tape, as reverse needs
+   it */
 #define DSI_ROW(symbol, name) \
     DSI_ASSIGNING(ds_var, symbol, ds_var, ds_var, (ds_##name)(a, b)) \
     DSI_ASSIGNING(ds_var, symbol, ds_var, double, (ds_##name)(a, ds_c(b))) \
@@ -5662,6 +5741,13 @@ DIFFSIM_API ds_result ds_covariance(const ds_problem *problem, const ds_minimise
 
 /* >>impl 5 ops ------------------------------------------------------------------------------------ */
 
+/* What the interpreters in C know of a row at run time: terms for polynomials, kinds and widths for walking,
+   dsi_evaluate for values, dsi_curve for second derivatives. All are expansions of the table; section 6 calls
+   them by operation code.
+
+   The shape column is pasted to a prefix, not passed: DSI_LIST_##shape with the shape DSI_TERMS(DSI_U(0,
+   +, a, 0)) is DSI_LIST_DSI_TERMS(DSI_U(0, +, a, 0)), with DSI_FLAT it is DSI_LIST_DSI_FLAT. So one column
+   chooses among macros with and without arguments. sign is a bare + or -, so `sign 1` is +1 or -1. */
 /* a term of a polynomial: the result's number `out` gains sign x[i] y[j], x and y operands 0, 1, 2; or sign
    x[i]. A list of terms ends with sign 0. */
 typedef struct dsi_term { signed char sign; unsigned char single, out, x, i, y, j; } dsi_term;
@@ -5671,7 +5757,9 @@ enum { DSI_INDEX_a, DSI_INDEX_b, DSI_INDEX_c };
 #define DSI_LIST_DSI_TERMS(...) { __VA_ARGS__ { 0, 0, 0, 0, 0, 0, 0 } }
 #define DSI_LIST_DSI_FLAT { { 0, 0, 0, 0, 0, 0, 0 } }
 #define DSI_LIST_DSI_CURVED DSI_LIST_DSI_FLAT
-/* static const dsi_term dsi_terms_mul[] = { { +1, 0, 0, 0, 0, 1, 0 }, { 0, 0, 0, 0, 0, 0, 0 } }; */
+/* static const dsi_term dsi_terms_mul[] = { { +1, 0, 0, 0, 0, 1, 0 }, { 0, 0, 0, 0, 0, 0, 0 } };
+   The last row of zeros ends the list; flat and curved rows have nothing else, which no one reads as a
+   polynomial: the shape is asked first. */
 #define DSI_EACH_1(name, R, A, da, shape) static const dsi_term dsi_terms_##name[] = DSI_LIST_##shape;
 #define DSI_EACH_2(name, R, A, B, da, db, shape) DSI_EACH_1(name, R, A, da, shape)
 #define DSI_EACH_3(name, R, A, B, C, da, db, dc, shape) DSI_EACH_1(name, R, A, da, shape)
@@ -5695,6 +5783,8 @@ typedef struct dsi_op_info {
 #define DSI_SHAPE_DSI_TERMS(...) DSI_SHAPE_POLYNOMIAL
 #define DSI_SHAPE_DSI_FLAT DSI_SHAPE_FLAT
 #define DSI_SHAPE_DSI_CURVED DSI_SHAPE_CURVED
+/* The table at operation code `op`: the same order as the enum of codes. The last rows stand for the
+   lists, the blocks and DSI_OP_leaves (called input), _epoch (rewind), _branch and _custom. */
 static const dsi_op_info dsi_ops[] = {
 #define DSI_EACH_1(name, R, A, da, shape) \
     { #name, 1, DSI_WIDTH(R), { DSI_OPERAND_##A, 0, 0 }, DSI_SHAPE_##shape, dsi_terms_##name },
@@ -5716,9 +5806,12 @@ static const dsi_op_info dsi_ops[] = {
 /* widths of kinds */
 static const unsigned char dsi_widths[] = { 0, 1, 3, 4, 9 };
 
+/* of 3 bits: the number of constants that a node holds */
 static unsigned dsi_bit_count3(unsigned bits) { return (bits & 1) + (bits >> 1 & 1) + (bits >> 2 & 1); }
 
-/* value of any row: the operands' numbers in, the result's numbers out */
+/* value of any row: the operands' numbers in, the result's numbers out. op: any row. pa, pb, pc: those
+   that the row has, of the widths of its kinds; out [width]. The sums are those of the inlined functions,
+   so a record by the long way and a replay have their bits. */
 static void dsi_evaluate(unsigned op, const ds_real *pa, const ds_real *pb, const ds_real *pc, ds_real *out)
 {
     switch (op) {
@@ -5748,6 +5841,8 @@ typedef struct dsi_dual_r3 { dsi_dual_r1 x, y, z; } dsi_dual_r3;
 typedef struct dsi_dual_r4 { dsi_dual_r1 w, x, y, z; } dsi_dual_r4;
 typedef struct dsi_dual_r9 { dsi_dual_r1 m[9]; } dsi_dual_r9;
 
+/* (v, d): the number v, which moves by d. Rows that no column calls leave their function unused, hence
+   DSI_UNUSED. */
 static DSI_UNUSED dsi_dual_r1 dsi_dual(ds_real v, ds_real d)
 {
     dsi_dual_r1 r;
@@ -5783,14 +5878,18 @@ static DSI_UNUSED dsi_dual_r9 dsi_dual_make_r9(dsi_dual_r1 m0, dsi_dual_r1 m1, d
 
 /* dsi_dual_r1 dsi_dual_sin(dsi_dual_r1 p) { a = p.v; v = sin(a); d = cos(a) g with g = p.d; (v, d) }. An
    operand that does not move gains nothing, whatever its partial derivative. What has no derivative is
-   piecewise constant. */
+   piecewise constant. What DSI_MOVE is for: chain rule d = sum over operands of (dv/da) a', where the
+   column says (dv/da) g with g = a'. For pow with a constant exponent only da is evaluated, so log of a
+   negative a is not asked for. (void)g: the column DSI_ZERO does not read it. */
 #define DSI_NONE DSI_K(0.0)
+/* g: the operand's tangent, which no column sees if it is 0 */
 #define DSI_MOVE(t, column) \
     if ((t) != 0) { \
         const ds_real g = (t); \
         (void)g; \
         d += column; \
     }
+/* la, ha and so on are test intervals, of no use here */
 #define DSI_EACH_1(name, value, da, shape, la, ha) \
     DSI_COLD DSI_UNUSED dsi_dual_r1 dsi_dual_##name(dsi_dual_r1 p) \
     { \
@@ -5827,7 +5926,9 @@ DSI_OPS_3(DSI_EACH_3)
 #undef DSI_MOVE
 #undef DSI_NONE
 
-/* the interpreter of dual numbers; plain numbers again at the end of this section */
+/* the interpreter of dual numbers; plain numbers again at the end of this section. A vector row's dual
+   number is its tuple of scalar calls, read with dual numbers: dot3 is three dsi_dual_mul and two
+   dsi_dual_add. */
 #undef DSI_1
 #undef DSI_2
 #undef DSI_3
@@ -5855,7 +5956,8 @@ DSI_VOPS_3(DSI_EACH_3)
 #undef DSI_EACH_2
 #undef DSI_EACH_3
 
-/* in memory: numbers x and how they move, dx */
+/* in memory: numbers x and how they move, dx. Only kinds of operands and results of curved rows have load
+   and store; no matrix is among them. What is stored is the motion alone. */
 static DSI_UNUSED dsi_dual_r1 dsi_dual_load_r1(const ds_real *x, const ds_real *dx)
 {
     return dsi_dual(x[0], dx[0]);
@@ -5884,13 +5986,21 @@ static void dsi_dual_store_r4(ds_real *d, dsi_dual_r4 x)
     d[3] = x.z.d;
 }
 
-/* How what the operands of a curved row gain moves, with them. x: the operands' numbers, one after the
-   other, dx: how they move; v, dv: the value; g: its adjoint, which stands still. */
+/* How what the operands of a curved row gain moves, with them. x: the operands' numbers, one after the other,
+   dx: how they move; v, dv: the value; g: its adjoint, which stands still. With G_i(x) = sum over o of g[o]
+   dv[o]/dx[i], which is what the derivative columns say,
+       gain[i] = sum over j of (d G_i / d x[j]) dx[j],
+   so unit vectors dx give the columns of the curvature. Flat rows and polynomials have no case: the shape
+   chooses DSI_KEEP or DSI_DROP for what stands in parentheses behind it,
+       DSI_WHEN_DSI_CURVED (case ... break;)   gives   case ... break;
+       DSI_WHEN_DSI_FLAT (case ... break;)     gives   nothing */
 #define DSI_KEEP(...) __VA_ARGS__
 #define DSI_DROP(...)
 #define DSI_WHEN_DSI_CURVED DSI_KEEP
 #define DSI_WHEN_DSI_FLAT DSI_DROP
 #define DSI_WHEN_DSI_TERMS(...) DSI_DROP
+/* DSI_CASE opens a case with v, g and a, DSI_OPERAND adds b or c, `before` numbers behind the start of x:
+   names as in the columns, dual numbers all. (void): not every column reads each. */
 #define DSI_CASE(name, R, A) \
     case DSI_OP_##name: { \
         const dsi_dual_##R v = dsi_dual_load_##R(pv, dv), g = dsi_dual_load_##R(pg, still); \
@@ -5919,6 +6029,7 @@ static void dsi_dual_store_r4(ds_real *d, dsi_dual_r4 x)
         dsi_dual_store_##C(gain + DSI_WIDTH(A) + DSI_WIDTH(B), dc); \
     } break;)
 #define DSI_NONE DSI_K(0.0)
+/* op: a curved row; x, dx, gain [n_in], pv, dv, pg [n_out]; gain is written for curved rows only. */
 static void dsi_curve(unsigned op, const ds_real *x, const ds_real *dx, const ds_real *pv, const ds_real *dv,
                       const ds_real *pg, ds_real *gain)
 {
@@ -5963,10 +6074,29 @@ static void dsi_curve(unsigned op, const ds_real *x, const ds_real *dx, const ds
    sizes. A custom node has copies of its inputs before its outputs, so that both are contiguous; before it
    stand a data node {type, user}, one {body, -} and its operands' slots, that of the copy for constants. */
 
+/* Example: x = input 2, y = input 3, p = x y, s = sin p, f = s * 5 with the constant 5.
+
+       node                      slots of values       walking back, top before and after
+       0  {leaves, 2, 0, 0}      0: 2   1: 3           2 -> 0
+       1  {mul, 0, 1, -}         2: 6                  3 -> 2
+       2  {sin, 2, -, -}         3: sin 6              4 -> 3
+       3  {mul with 2, 3, 4, -}  4: 5   5: 5 sin 6     6 -> 4
+
+   The 2 in `mul with 2` says that operand b is a constant of the node's own. Adjoints have the same slots. */
 typedef struct dsi_place { const char *file; int line; } dsi_place;
 
-/* The nodes in the order of recording with the slots of their results, for sweeps forward. Found by walking
-   back when first needed, good as long as nothing is recorded. */
+/* Groups of this section, in their order: refusals; growth of the arrays; life, epochs and marks; how lists
+   and custom nodes lie in memory; walking; recording the long way, lists, blocks; reverse, with the calls of
+   custom nodes; forward, that is tangents and Hessians; explanations; replay; recording of custom nodes and
+   checkpoints; reading.
+
+   Who writes what: recording functions nodes and values, ds_set_input and ds_replay values, ds_backward
+   adjoints, ds_forward and second derivatives motion, dsi_find_steps the order. What changes the record
+   takes back n_gradients and n_tangents as far as they no longer hold, sweeps set them again, and reading
+   goes by them. */
+/* The nodes in the order of recording with the slots of their results, for sweeps forward. Found by
+   walking back when first needed, good as long as nothing is recorded. The array is filled from its end,
+   as the walk goes, and data nodes and rewinds take no step; hence `first`. */
 typedef struct dsi_step { uint32_t node, result; } dsi_step;
 typedef struct dsi_steps {
     dsi_step *all;
@@ -6009,8 +6139,9 @@ static const size_t dsi_most_slots = UINT32_MAX - 64u;
    of the adjoints[k] just stored, and wait. */
 enum { DSI_ADJOINT_GAP = 272 };
 
-/* Directions of a Hessian that go together: DSI_ABREAST in a loop and at most so many, if their numbers stay
-   in the cache; one by one if there would be more than DSI_MOTION_LIMIT. */
+/* Directions of a Hessian that go together: DSI_ABREAST in a loop and at most so many, if their numbers
+   stay in the cache; one by one if there would be more than DSI_MOTION_LIMIT. Numbers here are ds_real:
+   2^16 doubles are 512 KiB, 2^20 are 8 MiB. */
 #define DSI_ABREAST ((size_t)4)
 #define DSI_MOST_ABREAST ((size_t)16)
 #define DSI_MOTION_CACHED ((size_t)1 << 16)
@@ -6020,11 +6151,16 @@ enum { DSI_ADJOINT_GAP = 272 };
    or a matrix */
 enum { DSI_MOST_INLINE = 9 };
 
+/* Between the two types of the same thing: rec is the first member of a tape. */
 static ds_tape *dsi_tape_of(ds_recorder *rec) { return (ds_tape *)rec; }
 static const ds_recorder *dsi_rec_of(const ds_tape *tape) { return &tape->rec; }
 static ds_var dsi_dead(ds_tape *tape) { return dsi_view(&tape->rec, 0); } /* no epoch is 0 */
 
-/* Refusals: the first sticks and closes the short way. Begin, put words, end. */
+/* Refusals: the first sticks and closes the short way. Begin, put words, end. Every refusal of this
+   section goes through these three. dsi_refuse begins the sentence with file:line if that is known,
+   dsi_refused ends it with the sentence of its code and tells the logger; n_gradients and n_tangents are 0
+   from then on, so that ds_grad and ds_tangent give NaN. code, index: what ds_tape_error shows. Returns
+   the text to go on with, begun in the tape's own buffer. */
 DSI_COLD dsi_text dsi_refuse(ds_tape *tape, ds_result code, size_t index)
 {
     dsi_text t = dsi_text_into(tape->error.text, sizeof tape->error.text);
@@ -6041,6 +6177,7 @@ DSI_COLD dsi_text dsi_refuse(ds_tape *tape, ds_result code, size_t index)
     return t;
 }
 
+/* returns the code, so that callers refuse and return in one statement */
 DSI_COLD ds_result dsi_refused(ds_tape *tape, dsi_text *t)
 {
     dsi_put(t, ": ");
@@ -6049,7 +6186,8 @@ DSI_COLD ds_result dsi_refused(ds_tape *tape, dsi_text *t)
     return tape->error.code;
 }
 
-/* "ds_mul: operand 2 ..." */
+/* "ds_mul: operand 2 ...". function: the name without ds_; what: from the colon on, ending in a word for
+   the index that follows. */
 DSI_COLD ds_result dsi_refuse_at(ds_tape *tape, ds_result code, size_t index, const char *function,
                                const char *what)
 {
@@ -6061,7 +6199,8 @@ DSI_COLD ds_result dsi_refuse_at(ds_tape *tape, ds_result code, size_t index, co
     return dsi_refused(tape, &t);
 }
 
-/* opens the short way as far as there is room, or closes it */
+/* opens the short way as far as there is room, or closes it. Below most_values, DSI_MOST_INLINE values
+   more still fit. */
 static void dsi_set_limits(ds_tape *tape)
 {
     const int open = !tape->desc.debug && !tape->error.code && tape->cap_values >= DSI_MOST_INLINE;
@@ -6069,7 +6208,10 @@ static void dsi_set_limits(ds_tape *tape)
     tape->rec.most_values = open ? tape->cap_values - DSI_MOST_INLINE + 1 : 0;
 }
 
-/* one array to at least `need` elements, doubling; the old one stays if there is no memory */
+/* one array to at least `need` elements, doubling; the old one stays if there is no memory. So n elements
+   one by one cost O(n) copies in all. capacity < most / 2 keeps the doubled number within `most`, which
+   itself fits a size_t. element: bytes of one. Errors: OVERFLOW, MEMORY; then array and capacity are as
+   they were. */
 static ds_result dsi_grow(const ds_allocator *allocator, void **array, size_t *capacity, size_t need,
                           size_t most, size_t element)
 {
@@ -6085,8 +6227,12 @@ static ds_result dsi_grow(const ds_allocator *allocator, void **array, size_t *c
     return DSIM_OK;
 }
 
+/* Nodes, and in debug mode a place for each. Arrays and their capacities change together, so a tape whose
+   second array found no memory is whole: it has room for more nodes than it uses. */
 static ds_result dsi_grow_nodes(ds_tape *tape, size_t need)
 {
+    /* a desc without limits has those of the slots: 32 bits in a node, and room below 2^32 for what an
+       inlined call adds */
     const size_t most = tape->desc.max_nodes ? tape->desc.max_nodes : dsi_most_slots;
     void *nodes = tape->rec.nodes, *places = tape->places;
     ds_result result = DSIM_OK;
@@ -6102,6 +6248,7 @@ static ds_result dsi_grow_nodes(ds_tape *tape, size_t need)
     return result;
 }
 
+/* values to at least `need`; the limits of the short way are set by dsi_room, which calls this */
 static ds_result dsi_grow_values(ds_tape *tape, size_t need)
 {
     const size_t most = tape->desc.max_values ? tape->desc.max_values : dsi_most_slots;
@@ -6114,7 +6261,8 @@ static ds_result dsi_grow_values(ds_tape *tape, size_t need)
     return result;
 }
 
-/* as many adjoints as there is room for values */
+/* as many adjoints as there is room for values. Only sweeps need them, so they grow when a sweep begins: a
+   tape that is never differentiated has none. The pointer kept is that behind the gap. */
 static ds_result dsi_grow_adjoints(ds_tape *tape)
 {
     const size_t need = tape->cap_values + DSI_ADJOINT_GAP;
@@ -6126,11 +6274,14 @@ static ds_result dsi_grow_adjoints(ds_tape *tape)
     return result;
 }
 
-/* room for so many more nodes and values, or a refusal */
+/* room for so many more nodes and values, or a refusal. nodes, values: how many more. Where it returns
+   DSIM_OK the recorder may write that many without another look; the arrays may have moved, so pointers
+   into them are taken afterwards. */
 static ds_result dsi_room(ds_tape *tape, size_t nodes, size_t values, const char *function)
 {
     ds_result result = DSIM_OK;
     size_t need_nodes = 0, need_values = 0;
+    /* need_nodes and need_values may be more than any limit: dsi_grow_nodes and dsi_grow_values compare */
     if (ds_size_add(tape->rec.n_nodes, nodes, &need_nodes) ||
         ds_size_add(tape->rec.n_values, values, &need_values))
         result = DSIM_ERROR_OVERFLOW;
@@ -6162,6 +6313,8 @@ static int dsi_desc_is_good(const ds_tape_desc *desc)
     return !desc || (desc->max_nodes <= dsi_most_slots && desc->max_values <= dsi_most_slots);
 }
 
+/* A tape without arrays: the first node finds no room and goes the long way, which allocates. Epochs count
+   from 1, since 0 is that of dead variables. */
 static void dsi_tape_begin(ds_tape *tape, const ds_tape_desc *desc)
 {
     memset(tape, 0, sizeof *tape);
@@ -6172,6 +6325,7 @@ static void dsi_tape_begin(ds_tape *tape, const ds_tape_desc *desc)
     tape->next_epoch = 2;
 }
 
+/* only the struct: the arrays come with the first node */
 DIFFSIM_API ds_tape *ds_tape_create(const ds_tape_desc *desc)
 {
     const ds_allocator allocator = dsi_allocator(desc ? &desc->allocator : NULL);
@@ -6185,6 +6339,8 @@ DIFFSIM_API ds_tape *ds_tape_create(const ds_tape_desc *desc)
 /* the arrays of a fixed tape, one behind the other: nodes, values, adjoints, places, steps, motion; 0: the
    sizes do not fit a size_t */
 enum { DSI_ARRAYS = 6 };
+/* offset [DSI_ARRAYS]: where each begins, bytes from the start of the tape; returned is where the last
+   ends. */
 static size_t dsi_fixed_layout(const ds_tape_desc *desc, size_t offset[DSI_ARRAYS])
 {
     size_t end = dsi_round_up(sizeof(ds_tape)), bytes[DSI_ARRAYS];
@@ -6196,6 +6352,7 @@ static size_t dsi_fixed_layout(const ds_tape_desc *desc, size_t offset[DSI_ARRAY
         ds_size_mul(desc->max_nodes, sizeof(dsi_step), &bytes[4]) ||
         ds_size_mul(bytes[1], desc->directions, &bytes[5]) || ds_size_mul(bytes[5], 2, &bytes[5]))
         return 0;
+    /* each array begins aligned; the second sum only asks whether rounding up can overflow */
     for (i = 0; i < DSI_ARRAYS; i++) {
         offset[i] = end;
         if (ds_size_add(end, bytes[i], &end) || ds_size_add(end, DSI_ALIGN, &bytes[i])) return 0;
@@ -6211,6 +6368,7 @@ DIFFSIM_API size_t ds_tape_bytes(const ds_tape_desc *desc)
     return dsi_fixed_layout(desc, offset);
 }
 
+/* offsets are from the start of the block: the tape lies in its own memory, as its first part */
 DIFFSIM_API ds_tape *ds_tape_init(void *memory, size_t bytes, const ds_tape_desc *desc)
 {
     const size_t need = ds_tape_bytes(desc);
@@ -6240,6 +6398,7 @@ DIFFSIM_API void ds_tape_destroy(ds_tape *tape)
 {
     ds_allocator allocator;
     if (!tape || tape->fixed) return;
+    /* a copy: the tape that holds it goes last */
     allocator = tape->desc.allocator;
     if (tape->rec.nodes)
         allocator.resize(allocator.user, tape->rec.nodes, tape->cap_nodes * sizeof *tape->rec.nodes, 0);
@@ -6266,6 +6425,7 @@ DIFFSIM_API const ds_error *ds_tape_error(const ds_tape *tape)
     return tape ? &tape->error : &no_tape;
 }
 
+/* and the place that DIFFSIM_DEBUG told last: the next call tells its own */
 static void dsi_clear_error(ds_tape *tape)
 {
     memset(&tape->error, 0, sizeof tape->error);
@@ -6273,7 +6433,9 @@ static void dsi_clear_error(ds_tape *tape)
     tape->rec.line = 0;
 }
 
-/* does an error close the way to a replay? Not one that other inputs may mend. */
+/* does an error close the way to a replay? Not one that other inputs may mend. Such errors: REPLAY, inputs
+   are set and wait; BRANCH and CALLBACK, this time a guard did not hold or a custom node failed. All three
+   leave the record itself whole. */
 static int dsi_is_final(const ds_tape *tape)
 {
     const ds_result code = tape->error.code;
@@ -6281,12 +6443,14 @@ static int dsi_is_final(const ds_tape *tape)
                                     code == DSIM_ERROR_CALLBACK));
 }
 
+/* a number that no living segment has, unless 2^32 - 1 others were begun since it was */
 static uint32_t dsi_new_epoch(ds_tape *tape)
 {
     if (!tape->next_epoch) tape->next_epoch = 1; /* 0 means dead; after 2^32 rewinds the count begins again */
     return tape->next_epoch++;
 }
 
+/* Nothing is written to the arrays: a new epoch makes all handles stale at once. */
 DIFFSIM_API void ds_tape_reset(ds_tape *tape)
 {
     DIFFSIM_ASSERT(tape);
@@ -6301,7 +6465,10 @@ DIFFSIM_API void ds_tape_reset(ds_tape *tape)
     dsi_set_limits(tape);
 }
 
-/* in which epoch the segment of a slot was recorded */
+/* in which epoch the segment of a slot was recorded. Epoch nodes form a list from the newest back; the
+   first whose segment begins at or before the slot is the one. Example: 20 values in epoch 1, rewind to
+   10, which is epoch 2, and 5 values more. Slots 0 .. 9 are of epoch 1, slots 10 .. 14 of epoch 2; a
+   handle (1, 12) is stale, (1, 7) is good. */
 static uint32_t dsi_epoch_of_slot(const ds_tape *tape, size_t slot)
 {
     uint32_t k = tape->last_epoch_node;
@@ -6309,6 +6476,8 @@ static uint32_t dsi_epoch_of_slot(const ds_tape *tape, size_t slot)
     return k ? tape->rec.nodes[k - 1].b : tape->first_epoch;
 }
 
+/* As dsi_is_live, for variables of older epochs, too. An older handle is good if its epoch is the one that
+   its slot has now: what was rewound may be recorded anew. */
 static int dsi_is_alive(const ds_tape *tape, ds_var var)
 {
     if (dsi_is_live(&tape->rec, var)) return 1;
@@ -6322,13 +6491,15 @@ DIFFSIM_API ds_mark ds_tape_mark(ds_tape *tape)
     DIFFSIM_ASSERT(tape);
     if (!tape) return r;
     r.tape = tape;
+    /* leaves recorded later must not join a node before the mark: a rewind could not cut it */
     r.n_nodes = tape->no_merge = tape->rec.n_nodes;
     r.n_values = tape->rec.n_values;
     r.epoch = tape->rec.epoch;
     return r;
 }
 
-/* a mark is good if the segment that was current when it was taken still reaches it */
+/* a mark is good if the segment that was current when it was taken still reaches it. The newest epoch node
+   before the mark tells the epoch that its place has now. */
 static int dsi_mark_is_alive(const ds_tape *tape, ds_mark mark)
 {
     uint32_t k = tape->last_epoch_node;
@@ -6347,10 +6518,14 @@ DIFFSIM_API ds_result (ds_tape_rewind)(ds_tape *tape, ds_mark mark)
         return dsi_refuse_at(tape, code, mark.n_nodes, "tape_rewind", ": the mark at node ");
     }
     if (tape->torn) return tape->error.code;
+    /* A number read before the rewind may steer what is recorded after it: it counts as read at the mark.
+       Gradients and tangents of what stays are kept. If nothing was recorded since the mark there is
+       nothing to forget, and no epoch is spent. */
     dsi_clear_error(tape);
     if (tape->n_read) tape->n_read = dsi_least(tape->n_read, mark.n_nodes + 1);
     if (tape->rec.n_nodes > mark.n_nodes) { /* so there is room for one node */
         dsi_node *const node = tape->rec.nodes + mark.n_nodes;
+        /* epoch nodes behind the mark go with the rest */
         while (tape->last_epoch_node > mark.n_nodes)
             tape->last_epoch_node = tape->rec.nodes[tape->last_epoch_node - 1].c;
         node->op = DSI_CODE(DSI_OP_epoch, 0);
@@ -6368,6 +6543,7 @@ DIFFSIM_API ds_result (ds_tape_rewind)(ds_tape *tape, ds_mark mark)
     return DSIM_OK;
 }
 
+/* what a child of checkpoints reserves counts as well */
 DIFFSIM_API ds_tape_info ds_tape_get_info(const ds_tape *tape)
 {
     ds_tape_info r;
@@ -6384,27 +6560,39 @@ DIFFSIM_API ds_tape_info ds_tape_get_info(const ds_tape *tape)
     return r;
 }
 
-/* How list nodes are laid out, see the head of this section. */
+/* How list nodes are laid out, see the head of this section. In memory, from older to newer; a table is there
+   only if its list is no run of slots:
+
+       slots of b, 4 to a node | slots of a, 4 to a node | {first a, first b, -, -} | {op, n, held, flags}
+
+   dsi_record_list and dsi_sum3_shortly write them, dsi_view_list reads them, everything else goes through
+   the view. */
 enum { DSI_LIST_A_CONTIGUOUS = 1, DSI_LIST_B_CONTIGUOUS = 2, DSI_LIST_PAIR = 4 };
 
 /* the slots of a list: a table, or steps of `stride` from the first */
 typedef struct dsi_slots { const uint32_t *table; size_t first, stride; } dsi_slots;
 
+/* the slot of entry i, of its first number if entries are vectors */
 DSI_INLINE size_t dsi_list_slot(const dsi_slots *s, size_t i)
 {
     return s->table ? s->table[i] : s->first + s->stride * i;
 }
 
+/* do `n` weights stand before the result? */
 DSI_INLINE int dsi_has_weights(unsigned op)
 {
     return op == DSI_OP_weighted_sum || op == DSI_OP_weighted_sum3;
 }
 
+/* n entries of width 1 or 3; `held` values before the result, which are constants of list b, then of list
+   a, then weights. */
 typedef struct dsi_list_view {
     size_t n, held, width, data; /* data: nodes before this one that hold slots */
     dsi_slots a, b;
 } dsi_list_view;
 
+/* Flags say which lists are runs and whether there is a second one. A table is read in place: nodes
+   consist of uint32_t and nothing else, four of them each. */
 DSI_INLINE dsi_list_view dsi_view_list(const dsi_node *node)
 {
     const unsigned op = node->op / 8u;
@@ -6429,6 +6617,11 @@ DSI_INLINE dsi_list_view dsi_view_list(const dsi_node *node)
     return r;
 }
 
+/* A custom node, in memory:
+
+       slots of the inputs, 4 to a node | {type, user} | {body, -} | {custom, n_in, n_out, -}
+
+   and its values: copies of the inputs [n_in], outputs [n_out]. */
 typedef struct dsi_custom {
     const ds_custom_type *type;
     void *user;
@@ -6437,6 +6630,7 @@ typedef struct dsi_custom {
     size_t n_in, n_out, data;
 } dsi_custom;
 
+/* Pointers lie across the words of a data node, which is aligned for uint32_t alone: so they are copied. */
 static dsi_custom dsi_view_custom(const dsi_node *node)
 {
     dsi_custom r;
@@ -6450,16 +6644,21 @@ static dsi_custom dsi_view_custom(const dsi_node *node)
     return r;
 }
 
-/* Walking. */
+/* Walking. Nothing in a node says where its result lies. Walking back from the end of the tape does: from
+   `top`, the number of values before which all is still to come, each node takes its width and what it
+   holds. */
 
 /* what a node takes: data nodes before it, and values (constants and result, the result last) */
 typedef struct dsi_extent { size_t data, held, width; } dsi_extent;
 
+/* The branches follow the order of operation codes: the table, lists, blocks, custom nodes, bookkeeping.
+   That of affine has rows and columns in its data node, {rows, columns, -, -}. */
 static dsi_extent dsi_extent_of(const dsi_node *node)
 {
     const unsigned op = node->op / 8u;
     dsi_extent r;
     r.data = r.held = 0;
+    /* rows of the table: op is below that of the first list */
     if (op < DSI_OP_sum) {
         r.held = dsi_bit_count3(node->op & 7u);
         r.width = dsi_ops[op].width;
@@ -6484,7 +6683,8 @@ static dsi_extent dsi_extent_of(const dsi_node *node)
 }
 
 /* the node that holds a slot, seen from node k (exclusive) with `*top` values before it; *top: behind its
-   result */
+   result. Linear in the number of nodes that are passed. A slot of a held constant belongs to its node as
+   well. */
 static size_t dsi_find_node(const ds_tape *tape, size_t k, size_t *top, size_t slot)
 {
     while (k--) {
@@ -6496,7 +6696,9 @@ static size_t dsi_find_node(const ds_tape *tape, size_t k, size_t *top, size_t s
     return k;
 }
 
-/* the k-th slot that a node reads, or SIZE_MAX */
+/* the k-th slot that a node reads, or SIZE_MAX. In order: operands a, b, c; or list a, then list b; or w,
+   x, b of an affine map; or the inputs. O(k) for rows of the table, O(1) for others. Used where words are
+   made and by ds_explain, never by sweeps. */
 static size_t dsi_operand_slot(const dsi_node *node, size_t k)
 {
     const unsigned op = node->op / 8u;
@@ -6527,13 +6729,15 @@ static size_t dsi_operand_slot(const dsi_node *node, size_t k)
     return (size_t)-1;
 }
 
+/* the name in sentences: that of the row, or that the user gave the custom type */
 static const char *dsi_name_of(const dsi_node *node)
 {
     const unsigned op = node->op / 8u;
     return op == DSI_OP_custom ? dsi_view_custom(node).type->name : dsi_ops[op].name;
 }
 
-/* "'div' (node 12, spring.c:7) with operands 1, 0 gave inf" */
+/* "'div' (node 12, spring.c:7) with operands 1, 0 gave inf". k: the node; top: behind its result, whose
+   numbers are told from there. */
 DSI_COLD void dsi_describe(const ds_tape *tape, dsi_text *t, size_t k, size_t top)
 {
     const dsi_node *const node = tape->rec.nodes + k;
@@ -6551,6 +6755,7 @@ DSI_COLD void dsi_describe(const ds_tape *tape, dsi_text *t, size_t k, size_t to
         dsi_put_size(t, (size_t)place->line);
     }
     dsi_put(t, ")");
+    /* at most nine operands and four results are told */
     for (i = 0; i < 9 && (slot = dsi_operand_slot(node, i)) != (size_t)-1; i++) {
         dsi_put(t, i ? ", " : " with operands ");
         dsi_put_real(t, (double)tape->rec.values[slot]);
@@ -6561,8 +6766,11 @@ DSI_COLD void dsi_describe(const ds_tape *tape, dsi_text *t, size_t k, size_t to
     }
 }
 
-/* Recording, the long way. */
+/* Recording, the long way. Any state of the tape and any operands: it grows the arrays, looks up old
+   epochs, folds constants and writes the errors. The nodes are the same as those of the short way, to the
+   bit. */
 
+/* debug: where the node just appended was recorded */
 static void dsi_keep_place(ds_tape *tape)
 {
     if (!tape->places) return;
@@ -6570,6 +6778,7 @@ static void dsi_keep_place(ds_tape *tape)
     tape->places[tape->rec.n_nodes - 1].line = tape->rec.line;
 }
 
+/* appends a node for which dsi_room was asked */
 static dsi_node *dsi_add_node(ds_tape *tape, uint32_t op, size_t a, size_t b, size_t c)
 {
     dsi_node *const node = tape->rec.nodes + tape->rec.n_nodes++;
@@ -6581,7 +6790,9 @@ static dsi_node *dsi_add_node(ds_tape *tape, uint32_t op, size_t a, size_t b, si
     return node;
 }
 
-/* room for n leaves; the slot of the first, or a refusal */
+/* room for n leaves; the slot of the first, or a refusal. Neighbours share one node {leaves, n}: a
+   thousand inputs cost 16 bytes of nodes and one check in a sweep. Unless a mark stands between them.
+   numbers [n]: finite, or none is taken. Nothing is recorded if it does not return DSIM_OK. */
 static ds_result dsi_leaves(ds_tape *tape, const ds_real *numbers, size_t n, const char *function,
                             size_t *slot)
 {
@@ -6613,6 +6824,8 @@ static ds_var dsi_input(ds_tape *tape, const ds_real *numbers, size_t n, const c
     return dsi_view(&tape->rec, tape->rec.epoch | slot);
 }
 
+/* Inputs of all kinds are leaves: a vector is three, four or nine in a row, and its handle names the
+   first. */
 DIFFSIM_API ds_var (ds_input)(ds_tape *tape, double number)
 {
     const ds_real x = (ds_real)number;
@@ -6638,6 +6851,7 @@ DIFFSIM_API ds_var33 (ds_input33)(ds_tape *tape, ds_m3 matrix)
     return dsi_as_r9(dsi_input(tape, matrix.m, 9, "input33"));
 }
 
+/* the block of n entries whose first is given */
 static ds_vars dsi_block_of(ds_var first, size_t n)
 {
     ds_vars r;
@@ -6647,6 +6861,7 @@ static ds_vars dsi_block_of(ds_var first, size_t n)
     return r;
 }
 
+/* n = 0 gives an empty block that is good */
 DIFFSIM_API ds_vars (ds_inputs)(ds_tape *tape, const ds_real *numbers, size_t n)
 {
     if (tape && n && !numbers && !tape->error.code)
@@ -6654,7 +6869,8 @@ DIFFSIM_API ds_vars (ds_inputs)(ds_tape *tape, const ds_real *numbers, size_t n)
     return dsi_block_of(dsi_input(tape, numbers, n, "inputs"), n);
 }
 
-/* all operands are constants: so is the result; a vector without a recorder stays without */
+/* all operands are constants: so is the result; a vector without a recorder stays without. Numbers are
+   rounded to ds_real first, as on a tape. */
 static ds_var dsi_fold(unsigned op, const ds_var operand[3])
 {
     ds_real numbers[3], out[9];
@@ -6676,7 +6892,9 @@ static ds_tape *dsi_choose_tape(const ds_var *operand, size_t n)
     return NULL;
 }
 
-/* is operand number `index` (from 1) good for the tape? */
+/* is operand number `index` (from 1) good for the tape?. Where two tapes meet, both get the error: either
+   may be the one that the caller asks. Errors: NO_RECORDER, MIXED, STALE, each with a sentence on the
+   tape. */
 static ds_result dsi_check_operand(ds_tape *tape, ds_var operand, size_t index, const char *function)
 {
     if (!operand.rec)
@@ -6693,7 +6911,8 @@ static ds_result dsi_check_operand(ds_tape *tape, ds_var operand, size_t index, 
     return DSIM_OK;
 }
 
-/* debug: the value just made must be finite */
+/* debug: the value just made must be finite. Returns its handle. Without debug nothing is looked at here:
+   what is not finite shows in ds_backward. slot, width: where the result lies. */
 static ds_var dsi_made(ds_tape *tape, size_t slot, size_t width)
 {
     if (tape->desc.debug && dsi_first_non_finite(tape->rec.values + slot, width) < width) {
@@ -6706,6 +6925,7 @@ static ds_var dsi_made(ds_tape *tape, size_t slot, size_t width)
     return dsi_view(&tape->rec, tape->rec.epoch | slot);
 }
 
+/* All operands are judged before there is room, room is there before anything is written. */
 DIFFSIM_API ds_var dsi_record(unsigned op, ds_var a, ds_var b, ds_var c)
 {
     const dsi_op_info *const info = &dsi_ops[op];
@@ -6720,11 +6940,13 @@ DIFFSIM_API ds_var dsi_record(unsigned op, ds_var a, ds_var b, ds_var c)
     tape = dsi_choose_tape(operand, n);
     if (!tape) return dsi_fold(op, operand);
     if (tape->error.code) return dsi_dead(tape);
+    /* a vector without a recorder is no constant but a mistake, and dsi_check_operand says so */
     for (i = 0; i < n; i++) {
         if (!operand[i].rec && info->kind[i] == DSI_OPERAND_r1) constants |= 1u << i;
         else if (dsi_check_operand(tape, operand[i], i + 1, info->name)) return dsi_dead(tape);
     }
     if (dsi_room(tape, 1, info->width + dsi_bit_count3(constants), info->name)) return dsi_dead(tape);
+    /* constants take the slots before the result, in the order a, b, c: as on the short way */
     for (i = 0; i < n; i++)
         slot[i] = constants >> i & 1 ? dsi_hold(&tape->rec, dsi_number(operand[i])) : dsi_slot(operand[i]);
     dsi_add_node(tape, DSI_CODE(op, constants), slot[0], slot[1], slot[2]);
@@ -6735,9 +6957,13 @@ DIFFSIM_API ds_var dsi_record(unsigned op, ds_var a, ds_var b, ds_var c)
     return dsi_made(tape, result, info->width);
 }
 
-/* Lists of operands: one node, see the head of this section. */
+/* Lists of operands: one node, see the head of this section. One node of n operands in place of n - 1
+   additions. ds_sum3 and ds_weighted_sum3 try dsi_sum3_shortly first, everything else goes through
+   dsi_record_list: choose the tape, see which lists are runs, make room, write the tables, end with the
+   node. Sums go in the order of the list, by one chain of additions: the same bits everywhere. */
 
-/* a loop over slots p of a list, with and without a table, so that each is a plain loop */
+/* a loop over slots p of a list, with and without a table, so that each is a plain loop. The statement
+   sees i, the number of the entry, and p, its slot. */
 #define DSI_FOR_SLOTS(list, statement) \
     do { \
         size_t i, p; \
@@ -6751,8 +6977,9 @@ DIFFSIM_API ds_var dsi_record(unsigned op, ds_var a, ds_var b, ds_var c)
         } \
     } while (0)
 
-/* x and, for the second list of a dot product, y are arrays of a number for each slot: the values, or their
-   tangents; w are the weights, if any */
+/* x and, for the second list of a dot product, y are arrays of a number for each slot: the values, or
+   their tangents; w are the weights, if any. So sum_i w[i] x[p_i], or sum_i x[p_i] y[q_i] with p and q the
+   slots of the two lists. w [n], result [width]. */
 static void dsi_evaluate_list(unsigned op, const dsi_list_view *s, const ds_real *w, const ds_real *x,
                               const ds_real *y, ds_real *result)
 {
@@ -6769,7 +6996,9 @@ static void dsi_evaluate_list(unsigned op, const dsi_list_view *s, const ds_real
     else dsi_store_r3(result, sum3);
 }
 
-/* what the operands gain from the adjoint g of the result; x as above */
+/* what the operands gain from the adjoint g of the result; x as above.
+       sum: x_bar[i] += g     weighted: x_bar[i] += w[i] g     dot: a_bar[i] += g b[i],  b_bar[i] += g a[i]
+   An entry that occurs twice gains twice. x is [slots]; a zero g contributes nothing. */
 static void dsi_reverse_list(unsigned op, const dsi_list_view *s, const ds_real *w,
                              const ds_real *DSI_RESTRICT x, const ds_real *g_of, ds_real *DSI_RESTRICT bar)
 {
@@ -6793,18 +7022,21 @@ static void dsi_reverse_list(unsigned op, const dsi_list_view *s, const ds_real 
 }
 #undef DSI_FOR_SLOTS
 
-/* lists as they are given: numbers in x, or vectors in points */
+/* lists as they are given: numbers in x, or vectors in points. So one text serves ds_var and ds_var3;
+   where it is inlined points is NULL or not at compile time. */
 DSI_INLINE ds_var dsi_entry(const ds_var *x, const ds_var3 *points, size_t i)
 {
     return points ? dsi_any_r3(points[i]) : x[i];
 }
 
-/* do the entries follow each other, all live? (their words then count up, the epoch included) */
+/* do the entries follow each other, all live? (their words then count up, the epoch included). One pass of
+   comparisons; it ends at the first that does not follow. */
 DSI_INLINE int dsi_is_run(const ds_recorder *rec, const ds_var *x, const ds_var3 *points, size_t n)
 {
     const uint64_t stride = points ? 3 : 1;
     uint64_t next = dsi_entry(x, points, 0).at;
     size_t i;
+    /* the first entry decides the epoch; later ones differ from it in their slot alone */
     if (!dsi_is_live(rec, dsi_entry(x, points, 0))) return 0;
     for (i = 0; i < n; i++, next += stride) {
         const ds_var e = dsi_entry(x, points, i);
@@ -6813,7 +7045,8 @@ DSI_INLINE int dsi_is_run(const ds_recorder *rec, const ds_var *x, const ds_var3
     return 1;
 }
 
-/* the slots, if every entry is a live variable */
+/* the slots, if every entry is a live variable. slots [n]. 0: one is a constant, older or foreign, and
+   what was written means nothing. */
 DSI_INLINE int dsi_take_slots(const ds_recorder *rec, const ds_var *x, const ds_var3 *points, size_t n,
                               uint32_t *slots)
 {
@@ -6826,7 +7059,8 @@ DSI_INLINE int dsi_take_slots(const ds_recorder *rec, const ds_var *x, const ds_
     return 1;
 }
 
-/* the same for any entries: constants get slots before the result, the first bad one is refused */
+/* the same for any entries: constants get slots before the result, the first bad one is refused. It begins
+   at entry 0 again: the quick one has counted nothing yet. */
 static ds_result dsi_take_slots_slowly(ds_tape *tape, const ds_var *x, const ds_var3 *points, size_t n,
                                        uint32_t *slots, const char *name)
 {
@@ -6840,7 +7074,7 @@ static ds_result dsi_take_slots_slowly(ds_tape *tape, const ds_var *x, const ds_
     return DSIM_OK;
 }
 
-/* all entries constants: so is the sum */
+/* all entries constants: so is the sum. n = 0: the empty sum, 0. w, xb: NULL if there are none */
 static ds_var dsi_fold_list(const ds_real *w, const ds_var *xa, const ds_var *xb, size_t n)
 {
     ds_real sum = 0;
@@ -6854,7 +7088,8 @@ static ds_var dsi_fold_list(const ds_real *w, const ds_var *xa, const ds_var *xb
 
 /* The short way of sum3 and weighted_sum3: one loop checks, keeps and sums. 0 if it is closed. Nothing
    counts until the node is there, so a closed way leaves the tape as it was. A weight that is not finite
-   shows in the sum. */
+   shows in the sum. w [n] or NULL, x [n]. Here x[i] is read once, where the long way goes over it to find
+   the tape, to see a run, to keep slots and to sum. It keeps a table even for a run. */
 static int dsi_sum3_shortly(ds_tape *tape, unsigned op, size_t n, const ds_real *w, const ds_var3 *x,
                             ds_var3 *out)
 {
@@ -6864,11 +7099,13 @@ static int dsi_sum3_shortly(ds_tape *tape, unsigned op, size_t n, const ds_real 
     dsi_node *const node = rec->nodes + rec->n_nodes + table;
     uint32_t *const slots = (uint32_t *)(void *)(rec->nodes + rec->n_nodes);
     const ds_real *const val = rec->values;
+    /* the weights go where they stay: just before the result */
     ds_real *const weights = rec->values + rec->n_values;
     ds_v3 sum = ds_v3_make(0, 0, 0);
     size_t i;
     if (rec->n_nodes + table + 2 > rec->most_nodes || at + 3 > tape->cap_values) return 0;
     for (i = 0; i < n; i++) {
+        /* val + slot is read only after the check: the slot of another tape may lie outside */
         const uint64_t slot = x[i].at ^ epoch; /* of this epoch: its upper half cancels */
         if (x[i].rec != rec || slot > UINT32_MAX) return 0;
         slots[i] = (uint32_t)slot;
@@ -6877,6 +7114,7 @@ static int dsi_sum3_shortly(ds_tape *tape, unsigned op, size_t n, const ds_real 
     }
     dsi_store_r3(rec->values + at, sum);
     if (!dsi_all_finite(val + at, 3)) return 0;
+    /* the rest of the last data node: never read */
     for (; i % 4; i++) slots[i] = 0;
     node[0].op = node[0].a = node[0].b = node[0].c = 0;
     node[1].op = DSI_CODE(op, 0);
@@ -6889,7 +7127,8 @@ static int dsi_sum3_shortly(ds_tape *tape, unsigned op, size_t n, const ds_real 
     return 1;
 }
 
-/* the slots of a list that is no run, in data nodes; the first bad entry is refused */
+/* the slots of a list that is no run, in data nodes; the first bad entry is refused. They are written
+   behind the last node, into room that dsi_room has made, and count when n_nodes does. */
 DSI_INLINE void dsi_put_list(ds_tape *tape, const ds_var *x, const ds_var3 *points, size_t n,
                              const char *name)
 {
@@ -6899,13 +7138,15 @@ DSI_INLINE void dsi_put_list(ds_tape *tape, const ds_var *x, const ds_var3 *poin
     tape->rec.n_nodes += (n + 3) / 4;
 }
 
-/* the node behind its lists; its constants so far are those from slot `held` on */
+/* the node behind its lists; its constants so far are those from slot `held` on. The data node with the
+   firsts, then the list node. Returns the result or, in debug mode, a dead variable. */
 static ds_var dsi_end_list(ds_tape *tape, unsigned op, size_t n, const ds_real *w, uint32_t first_a,
                            uint32_t first_b, uint32_t flags, size_t held)
 {
     const size_t width = op == DSI_OP_sum3 || op == DSI_OP_weighted_sum3 ? 3 : 1;
     dsi_list_view view;
     size_t result, i;
+    /* weights stand last among the values held, at result - n */
     for (i = 0; w && i < n; i++) tape->rec.values[tape->rec.n_values++] = w[i];
     result = tape->rec.n_values;
     dsi_add_node(tape, 0, first_a, first_b, 0);
@@ -6916,6 +7157,7 @@ static ds_var dsi_end_list(ds_tape *tape, unsigned op, size_t n, const ds_real *
     return dsi_made(tape, result, width);
 }
 
+/* how many slots dsi_take_slots_slowly will hold */
 static size_t dsi_count_constants(const ds_var *x, size_t n)
 {
     size_t i, count = 0;
@@ -6923,7 +7165,8 @@ static size_t dsi_count_constants(const ds_var *x, size_t n)
     return count;
 }
 
-/* xa and perhaps xb, or points; n > 0 for points */
+/* xa and perhaps xb, or points; n > 0 for points. op: the operation; w [n] or NULL: its weights. Returns
+   the result or a dead variable. A list that is a run costs two nodes whatever its length. */
 static ds_var dsi_record_list(unsigned op, size_t n, const ds_real *w, const ds_var *xa, const ds_var *xb,
                               const ds_var3 *points)
 {
@@ -6932,17 +7175,20 @@ static ds_var dsi_record_list(unsigned op, size_t n, const ds_real *w, const ds_
     size_t bad = n, i = 0, n_nodes, n_values, constants = 0;
     uint32_t first_a, first_b, flags = xb ? DSI_LIST_PAIR : 0;
     ds_tape *tape = points ? NULL : dsi_choose_tape(xa, n);
+    /* the tape: that of the first entry, of either list, that has one */
     for (; points && i < n && !tape; i++) tape = points[i].rec ? dsi_tape_of(points[i].rec) : NULL;
     if (!tape && xb) tape = dsi_choose_tape(xb, n);
     if (!tape) return points ? dsi_view(NULL, DSI_NOWHERE) : dsi_fold_list(w, xa, xb, n);
     if (tape->error.code) return dsi_dead(tape);
     first_a = dsi_slot(dsi_entry(xa, points, 0));
     first_b = xb ? dsi_slot(xb[0]) : 0;
+    /* runs need no table and hold no constants; any other list may hold some */
     if (points ? dsi_is_run(&tape->rec, NULL, points, n) : dsi_is_run(&tape->rec, xa, NULL, n))
         flags |= DSI_LIST_A_CONTIGUOUS;
     else if (!points) constants += dsi_count_constants(xa, n);
     if (xb && dsi_is_run(&tape->rec, xb, NULL, n)) flags |= DSI_LIST_B_CONTIGUOUS;
     else if (xb) constants += dsi_count_constants(xb, n);
+    /* n fits a node's 32 bits with room to spare, so that the sums of sizes below cannot overflow */
     if (n > dsi_most_slots / 4) dsi_refuse_at(tape, DSIM_ERROR_OVERFLOW, n, name, ": entries: ");
     else if (w && (bad = dsi_first_non_finite(w, n)) < n)
         dsi_refuse_at(tape, DSIM_ERROR_NON_FINITE, bad, name, ": weight ");
@@ -6953,6 +7199,7 @@ static ds_var dsi_record_list(unsigned op, size_t n, const ds_real *w, const ds_
     if (tape->error.code) return dsi_dead(tape);
     n_nodes = tape->rec.n_nodes;
     n_values = tape->rec.n_values;
+    /* b before a, as dsi_view_list finds them */
     if (xb && !(flags & DSI_LIST_B_CONTIGUOUS)) dsi_put_list(tape, xb, NULL, n, name);
     if (!tape->error.code && !(flags & DSI_LIST_A_CONTIGUOUS)) {
         if (points) dsi_put_list(tape, NULL, points, n, name);
@@ -6966,6 +7213,7 @@ static ds_var dsi_record_list(unsigned op, size_t n, const ds_real *w, const ds_
     return dsi_end_list(tape, op, n, w, first_a, first_b, flags, n_values);
 }
 
+/* x NULL with n > 0 is a caller's bug that has no tape to stick to: a constant NaN */
 DIFFSIM_API ds_var (ds_sum)(const ds_var *x, size_t n)
 {
     DIFFSIM_ASSERT(x || !n);
@@ -6985,6 +7233,7 @@ DIFFSIM_API ds_var (ds_dot)(const ds_var *a, const ds_var *b, size_t n)
     return (a && b) || !n ? dsi_record_list(DSI_OP_dot, n, NULL, a, b, NULL) : ds_c((double)dsi_nan());
 }
 
+/* the short way if it is open, else the long one, which repeats the sum from the start */
 static ds_var3 dsi_record_sum3(unsigned op, size_t n, const ds_real *w, const ds_var3 *x)
 {
     ds_var3 r;
@@ -7004,11 +7253,12 @@ DIFFSIM_API ds_var3 (ds_weighted_sum3)(const ds_real *w, const ds_var3 *x, size_
     return w && x && n ? dsi_record_sum3(DSI_OP_weighted_sum3, n, w, x) : dsi_view3(NULL, DSI_NOWHERE);
 }
 
-/* Blocks. */
+/* Blocks. A block is a run of slots by construction, so its nodes hold first slots and sizes only.
+   Constants are no blocks: every operand has a slot. */
 static ds_var dsi_first_of(ds_vars block) { return dsi_view(block.rec, block.at); }
 
 /* the tape of one to three blocks that are all good; NULL: they are not, and a tape, if there is any, has
-   the error */
+   the error. An empty block is checked as well: its handle must be live, though it has no entry. */
 static ds_tape *dsi_tape_of_blocks(const ds_vars *block, size_t n, const char *function)
 {
     ds_tape *tape = NULL;
@@ -7019,8 +7269,10 @@ static ds_tape *dsi_tape_of_blocks(const ds_vars *block, size_t n, const char *f
     return tape && !tape->error.code ? tape : NULL;
 }
 
+/* an empty block that is never valid */
 static ds_vars dsi_dead_block(ds_recorder *rec) { return dsi_block_of(dsi_part(rec, 0), 0); }
 
+/* Called by the inlined views of blocks and rows when an index is out of range. */
 DIFFSIM_API ds_var dsi_bad_part(ds_recorder *rec, const char *function, size_t size, size_t first, size_t n)
 {
     ds_tape *const tape = rec ? dsi_tape_of(rec) : NULL;
@@ -7039,6 +7291,7 @@ DIFFSIM_API ds_var dsi_bad_part(ds_recorder *rec, const char *function, size_t s
     return dsi_part(rec, 0);
 }
 
+/* three sizes that do not fit, at the end of the sentence `what` */
 DSI_COLD ds_vars dsi_refuse_sizes(ds_tape *tape, const char *what, size_t m, size_t n, size_t k)
 {
     dsi_text t = dsi_refuse(tape, DSIM_ERROR_ARGUMENT, n);
@@ -7052,6 +7305,7 @@ DSI_COLD ds_vars dsi_refuse_sizes(ds_tape *tape, const char *what, size_t m, siz
     return dsi_dead_block(&tape->rec);
 }
 
+/* the list node of ds_dot with two runs */
 DIFFSIM_API ds_var (ds_vars_dot)(ds_vars a, ds_vars b)
 {
     ds_vars block[2];
@@ -7069,7 +7323,7 @@ DIFFSIM_API ds_var (ds_vars_dot)(ds_vars a, ds_vars b)
 }
 
 /* out = w x + b; each sum in the order of a plain loop, four rows at a time so that they do not wait for
-   each other */
+   each other. w [rows][columns], x [columns], b and out [rows]. */
 static void dsi_affine_value(const ds_real *DSI_RESTRICT w, const ds_real *DSI_RESTRICT x,
                              const ds_real *DSI_RESTRICT b, ds_real *DSI_RESTRICT out, size_t rows,
                              size_t columns)
@@ -7096,6 +7350,8 @@ static void dsi_affine_value(const ds_real *DSI_RESTRICT w, const ds_real *DSI_R
     }
 }
 
+/* the node {affine, w, x, b} has first slots; the sizes stand in the data node {rows, columns, -, -}
+   before it */
 DIFFSIM_API ds_vars (ds_affine)(ds_vars w, ds_vars x, ds_vars b)
 {
     size_t product = 0, result;
@@ -7114,11 +7370,13 @@ DIFFSIM_API ds_vars (ds_affine)(ds_vars w, ds_vars x, ds_vars b)
     dsi_add_node(tape, DSI_CODE(DSI_OP_affine, 0), (uint32_t)w.at, (uint32_t)x.at, (uint32_t)b.at);
     result = tape->rec.n_values;
     tape->rec.n_values += b.n;
+    /* an affine map's parts may be views of one block; out is new and overlaps none */
     dsi_affine_value(tape->rec.values + (uint32_t)w.at, tape->rec.values + (uint32_t)x.at,
                      tape->rec.values + (uint32_t)b.at, tape->rec.values + result, b.n, x.n);
     return dsi_block_of(dsi_made(tape, result, b.n), b.n);
 }
 
+/* the node {vars_tanh, first slot, n, -} */
 DIFFSIM_API ds_vars (ds_vars_tanh)(ds_vars x)
 {
     ds_tape *const tape = dsi_tape_of_blocks(&x, 1, "vars_tanh");
@@ -7131,9 +7389,12 @@ DIFFSIM_API ds_vars (ds_vars_tanh)(ds_vars x)
     return dsi_block_of(dsi_made(tape, result, x.n), x.n);
 }
 
-/* Reverse. */
+/* Reverse. ds_backward seeds the adjoints and sweeps from the newest node that matters to the oldest. At a
+   node with the result v and its adjoint g each operand x gains g dv/dx. Order of gains: nodes from new to
+   old, in a node a, b, c: so the sums, and their bits, are always the same. */
 
-/* an adjoint through an operation without a derivative; see DSI_NONE */
+/* an adjoint through an operation without a derivative; see DSI_NONE. NaN, also != 0, counts as an
+   adjoint. */
 DSI_INLINE ds_real dsi_no_derivative(ds_real adjoint, int *none)
 {
     *none = adjoint != 0;
@@ -7148,7 +7409,7 @@ DSI_INLINE ds_real dsi_zero(int *drops)
 }
 
 /* n numbers that are all +0 or -0: integer arithmetic, because comparing floats takes three instructions
-   each */
+   each. The shift drops the sign. */
 DSI_INLINE int dsi_all_zero(const ds_real *x, size_t n)
 {
     size_t i;
@@ -7169,6 +7430,7 @@ DSI_INLINE int dsi_all_zero(const ds_real *x, size_t n)
     }
 }
 
+/* outputs overwrite, adjoints add */
 DSI_INLINE void dsi_gain_r1(ds_real *to, ds_real x) { to[0] += x; }
 DSI_INLINE void dsi_gain_r3(ds_real *to, ds_v3 v)
 {
@@ -7191,7 +7453,8 @@ DSI_INLINE void dsi_gain_r9(ds_real *to, ds_m3 m)
 }
 
 /* n rows (1 or 2) of w_bar += g x' and x_bar += w' g; two at a time save half the loads and stores of
-   x_bar. The bars may overlap, being views of the user's choice. */
+   x_bar. The bars may overlap, being views of the user's choice. w, w_bar: at the first of the rows,
+   [rows][columns]; x, x_bar [columns]; rows is a constant where this is inlined. */
 DSI_INLINE void dsi_affine_bar(const ds_real *DSI_RESTRICT w, const ds_real *DSI_RESTRICT x, ds_real g0,
                                ds_real g1, ds_real *w_bar, ds_real *x_bar, size_t columns, int rows)
 {
@@ -7205,6 +7468,8 @@ DSI_INLINE void dsi_affine_bar(const ds_real *DSI_RESTRICT w, const ds_real *DSI
     }
 }
 
+/* out = w x + b with the adjoint g of out [rows]: b_bar += g, then w_bar and x_bar row by row. Rows with g
+   = 0, such as those that a relu behind cuts off, are skipped: they contribute nothing. */
 static void dsi_reverse_affine(const dsi_node *node, const ds_real *DSI_RESTRICT val,
                                ds_real *DSI_RESTRICT adj, size_t result)
 {
@@ -7224,6 +7489,7 @@ static void dsi_reverse_affine(const dsi_node *node, const ds_real *DSI_RESTRICT
     }
 }
 
+/* v = tanh(x): x_bar += g (1 - v^2) */
 static void dsi_reverse_vars_tanh(const dsi_node *node, const ds_real *DSI_RESTRICT v,
                                   ds_real *DSI_RESTRICT adj, size_t result)
 {
@@ -7233,9 +7499,12 @@ static void dsi_reverse_vars_tanh(const dsi_node *node, const ds_real *DSI_RESTR
             adj[node->a + i] += dsi_product(adj[result + i], 1 - dsi_product(v[result + i], v[result + i]));
 }
 
-/* Custom nodes. */
+/* Custom nodes. A function of the user's wants its inputs side by side, the tape has them anywhere. So the
+   node keeps copies before its outputs: dsi_gather fills them (values before forward, tangents before
+   tangent), dsi_scatter hands what they gained to the operands (after reverse and second). */
 
 enum { DSI_FORWARD, DSI_REVERSE, DSI_TANGENT, DSI_SECOND };
+/* the function of a type for one of the four purposes */
 static ds_custom_function *dsi_custom_function(const ds_custom_type *type, int what)
 {
     if (what == DSI_FORWARD) return type->forward;
@@ -7243,10 +7512,12 @@ static ds_custom_function *dsi_custom_function(const ds_custom_type *type, int w
     return what == DSI_TANGENT ? type->tangent : type->second;
 }
 
-/* a checkpoint is a custom node whose functions run the body on the child tape */
+/* a checkpoint is a custom node whose functions run the body on the child tape. it lives on the stack of
+   dsi_call_custom, for one call; its body gets the user pointer that ds_checkpoint was given */
 typedef struct dsi_checkpoint { ds_tape *tape; ds_segment *body; void *user; } dsi_checkpoint;
 
-/* calls one function of a custom node; tan and dot are what there is of tangents and moving adjoints */
+/* calls one function of a custom node; tan and dot are what there is of tangents and moving adjoints. io
+   points into the tape: the arrays must not move, so no function may record on it. */
 static ds_result dsi_call_custom(ds_tape *tape, const dsi_node *node, size_t result, int what, ds_real *tan,
                                  ds_real *dot)
 {
@@ -7266,6 +7537,7 @@ static ds_result dsi_call_custom(ds_tape *tape, const dsi_node *node, size_t res
     io.n_out = c.n_out;
     io.in = tape->rec.values + in;
     io.out = tape->rec.values + result;
+    /* in_bar are the adjoints of the copies: 0 until the function adds to them */
     if (what == DSI_REVERSE || what == DSI_SECOND) {
         io.out_bar = tape->adjoints + result;
         io.in_bar = tape->adjoints + in;
@@ -7281,13 +7553,15 @@ static ds_result dsi_call_custom(ds_tape *tape, const dsi_node *node, size_t res
     return dsi_custom_function(c.type, what)(&io);
 }
 
-/* copies[i] = numbers[slots[i]], unless it is a constant's own copy */
+/* copies[i] = numbers[slots[i]], unless it is a constant's own copy. copies: the slot of the first copy;
+   numbers: values or tangents of the whole tape */
 static void dsi_gather(const dsi_custom *c, ds_real *numbers, size_t copies)
 {
     size_t i;
     for (i = 0; i < c->n_in; i++) numbers[copies + i] = numbers[c->slots[i]];
 }
 
+/* numbers[slots[i]] += copies[i]; a constant has no slot but its copy */
 static void dsi_scatter(const dsi_custom *c, ds_real *numbers, size_t copies)
 {
     size_t i;
@@ -7295,6 +7569,8 @@ static void dsi_scatter(const dsi_custom *c, ds_real *numbers, size_t copies)
         if (c->slots[i] != copies + i) numbers[c->slots[i]] += numbers[copies + i];
 }
 
+/* The node's part of a reverse sweep. Without a reverse function there is no derivative, which matters
+   only where an adjoint arrives. */
 static ds_result dsi_reverse_custom(ds_tape *tape, const dsi_node *node, size_t result, int *no_derivative)
 {
     const dsi_custom c = dsi_view_custom(node);
@@ -7308,7 +7584,8 @@ static ds_result dsi_reverse_custom(ds_tape *tape, const dsi_node *node, size_t 
     return failed;
 }
 
-/* what a sweep goes over, and what it found out */
+/* what a sweep goes over, and what it found out. Sweeps of part of a tape, or over one row elsewhere in
+   memory (dsi_find_partials), set the same fields. */
 typedef struct dsi_sweep {
     ds_tape *tape;
     const dsi_node *nodes;
@@ -7320,6 +7597,7 @@ typedef struct dsi_sweep {
     ds_result failed; /* what a custom node's function returned */
 } dsi_sweep;
 
+/* a sweep over the tape, with `top` values before the node where it begins */
 static dsi_sweep dsi_sweep_of(ds_tape *tape, size_t top)
 {
     dsi_sweep r;
@@ -7332,11 +7610,27 @@ static dsi_sweep dsi_sweep_of(ds_tape *tape, size_t top)
     return r;
 }
 
+/* The reverse interpreter: the derivative columns of the table as cases of a switch over node->op, operation
+   and constants together. Where a node's op is x * 2, b is a constant, and nothing is gained at its slot. For
+   mul the case without constants is, with all macros gone,
+
+       case DSI_CODE(DSI_OP_mul, 0): {
+           const size_t result = top - 1;
+           const ds_real v = val[result], g = adj[result], a = val[node->a], b = val[node->b];
+           top = result;
+           adj[node->a] += dsi_mul(g, b);
+           adj[node->b] += dsi_mul(g, a);
+           break;
+       }
+
+   In x * x both gains go to one slot, one after the other. none and drops are set by columns that call
+   dsi_no_derivative and dsi_zero; in all other cases the compiler sees that they stay 0. */
 #define DSI_NONE dsi_no_derivative(g, &none)
 #undef DSI_ZERO
 #define DSI_ZERO dsi_zero(&drops)
 /* case DSI_OP_mul, no constants: g, v of the result, a, b of the operands; a and b gain what the table
-   says */
+   says. DSI_BEGIN finds where the result lies and loads g and v; DSI_END ends the case, or the sweep.
+   DSI_CASE_n has one load for each operand and one gain for each that is no constant. */
 #define DSI_BITS(constants) (((constants) & 1) + ((constants) >> 1 & 1) + ((constants) >> 2 & 1))
 #define DSI_BEGIN(R, constants) \
     { \
@@ -7385,7 +7679,9 @@ static dsi_sweep dsi_sweep_of(ds_tape *tape, size_t top)
         if (!((constants) & 4)) dsi_gain_##C(adj + node->c, dc); \
         DSI_END(R)
 /* Only numbers can be constants. Polynomials, the most frequent rows, have cases for choices of constants;
-   any other row has one for all, for the sake of the time to compile. */
+   any other row has one for all, for the sake of the time to compile. DSI_OFTEN_2 of mul gives three
+   cases: no constant, a, b. DSI_SELDOM_2 of div gives one with three labels that tests the bits at run
+   time. All operands constant is no case: dsi_fold keeps it off the tape. */
 #define DSI_IF_r1(cases) cases
 #define DSI_IF_r3(cases)
 #define DSI_IF_r4(cases)
@@ -7419,7 +7715,9 @@ static dsi_sweep dsi_sweep_of(ds_tape *tape, size_t top)
    contributes nothing matters only where a partial derivative is not finite: then 0 * inf = NaN arrives at
    the leaves. So the first sweep goes without looking; if it ends badly, a careful one looks at each
    adjoint. Where both end well they agree bit for bit, since adding 0 * finite = +-0 to a sum that began
-   as +0 changes nothing. (Columns with a zero can drop a NaN on its way: they look.) */
+   as +0 changes nothing. (Columns with a zero can drop a NaN on its way: they look.) Node end - 1 must not
+   be a data node. The stop at `none` leaves in r->node the operation without a derivative, with its gain,
+   a NaN, already handed on. */
 static void dsi_run_sweep(dsi_sweep *r, size_t begin, size_t end, int careful)
 {
     const dsi_node *const nodes = r->nodes;
@@ -7429,6 +7727,7 @@ static void dsi_run_sweep(dsi_sweep *r, size_t begin, size_t end, int careful)
     size_t top = r->top;
     while (node > nodes + begin) {
         node--;
+        /* the rule: a zero adjoint, and the node is passed over, its columns not evaluated */
         if (careful && node->op / 8u < DSI_OP_sum) {
             const size_t width = dsi_ops[node->op / 8u].width;
             if (dsi_all_zero(adj + top - width, width)) {
@@ -7438,6 +7737,7 @@ static void dsi_run_sweep(dsi_sweep *r, size_t begin, size_t end, int careful)
         }
         switch (node->op) {
         DSI_EVERY_DERIVATIVE
+        /* what is not finite arrives here, unless a column with a zero drops it on the way */
         case DSI_CODE(DSI_OP_leaves, 0):
             top -= node->a;
             if (!dsi_all_finite(adj + top, node->a)) r->non_finite = 1;
@@ -7445,6 +7745,7 @@ static void dsi_run_sweep(dsi_sweep *r, size_t begin, size_t end, int careful)
         case DSI_CODE(DSI_OP_epoch, 0):
         case DSI_CODE(DSI_OP_branch, 0):
             break;
+        /* a custom node is asked only if an adjoint arrives; the rule holds for it in quick sweeps, too */
         case DSI_CODE(DSI_OP_custom, 0):
             top -= node->b;
             if (!dsi_all_finite(adj + top, node->b)) { /* no function gets such bars */
@@ -7466,6 +7767,7 @@ static void dsi_run_sweep(dsi_sweep *r, size_t begin, size_t end, int careful)
             top -= node->b;
             dsi_reverse_vars_tanh(node, val, adj, top);
             break;
+        /* lists: all that is left */
         default: {
             const dsi_list_view list = dsi_view_list(node);
             top -= list.width;
@@ -7475,6 +7777,7 @@ static void dsi_run_sweep(dsi_sweep *r, size_t begin, size_t end, int careful)
         }
         }
     }
+/* node, top: where the sweep stands; on success `begin` and the values before it */
 stop:
     r->node = (size_t)(node - nodes);
     r->top = top;
@@ -7509,6 +7812,7 @@ stop:
 #undef DSI_EACH_2
 #undef DSI_EACH_3
 
+/* All adjoints 0 but those of f, which are the seeds. An output that occurs twice gets both. */
 static void dsi_seed(ds_tape *tape, const ds_var *f, const ds_real *seeds, size_t n)
 {
     size_t i;
@@ -7517,8 +7821,10 @@ static void dsi_seed(ds_tape *tape, const ds_var *f, const ds_real *seeds, size_
         if (f[i].rec) tape->adjoints[dsi_slot(f[i])] += seeds[i];
 }
 
-/* a number that is not finite came from somewhere: follow it to the first operation that made one of finite
-   operands. numbers: the values of the tape or their tangents. The node, and *top behind its result. */
+/* a number that is not finite came from somewhere: follow it to the first operation that made one of
+   finite operands. numbers: the values of the tape or their tangents. The node, and *top behind its
+   result. slot: of a number that is not finite. Each round goes to the first operand that is not finite,
+   as long as there is one before this node: a node that holds such a constant itself is the culprit. */
 static size_t dsi_first_non_finite_node(const ds_tape *tape, const ds_real *numbers, size_t slot, size_t *top)
 {
     size_t k = tape->rec.n_nodes, i, from = slot;
@@ -7534,6 +7840,7 @@ static size_t dsi_first_non_finite_node(const ds_tape *tape, const ds_real *numb
     return k - 1;
 }
 
+/* the value at `slot` is not finite: names the operation that made it of finite operands */
 DSI_COLD ds_result dsi_blame_value(ds_tape *tape, size_t slot)
 {
     size_t top;
@@ -7544,7 +7851,8 @@ DSI_COLD ds_result dsi_blame_value(ds_tape *tape, size_t slot)
     return dsi_refused(tape, &t);
 }
 
-/* sweep again, node by node, to the first that makes a non-finite adjoint of a finite one */
+/* sweep again, node by node, to the first that makes a non-finite adjoint of a finite one. f, seeds, n: as
+   for dsi_seed; k, top: where the sweep begins. DSIM_OK if none does. */
 DSI_COLD ds_result dsi_blame_adjoint(ds_tape *tape, const ds_var *f, const ds_real *seeds, size_t n, size_t k,
                                    size_t top)
 {
@@ -7556,6 +7864,7 @@ DSI_COLD ds_result dsi_blame_adjoint(ds_tape *tape, const ds_var *f, const ds_re
         const dsi_node *const node = tape->rec.nodes + now;
         size_t i, slot;
         k = now - dsi_extent_of(node).data;
+        /* one node at a time: slower, but it stops at the first */
         dsi_run_sweep(&r, k, now + 1, 1);
         for (i = 0; (slot = dsi_operand_slot(node, i)) != (size_t)-1; i++) {
             if (dsi_is_finite(tape->adjoints[slot])) continue;
@@ -7570,7 +7879,8 @@ DSI_COLD ds_result dsi_blame_adjoint(ds_tape *tape, const ds_var *f, const ds_re
     return DSIM_OK;
 }
 
-/* the tape of f, or the reason why there is none; which is DSIM_OK for a tape with an error */
+/* the tape of f, or the reason why there is none; which is DSIM_OK for a tape with an error. f, seeds [n].
+   Constants among f are passed over; all of them constants: NO_RECORDER. */
 static ds_result dsi_check_outputs(const ds_var *f, const ds_real *seeds, size_t n, ds_tape **tape)
 {
     size_t i;
@@ -7587,6 +7897,8 @@ static ds_result dsi_check_outputs(const ds_var *f, const ds_real *seeds, size_t
     return DSIM_OK;
 }
 
+/* At most two sweeps: a quick one, and a careful one if that ends badly. The tape remembers: its next
+   sweeps are careful from the start. */
 DIFFSIM_API ds_result (ds_backward_many)(const ds_var *f, const ds_real *seeds, size_t n)
 {
     ds_tape *tape;
@@ -7599,14 +7911,17 @@ DIFFSIM_API ds_result (ds_backward_many)(const ds_var *f, const ds_real *seeds, 
     result = dsi_grow_adjoints(tape);
     if (result) return dsi_refuse_at(tape, result, tape->rec.n_values, "backward", ": adjoints wanted: ");
     dsi_seed(tape, f, seeds, n);
+    /* seeds may be finite and their sum not */
     for (i = 0; i < n; i++) {
         if (!f[i].rec) continue;
         if (!dsi_is_finite(tape->adjoints[dsi_slot(f[i])]))
             return dsi_refuse_at(tape, DSIM_ERROR_NON_FINITE, i, "backward", ": sum of seeds of output ");
         if (dsi_slot(f[i]) > last) last = dsi_slot(f[i]);
     }
+    /* adjoints behind the last output stay 0 */
     top = tape->rec.n_values;
     k = dsi_find_node(tape, tape->rec.n_nodes, &top, last) + 1; /* later nodes have no part */
+    /* a careful sweep is the last; a quick one, too, if it ended well or a custom node failed */
     for (;; dsi_seed(tape, f, seeds, n)) {
         const int careful = tape->careful;
         r = dsi_sweep_of(tape, top);
@@ -7628,6 +7943,7 @@ DIFFSIM_API ds_result (ds_backward_many)(const ds_var *f, const ds_real *seeds, 
     return DSIM_OK;
 }
 
+/* Remembers which f it was: second derivatives and ds_explain need not sweep again. */
 DIFFSIM_API ds_result (ds_backward)(ds_var f)
 {
     const ds_real one = 1;
@@ -7636,13 +7952,16 @@ DIFFSIM_API ds_result (ds_backward)(ds_var f)
     return result;
 }
 
-/* Forward. */
+/* Forward. Sweeps from old to new need to know where results lie before they come to them. dsi_find_steps
+   walks back once and writes it down; ds_forward, Hessians, ds_explain and replays go over that order. */
 
-/* finds the order of the nodes */
+/* finds the order of the nodes. Nothing to do if the tape has not changed: the same nodes, values and
+   epoch. Result: steps.all[first .. n - 1]. Errors: no memory, which becomes an error of the tape. */
 static ds_result dsi_find_steps(ds_tape *tape, const char *function)
 {
     dsi_steps *const steps = &tape->steps;
     size_t k = tape->rec.n_nodes, top = tape->rec.n_values, i = k;
+    /* steps->n is 0 until an order was found */
     if (steps->n && steps->n_nodes == k && steps->n_values == top && steps->epoch == tape->rec.epoch)
         return DSIM_OK;
     if (k > steps->capacity) {
@@ -7679,7 +7998,8 @@ static ds_result dsi_find_steps(ds_tape *tape, const char *function)
        v += s a b:   v' += s (b a' + a b'),   a_bar' += s (b v_bar' + v_bar b'),   b_bar' likewise,
 
    any others by their partial derivatives, which the reverse sweep over that row alone gives, and by the
-   tangents of those, its derivative columns read as dual numbers. Griewank and Walther 2008, ch. 5. */
+   tangents of those, its derivative columns read as dual numbers. Griewank and Walther 2008, ch. 5. val,
+   adj [slot]; tan, dot [slot][n]: tangents of val and of adj, dot NULL if only values move. */
 typedef struct dsi_motion {
     ds_tape *tape;
     const ds_real *val, *adj;
@@ -7688,7 +8008,8 @@ typedef struct dsi_motion {
     size_t at; /* the node that failed */
 } dsi_motion;
 
-/* a row that is not a polynomial */
+/* a row that is not a polynomial. At most 4 + 3 numbers go in (rotate3) and 3 come out; matrices occur in
+   polynomials alone. */
 enum { DSI_MOST_IN = 7, DSI_MOST_OUT = 3 };
 typedef struct dsi_partials {
     size_t n_in, n_out, slot[DSI_MOST_IN];
@@ -7698,7 +8019,11 @@ typedef struct dsi_partials {
     ds_real curve[DSI_MOST_IN][DSI_MOST_IN]; /* sum over o of adjoint[o] d2 result[o] / d x[i] d x[j] */
 } dsi_partials;
 
-/* NaN where there is no derivative: a select or a zero factor later drops it, anything else shows it */
+/* NaN where there is no derivative: a select or a zero factor later drops it, anything else shows it.
+   Fills p but for the curvature. The node is copied into a tape of its own, one row long: operands at x[0
+   .. n_in), the result behind them. A reverse sweep from each component o of the result with the adjoint 1
+   gives the row by[o]. An operand that occurs twice, as in hypot(x, x), has two places here and so two
+   partials; both lead to the same slot. Partials by constants stay 0. */
 static void dsi_find_partials(const dsi_node *node, size_t result, const ds_real *val, dsi_partials *p)
 {
     const dsi_op_info *const op = dsi_ops + node->op / 8u;
@@ -7726,6 +8051,7 @@ static void dsi_find_partials(const dsi_node *node, size_t result, const ds_real
     sweep.nodes = &row;
     sweep.values = p->x;
     sweep.adjoints = bar;
+    /* bar is [n_in + n_out], as x: adjoints of operands, then of the result */
     for (o = 0; o < p->n_out; o++) {
         memset(bar, 0, sizeof bar);
         bar[p->n_in + o] = 1;
@@ -7735,6 +8061,8 @@ static void dsi_find_partials(const dsi_node *node, size_t result, const ds_real
     }
 }
 
+/* curve[i][j] of the result's adjoint g [n_out]: row i is how the gains move along unit vector i, see
+   dsi_curve. Constants do not move, so their rows are 0. */
 static void dsi_find_curvature(const dsi_node *node, const ds_real *g, dsi_partials *p)
 {
     ds_real direction[DSI_MOST_IN] = { 0 }, v_dot[DSI_MOST_OUT];
@@ -7749,7 +8077,8 @@ static void dsi_find_curvature(const dsi_node *node, const ds_real *g, dsi_parti
     }
 }
 
-/* the lists and blocks: all linear but dot, affine and tanh */
+/* the lists and blocks: all linear but dot, affine and tanh. Sum of w[i] x'[i]; for dot, sum of x'[i] y[i]
+   and then of x[i] y'[i]: the same loops with tangents in place of values. val, tan [slot], one direction */
 static void dsi_move_list(const dsi_node *node, size_t result, const ds_real *val, ds_real *tan)
 {
     const dsi_list_view s = dsi_view_list(node);
@@ -7764,6 +8093,7 @@ static void dsi_move_list(const dsi_node *node, size_t result, const ds_real *va
     tan[result] += d[0];
 }
 
+/* v' = b' + w' x + w x', each [rows], one direction */
 static void dsi_move_affine(const dsi_node *node, size_t result, const ds_real *val, ds_real *tan)
 {
     const size_t rows = (node - 1)->op, n = (node - 1)->a, x = node->b;
@@ -7776,11 +8106,12 @@ static void dsi_move_affine(const dsi_node *node, size_t result, const ds_real *
     }
 }
 
-/* 1 - v^2, the derivative of v = tanh(x) */
+/* 1 - v^2, the derivative of v = tanh(x). of the result, so no tanh is computed again */
 DSI_INLINE ds_real dsi_tanh_slope(ds_real v) { return 1 - dsi_product(v, v); }
 
 /* Without a tangent function the outputs move by NaN, if an input moves at all; and if it moves by what is
-   not finite, which no function gets. */
+   not finite, which no function gets. The tangents of the copies are filled first, and stay for the sweep
+   back, which wants them as in_dot. */
 static ds_result dsi_move_custom(ds_tape *tape, const dsi_node *node, size_t result, ds_real *tan)
 {
     const dsi_custom c = dsi_view_custom(node);
@@ -7793,7 +8124,7 @@ static ds_result dsi_move_custom(ds_tape *tape, const dsi_node *node, size_t res
     return DSIM_OK;
 }
 
-/* blocks and custom nodes, one direction */
+/* blocks and custom nodes, one direction. CALLBACK if a custom node's function returns an error */
 static ds_result dsi_move_other(const dsi_motion *m, const dsi_node *node, size_t result)
 {
     const ds_real *const val = m->val;
@@ -7810,6 +8141,8 @@ static ds_result dsi_move_other(const dsi_motion *m, const dsi_node *node, size_
     return DSIM_OK;
 }
 
+/* One direction. Of a linear list the adjoints move as they do in reverse, with dot for adj; of a dot
+   product a_bar' += b g' + b' g and b_bar' likewise, g the adjoint of the result. */
 static void dsi_move_adjoint_list(const dsi_node *node, size_t result, const ds_real *val, const ds_real *adj,
                                   const ds_real *tan, ds_real *dot)
 {
@@ -7820,7 +8153,8 @@ static void dsi_move_adjoint_list(const dsi_node *node, size_t result, const ds_
     if (op == DSI_OP_dot) dsi_reverse_list(op, &s, w, tan, adj + result, dot);
 }
 
-/* w_bar += g x',  x_bar += w' g,  b_bar += g */
+/* w_bar += g x',  x_bar += w' g,  b_bar += g. So with a dot for the motion along the direction: w_bar' +=
+   g' x + g x', x_bar' += w g' + w' g (here ' is motion, not the transpose). */
 static void dsi_move_adjoint_affine(const dsi_node *node, size_t result, const ds_real *val,
                                     const ds_real *adj, const ds_real *tan, ds_real *dot)
 {
@@ -7836,7 +8170,8 @@ static void dsi_move_adjoint_affine(const dsi_node *node, size_t result, const d
     }
 }
 
-/* v = tanh(x), s = 1 - v^2:  x_bar += g s,  s' = -2 v s x' */
+/* v = tanh(x), s = 1 - v^2:  x_bar += g s,  s' = -2 v s x'. So x_bar' += s g' - 2 v g s x'; `bend` is 2 v
+   g s. */
 static void dsi_move_adjoint_tanh(const dsi_node *node, size_t result, const ds_real *val, const ds_real *adj,
                                   const ds_real *tan, ds_real *dot)
 {
@@ -7848,6 +8183,8 @@ static void dsi_move_adjoint_tanh(const dsi_node *node, size_t result, const ds_
     }
 }
 
+/* The node's part of the sweep back: NOT_DIFFERENTIABLE without a second function, if any adjoint arrives;
+   NaN to the inputs where what would go in is not finite, which no function gets. */
 static ds_result dsi_move_adjoint_custom(const dsi_motion *m, const dsi_node *node, size_t result)
 {
     const dsi_custom c = dsi_view_custom(node);
@@ -7862,6 +8199,7 @@ static ds_result dsi_move_adjoint_custom(const dsi_motion *m, const dsi_node *no
     return DSIM_OK;
 }
 
+/* blocks and custom nodes, one direction */
 static ds_result dsi_move_adjoint_other(const dsi_motion *m, const dsi_node *node, size_t result)
 {
     switch (node->op / 8u) {
@@ -7884,9 +8222,13 @@ static ds_result dsi_move_adjoint_other(const dsi_motion *m, const dsi_node *nod
 #pragma GCC optimize("fp-contract=off")
 #endif
 
+/* QUICKLY: one direction, each number multiplied and added. CAREFULLY: one direction, and a zero factor
+   gives zero even times NaN or infinity. TOGETHER: n directions, as QUICKLY in each. The pace is a
+   constant where the functions below are inlined, so each gets a loop of its own. */
 enum dsi_pace { DSI_QUICKLY, DSI_CAREFULLY, DSI_TOGETHER };
 
-/* DSI_ABREAST numbers */
+/* DSI_ABREAST numbers. A vector type of the compiler's where there is one: it is aligned as a number,
+   since [slot][n] has no better, and aliases numbers. Elsewhere k counts in a loop of fixed length. */
 #if defined(__GNUC__) && !defined(__TINYC__) && !defined(__CUDACC__)
 typedef ds_real dsi_abreast
     __attribute__((vector_size(DSI_ABREAST * sizeof(ds_real)), aligned(sizeof(ds_real)), may_alias));
@@ -7897,7 +8239,8 @@ typedef ds_real dsi_abreast
 #define DSI_ALL(x) ((x)[k])
 #endif
 
-/* y += p x + q z, each [n] */
+/* y += p x + q z, each [n]. n is used by TOGETHER alone, a multiple of DSI_ABREAST. The sums are plain *
+   and +: within these pragmas nothing is fused. */
 DSI_INLINE void dsi_gain_two(enum dsi_pace pace, size_t n, ds_real *y, ds_real p, const ds_real *x, ds_real q,
                              const ds_real *z)
 {
@@ -7910,6 +8253,7 @@ DSI_INLINE void dsi_gain_two(enum dsi_pace pace, size_t n, ds_real *y, ds_real p
         for (i = 0; i < n; i += DSI_ABREAST) DSI_GAIN_ABREAST(y + i, p * DSI_ALL(x + i) + q * DSI_ALL(z + i));
 }
 
+/* y += p x, each [n] */
 DSI_INLINE void dsi_gain_one(enum dsi_pace pace, size_t n, ds_real *y, ds_real p, const ds_real *x)
 {
     size_t i, k;
@@ -7920,7 +8264,15 @@ DSI_INLINE void dsi_gain_one(enum dsi_pace pace, size_t n, ds_real *y, ds_real p
         for (i = 0; i < n; i += DSI_ABREAST) DSI_GAIN_ABREAST(y + i, p * DSI_ALL(x + i));
 }
 
-/* polynomials along one direction, not careful: straight code. 0: the row is none. */
+/* polynomials along one direction, not careful: straight code. 0: the row is none. The terms of mul, DSI_T(0,
+   +, a, 0, b, 0), become
+
+       case DSI_OP_mul:
+           v_dot[0] += + (val[node->b + 0] * tan[node->a + 0] + val[node->a + 0] * tan[node->b + 0]);
+           return 1;
+
+   and DSI_DROP eats the () behind. Constants need no care: their slots have tangent 0, and what the motion
+   of their adjoints gains is never read. */
 #define DSI_WHEN_DSI_TERMS(...) __VA_ARGS__ return 1; DSI_DROP
 #define DSI_WHEN_DSI_FLAT return 0; DSI_DROP
 #define DSI_WHEN_DSI_CURVED DSI_WHEN_DSI_FLAT
@@ -7930,6 +8282,8 @@ DSI_INLINE void dsi_gain_one(enum dsi_pace pace, size_t n, ds_real *y, ds_real p
 #define DSI_T(out, sign, x, i, y, j) \
     v_dot[out] += sign (val[node->y + j] * tan[node->x + i] + val[node->x + i] * tan[node->y + j]);
 #define DSI_U(out, sign, x, i) v_dot[out] += sign tan[node->x + i];
+/* v_dot: tan at the result's slot. It is added to, so a result that is itself a direction's variable keeps
+   its part. */
 DSI_INLINE int dsi_move_polynomial(const dsi_node *node, const ds_real *DSI_RESTRICT val,
                                 const ds_real *DSI_RESTRICT tan, ds_real *DSI_RESTRICT v_dot)
 {
@@ -7940,6 +8294,9 @@ DSI_INLINE int dsi_move_polynomial(const dsi_node *node, const ds_real *DSI_REST
 }
 #undef DSI_T
 #undef DSI_U
+/* The same terms as derivatives of v' = s (b a' + a b') and of v = s a b: with g the adjoint of v, g_dot its
+   motion,
+       a_bar' += s (b g_dot + g b'),   b_bar' += s (a g_dot + g a') */
 #define DSI_T(out, sign, x, i, y, j) \
     dot[node->x + i] += sign (val[node->y + j] * g_dot[out] + g[out] * tan[node->y + j]); \
     dot[node->y + j] += sign (val[node->x + i] * g_dot[out] + g[out] * tan[node->x + i]);
@@ -7964,7 +8321,7 @@ DSI_INLINE int dsi_move_polynomial_adjoint(const dsi_node *node, const ds_real *
 #undef DSI_KEEP
 #undef DSI_DROP
 
-/* slots of a term */
+/* slots of a term. node->a, b, c are neighbours, so base[0], base[1], base[2] are they. */
 typedef struct dsi_slots_of_term { size_t out, x, y; } dsi_slots_of_term;
 DSI_INLINE dsi_slots_of_term dsi_term_slots(const dsi_term *t, const dsi_node *node, size_t result)
 {
@@ -7976,7 +8333,10 @@ DSI_INLINE dsi_slots_of_term dsi_term_slots(const dsi_term *t, const dsi_node *n
     return s;
 }
 
-/* tangents of all values from those in tan, which are added to what an operation gives */
+/* tangents of all values from those in tan, which are added to what an operation gives. Four kinds of
+   nodes: polynomials by straight code or by their terms; other rows by their partials; lists; blocks and
+   custom nodes, which go one direction at a time only. n is m->n; as an argument it is a constant where it
+   is 1. Errors: CALLBACK, with m->at the custom node. */
 DSI_INLINE ds_result dsi_move_values(dsi_motion *m, size_t n, enum dsi_pace pace)
 {
     const ds_real *const val = m->val;
@@ -7988,6 +8348,7 @@ DSI_INLINE ds_result dsi_move_values(dsi_motion *m, size_t n, enum dsi_pace pace
         const size_t result = steps->all[k].result;
         const unsigned op = node->op / 8u;
         if (pace == DSI_QUICKLY && dsi_move_polynomial(node, val, tan, tan + result)) continue;
+        /* a term s a b: tan[out] += (s b) a' + (s a) b'; a single one: tan[out] += s a' */
         if (pace != DSI_QUICKLY && dsi_ops[op].shape == DSI_SHAPE_POLYNOMIAL) {
             const dsi_term *t;
             for (t = dsi_ops[op].terms; t->sign; t++) {
@@ -8008,6 +8369,7 @@ DSI_INLINE ds_result dsi_move_values(dsi_motion *m, size_t n, enum dsi_pace pace
         } else if (op < DSI_OP_affine) {
             const dsi_list_view s = dsi_view_list(node);
             const ds_real *const w = dsi_has_weights(op) ? val + result - s.n : NULL;
+            /* for vectors the three components of all directions are one run of 3 n numbers */
             for (i = 0; i < s.n; i++) {
                 const size_t a = dsi_list_slot(&s.a, i), b = op == DSI_OP_dot ? dsi_list_slot(&s.b, i) : a;
                 if (op == DSI_OP_dot)
@@ -8016,6 +8378,7 @@ DSI_INLINE ds_result dsi_move_values(dsi_motion *m, size_t n, enum dsi_pace pace
                     dsi_gain_one(pace, s.width * n, tan + result * n, w ? w[i] : 1, tan + a * n);
             }
         } else {
+            /* TOGETHER never meets these: dsi_begin_motion has asked for one direction then */
             m->at = steps->all[k].node;
             if (pace != DSI_TOGETHER && dsi_move_other(m, node, result)) return DSIM_ERROR_CALLBACK;
         }
@@ -8023,7 +8386,11 @@ DSI_INLINE ds_result dsi_move_values(dsi_motion *m, size_t n, enum dsi_pace pace
     return DSIM_OK;
 }
 
-/* from the newest node to the oldest */
+/* from the newest node to the oldest. The motion of the adjoints: for a row with partials J and adjoint g of
+   its result
+       x_bar' += J' g' + C x',   C = sum over o of g[o] d2 v[o] / dx dx,
+   where C vanishes for flat rows and at g = 0. m->dot begins as the motion of the seeds, mostly 0. Errors:
+   CALLBACK and NOT_DIFFERENTIABLE of the custom node m->at. */
 DSI_INLINE ds_result dsi_move_adjoints(dsi_motion *m, size_t n, enum dsi_pace pace)
 {
     const ds_real *const val = m->val, *const adj = m->adj, *const tan = m->tan;
@@ -8052,6 +8419,7 @@ DSI_INLINE ds_result dsi_move_adjoints(dsi_motion *m, size_t n, enum dsi_pace pa
                 }
             }
         } else if (op < DSI_OP_sum) {
+            /* C is 0 where g is: then the columns need not be read as dual numbers */
             const int curved = dsi_ops[op].shape == DSI_SHAPE_CURVED &&
                                !dsi_all_zero(adj + result, dsi_ops[op].width);
             dsi_partials p;
@@ -8069,6 +8437,7 @@ DSI_INLINE ds_result dsi_move_adjoints(dsi_motion *m, size_t n, enum dsi_pace pa
         } else if (op < DSI_OP_affine) {
             const dsi_list_view s = dsi_view_list(node);
             const ds_real *const w = dsi_has_weights(op) ? val + result - s.n : NULL;
+            /* as forward, with the roles of operand and result exchanged */
             for (i = 0; i < s.n; i++) {
                 const size_t a = dsi_list_slot(&s.a, i), b = op == DSI_OP_dot ? dsi_list_slot(&s.b, i) : a;
                 if (op == DSI_OP_dot) {
@@ -8086,6 +8455,7 @@ DSI_INLINE ds_result dsi_move_adjoints(dsi_motion *m, size_t n, enum dsi_pace pa
     return DSIM_OK;
 }
 
+/* Two functions and not one with an argument: each is compiled for its pace. */
 static ds_result dsi_move_quickly(dsi_motion *m)
 {
     const ds_result failed = dsi_move_values(m, 1, DSI_QUICKLY);
@@ -8102,6 +8472,7 @@ static void dsi_move_abreast_plain(dsi_motion *m)
 {
     (void)(dsi_move_values(m, m->n, DSI_TOGETHER) || dsi_move_adjoints(m, m->n, DSI_TOGETHER));
 }
+/* the same code for processors with four doubles to a register; dsi_wide tells at run time */
 #ifdef DSI_WIDE
 __attribute__((target("avx2"))) static void dsi_move_abreast_avx2(dsi_motion *m)
 {
@@ -8116,7 +8487,8 @@ __attribute__((target("avx2"))) static void dsi_move_abreast_avx2(dsi_motion *m)
 #pragma GCC pop_options
 #endif
 
-/* a custom node's function refuses */
+/* a custom node's function refuses. code: CALLBACK, or NOT_DIFFERENTIABLE where a second function is
+   wanted; k: the node. */
 DSI_COLD ds_result dsi_refuse_custom(ds_tape *tape, ds_result code, size_t k, const char *function)
 {
     dsi_text t;
@@ -8130,8 +8502,11 @@ DSI_COLD ds_result dsi_refuse_custom(ds_tape *tape, ds_result code, size_t k, co
     return dsi_refused(tape, &t);
 }
 
-/* A motion of all zeros: planes 1 for tangents, 2 with the adjoints' motion. directions: how many are wanted,
-   and how many there are. */
+/* A motion of all zeros: planes 1 for tangents, 2 with the adjoints' motion. directions: how many are
+   wanted, and how many there are. They are cut to what stays in the cache, but not below DSI_ABREAST; and
+   to one if even that is too much, or if the tape has blocks or custom nodes. All memory that a sweep
+   needs is here. Needed: planes x values x directions numbers, [plane][slot][direction]. Tangents of an
+   earlier ds_forward are gone. */
 static ds_result dsi_begin_motion(ds_tape *tape, size_t planes, size_t *directions, const char *function,
                                   dsi_motion *m)
 {
@@ -8139,6 +8514,7 @@ static ds_result dsi_begin_motion(ds_tape *tape, size_t planes, size_t *directio
     size_t need;
     ds_result result = dsi_find_steps(tape, function);
     if (result) return result;
+    /* a fixed tape has what desc.directions gave it; on the heap the cache is the measure */
     need = tape->fixed ? tape->cap_motion : DSI_MOTION_CACHED;
     while (*directions > DSI_ABREAST && planes * plane * *directions > need) *directions -= DSI_ABREAST;
     need = planes * plane * *directions;
@@ -8167,8 +8543,9 @@ static ds_result dsi_begin_motion(ds_tape *tape, size_t planes, size_t *directio
     return DSIM_OK;
 }
 
-/* the tape of the variables x, which are all good for it, and perhaps their finite direction; or the reason
-   why there is none */
+/* the tape of the variables x, which are all good for it, and perhaps their finite direction; or the
+   reason why there is none. Live variables are let through at once: dsi_check_operand looks at old epochs
+   and writes the words. x_dot [n] or NULL. */
 static ds_result dsi_check_direction(const ds_var *x, const ds_real *x_dot, size_t n, const char *function,
                                      ds_tape **tape)
 {
@@ -8184,6 +8561,7 @@ static ds_result dsi_check_direction(const ds_var *x, const ds_real *x_dot, size
     return DSIM_OK;
 }
 
+/* a variable named twice moves by the sum */
 DIFFSIM_API ds_result (ds_forward)(const ds_var *x, const ds_real *x_dot, size_t n)
 {
     ds_tape *tape;
@@ -8191,6 +8569,7 @@ DIFFSIM_API ds_result (ds_forward)(const ds_var *x, const ds_real *x_dot, size_t
     size_t i, one = 1;
     ds_result result = x_dot ? dsi_check_direction(x, x_dot, n, "forward", &tape) : DSIM_ERROR_ARGUMENT;
     int careful;
+    /* careful only if the quick sweep leaves a tangent that is not finite */
     for (careful = 0; !result; careful = 1) {
         result = dsi_begin_motion(tape, 1, &one, "forward", &m);
         if (result) return result;
@@ -8204,7 +8583,8 @@ DIFFSIM_API ds_result (ds_forward)(const ds_var *x, const ds_real *x_dot, size_t
 }
 
 /* a tangent that is not finite: which operation made it, and whether it has no derivative at all. (A sweep
-   over that node alone asks.) */
+   over that node alone asks.) The adjoints are overwritten for that sweep. dsi_refuse, which follows, says
+   that there are no gradients any more. */
 DSI_COLD void dsi_blame_tangent(ds_tape *tape, size_t slot)
 {
     size_t top;
@@ -8216,6 +8596,7 @@ DSI_COLD void dsi_blame_tangent(ds_tape *tape, size_t slot)
     if (!dsi_grow_adjoints(tape)) {
         r = dsi_sweep_of(tape, top);
         memset(tape->adjoints, 0, tape->rec.n_values * sizeof *tape->adjoints);
+        /* the component in question gets the adjoint 1, of a row of the table the first one, too */
         for (; e.width && slot >= top - e.width && slot < top; slot = top) tape->adjoints[slot] = 1;
         if (tape->rec.nodes[k].op / 8u < DSI_OP_sum) tape->adjoints[top - e.width] = 1;
         dsi_run_sweep(&r, k - e.data, k + 1, 1);
@@ -8237,7 +8618,10 @@ static int dsi_take_motion(const dsi_motion *m, size_t rows, const ds_var *x, si
     return dsi_all_finite(out, rows * n);
 }
 
-/* out [n] = H direction; without a direction, that of x number `unit` */
+/* out [n] = H direction; without a direction, that of x number `unit`. Tangent over reverse: tan begins as
+   the direction, dot as 0, since the seed df/df = 1 does not move. After both sweeps dot at x is (d/dt)
+   df/dx along the direction. Quickly first, carefully if that is not finite. Errors: NON_FINITE with the
+   index in x of the first bad entry; those of custom nodes and of memory. */
 static ds_result dsi_second_order(ds_tape *tape, const ds_var *x, size_t n, const ds_real *direction,
                                   size_t unit, ds_real *out, const char *function)
 {
@@ -8258,7 +8642,8 @@ static ds_result dsi_second_order(ds_tape *tape, const ds_var *x, size_t n, cons
                          ": a second derivative is not finite in the row of x number ");
 }
 
-/* checks, and the gradient of f unless it is there */
+/* checks, and the gradient of f unless it is there. The gradient is there if the last ds_backward was of
+   this very f and no value was recorded since. direction [n] or NULL; out only must not be NULL. */
 static ds_result dsi_prepare_second(ds_var f, const ds_var *x, const ds_real *direction, size_t n,
                                     const ds_real *out, const char *function, ds_tape **tape)
 {
@@ -8270,6 +8655,7 @@ static ds_result dsi_prepare_second(ds_var f, const ds_var *x, const ds_real *di
     return ds_backward(f);
 }
 
+/* result is set first: direction NULL is an ARGUMENT */
 DIFFSIM_API ds_result (ds_hessian_vector)(ds_var f, const ds_var *x, const ds_real *direction, size_t n,
                                           ds_real *out)
 {
@@ -8291,10 +8677,14 @@ DIFFSIM_API ds_result (ds_hessian)(ds_var f, const ds_var *x, size_t n, ds_real 
         dsi_motion m;
         result = dsi_begin_motion(tape, 2, &directions, "hessian", &m);
         if (result) break;
+        /* rows row .. end - 1 at once: direction k is the unit vector of x number row + k; spare
+           directions stay 0 */
         end = row + dsi_least(rows, directions);
         for (k = 0; row + k < end; k++) m.tan[dsi_slot(x[row + k]) * directions + k] = 1;
         if (directions > 1 && dsi_wide()) dsi_move_abreast_avx2(&m);
         else if (directions > 1) dsi_move_abreast_plain(&m);
+        /* what does not come out finite is done again, row by row, by sweeps that can be careful and can
+           say where */
         if (directions > 1 && dsi_take_motion(&m, end - row, x, n, out + row * n)) row = end;
         for (; !result && row < end; row++)
             result = dsi_second_order(tape, x, n, NULL, row, out + row * n, "hessian");
@@ -8302,7 +8692,10 @@ DIFFSIM_API ds_result (ds_hessian)(ds_var f, const ds_var *x, size_t n, ds_real 
     return result;
 }
 
-/* Explanations. */
+/* Explanations. ds_explain follows a change of x: among the operations that read it, the one through which
+   df/dx gains most; then the same from its result; until f is reached, a factor is 0, or nothing reads the
+   number. Factors come from a forward sweep over one node, gains from the adjoints of the last
+   ds_backward. */
 
 /* one operation between x and f: df/dx gains f_bar[out] * factor through it */
 typedef struct dsi_link {
@@ -8317,7 +8710,8 @@ static double dsi_weight(double gain, double factor)
     return gain != 0 ? dsi_absolute(gain) : factor != 0 ? DBL_MIN : 0;
 }
 
-/* how step k hands on a change of `slot`; 0 if it does not read it */
+/* how step k hands on a change of `slot`; 0 if it does not read it. link->gain: what df/dx gains through
+   this node by way of all components of its result; out and factor: of the one that weighs most. */
 static int dsi_link_of(ds_tape *tape, size_t k, size_t slot, dsi_link *link)
 {
     const dsi_step step = tape->steps.all[k];
@@ -8328,6 +8722,7 @@ static int dsi_link_of(ds_tape *tape, size_t k, size_t slot, dsi_link *link)
     dsi_motion m;
     double largest = -1;
     size_t i, read;
+    /* is the slot among those that the node reads? */
     for (i = 0; (read = dsi_operand_slot(node, i)) != (size_t)-1 && read != slot; i++) {}
     if (read != slot) return 0;
     memset(link, 0, sizeof *link);
@@ -8338,6 +8733,8 @@ static int dsi_link_of(ds_tape *tape, size_t k, size_t slot, dsi_link *link)
     m.val = tape->rec.values;
     m.tan = tape->motion;
     m.tan[slot] = 1;
+    /* tan is 0 but at the slot; what it moves is cleared below (copies of a custom node's inputs are
+       filled anew each time) */
     steps->first = k; /* a forward sweep over this node alone */
     steps->n = k + 1;
     if (dsi_move_carefully(&m)) m.tan[step.result] = dsi_nan();
@@ -8359,7 +8756,9 @@ static int dsi_link_of(ds_tape *tape, size_t k, size_t slot, dsi_link *link)
 }
 
 /* the next operation on the way from a slot: of those that read it the one that gains most; 0: none does.
-   readers: how many do */
+   readers: how many do. Looked for among steps from `after` on whose results do not lie behind slot
+   `last`, which is f. A comparison with NaN is false, so a NaN wins: it is what the question is about.
+   best: that operation, if there is a reader at all. */
 static int dsi_next_link(ds_tape *tape, size_t after, size_t slot, size_t last, dsi_link *best,
                          size_t *readers)
 {
@@ -8380,6 +8779,7 @@ static int dsi_next_link(ds_tape *tape, size_t after, size_t slot, size_t last, 
     return *readers > 0;
 }
 
+/* one line: the operation with its numbers, and the factor */
 DSI_COLD void dsi_put_link(const ds_tape *tape, dsi_text *t, const dsi_link *link)
 {
     const dsi_step step = tape->steps.all[link->step];
@@ -8389,7 +8789,8 @@ DSI_COLD void dsi_put_link(const ds_tape *tape, dsi_text *t, const dsi_link *lin
     dsi_put(t, "\n");
 }
 
-/* the way from x to f and its end */
+/* the way from x to f and its end. Each round prints one link and goes on from its result; steps only
+   rise, so it ends. x, f: slots. */
 DSI_COLD void dsi_put_way(ds_tape *tape, dsi_text *t, size_t x, size_t f)
 {
     size_t slot = x, after = tape->steps.first, readers;
@@ -8416,6 +8817,7 @@ DSI_COLD void dsi_put_way(ds_tape *tape, dsi_text *t, size_t x, size_t f)
             dsi_put(t, readers > 1 ? ", and so it is at all others that read the number\n" : "\n");
             return;
         }
+        /* kept with the comparison turned round, so that a NaN counts as the largest */
         if (!(dsi_absolute((double)link.factor) <= dsi_absolute((double)largest.factor))) largest = link;
         slot = link.out;
         after = link.step + 1;
@@ -8432,6 +8834,7 @@ DIFFSIM_API ds_result (ds_explain)(ds_var f, ds_var x, char *text, size_t bytes)
     ds_result result;
     if (!text || !bytes) return DSIM_ERROR_ARGUMENT;
     t = dsi_text_into(text, bytes);
+    /* the same checks as for a Hessian of one row; g is not written, it only stands for the result */
     result = dsi_prepare_second(f, &x, NULL, 1, &g, "explain", &tape);
     if (!result) result = dsi_begin_motion(tape, 1, &one, "explain", &m);
     if (result) {
@@ -8447,8 +8850,12 @@ DIFFSIM_API ds_result (ds_explain)(ds_var f, ds_var x, char *text, size_t bytes)
     return tape->error.code;
 }
 
-/* Replay. */
+/* Replay. The record is evaluated again from old to new. ds_set_input writes numbers and leaves the tape
+   torn, with the sticky error REPLAY, so that nothing is recorded, read or differentiated until ds_replay
+   has made the values agree. A guard (ds_branch) that goes the other way makes the record that of another
+   program: BRANCH. */
 
+/* n_read is one more than the nodes there were at the first reading */
 DSI_COLD ds_result dsi_refuse_replay(ds_tape *tape)
 {
     dsi_text t = dsi_refuse(tape, DSIM_ERROR_NOT_REPLAYABLE, tape->n_read - 1);
@@ -8467,7 +8874,8 @@ DSI_COLD ds_result dsi_refuse_replay(ds_tape *tape)
     return dsi_refused(tape, &t);
 }
 
-/* n inputs from this one on get new numbers */
+/* n inputs from this one on get new numbers. All n must lie in one node of leaves. That node is found in
+   the order of the steps by bisection: results rise. numbers [n]: finite, or nothing is set. */
 static ds_result dsi_set(ds_var first, const ds_real *numbers, size_t n, const char *function)
 {
     ds_tape *const tape = first.rec ? dsi_tape_of(first.rec) : NULL;
@@ -8480,7 +8888,8 @@ static ds_result dsi_set(ds_var first, const ds_real *numbers, size_t n, const c
     bad = dsi_first_non_finite(numbers, n);
     if (bad < n) return dsi_refuse_at(tape, DSIM_ERROR_NON_FINITE, bad, function, ": number ");
     if (dsi_find_steps(tape, function)) return tape->error.code;
-    /* the last step whose result does not lie behind the slot */
+    /* the last step whose result does not lie behind the slot. Invariant: the step sought is in [low,
+       high) */
     for (low = tape->steps.first, high = tape->steps.n; high - low > 1;) {
         const size_t middle = low + (high - low) / 2;
         if (tape->steps.all[middle].result <= slot) low = middle;
@@ -8492,6 +8901,7 @@ static ds_result dsi_set(ds_var first, const ds_real *numbers, size_t n, const c
         return dsi_refuse_at(tape, DSIM_ERROR_ARGUMENT, 0, function, ": not an input, operand ");
     memcpy(tape->rec.values + slot, numbers, n * sizeof *numbers);
     tape->torn = 1;
+    /* refused like an error, so that the short way closes and all later calls see the code */
     if (!tape->error.code) {
         dsi_text t = dsi_refuse(tape, DSIM_ERROR_REPLAY, slot);
         dsi_put(&t, "after ds_");
@@ -8521,7 +8931,8 @@ DIFFSIM_API ds_result (ds_set_inputs)(ds_vars inputs, const ds_real *numbers)
     return dsi_set(dsi_first_of(inputs), numbers, inputs.n, "set_inputs");
 }
 
-/* the value of one node anew; 0: a guard does not hold, or a custom node failed */
+/* the value of one node anew; 0: a guard does not hold, or a custom node failed. Held constants and
+   weights are still in place before the result. result: the slot of its result. */
 static int dsi_replay_node(ds_tape *tape, const dsi_node *node, size_t result)
 {
     ds_real *const val = tape->rec.values;
@@ -8538,6 +8949,7 @@ static int dsi_replay_node(ds_tape *tape, const dsi_node *node, size_t result)
     } else if (op == DSI_OP_vars_tanh) {
         for (i = 0; i < node->b; i++) val[result + i] = dsi_tanh(val[node->a + i]);
     } else if (op == DSI_OP_branch) {
+        /* b is 1 or 0, as ds_branch found */
         return (val[node->a] != 0) == (int)node->b;
     } else if (op == DSI_OP_custom) {
         const dsi_custom c = dsi_view_custom(node);
@@ -8557,12 +8969,15 @@ DIFFSIM_API ds_result (ds_replay)(ds_tape *tape)
     dsi_clear_error(tape);
     tape->n_gradients = tape->n_tangents = 0;
     if (dsi_find_steps(tape, "replay")) return tape->error.code;
+    /* old and new values are mixed until the loop is through; an error leaves the tape torn, and other
+       inputs may mend it */
     tape->torn = 1;
     for (k = tape->steps.first; k < tape->steps.n; k++) {
         const dsi_step step = tape->steps.all[k];
         const dsi_node *const node = tape->rec.nodes + step.node;
         dsi_text t;
         if (dsi_replay_node(tape, node, step.result)) continue;
+        /* the body of a checkpoint has said it */
         if (tape->error.code) return tape->error.code;
         t = dsi_refuse(tape, node->op == DSI_CODE(DSI_OP_branch, 0) ? DSIM_ERROR_BRANCH : DSIM_ERROR_CALLBACK,
                        step.node);
@@ -8575,6 +8990,7 @@ DIFFSIM_API ds_result (ds_replay)(ds_tape *tape)
     return DSIM_OK;
 }
 
+/* the guard is a node without a value: operand a, what was found in b */
 DIFFSIM_API int (ds_branch)(ds_var condition)
 {
     ds_tape *const tape = condition.rec ? dsi_tape_of(condition.rec) : NULL;
@@ -8589,7 +9005,9 @@ DIFFSIM_API int (ds_branch)(ds_var condition)
 
 /* Recording custom nodes. */
 
-/* type NULL, or without a part that it needs: refused */
+/* type NULL, or without a part that it needs: refused. The node is complete before forward is called: io
+   is made from it, as in all later calls. If forward fails, it is taken back. name: of the public
+   function, for the words of errors. in [n_in]; returns the block of n_out outputs. */
 static ds_vars dsi_record_custom(const char *name, const ds_custom_type *type, ds_segment *body, void *user,
                                  const ds_var *in, size_t n_in, size_t n_out)
 {
@@ -8606,6 +9024,7 @@ static ds_vars dsi_record_custom(const char *name, const ds_custom_type *type, d
     else if (n_in > dsi_most_slots || n_out > dsi_most_slots)
         dsi_refuse_at(tape, DSIM_ERROR_OVERFLOW, n_out, name, ": too many inputs or outputs: ");
     if (tape->error.code) return dsi_dead_block(&tape->rec);
+    /* constants may stand among the inputs; at least one input is a variable, it gave the tape */
     for (i = 0; i < n_in; i++)
         if (in[i].rec && dsi_check_operand(tape, in[i], i + 1, name)) return dsi_dead_block(&tape->rec);
     if (dsi_room(tape, table + 3, n_in + n_out, name)) return dsi_dead_block(&tape->rec);
@@ -8625,6 +9044,7 @@ static ds_vars dsi_record_custom(const char *name, const ds_custom_type *type, d
     node = dsi_add_node(tape, DSI_CODE(DSI_OP_custom, 0), n_in, n_out, 0);
     result = copies + n_in;
     tape->rec.n_values = result + n_out;
+    /* an output that forward does not write is 0, not what the array held */
     memset(tape->rec.values + result, 0, n_out * sizeof(ds_real));
     if (dsi_call_custom(tape, node, result, DSI_FORWARD, NULL, NULL)) {
         dsi_refuse_custom(tape, DSIM_ERROR_CALLBACK, tape->rec.n_nodes - 1, name);
@@ -8635,19 +9055,22 @@ static ds_vars dsi_record_custom(const char *name, const ds_custom_type *type, d
     return dsi_block_of(dsi_made(tape, result, n_out), n_out);
 }
 
+/* no body: body NULL is what tells a custom node from a checkpoint */
 DIFFSIM_API ds_vars (ds_custom)(const ds_custom_type *type, void *user, const ds_var *in, size_t n_in,
                                 size_t n_out)
 {
     return dsi_record_custom("custom", type, NULL, user, in, n_in, n_out);
 }
 
-/* ds_value without its mark: the body may be recorded again at any time */
+/* ds_value without its mark: the body may be recorded again at any time. numbers: the values or tangents
+   of the tape it lives on */
 static ds_real dsi_peek(ds_var var, const ds_real *numbers, ds_real constant)
 {
     return var.rec ? numbers[dsi_slot(var)] : constant;
 }
 
-/* a child's error becomes the parent's */
+/* a child's error becomes the parent's. Its sentence follows "ds_checkpoint: "; the index is the number of
+   nodes. */
 DSI_COLD ds_result dsi_adopt(ds_tape *tape)
 {
     const ds_error *const error = &tape->child->error;
@@ -8660,6 +9083,7 @@ DSI_COLD ds_result dsi_adopt(ds_tape *tape)
     return error->code;
 }
 
+/* what is wrong with the body or its memory, in a sentence of the parent */
 DSI_COLD ds_result dsi_refuse_body(ds_tape *tape, ds_result code, const char *what)
 {
     dsi_text t = dsi_refuse(tape, code, tape->rec.n_nodes);
@@ -8668,7 +9092,8 @@ DSI_COLD ds_result dsi_refuse_body(ds_tape *tape, ds_result code, const char *wh
     return dsi_refused(tape, &t);
 }
 
-/* the outputs of the body are those of the first time, bit for bit: it was recorded as then */
+/* the outputs of the body are those of the first time, bit for bit: it was recorded as then. y [n_out].
+   Compared by memcmp: a NaN equals itself and -0 is not 0. */
 static int dsi_is_repeated(const ds_custom_io *io, const ds_tape *child, const ds_var *y)
 {
     size_t i;
@@ -8679,7 +9104,11 @@ static int dsi_is_repeated(const ds_custom_io *io, const ds_tape *child, const d
     return 1;
 }
 
-/* records the body on the child tape, `again` or for the first time; x and y: its inputs and outputs */
+/* records the body on the child tape, `again` or for the first time; x and y: its inputs and outputs. One
+   child serves all checkpoints of a tape, one after the other; checkpoints within a body have a child of
+   the child. x and y lie in tape->work, good until the next call. An output may be a constant, and is one
+   unless the body writes it. io->in are the numbers of the copies, io->out those of the first time.
+   Errors: of the child, adopted; CALLBACK, if the body fails or differs; FULL, MEMORY. */
 static ds_result dsi_run_body(const ds_custom_io *io, int again, ds_var **x, ds_var **y)
 {
     const dsi_checkpoint *const run = (const dsi_checkpoint *)io->user;
@@ -8688,6 +9117,8 @@ static ds_result dsi_run_body(const ds_custom_io *io, int again, ds_var **x, ds_
     ds_vars in;
     size_t i;
     ds_result result = DSIM_OK;
+    /* the child is made at the first checkpoint, with the parent's allocator; it has no logger, the
+       parent's tells */
     if (!tape->child) {
         ds_tape_desc desc;
         memset(&desc, 0, sizeof desc);
@@ -8706,6 +9137,7 @@ static ds_result dsi_run_body(const ds_custom_io *io, int again, ds_var **x, ds_
     }
     *x = tape->work;
     *y = tape->work + io->n_in;
+    /* its inputs are leaves of the child, its outputs constants 0 until the body writes them */
     ds_tape_reset(tape->child);
     in = ds_inputs(tape->child, io->in, io->n_in);
     for (i = 0; i < io->n_in; i++) (*x)[i] = dsi_view(in.rec, in.at + i);
@@ -8721,6 +9153,8 @@ static ds_result dsi_run_body(const ds_custom_io *io, int again, ds_var **x, ds_
     return DSIM_OK;
 }
 
+/* The four functions of a checkpoint record the body anew and ask the child: its values, its
+   ds_backward_many with the bars as seeds, its ds_forward, or both orders at once. Bars and dots add. */
 static ds_result dsi_checkpoint_forward(const ds_custom_io *io)
 {
     ds_var *x, *y;
@@ -8731,6 +9165,7 @@ static ds_result dsi_checkpoint_forward(const ds_custom_io *io)
     return result;
 }
 
+/* outputs that are all constants hand nothing back */
 static ds_result dsi_checkpoint_reverse(const ds_custom_io *io)
 {
     ds_tape *const tape = ((const dsi_checkpoint *)io->user)->tape;
@@ -8744,6 +9179,7 @@ static ds_result dsi_checkpoint_reverse(const ds_custom_io *io)
     return DSIM_OK;
 }
 
+/* an output that is a constant does not move */
 static ds_result dsi_checkpoint_tangent(const ds_custom_io *io)
 {
     ds_tape *const tape = ((const dsi_checkpoint *)io->user)->tape;
@@ -8757,7 +9193,8 @@ static ds_result dsi_checkpoint_tangent(const ds_custom_io *io)
     return DSIM_OK;
 }
 
-/* the adjoints of the body, and how they move */
+/* the adjoints of the body, and how they move. As dsi_second_order, but here the seeds move as well: dot
+   begins as out_bar_dot. */
 static ds_result dsi_checkpoint_second(const ds_custom_io *io)
 {
     ds_tape *const tape = ((const dsi_checkpoint *)io->user)->tape;
@@ -8793,9 +9230,12 @@ DIFFSIM_API ds_vars (ds_checkpoint)(ds_segment *body, void *user, const ds_var *
     return dsi_record_custom("checkpoint", body ? &dsi_checkpoint_type : NULL, body, user, in, n_in, n_out);
 }
 
-/* Reading. */
+/* Reading. All readers go through dsi_read: numbers of a variable that is not good, of a torn tape, or of
+   a sweep that has not been, are NaN. The first to read anything marks the tape (n_read): what is recorded
+   later may depend on it. */
 
-/* the tape on which a variable of some kind is good, or NULL */
+/* the tape on which a variable of some kind is good, or NULL. good: live, or of an older epoch whose
+   segment still stands */
 static ds_tape *dsi_good_tape(ds_var var)
 {
     ds_tape *const tape = var.rec ? dsi_tape_of(var.rec) : NULL;
@@ -8803,6 +9243,8 @@ static ds_tape *dsi_good_tape(ds_var var)
 }
 
 enum { DSI_READ_VALUE, DSI_READ_GRADIENT, DSI_READ_TANGENT };
+/* out [n]: the numbers from the variable's slot on. A tangent that is not finite makes an error, see
+   dsi_blame_tangent; gradients are not looked at again. */
 static void dsi_read(ds_var var, int what, ds_real *out, size_t n)
 {
     ds_tape *tape = dsi_good_tape(var);
@@ -8823,6 +9265,7 @@ static void dsi_read(ds_var var, int what, ds_real *out, size_t n)
         dsi_blame_tangent(tape, slot + i);
 }
 
+/* a constant is its own value, reading it marks no tape; it has tangent 0 and no gradient (NaN) */
 DIFFSIM_API ds_real (ds_value)(ds_var var)
 {
     ds_real r;
@@ -8863,6 +9306,7 @@ DSI_READER(ds_grad33, r9, DSI_READ_GRADIENT)
 DSI_READER(ds_tangent3, r3, DSI_READ_TANGENT)
 #undef DSI_READER
 
+/* The blocks' readers say why there is nothing to read, and leave out as it was. */
 DIFFSIM_API ds_result ds_values(ds_vars vars, ds_real *out)
 {
     const ds_tape *const tape = dsi_good_tape(dsi_first_of(vars));
