@@ -8228,8 +8228,9 @@ static ds_result dsi_move_adjoint_other(const dsi_motion *m, const dsi_node *nod
 enum dsi_pace { DSI_QUICKLY, DSI_CAREFULLY, DSI_TOGETHER };
 
 /* DSI_ABREAST numbers. A vector type of the compiler's where there is one: it is aligned as a number,
-   since [slot][n] has no better, and aliases numbers. Elsewhere k counts in a loop of fixed length. */
-#if defined(__GNUC__) && !defined(__TINYC__) && !defined(__CUDACC__)
+   since [slot][n] has no better, and aliases numbers. Elsewhere, and where products of two ds_real are of a
+   wider type (x87, float on s390x), k counts in a loop of fixed length. */
+#if defined(__GNUC__) && !defined(__TINYC__) && !defined(__CUDACC__) && FLT_EVAL_METHOD == 0
 typedef ds_real dsi_abreast
     __attribute__((vector_size(DSI_ABREAST * sizeof(ds_real)), aligned(sizeof(ds_real)), may_alias));
 #define DSI_GAIN_ABREAST(y, gain) *(dsi_abreast *)(y) += gain

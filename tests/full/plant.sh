@@ -102,7 +102,7 @@ plant 'another order of a sum' 'native' \
 
 script=warnings
 plant 'an unused variable' 'gcc' "s/$version/& int unused;/"
-plant 'a pointer from void * without a cast' 'g\+\+' 's/c.moved = (ds_real \*)/c.moved = /'
+plant 'a pointer from void * without a cast' 'g\+\+' 's/tape->motion = (ds_real \*)motion/tape->motion = motion/'
 plant 'a double constant in float' 'gcc .*float' \
     "s/$version/static ds_real dsi_half(ds_real x) { return 0.5 * x; }\n& (void)dsi_half(1);/"
 plant 'a function without a prototype' 'gcc' "s/$version/int ds_bare(void) { return 1; }\n&/"
