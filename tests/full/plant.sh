@@ -97,6 +97,7 @@ plant 'recording functions that are always inline' 'DIFFSIM_NO_INLINE' \
 script=hash
 plant 'products that may be fused' 'native' '/^    DSI_FENCE(result);/d'
 plant 'elementary functions that may be fused' 'native' 's/"fp-contract=off", "no-trapping/"no-trapping/'
+plant 'Hessians that may be fused' 'native' 's/^#pragma GCC optimize("fp-contract=off")$//'
 plant 'another order of a sum' 'native' \
     's/^\(#define DSI_SUM3(p, q)\) .*/\1 DSI_ADD(DSI_MUL(p.x, q.x), DSI_MINOR(p.y, q.y, p.z, -q.z))/'
 
