@@ -221,12 +221,12 @@ typedef DIFFSIM_REAL ds_real;
 #if (defined(__GNUC__) || defined(__clang__)) && !defined(__TINYC__)
 #define DSI_KNOWN(dsi_truth) (__builtin_constant_p(dsi_truth) && (dsi_truth)) /* true at compile time */
 #define DSI_INLINE static inline __attribute__((always_inline, unused))
-#define DSI_COLD static __attribute__((noinline)) /* words for errors: small, and quick to compile */
+#define DSI_APART static __attribute__((noinline)) /* seldom run: not inlined, quick to compile */
 #define DSI_RESTRICT __restrict__
 #else
 #define DSI_KNOWN(dsi_truth) 0
 #define DSI_INLINE static inline
-#define DSI_COLD static
+#define DSI_APART static
 #define DSI_RESTRICT
 #endif
 #ifndef DIFFSIM_API
@@ -2456,14 +2456,14 @@ static dsi_text dsi_text_into(char *out, size_t capacity)
     return t;
 }
 
-DSI_COLD void dsi_put(dsi_text *t, const char *words)
+DSI_APART void dsi_put(dsi_text *t, const char *words)
 {
     while (*words && t->n + 1 < t->capacity) t->out[t->n++] = *words++;
     t->out[t->n] = 0;
 }
 
 /* in decimal: 2^64 - 1 has 20 digits */
-DSI_COLD void dsi_put_size(dsi_text *t, size_t number)
+DSI_APART void dsi_put_size(dsi_text *t, size_t number)
 {
     char digits[24];
     size_t i = sizeof digits - 1;
@@ -2474,7 +2474,7 @@ DSI_COLD void dsi_put_size(dsi_text *t, size_t number)
 }
 
 /* six significant digits, with a point whatever the locale says */
-DSI_COLD void dsi_put_real(dsi_text *t, double number)
+DSI_APART void dsi_put_real(dsi_text *t, double number)
 {
     char digits[32];
     ds_text_from_real(digits, sizeof digits, number, 6);
@@ -5891,7 +5891,7 @@ static DSI_UNUSED dsi_dual_r9 dsi_dual_make_r9(dsi_dual_r1 m0, dsi_dual_r1 m1, d
     }
 /* la, ha and so on are test intervals, of no use here */
 #define DSI_EACH_1(name, value, da, shape, la, ha) \
-    DSI_COLD DSI_UNUSED dsi_dual_r1 dsi_dual_##name(dsi_dual_r1 p) \
+    DSI_APART DSI_UNUSED dsi_dual_r1 dsi_dual_##name(dsi_dual_r1 p) \
     { \
         const ds_real a = p.v, v = dsi_##name(a); \
         ds_real d = 0; \
@@ -5899,7 +5899,7 @@ static DSI_UNUSED dsi_dual_r9 dsi_dual_make_r9(dsi_dual_r1 m0, dsi_dual_r1 m1, d
         return dsi_dual(v, d); \
     }
 #define DSI_EACH_2(name, value, da, db, shape, la, ha, lb, hb) \
-    DSI_COLD DSI_UNUSED dsi_dual_r1 dsi_dual_##name(dsi_dual_r1 p, dsi_dual_r1 q) \
+    DSI_APART DSI_UNUSED dsi_dual_r1 dsi_dual_##name(dsi_dual_r1 p, dsi_dual_r1 q) \
     { \
         const ds_real a = p.v, b = q.v, v = dsi_##name(a, b); \
         ds_real d = 0; \
@@ -5908,7 +5908,7 @@ static DSI_UNUSED dsi_dual_r9 dsi_dual_make_r9(dsi_dual_r1 m0, dsi_dual_r1 m1, d
         return dsi_dual(v, d); \
     }
 #define DSI_EACH_3(name, value, da, db, dc, shape, la, ha, lb, hb, lc, hc) \
-    DSI_COLD DSI_UNUSED dsi_dual_r1 dsi_dual_##name(dsi_dual_r1 p, dsi_dual_r1 q, dsi_dual_r1 s) \
+    DSI_APART DSI_UNUSED dsi_dual_r1 dsi_dual_##name(dsi_dual_r1 p, dsi_dual_r1 q, dsi_dual_r1 s) \
     { \
         const ds_real a = p.v, b = q.v, c = s.v, v = dsi_##name(a, b, c); \
         ds_real d = 0; \
@@ -6119,7 +6119,7 @@ struct ds_tape {
     int torn; /* inputs are set, values not computed from them: nothing is read or saved until they are */
     dsi_place *places; /* debug: where each node was recorded */
     dsi_steps steps; /* the order forward */
-    ds_real *motion; /* [2][n_values]: tangents, then tangents of the adjoints */
+    ds_real *motion; /* [2][n_values][directions]: tangents, then those of the adjoints */
     size_t cap_motion;
     size_t n_tangents; /* slots below have a tangent from the last ds_forward; 0: none */
     uint64_t gradient_of; /* the handle of the f of the last ds_backward */
@@ -6161,7 +6161,7 @@ static ds_var dsi_dead(ds_tape *tape) { return dsi_view(&tape->rec, 0); } /* no 
    dsi_refused ends it with the sentence of its code and tells the logger; n_gradients and n_tangents are 0
    from then on, so that ds_grad and ds_tangent give NaN. code, index: what ds_tape_error shows. Returns
    the text to go on with, begun in the tape's own buffer. */
-DSI_COLD dsi_text dsi_refuse(ds_tape *tape, ds_result code, size_t index)
+DSI_APART dsi_text dsi_refuse(ds_tape *tape, ds_result code, size_t index)
 {
     dsi_text t = dsi_text_into(tape->error.text, sizeof tape->error.text);
     tape->rec.most_nodes = 0;
@@ -6178,7 +6178,7 @@ DSI_COLD dsi_text dsi_refuse(ds_tape *tape, ds_result code, size_t index)
 }
 
 /* returns the code, so that callers refuse and return in one statement */
-DSI_COLD ds_result dsi_refused(ds_tape *tape, dsi_text *t)
+DSI_APART ds_result dsi_refused(ds_tape *tape, dsi_text *t)
 {
     dsi_put(t, ": ");
     dsi_put(t, ds_result_text(tape->error.code));
@@ -6188,8 +6188,8 @@ DSI_COLD ds_result dsi_refused(ds_tape *tape, dsi_text *t)
 
 /* "ds_mul: operand 2 ...". function: the name without ds_; what: from the colon on, ending in a word for
    the index that follows. */
-DSI_COLD ds_result dsi_refuse_at(ds_tape *tape, ds_result code, size_t index, const char *function,
-                               const char *what)
+DSI_APART ds_result dsi_refuse_at(ds_tape *tape, ds_result code, size_t index, const char *function,
+                                  const char *what)
 {
     dsi_text t = dsi_refuse(tape, code, index);
     dsi_put(&t, "ds_");
@@ -6738,7 +6738,7 @@ static const char *dsi_name_of(const dsi_node *node)
 
 /* "'div' (node 12, spring.c:7) with operands 1, 0 gave inf". k: the node; top: behind its result, whose
    numbers are told from there. */
-DSI_COLD void dsi_describe(const ds_tape *tape, dsi_text *t, size_t k, size_t top)
+DSI_APART void dsi_describe(const ds_tape *tape, dsi_text *t, size_t k, size_t top)
 {
     const dsi_node *const node = tape->rec.nodes + k;
     const dsi_extent e = dsi_extent_of(node);
@@ -7292,7 +7292,7 @@ DIFFSIM_API ds_var dsi_bad_part(ds_recorder *rec, const char *function, size_t s
 }
 
 /* three sizes that do not fit, at the end of the sentence `what` */
-DSI_COLD ds_vars dsi_refuse_sizes(ds_tape *tape, const char *what, size_t m, size_t n, size_t k)
+DSI_APART ds_vars dsi_refuse_sizes(ds_tape *tape, const char *what, size_t m, size_t n, size_t k)
 {
     dsi_text t = dsi_refuse(tape, DSIM_ERROR_ARGUMENT, n);
     dsi_put(&t, what);
@@ -7841,7 +7841,7 @@ static size_t dsi_first_non_finite_node(const ds_tape *tape, const ds_real *numb
 }
 
 /* the value at `slot` is not finite: names the operation that made it of finite operands */
-DSI_COLD ds_result dsi_blame_value(ds_tape *tape, size_t slot)
+DSI_APART ds_result dsi_blame_value(ds_tape *tape, size_t slot)
 {
     size_t top;
     const size_t k = dsi_first_non_finite_node(tape, tape->rec.values, slot, &top);
@@ -7853,8 +7853,8 @@ DSI_COLD ds_result dsi_blame_value(ds_tape *tape, size_t slot)
 
 /* sweep again, node by node, to the first that makes a non-finite adjoint of a finite one. f, seeds, n: as
    for dsi_seed; k, top: where the sweep begins. DSIM_OK if none does. */
-DSI_COLD ds_result dsi_blame_adjoint(ds_tape *tape, const ds_var *f, const ds_real *seeds, size_t n, size_t k,
-                                   size_t top)
+DSI_APART ds_result dsi_blame_adjoint(ds_tape *tape, const ds_var *f, const ds_real *seeds, size_t n,
+                                      size_t k, size_t top)
 {
     dsi_sweep r = dsi_sweep_of(tape, top);
     dsi_text t;
@@ -8286,7 +8286,7 @@ DSI_INLINE void dsi_gain_one(enum dsi_pace pace, size_t n, ds_real *y, ds_real p
 /* v_dot: tan at the result's slot. It is added to, so a result that is itself a direction's variable keeps
    its part. */
 DSI_INLINE int dsi_move_polynomial(const dsi_node *node, const ds_real *DSI_RESTRICT val,
-                                const ds_real *DSI_RESTRICT tan, ds_real *DSI_RESTRICT v_dot)
+                                   const ds_real *DSI_RESTRICT tan, ds_real *DSI_RESTRICT v_dot)
 {
     switch (node->op / 8u) {
     DSI_EVERY_DERIVATIVE
@@ -8303,8 +8303,8 @@ DSI_INLINE int dsi_move_polynomial(const dsi_node *node, const ds_real *DSI_REST
     dot[node->y + j] += sign (val[node->x + i] * g_dot[out] + g[out] * tan[node->x + i]);
 #define DSI_U(out, sign, x, i) dot[node->x + i] += sign g_dot[out];
 DSI_INLINE int dsi_move_polynomial_adjoint(const dsi_node *node, const ds_real *DSI_RESTRICT val,
-                                        const ds_real *DSI_RESTRICT tan, const ds_real *DSI_RESTRICT g,
-                                        const ds_real *DSI_RESTRICT g_dot, ds_real *DSI_RESTRICT dot)
+                                           const ds_real *DSI_RESTRICT tan, const ds_real *DSI_RESTRICT g,
+                                           const ds_real *DSI_RESTRICT g_dot, ds_real *DSI_RESTRICT dot)
 {
     switch (node->op / 8u) {
     DSI_EVERY_DERIVATIVE
@@ -8322,11 +8322,11 @@ DSI_INLINE int dsi_move_polynomial_adjoint(const dsi_node *node, const ds_real *
 #undef DSI_KEEP
 #undef DSI_DROP
 
-/* slots of a term. node->a, b, c are neighbours, so base[0], base[1], base[2] are they. */
+/* slots of a term */
 typedef struct dsi_slots_of_term { size_t out, x, y; } dsi_slots_of_term;
 DSI_INLINE dsi_slots_of_term dsi_term_slots(const dsi_term *t, const dsi_node *node, size_t result)
 {
-    const uint32_t *const base = &node->a;
+    const uint32_t base[3] = { node->a, node->b, node->c };
     dsi_slots_of_term s;
     s.out = result + t->out;
     s.x = base[t->x] + t->i;
@@ -8490,7 +8490,7 @@ __attribute__((target("avx2"))) static void dsi_move_abreast_avx2(dsi_motion *m)
 
 /* a custom node's function refuses. code: CALLBACK, or NOT_DIFFERENTIABLE where a second function is
    wanted; k: the node. */
-DSI_COLD ds_result dsi_refuse_custom(ds_tape *tape, ds_result code, size_t k, const char *function)
+DSI_APART ds_result dsi_refuse_custom(ds_tape *tape, ds_result code, size_t k, const char *function)
 {
     dsi_text t;
     if (tape->error.code) return tape->error.code; /* the body of a checkpoint has said it */
@@ -8586,7 +8586,7 @@ DIFFSIM_API ds_result (ds_forward)(const ds_var *x, const ds_real *x_dot, size_t
 /* a tangent that is not finite: which operation made it, and whether it has no derivative at all. (A sweep
    over that node alone asks.) The adjoints are overwritten for that sweep. dsi_refuse, which follows, says
    that there are no gradients any more. */
-DSI_COLD void dsi_blame_tangent(ds_tape *tape, size_t slot)
+DSI_APART void dsi_blame_tangent(ds_tape *tape, size_t slot)
 {
     size_t top;
     const size_t k = dsi_first_non_finite_node(tape, tape->motion, slot, &top);
@@ -8781,7 +8781,7 @@ static int dsi_next_link(ds_tape *tape, size_t after, size_t slot, size_t last, 
 }
 
 /* one line: the operation with its numbers, and the factor */
-DSI_COLD void dsi_put_link(const ds_tape *tape, dsi_text *t, const dsi_link *link)
+DSI_APART void dsi_put_link(const ds_tape *tape, dsi_text *t, const dsi_link *link)
 {
     const dsi_step step = tape->steps.all[link->step];
     dsi_describe(tape, t, step.node, step.result + dsi_extent_of(tape->rec.nodes + step.node).width);
@@ -8792,7 +8792,7 @@ DSI_COLD void dsi_put_link(const ds_tape *tape, dsi_text *t, const dsi_link *lin
 
 /* the way from x to f and its end. Each round prints one link and goes on from its result; steps only
    rise, so it ends. x, f: slots. */
-DSI_COLD void dsi_put_way(ds_tape *tape, dsi_text *t, size_t x, size_t f)
+DSI_APART void dsi_put_way(ds_tape *tape, dsi_text *t, size_t x, size_t f)
 {
     size_t slot = x, after = tape->steps.first, readers;
     dsi_link link, largest;
@@ -8857,7 +8857,7 @@ DIFFSIM_API ds_result (ds_explain)(ds_var f, ds_var x, char *text, size_t bytes)
    program: BRANCH. */
 
 /* n_read is one more than the nodes there were at the first reading */
-DSI_COLD ds_result dsi_refuse_replay(ds_tape *tape)
+DSI_APART ds_result dsi_refuse_replay(ds_tape *tape)
 {
     dsi_text t = dsi_refuse(tape, DSIM_ERROR_NOT_REPLAYABLE, tape->n_read - 1);
     dsi_put(&t, "ds_replay: a value was read");
@@ -9072,7 +9072,7 @@ static ds_real dsi_peek(ds_var var, const ds_real *numbers, ds_real constant)
 
 /* a child's error becomes the parent's. Its sentence follows "ds_checkpoint: "; the index is the number of
    nodes. */
-DSI_COLD ds_result dsi_adopt(ds_tape *tape)
+DSI_APART ds_result dsi_adopt(ds_tape *tape)
 {
     const ds_error *const error = &tape->child->error;
     dsi_text t;
@@ -9085,7 +9085,7 @@ DSI_COLD ds_result dsi_adopt(ds_tape *tape)
 }
 
 /* what is wrong with the body or its memory, in a sentence of the parent */
-DSI_COLD ds_result dsi_refuse_body(ds_tape *tape, ds_result code, const char *what)
+DSI_APART ds_result dsi_refuse_body(ds_tape *tape, ds_result code, const char *what)
 {
     dsi_text t = dsi_refuse(tape, code, tape->rec.n_nodes);
     dsi_put(&t, "ds_checkpoint: ");
@@ -9672,15 +9672,15 @@ static dsi_text dsi_verdict(const dsi_check *c)
     return dsi_text_into(c->report->text, sizeof c->report->text);
 }
 /* four texts in a row; "" for none */
-DSI_COLD void dsi_put_words(dsi_text *t, const char *first, const char *second, const char *third,
-                          const char *last)
+DSI_APART void dsi_put_words(dsi_text *t, const char *first, const char *second, const char *third,
+                             const char *last)
 {
     const char *const words[] = {first, second, third, last};
     size_t k;
     for (k = 0; k < sizeof words / sizeof *words; k++) dsi_put(t, words[k]);
 }
 /* the end of a verdict: what the gradient is meant to be */
-DSI_COLD void dsi_put_label(const dsi_check *c, dsi_text *t)
+DSI_APART void dsi_put_label(const dsi_check *c, dsi_text *t)
 {
     const ds_gradient_label label = c->d.label;
     dsi_put_words(t, "; its label says ", ds_gradient_label_name(label), ": ", ds_gradient_label_text(label));
@@ -10006,7 +10006,7 @@ static ds_result dsi_difference_test(dsi_check *c)
    means rounding only, convicts nobody. For example
      the gradient is right: 3 of 3 entries within 2e-11 of central differences, the Taylor remainder
      falls with slope 2 (2 is right, 1 is wrong) */
-DSI_COLD void dsi_put_verdict(const dsi_check *c, dsi_text *t)
+DSI_APART void dsi_put_verdict(const dsi_check *c, dsi_text *t)
 {
     ds_check_report *const r = c->report;
     /* order 2 is ds_check_gradient, which may have left entries out; 3 is ds_check_hessian, which has
@@ -10177,7 +10177,7 @@ static ds_result dsi_dot_test(dsi_check *c, const dsi_operator *J, const dsi_ope
 
 /* Which entry of J'y_bar is to blame? x_dot along axis i asks for one entry: <y_bar, J e_i> = (J'y_bar)_i.
    y_bar and x_bar are those that dsi_dot_test left. The one that misses most is reported. */
-DSI_COLD ds_result dsi_blame_entry(dsi_check *c, const dsi_operator *J)
+DSI_APART ds_result dsi_blame_entry(dsi_check *c, const dsi_operator *J)
 {
     ds_check_report *const r = c->report;
     ds_real *const x_dot = c->v[0], *const y_bar = c->v[1], *const y_dot = c->v[2], *const x_bar = c->v[3];
