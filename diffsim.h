@@ -1853,7 +1853,7 @@ DSI_EVERY_SIGNATURE
    some of which are long, as the compiler likes. */
 #define DSI_ROW_DSI_TERMS(...) DSI_INLINE
 #define DSI_ROW_DSI_FLAT DSI_INLINE
-#define DSI_ROW_DSI_CURVED static DSI_UNUSED
+#define DSI_ROW_DSI_CURVED static inline DSI_UNUSED
 #define DSI_EACH_1(name, R, A, value, shape) \
     DSI_ROW_##shape DSI_TYPE_##R dsi_##name(DSI_TYPE_##A a) { return dsi_make_##R value; }
 #define DSI_EACH_2(name, R, A, B, value, shape) \
