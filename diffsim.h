@@ -118,6 +118,8 @@
      4 minimise  ds_minimise: line searches, L-BFGS, Newton, least squares, bounds
      5 ops      THE table of operations: value, derivative, test interval
      6 tape     ds_tape, ds_var, ds_var3, ds_vars: record, reverse, Hessians, replay, custom nodes, ds_explain
+     7 kernels  ds_kernel: a program for one lane, recorded once, run over many; its adjoint, tangent,
+                gradient and Hessian are kernels, too; ds_launch
     15 learning  ds_optimizer: Adam and its kin, clipping, schedules, bounds
     16 checks   ds_check_gradient, ds_check_hessian, ds_check_adjoint: a certificate for any derivative
 
@@ -277,6 +279,11 @@ extern "C" {
             "the gradient does not fit the function; the report names the worst entry") \
     DSI_ROW(ERROR_SINGULAR, "a pivot of the matrix is zero: its equations depend on each other") \
     DSI_ROW(ERROR_INDEFINITE, "the matrix is not positive definite; use ds_ldlt, or add to its diagonal") \
+    DSI_ROW(ERROR_NO_VALUE, \
+            "a variable of a kernel has no value; use ds_select, and launch the kernel") \
+    DSI_ROW(ERROR_RACE, \
+            "lanes would read, or write twice, what others write; declare the argument as it is used") \
+    DSI_ROW(ERROR_RANGE, "an index points outside of its array; mend the index or pass a larger array") \
     DSI_ROW(ERROR_NOT_CONVERGED, "an iteration stopped before its tolerance was reached; the report says why")
 
 typedef enum ds_result {
@@ -837,6 +844,7 @@ DIFFSIM_API ds_result ds_covariance(const ds_problem *problem, const ds_minimise
 #define DSI_NEG(x) DSI_1(neg, x)
 #define DSI_ABS(x) DSI_1(abs, x)
 #define DSI_SQRT(x) DSI_1(sqrt, x)
+#define DSI_SAFE_SQRT(x) DSI_1(safe_sqrt, x)
 #define DSI_SQUARE(x) DSI_1(square, x)
 #define DSI_EXP(x) DSI_1(exp, x)
 #define DSI_LOG(x) DSI_1(log, x)
@@ -883,7 +891,8 @@ DIFFSIM_API ds_result ds_covariance(const ds_problem *problem, const ds_minimise
    have them, too. What is not obvious, by rows:
        abs             sign(a) g, and 0 at a = 0
        stop_gradient   no terms: tangents and second derivatives are 0 as well
-       safe_sqrt       v is 0 for a <= 0, where the slope 1 / (2 v) would be infinite: 0 is taken
+       safe_sqrt       v is 0 for a <= 0, where the slope 1 / (2 v) would be infinite: 0 is taken. A NaN
+                       stays: 0 > a is false
        asin, acos      1 - a^2 as (1 - a) (1 + a): near 1 the rounding of a^2 would spoil the difference
        sigmoid         e = exp(-|a|) <= 1: 1 / (1 + e) for a >= 0, e / (1 + e) below. 1 - v is sigmoid(-a)
        softplus        log(1 + exp(a)) = max(a, 0) + log(1 + exp(-|a|)): no overflow for large a
@@ -899,7 +908,7 @@ DIFFSIM_API ds_result ds_covariance(const ds_problem *problem, const ds_minimise
     DSI_ROW(floor, DSI_RAW(DSI_LIBM(floor)(a)), DSI_NONE, DSI_FLAT, -3, 3) \
     DSI_ROW(stop_gradient, DSI_RAW(a), DSI_ZERO, DSI_TERMS(), -3, 3) \
     DSI_ROW(sqrt, DSI_RAW(DSI_LIBM(sqrt)(a)), DSI_DIV(DSI_MUL(DSI_K(0.5), g), v), DSI_CURVED, 0.1, 9) \
-    DSI_ROW(safe_sqrt, DSI_SQRT(DSI_MAX(a, DSI_ZERO)), \
+    DSI_ROW(safe_sqrt, DSI_RAW(DSI_LIBM(sqrt)(0 > a ? 0 : a)), \
             DSI_SELECT(v, DSI_DIV(DSI_MUL(DSI_K(0.5), g), v), DSI_ZERO), DSI_CURVED, 0.1, 9) \
     DSI_ROW(cbrt, DSI_RAW(ds_real_cbrt(a)), DSI_DIV(g, DSI_MUL(DSI_K(3.0), DSI_SQUARE(v))), \
             DSI_CURVED, 0.1, 9) \
@@ -1043,7 +1052,7 @@ DIFFSIM_API ds_result ds_covariance(const ds_problem *problem, const ds_minimise
             DSI_TERMS(DSI_U(0, -, a, 0) DSI_U(1, -, a, 1) DSI_U(2, -, a, 2))) \
     DSI_ROW(norm3, r1, r3, (DSI_SQRT(DSI_SUM3(a, a))), DSI_SCALE3(a, DSI_DIV(g, v)), \
             DSI_CURVED) \
-    DSI_ROW(safe_norm3, r1, r3, (DSI_SQRT(DSI_SUM3(a, a))), \
+    DSI_ROW(safe_norm3, r1, r3, (DSI_SAFE_SQRT(DSI_SUM3(a, a))), \
             DSI_SCALE3(a, DSI_SELECT(v, DSI_DIV(g, v), DSI_ZERO)), \
             DSI_CURVED) \
     DSI_ROW(normalize3, r3, r3, \
@@ -1535,6 +1544,172 @@ DIFFSIM_API ds_vars ds_vars_tanh(ds_vars x);
 /* the long way: any operands, any state of the recorder; what the inlined functions fall back to */
 DIFFSIM_API ds_var dsi_record(unsigned op, ds_var a, ds_var b, ds_var c);
 
+/* >>api 7 kernels ---------------------------------------------------------------------------------
+
+   A kernel is a program for one lane, recorded once and run over many: springs, tetrahedra, cells of a grid.
+   Its body is C that calls the operations of section 6 on numbers loaded from arrays; it runs once, to be
+   recorded. Derivatives of kernels are kernels: they simplify, run, print and differentiate like any other.
+
+       ds_kernel *k = ds_kernel_begin(NULL, "spring_force");
+       ds_arg edge = ds_arg_index(k, "edge", 2), x = ds_arg_in(k, "x", 3), rest = ds_arg_in(k, "rest", 1);
+       ds_arg force = ds_arg_sum(k, "force", 3);
+       ds_index s = ds_lane(k), i = ds_load_index(edge, s, 0), j = ds_load_index(edge, s, 1);
+       ds_var3 xi = ds_load3(x, i), xj = ds_load3(x, j), d = ds_sub3(xj, xi);
+       ds_var l = ds_safe_norm3(d), r = ds_load(rest, s), f = ds_sub(l, r);
+       ds_var3 g = ds_scale3(d, ds_div(f, l));
+       ds_add_at3(force, i, g);
+       ds_add_at3(force, j, ds_neg3(g));
+       if (ds_kernel_end(k)) puts(ds_kernel_error(k)->text);
+
+       ds_array args[] = { edges, positions, lengths, forces };
+       ds_launch(runner, k, n_springs, args, 4);
+
+   What an argument is used for is declared, so that races are refused when they are recorded: what is summed
+   into or written is not read, no element is written twice by a lane. Indices (ds_index) and numbers (ds_var)
+   are distinct; indices carry no derivative. Variables of a kernel have no values: ds_value, ds_branch and
+   ds_backward refuse them. Branches and loops of C run while recording; ds_select chooses in each lane.
+
+   Sums have the order of the plain loop, lane by lane, statement by statement: the same bits for every width
+   of block and every machine. Errors stick to the kernel; ds_kernel_end returns the first. */
+
+typedef struct ds_kernel ds_kernel;
+typedef struct ds_arg { ds_kernel *kernel; size_t at; } ds_arg;
+typedef struct ds_index { ds_kernel *kernel; int64_t at; } ds_index; /* without a kernel: the number at */
+
+/* {0}: on the heap, silent, lanes in one dimension. rank: 1 to 3 dimensions of lanes; 0 means 1. */
+typedef struct ds_kernel_desc {
+    ds_allocator allocator;
+    ds_logger log;
+    size_t rank;
+} ds_kernel_desc;
+
+/* Life. begin: NULL if there is no memory or the desc is bad. end: the body is complete; derivatives and
+   launches come after it. The name is copied, at most 47 characters. */
+DIFFSIM_API ds_kernel *ds_kernel_begin(const ds_kernel_desc *desc, const char *name); /* NULL means {0} */
+DIFFSIM_API ds_result ds_kernel_end(ds_kernel *kernel);
+DIFFSIM_API void ds_kernel_destroy(ds_kernel *kernel); /* NULL is fine */
+DIFFSIM_API const ds_error *ds_kernel_error(const ds_kernel *kernel);
+
+/* Arguments, in the order in which a launch passes their arrays. components: numbers per element, 1 to 4096.
+   in: read. out: written, each element at most once in a launch. sum: added to. update: one element per lane,
+   read and written at the lane's own index. index: integers, read. scalar: one number for all lanes. */
+DIFFSIM_API ds_arg ds_arg_in(ds_kernel *kernel, const char *name, size_t components);
+DIFFSIM_API ds_arg ds_arg_out(ds_kernel *kernel, const char *name, size_t components);
+DIFFSIM_API ds_arg ds_arg_sum(ds_kernel *kernel, const char *name, size_t components);
+DIFFSIM_API ds_arg ds_arg_update(ds_kernel *kernel, const char *name, size_t components);
+DIFFSIM_API ds_arg ds_arg_index(ds_kernel *kernel, const char *name, size_t components);
+DIFFSIM_API ds_var ds_scalar(ds_kernel *kernel, const char *name); /* ds_load(ds_arg_in(k, name, 1), 0) */
+DIFFSIM_API ds_index ds_index_scalar(ds_kernel *kernel, const char *name);
+
+/* Indices. ds_lane counts from 0 over all lanes, ds_lane_axis along one axis (0, the slowest, to rank - 1),
+   ds_lanes is how many there are along it. ds_i(3) is the constant 3. Division rounds down, mod has the sign
+   of the divisor, both are 0 for a divisor of 0; comparisons give 1 or 0; select is a != 0 ? b : c. */
+DIFFSIM_API ds_index ds_lane(ds_kernel *kernel);
+DIFFSIM_API ds_index ds_lane_axis(ds_kernel *kernel, size_t axis);
+DIFFSIM_API ds_index ds_lanes(ds_kernel *kernel, size_t axis);
+DIFFSIM_API ds_index ds_load_index(ds_arg arg, ds_index element, size_t component);
+DIFFSIM_API ds_index ds_floor_index(ds_var number); /* the largest integer not above it; no derivative */
+DIFFSIM_API ds_var ds_index_number(ds_kernel *kernel, ds_index index); /* as a number, derivative 0 */
+DSI_INLINE ds_index ds_i(int64_t number)
+{
+    ds_index r;
+    r.kernel = NULL;
+    r.at = number;
+    return r;
+}
+DIFFSIM_API ds_index ds_index_add(ds_index a, ds_index b);
+DIFFSIM_API ds_index ds_index_sub(ds_index a, ds_index b);
+DIFFSIM_API ds_index ds_index_mul(ds_index a, ds_index b);
+DIFFSIM_API ds_index ds_index_div(ds_index a, ds_index b);
+DIFFSIM_API ds_index ds_index_mod(ds_index a, ds_index b);
+DIFFSIM_API ds_index ds_index_min(ds_index a, ds_index b);
+DIFFSIM_API ds_index ds_index_max(ds_index a, ds_index b);
+DIFFSIM_API ds_index ds_index_lt(ds_index a, ds_index b);
+DIFFSIM_API ds_index ds_index_le(ds_index a, ds_index b);
+DIFFSIM_API ds_index ds_index_eq(ds_index a, ds_index b);
+DIFFSIM_API ds_index ds_index_select(ds_index a, ds_index b, ds_index c);
+DIFFSIM_API ds_index ds_index_clamp(ds_index a, ds_index low, ds_index high); /* min(max(a, low), high) */
+
+/* Loads of element `element`: its number 0, number `component`, or its first 3 or 9 numbers. */
+DIFFSIM_API ds_var ds_load(ds_arg arg, ds_index element);
+DIFFSIM_API ds_var ds_load_part(ds_arg arg, ds_index element, size_t component);
+DIFFSIM_API ds_var3 ds_load3(ds_arg arg, ds_index element);
+DIFFSIM_API ds_var33 ds_load33(ds_arg arg, ds_index element);
+/* What happens to arrays: store into out and update, add to sum. */
+DIFFSIM_API void ds_store(ds_arg arg, ds_index element, ds_var number);
+DIFFSIM_API void ds_store_part(ds_arg arg, ds_index element, size_t component, ds_var number);
+DIFFSIM_API void ds_store3(ds_arg arg, ds_index element, ds_var3 vector);
+DIFFSIM_API void ds_add_at(ds_arg arg, ds_index element, ds_var number);
+DIFFSIM_API void ds_add_part(ds_arg arg, ds_index element, size_t component, ds_var number);
+DIFFSIM_API void ds_add_at3(ds_arg arg, ds_index element, ds_var3 vector);
+
+/* Derivatives are new kernels, made from one that has ended. by: names of in and update arguments, separated
+   by blanks; NULL: all of them. Arguments of the new kernel: those of the old one, then as many again, named
+   x_bar or x_dot; what the new kernel has no use for is of kind none, and its array is not looked at.
+
+   adjoint: reads y_bar of each result y, adds to x_bar of each x in `by`; an update x has x_bar as an update:
+   what the lane read of it is replaced by the adjoint of what it read.
+   tangent: reads x_dot for each x in `by`, writes or adds to y_dot of each result. Results themselves are
+   computed by neither.
+   NULL if there is no memory for a kernel; else ask ds_kernel_error: NOT_DIFFERENTIABLE names the operation.
+       */
+DIFFSIM_API ds_kernel *ds_kernel_adjoint(const ds_kernel *kernel, const char *by);
+DIFFSIM_API ds_kernel *ds_kernel_tangent(const ds_kernel *kernel, const char *by);
+
+/* Per lane: the numbers that a lane loads from the arguments in `by` are its n coordinates, in the order of
+   loading; of an energy that is the sum of what the kernel stores or adds, gradient writes n numbers to a new
+   last argument "gradient", hessian writes n (n + 1) / 2 more to "hessian": the upper half, row by row. */
+DIFFSIM_API ds_kernel *ds_kernel_gradient(const ds_kernel *kernel, const char *by);
+DIFFSIM_API ds_kernel *ds_kernel_hessian(const ds_kernel *kernel, const char *by);
+
+/* What became of the body. operations: arithmetic per lane when run, loads and stores not counted; recorded:
+   nodes before simplification; slots: numbers that live at once; loads,
+       stores: numbers per lane; hash: of the
+   program, the same on every machine. */
+typedef struct ds_kernel_info {
+    size_t args, recorded, operations, slots, loads, stores, index_operations;
+    size_t bytes_per_lane, flops_per_lane;
+    uint64_t hash;
+} ds_kernel_info;
+DIFFSIM_API ds_kernel_info ds_kernel_get_info(const ds_kernel *kernel);
+DIFFSIM_API size_t ds_kernel_report(const ds_kernel *kernel, char *text, size_t bytes); /* as sentences */
+
+/* Arrays are the caller's memory. Number c of element e is at data[e * stride + c * pitch]; stride 0 means
+   components, pitch 0 means 1. So { p, n, 3 } is xyzxyz..., and { p, n, 3, 1, n } is xx..yy..zz.. */
+typedef enum ds_array_type { DSIM_ARRAY_REAL, DSIM_ARRAY_DOUBLE, DSIM_ARRAY_FLOAT,
+    DSIM_ARRAY_INT32 } ds_array_type;
+typedef struct ds_array {
+    void *data;
+    size_t n, components; /* elements; numbers of each */
+    size_t stride, pitch; /* in numbers */
+    ds_array_type type;
+} ds_array;
+DIFFSIM_API ds_array ds_array_reals(const ds_real *data, size_t n, size_t components);
+DIFFSIM_API ds_array ds_array_indices(const int32_t *data, size_t n, size_t components);
+
+/* A runner executes kernels: it owns the scratch memory, and nothing of the caller's. One launch at a time.
+   width: lanes of a block, 0: chosen by the working set. */
+typedef struct ds_runner ds_runner;
+typedef struct ds_runner_desc {
+    ds_allocator allocator;
+    ds_logger log;
+    ds_jobs jobs;
+    size_t width;
+    int validate; /* look for elements written twice, numbers that are not finite and integers divided by 0 */
+} ds_runner_desc;
+DIFFSIM_API ds_runner *ds_runner_create(const ds_runner_desc *desc); /* NULL means {0} */
+DIFFSIM_API void ds_runner_destroy(ds_runner *runner); /* NULL is fine */
+DIFFSIM_API const ds_error *ds_runner_error(const ds_runner *runner); /* of the last launch */
+
+/* Runs all lanes. Sizes and types of the arrays, and every index that a lane will use, are checked before
+   anything is written: on error the arrays are as they were. index of the error: the argument,
+       or the lane. */
+DIFFSIM_API ds_result ds_launch(ds_runner *runner, const ds_kernel *kernel, size_t lanes,
+                                const ds_array *args,
+                                size_t n_args);
+DIFFSIM_API ds_result ds_launch_grid(ds_runner *runner, const ds_kernel *kernel, const size_t *lanes,
+                                     const ds_array *args, size_t n_args); /* lanes [rank] */
+
 /* >>api 15 learning -------------------------------------------------------------------------------
 
    Small steps along gradients that are noisy or many. The state is a block of the caller's without any
@@ -1731,6 +1906,8 @@ DIFFSIM_API ds_result ds_check_adjoint(const ds_jacobian *jacobian, const ds_che
     DSI_ROW(size_t, ds_tape_bytes, (const ds_tape_desc &desc), (&desc)) \
     DSI_ROW(ds_tape *, ds_tape_init, (void *memory, size_t bytes, const ds_tape_desc &desc), \
             (memory, bytes, &desc)) \
+    DSI_ROW(ds_kernel *, ds_kernel_begin, (const ds_kernel_desc &desc, const char *name), (&desc, name)) \
+    DSI_ROW(ds_runner *, ds_runner_create, (const ds_runner_desc &desc), (&desc)) \
     DSI_ROW(double, ds_schedule_factor, (const ds_schedule &schedule, uint64_t step), (&schedule, step)) \
     DSI_ROW(ds_optimizer *, ds_optimizer_init, \
             (void *memory, size_t bytes, size_t n, const ds_optimizer_desc &desc), \
@@ -6116,6 +6293,7 @@ struct ds_tape {
     uint32_t last_epoch_node; /* newest node `epoch` + 1, or 0 */
     int fixed; /* in the caller's memory */
     int careful; /* sweeps look at each adjoint: one ended badly without */
+    void *symbolic; /* the kernel whose body is recorded: there are no values */
     int torn; /* inputs are set, values not computed from them: nothing is read or saved until they are */
     dsi_place *places; /* debug: where each node was recorded */
     dsi_steps steps; /* the order forward */
@@ -6197,6 +6375,16 @@ DSI_APART ds_result dsi_refuse_at(ds_tape *tape, ds_result code, size_t index, c
     dsi_put(&t, what);
     dsi_put_size(&t, index);
     return dsi_refused(tape, &t);
+}
+
+/* variables of a kernel have no values: what asks for one, or for a derivative, goes through here. DSIM_OK on
+   a tape */
+static ds_result dsi_refuse_symbolic(ds_tape *tape, const char *function)
+{
+    if (!tape->symbolic) return DSIM_OK;
+    if (tape->error.code) return tape->error.code;
+    return dsi_refuse_at(tape, DSIM_ERROR_NO_VALUE, tape->rec.n_nodes, function,
+                         ": the body of a kernel is being recorded, nodes so far ");
 }
 
 /* opens the short way as far as there is room, or closes it. Below most_values, DSI_MOST_INLINE values
@@ -7887,6 +8075,7 @@ static ds_result dsi_check_outputs(const ds_var *f, const ds_real *seeds, size_t
     *tape = f && seeds ? dsi_choose_tape(f, n) : NULL;
     if (!*tape) return f && seeds && n ? DSIM_ERROR_NO_RECORDER : DSIM_ERROR_ARGUMENT;
     if ((*tape)->error.code) return (*tape)->error.code;
+    if (dsi_refuse_symbolic(*tape, "backward")) return (*tape)->error.code;
     for (i = 0; i < n; i++) {
         if (f[i].rec && dsi_check_operand(*tape, f[i], i + 1, "backward")) return (*tape)->error.code;
         if (!dsi_is_finite(seeds[i]))
@@ -8554,6 +8743,7 @@ static ds_result dsi_check_direction(const ds_var *x, const ds_real *x_dot, size
     *tape = x ? dsi_choose_tape(x, n) : NULL;
     if (!*tape) return x && n ? DSIM_ERROR_NO_RECORDER : DSIM_ERROR_ARGUMENT;
     if ((*tape)->error.code) return (*tape)->error.code;
+    if (dsi_refuse_symbolic(*tape, function)) return (*tape)->error.code;
     for (i = 0; i < n; i++)
         if (!dsi_is_live(&(*tape)->rec, x[i]) && dsi_check_operand(*tape, x[i], i + 1, function))
             return (*tape)->error.code;
@@ -8885,6 +9075,7 @@ static ds_result dsi_set(ds_var first, const ds_real *numbers, size_t n, const c
     const dsi_step *step;
     if (!tape) return DSIM_ERROR_NO_RECORDER;
     if (dsi_is_final(tape)) return tape->error.code;
+    if (dsi_refuse_symbolic(tape, function)) return tape->error.code;
     if (!dsi_is_alive(tape, first)) return dsi_refuse_at(tape, DSIM_ERROR_STALE, 1, function, ": operand ");
     bad = dsi_first_non_finite(numbers, n);
     if (bad < n) return dsi_refuse_at(tape, DSIM_ERROR_NON_FINITE, bad, function, ": number ");
@@ -8997,7 +9188,8 @@ DIFFSIM_API int (ds_branch)(ds_var condition)
     ds_tape *const tape = condition.rec ? dsi_tape_of(condition.rec) : NULL;
     int taken;
     if (!tape) return dsi_number(condition) != 0;
-    if (tape->error.code || dsi_check_operand(tape, condition, 1, "branch") || dsi_room(tape, 1, 0, "branch"))
+    if (tape->error.code || dsi_refuse_symbolic(tape, "branch") ||
+        dsi_check_operand(tape, condition, 1, "branch") || dsi_room(tape, 1, 0, "branch"))
         return 0;
     taken = tape->rec.values[dsi_slot(condition)] != 0;
     dsi_add_node(tape, DSI_CODE(DSI_OP_branch, 0), dsi_slot(condition), (size_t)taken, 0);
@@ -9018,7 +9210,7 @@ static ds_vars dsi_record_custom(const char *name, const ds_custom_type *type, d
     dsi_node *node;
     size_t i, copies, result;
     if (!tape) return dsi_block_of(dsi_view(NULL, DSI_NOWHERE), 0);
-    if (tape->error.code) return dsi_dead_block(&tape->rec);
+    if (tape->error.code || dsi_refuse_symbolic(tape, name)) return dsi_dead_block(&tape->rec);
     if (!n_out || !type || !type->forward || !type->name)
         dsi_refuse_at(tape, DSIM_ERROR_ARGUMENT, n_out, name,
                       ": its name, forward or body is missing, or outputs: ");
@@ -9248,11 +9440,12 @@ enum { DSI_READ_VALUE, DSI_READ_GRADIENT, DSI_READ_TANGENT };
    dsi_blame_tangent; gradients are not looked at again. */
 static void dsi_read(ds_var var, int what, ds_real *out, size_t n)
 {
+    static const char *const words[] = { "value", "grad", "tangent" };
     ds_tape *tape = dsi_good_tape(var);
     const size_t slot = dsi_slot(var);
     const ds_real *from = NULL;
     size_t i;
-    if (tape && tape->torn) tape = NULL;
+    if (tape && (tape->torn || dsi_refuse_symbolic(tape, words[what]))) tape = NULL;
     if (tape && !tape->n_read) {
         tape->n_read = tape->rec.n_nodes + 1;
         tape->read_at.file = tape->rec.file;
@@ -9316,6 +9509,7 @@ DIFFSIM_API ds_result ds_values(ds_vars vars, ds_real *out)
         return dsi_tape_of(vars.rec)->error.code ? dsi_tape_of(vars.rec)->error.code : DSIM_ERROR_STALE;
     if (tape->torn) return tape->error.code;
     if (!out) return DSIM_ERROR_ARGUMENT;
+    if (tape->symbolic) return DSIM_ERROR_NO_VALUE;
     dsi_read(dsi_first_of(vars), DSI_READ_VALUE, out, vars.n);
     return DSIM_OK;
 }
@@ -9330,6 +9524,2977 @@ DIFFSIM_API ds_result ds_grads(ds_vars vars, ds_real *out)
     if (vars.n && (uint32_t)vars.at >= tape->n_gradients) return DSIM_ERROR_ORDER;
     dsi_read(dsi_first_of(vars), DSI_READ_GRADIENT, out, vars.n);
     return DSIM_OK;
+}
+
+/* >>impl 7 kernels --------------------------------------------------------------------------------
+
+   Recording. A kernel owns a tape on which the operations of its body are recorded with made-up numbers; each
+   load is an input of it. Before every load and store what is new on the tape is turned into expressions, in
+   a dsi_body: scalar rows of the table, loads, indices. Vector rows become scalars by their value columns,
+   which loses nothing: their derivatives follow from those of the scalars.
+
+   Expressions. dsi_emit is the only maker. It folds constants, simplifies what is exact, orders the operands
+   of + and * by a hash of their structure and looks whether the same was made before; so equal expressions
+   have one number, and none depends on the order in which C evaluates arguments. dsi_rebuild walks from the
+   effects (stores and sums) down and copies what they need, operands first, the larger half first: that drops
+   dead code and gives the order in which a program runs.
+
+   Derivatives are emitted from the columns of the table. Where a column may meet 0 * infinity, the rule of
+   zeros is written out: `gate`, g != 0 ? gain : 0, behind curved rows and before choices. Afterwards rows
+   that are made of others are expanded, until only primitives are left, which the interpreter has loops for.
+
+   Running. A program works on blocks of lanes. In each block every index is a line first + step * lane, if
+   it can be: then loads are plain reads of the caller's memory. Elsewhere indices are computed for each lane
+   and numbers are gathered. Slots of the block's numbers are reused as soon as they are free, so that a block
+   stays in the first cache. */
+
+/* operations beyond those of a tape. DSI_INDEX_OPS: name, operands, value from the integers a, b, c. */
+#define DSI_INDEX_OPS(DSI_ROW) \
+    DSI_ROW(add, 2, dsi_wrap((uint64_t)a + (uint64_t)b)) \
+    DSI_ROW(sub, 2, dsi_wrap((uint64_t)a - (uint64_t)b)) \
+    DSI_ROW(mul, 2, dsi_wrap((uint64_t)a * (uint64_t)b)) \
+    DSI_ROW(div, 2, dsi_floor_div(a, b)) \
+    DSI_ROW(mod, 2, dsi_wrap((uint64_t)a - (uint64_t)b * (uint64_t)dsi_floor_div(a, b))) \
+    DSI_ROW(min, 2, a < b ? a : b) \
+    DSI_ROW(max, 2, a > b ? a : b) \
+    DSI_ROW(lt, 2, a < b) \
+    DSI_ROW(le, 2, a <= b) \
+    DSI_ROW(eq, 2, a == b) \
+    DSI_ROW(select, 3, a ? b : c)
+enum {
+    DSI_X_constant = DSI_OP_COUNT, /* a, b: the bits of a double */
+    DSI_X_load, /* a: argument, b: index, c: component */
+    DSI_X_gate, /* a != 0 ? b : 0, with the derivative of b */
+    DSI_X_number, /* of the index a */
+    DSI_X_store, /* in programs: a: value, b: effect */
+    DSI_X_first_index, /* those behind are integers */
+    DSI_X_integer = DSI_X_first_index, /* a, b: the bits of an int64_t */
+    DSI_X_lane, /* a: axis, or DSI_FLAT */
+    DSI_X_lanes, /* a: axis */
+    DSI_X_load_index, /* as load */
+    DSI_X_floor, /* of the number a */
+#define DSI_ROW(name, operands, value) DSI_X_index_##name,
+    DSI_INDEX_OPS(DSI_ROW)
+#undef DSI_ROW
+    DSI_X_COUNT
+};
+enum { DSI_FLAT_LANE = 3, DSI_MOST_COMPONENTS = 4096 };
+#define DSI_NO_EXPR UINT32_MAX /* no expression; as a gain: there is no derivative */
+
+typedef struct dsi_expr { uint32_t op, a, b, c; } dsi_expr;
+/* what a lane does to arrays: number `component` of element `index` of argument `arg` becomes, or gains,
+   value.
+   at: expressions that stand before it in a program */
+typedef struct dsi_effect { uint32_t arg, index, component, value, at; } dsi_effect;
+
+/* expressions in an order in which operands come first; number 0 is the constant 0 */
+typedef struct dsi_body {
+    ds_allocator allocator;
+    ds_result result; /* MEMORY: the body is of no use */
+    dsi_expr *exprs;
+    uint64_t *hashes; /* of the structure */
+    uint32_t *table; /* where expressions are looked up; 0: free */
+    dsi_effect *effects;
+    uint32_t *loads; /* numbers loaded, in the order of recording */
+    size_t n_exprs, n_effects, n_loads, cap_exprs, cap_hashes, cap_table, cap_effects, cap_loads;
+} dsi_body;
+
+enum { DSI_ARG_NONE, DSI_ARG_IN, DSI_ARG_OUT, DSI_ARG_SUM, DSI_ARG_UPDATE, DSI_ARG_INDEX };
+static const char *const dsi_arg_words[] = { "none", "in", "out", "sum", "update", "index" };
+typedef struct dsi_argument {
+    char name[48];
+    int kind;
+    size_t components;
+} dsi_argument;
+
+/* a step of a program: numbers stand at places. The place of a value is its slot, of a constant or a number
+   that is the same in all lanes a uniform, of a load its own. */
+typedef struct dsi_instruction { uint32_t op, out, a, b, c; } dsi_instruction;
+typedef struct dsi_stream { uint32_t arg, index, component, place, slot; } dsi_stream; /* a load */
+typedef struct dsi_program {
+    dsi_body body; /* primitives only */
+    dsi_instruction *steps; /* [n_once] for all lanes at once, then [n_steps - n_once] for each block */
+    dsi_stream *streams;
+    uint32_t *places; /* of each expression */
+    uint8_t *uniform; /* of each expression: the same in all lanes */
+    uint32_t *indices; /* integers, and numbers below a floor */
+    uint32_t *index_at; /* of an expression, its number among the integers or those numbers */
+    size_t n_steps, n_once, n_streams, n_slots, n_uniforms, n_places, operations;
+    size_t n_indices, n_lines, n_before; /* in all; integers; numbers below a floor */
+    size_t cap_steps, cap_streams, cap_places, cap_uniform, cap_indices, cap_index_at;
+    uint64_t hash;
+} dsi_program;
+
+struct ds_kernel {
+    ds_kernel_desc desc;
+    ds_error error;
+    char name[48];
+    int ended;
+    ds_tape *tape; /* while it is recorded */
+    size_t n_nodes, n_values; /* of the tape, that are expressions already */
+    uint32_t *expr_of; /* the expression of each value of the tape */
+    dsi_step *steps;
+    size_t cap_expr_of, cap_steps;
+    dsi_argument *args;
+    size_t n_args, cap_args;
+    size_t recorded;
+    dsi_body body;
+    dsi_program program;
+};
+
+/* Refusals: as on a tape, the first sticks. */
+DSI_APART dsi_text dsi_kernel_refuse(ds_kernel *kernel, ds_result code, size_t index)
+{
+    dsi_text t = dsi_text_into(kernel->error.text, sizeof kernel->error.text);
+    kernel->error.code = code;
+    kernel->error.index = index;
+    dsi_put(&t, "kernel '");
+    dsi_put(&t, kernel->name);
+    dsi_put(&t, "': ");
+    return t;
+}
+
+DSI_APART ds_result dsi_kernel_refused(ds_kernel *kernel, dsi_text *t)
+{
+    dsi_put(t, ": ");
+    dsi_put(t, ds_result_text(kernel->error.code));
+    if (kernel->desc.log.write)
+        kernel->desc.log.write(kernel->desc.log.user, kernel->error.code, kernel->error.text);
+    return kernel->error.code;
+}
+
+/* "kernel 'k': ds_load: what 'name'" */
+DSI_APART ds_result dsi_kernel_refuse_at(ds_kernel *kernel, ds_result code, size_t index,
+                                         const char *function,
+                                         const char *what, const char *name)
+{
+    dsi_text t = dsi_kernel_refuse(kernel, code, index);
+    dsi_put(&t, function);
+    dsi_put(&t, what);
+    if (name) {
+        dsi_put(&t, " '");
+        dsi_put(&t, name);
+        dsi_put(&t, "'");
+    }
+    return dsi_kernel_refused(kernel, &t);
+}
+
+/* an error of the kernel, its tape's or a lack of memory; the first becomes the kernel's */
+static ds_result dsi_kernel_failed(ds_kernel *kernel)
+{
+    if (kernel->error.code) return kernel->error.code;
+    if (kernel->tape && kernel->tape->error.code) {
+        dsi_text t = dsi_kernel_refuse(kernel, kernel->tape->error.code, kernel->tape->error.index);
+        dsi_put(&t, kernel->tape->error.text);
+        if (kernel->desc.log.write)
+            kernel->desc.log.write(kernel->desc.log.user, kernel->error.code, kernel->error.text);
+    } else if (kernel->body.result || kernel->program.body.result) {
+        dsi_kernel_refuse_at(kernel, DSIM_ERROR_MEMORY, kernel->body.n_exprs, "no memory for expressions", "",
+                             NULL);
+    }
+    return kernel->error.code;
+}
+
+/* Expressions. */
+
+/* which of a, b, c are expressions: bits 1, 2, 4 */
+static unsigned dsi_operands_of(unsigned op)
+{
+    if (op < DSI_OP_sum) return (1u << dsi_ops[op].operands) - 1;
+    switch (op) {
+    case DSI_X_gate: return 3;
+    case DSI_X_load: case DSI_X_load_index: return 2;
+    case DSI_X_number: case DSI_X_floor: return 1;
+#define DSI_ROW(name, operands, value) case DSI_X_index_##name: return (1u << operands) - 1;
+    DSI_INDEX_OPS(DSI_ROW)
+#undef DSI_ROW
+    default: return 0;
+    }
+}
+
+static int dsi_is_symmetric(unsigned op)
+{
+    return op == DSI_OP_add || op == DSI_OP_mul || op == DSI_X_index_add || op == DSI_X_index_mul;
+}
+
+/* an array of the body grows; 0 if it cannot */
+static int dsi_body_grow(dsi_body *body, void **array, size_t *capacity, size_t need, size_t element)
+{
+    if (need <= *capacity) return 1;
+    if (!body->result)
+        body->result = dsi_grow(&body->allocator, array, capacity, need, (size_t)UINT32_MAX / 2, element);
+    return !body->result;
+}
+
+/* the same for an array of type T behind the pointer p */
+#define DSI_GROW(body, T, p, capacity, need) (dsi_grown = (p), \
+    dsi_body_grow(body, &dsi_grown, &(capacity), need, sizeof(T)) ? ((p) = (T *)dsi_grown, 1) : 0)
+
+static uint64_t dsi_mix(uint64_t hash, uint64_t word)
+{
+    hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+    return hash ^ hash >> 32;
+}
+
+static uint64_t dsi_hash_expr(const dsi_body *body, const dsi_expr *e)
+{
+    const unsigned operands = dsi_operands_of(e->op);
+    uint64_t hash = dsi_mix(1, e->op);
+    hash = dsi_mix(hash, operands & 1 ? body->hashes[e->a] : e->a);
+    hash = dsi_mix(hash, operands & 2 ? body->hashes[e->b] : e->b);
+    return dsi_mix(hash, operands & 4 ? body->hashes[e->c] : e->c);
+}
+
+/* the place of e in the table, free if it is not there */
+static size_t dsi_look_up(const dsi_body *body, const dsi_expr *e, uint64_t hash)
+{
+    size_t at = (size_t)hash & (body->cap_table - 1);
+    while (body->table[at] && memcmp(body->exprs + body->table[at], e, sizeof *e))
+        at = (at + 1) & (body->cap_table - 1);
+    return at;
+}
+
+/* twice as large a table; half of it stays free */
+static int dsi_grow_table(dsi_body *body)
+{
+    const size_t larger = body->cap_table ? 2 * body->cap_table : 512;
+    uint32_t *table = NULL;
+    size_t i;
+    if (body->result) return 0;
+    table = (uint32_t *)body->allocator.resize(body->allocator.user, NULL, 0, larger * sizeof *table);
+    if (!table) {
+        body->result = DSIM_ERROR_MEMORY;
+        return 0;
+    }
+    if (body->table)
+        body->allocator.resize(body->allocator.user, body->table, body->cap_table * sizeof *table, 0);
+    memset(table, 0, larger * sizeof *table);
+    body->table = table;
+    body->cap_table = larger;
+    for (i = 1; i < body->n_exprs; i++)
+        table[dsi_look_up(body, body->exprs + i, body->hashes[i])] = (uint32_t)i;
+    return 1;
+}
+
+/* the number of this expression as it stands */
+static uint32_t dsi_intern(dsi_body *body, unsigned op, uint32_t a, uint32_t b, uint32_t c)
+{
+    dsi_expr e;
+    uint64_t hash;
+    size_t at;
+    void *dsi_grown;
+    e.op = op;
+    e.a = a;
+    e.b = b;
+    e.c = c;
+    if (!DSI_GROW(body, dsi_expr, body->exprs, body->cap_exprs, body->n_exprs + 1) ||
+        !DSI_GROW(body, uint64_t, body->hashes, body->cap_hashes, body->n_exprs + 1))
+        return 0;
+    if (2 * body->n_exprs >= body->cap_table && !dsi_grow_table(body)) return 0;
+    hash = dsi_hash_expr(body, &e);
+    at = dsi_look_up(body, &e, hash);
+    if (body->table[at]) return body->table[at];
+    if (body->n_exprs) body->table[at] = (uint32_t)body->n_exprs;
+    body->exprs[body->n_exprs] = e;
+    body->hashes[body->n_exprs] = hash;
+    return (uint32_t)body->n_exprs++;
+}
+
+static uint32_t dsi_bits_expr(dsi_body *body, unsigned op, uint64_t bits)
+{
+    return dsi_intern(body, op, (uint32_t)bits, (uint32_t)(bits >> 32), 0);
+}
+/* zero of either sign is expression 0 */
+static uint32_t dsi_constant(dsi_body *body, double number)
+{
+    const double rounded = (double)(ds_real)number;
+    return rounded == 0 ? 0 : dsi_bits_expr(body, DSI_X_constant, dsi_to_bits(rounded));
+}
+static uint32_t dsi_integer(dsi_body *body, int64_t number)
+{
+    return dsi_bits_expr(body, DSI_X_integer, (uint64_t)number);
+}
+static uint64_t dsi_bits_of(const dsi_expr *e) { return (uint64_t)e->b << 32 | e->a; }
+static int dsi_is_op(const dsi_body *body, uint32_t x, unsigned op) { return body->exprs[x].op == op; }
+static int dsi_is_constant(const dsi_body *body, uint32_t x) { return dsi_is_op(body, x, DSI_X_constant); }
+static double dsi_constant_of(const dsi_body *body, uint32_t x)
+{
+    return dsi_from_bits(dsi_bits_of(body->exprs + x));
+}
+static int dsi_is_equal(const dsi_body *body, uint32_t x, double number)
+{
+    return dsi_is_constant(body, x) && dsi_constant_of(body, x) == number;
+}
+
+/* an empty body with expression 0 */
+static void dsi_body_begin(dsi_body *body, const ds_allocator *allocator)
+{
+    memset(body, 0, sizeof *body);
+    body->allocator = *allocator;
+    dsi_intern(body, DSI_X_constant, 0, 0, 0);
+}
+static void dsi_release(const ds_allocator *allocator, void *array, size_t bytes)
+{
+    if (array) allocator->resize(allocator->user, array, bytes, 0);
+}
+static void dsi_body_end(dsi_body *body)
+{
+    dsi_release(&body->allocator, body->exprs, body->cap_exprs * sizeof *body->exprs);
+    dsi_release(&body->allocator, body->hashes, body->cap_hashes * sizeof *body->hashes);
+    dsi_release(&body->allocator, body->table, body->cap_table * sizeof *body->table);
+    dsi_release(&body->allocator, body->effects, body->cap_effects * sizeof *body->effects);
+    dsi_release(&body->allocator, body->loads, body->cap_loads * sizeof *body->loads);
+    memset(body, 0, sizeof *body);
+}
+
+static int64_t dsi_wrap(uint64_t bits)
+{
+    int64_t r;
+    memcpy(&r, &bits, sizeof r);
+    return r;
+}
+/* rounded down; 0 for a divisor of 0. The one quotient that overflows is negated with wrapping. */
+static int64_t dsi_floor_div(int64_t a, int64_t b)
+{
+    if (b == 0) return 0;
+    if (b == -1) return dsi_wrap(0 - (uint64_t)a);
+    return a / b - (a % b != 0 && (a % b < 0) != (b < 0));
+}
+static int64_t dsi_index_value(unsigned op, int64_t a, int64_t b, int64_t c)
+{
+    (void)c;
+    switch (op) {
+#define DSI_ROW(name, operands, value) case DSI_X_index_##name: return value;
+    DSI_INDEX_OPS(DSI_ROW)
+#undef DSI_ROW
+    default: return 0;
+    }
+}
+
+/* indices: constants are folded, neutral operands dropped */
+static uint32_t dsi_emit_index(dsi_body *body, unsigned op, uint32_t a, uint32_t b, uint32_t c)
+{
+    const unsigned operands = dsi_operands_of(op);
+    const int known_a = dsi_is_op(body, a, DSI_X_integer), known_b = dsi_is_op(body, b, DSI_X_integer);
+    const int known_c = !(operands & 4) || dsi_is_op(body, c, DSI_X_integer);
+    const int64_t x = known_a ? dsi_wrap(dsi_bits_of(body->exprs + a)) : 0;
+    const int64_t y = known_b ? dsi_wrap(dsi_bits_of(body->exprs + b)) : 0;
+    const int64_t z = known_c && operands & 4 ? dsi_wrap(dsi_bits_of(body->exprs + c)) : 0;
+    if (known_a && known_b && known_c) return dsi_integer(body, dsi_index_value(op, x, y, z));
+    if (op == DSI_X_index_add && known_a && x == 0) return b;
+    if ((op == DSI_X_index_add || op == DSI_X_index_sub) && known_b && y == 0) return a;
+    if (op == DSI_X_index_mul && known_a && x == 1) return b;
+    if ((op == DSI_X_index_mul || op == DSI_X_index_div) && known_b && y == 1) return a;
+    if (op == DSI_X_index_select && known_a) return x ? b : c;
+    if (dsi_is_symmetric(op) && body->hashes[a] > body->hashes[b]) return dsi_intern(body, op, b, a, c);
+    return dsi_intern(body, op, a, b, c);
+}
+
+static uint32_t dsi_emit(dsi_body *body, unsigned op, uint32_t a, uint32_t b, uint32_t c);
+static uint32_t dsi_emit_neg(dsi_body *body, uint32_t a) { return dsi_emit(body, DSI_OP_neg, a, 0, 0); }
+
+/* is 1 / number exact? */
+static int dsi_is_power_of_two(double number)
+{
+    const double inverse = 1 / number;
+    return (dsi_to_bits(number) & (UINT64_MAX >> 12)) == 0 && (dsi_to_bits(inverse) & (UINT64_MAX >> 12)) ==
+        0 &&
+           inverse != 0 && inverse - inverse == 0;
+}
+
+/* What is simpler and gives the same number, but for the sign of zero; DSI_NO_EXPR: nothing is. Minus signs
+   move outwards, where sums take them in. */
+static uint32_t dsi_simpler(dsi_body *body, unsigned op, uint32_t a, uint32_t b, uint32_t c)
+{
+    const int minus_a = dsi_is_op(body, a, DSI_OP_neg), minus_b = dsi_is_op(body, b, DSI_OP_neg);
+    const uint32_t bare_a = minus_a ? body->exprs[a].a : a, bare_b = minus_b ? body->exprs[b].a : b;
+    switch (op) {
+    case DSI_OP_neg: return minus_a ? bare_a : DSI_NO_EXPR;
+    case DSI_OP_abs: case DSI_OP_square: case DSI_OP_cos: case DSI_OP_cosh:
+        if (minus_a) return dsi_emit(body, op, bare_a, 0, 0);
+        return op == DSI_OP_square ? dsi_emit(body, DSI_OP_mul, a, a, 0) : DSI_NO_EXPR;
+    case DSI_OP_fma: return dsi_emit(body, DSI_OP_add, dsi_emit(body, DSI_OP_mul, a, b, 0), c, 0);
+    case DSI_OP_add:
+        if (a == 0 || b == 0) return a ? a : b;
+        if (minus_b) return dsi_emit(body, DSI_OP_sub, a, bare_b, 0);
+        return minus_a ? dsi_emit(body, DSI_OP_sub, b, bare_a, 0) : DSI_NO_EXPR;
+    case DSI_OP_sub:
+        if (b == 0) return a;
+        if (a == 0) return dsi_emit_neg(body, b);
+        if (minus_b) return dsi_emit(body, DSI_OP_add, a, bare_b, 0);
+        return minus_a ? dsi_emit_neg(body, dsi_emit(body, DSI_OP_add, bare_a, b, 0)) : DSI_NO_EXPR;
+    case DSI_OP_mul:
+        if (minus_a != minus_b) return dsi_emit_neg(body, dsi_emit(body, DSI_OP_mul, bare_a, bare_b, 0));
+        if (minus_a) return dsi_emit(body, DSI_OP_mul, bare_a, bare_b, 0);
+        if (dsi_is_equal(body, a, 1)) return b;
+        if (dsi_is_equal(body, b, 1)) return a;
+        if (dsi_is_equal(body, a, -1)) return dsi_emit_neg(body, b);
+        return dsi_is_equal(body, b, -1) ? dsi_emit_neg(body, a) : DSI_NO_EXPR;
+    case DSI_OP_div:
+        if (minus_a != minus_b) return dsi_emit_neg(body, dsi_emit(body, DSI_OP_div, bare_a, bare_b, 0));
+        if (minus_a) return dsi_emit(body, DSI_OP_div, bare_a, bare_b, 0);
+        if (dsi_is_constant(body, b) && dsi_is_power_of_two(dsi_constant_of(body, b)))
+            return dsi_emit(body, DSI_OP_mul, a, dsi_constant(body, 1 / dsi_constant_of(body, b)), 0);
+        return DSI_NO_EXPR;
+    case DSI_OP_select:
+        if (b == c) return b;
+        return dsi_is_constant(body, a) ? (dsi_constant_of(body, a) != 0 ? b : c) : DSI_NO_EXPR;
+    case DSI_X_gate:
+        if (a == 0 || b == 0) return 0;
+        if (dsi_is_constant(body, a)) return b;
+        if (minus_a) return dsi_emit(body, op, bare_a, b, 0);
+        return minus_b ? dsi_emit_neg(body, dsi_emit(body, op, a, bare_b, 0)) : DSI_NO_EXPR;
+    default: return DSI_NO_EXPR;
+    }
+}
+
+/* the expression op(a, b, c), as simple as it is found to be. Operands an op does not have are 0. */
+static uint32_t dsi_emit(dsi_body *body, unsigned op, uint32_t a, uint32_t b, uint32_t c)
+{
+    uint32_t simpler;
+    if (body->result) return 0;
+    if (op < DSI_OP_sum && dsi_is_constant(body, a) && dsi_is_constant(body, b) && dsi_is_constant(body, c)) {
+        const ds_real x = (ds_real)dsi_constant_of(body, a), y = (ds_real)dsi_constant_of(body, b);
+        const ds_real z = (ds_real)dsi_constant_of(body, c);
+        ds_real v;
+        dsi_evaluate(op, &x, &y, &z, &v);
+        return dsi_constant(body, (double)v);
+    }
+    if (op > DSI_X_floor) return dsi_emit_index(body, op, a, b, c);
+    simpler = dsi_simpler(body, op, a, b, c);
+    if (simpler != DSI_NO_EXPR) return simpler;
+    if (dsi_is_symmetric(op) && body->hashes[a] > body->hashes[b]) return dsi_intern(body, op, b, a, c);
+    return dsi_intern(body, op, a, b, c);
+}
+
+static uint32_t dsi_emit_load(dsi_body *body, size_t arg, uint32_t index, size_t component)
+{
+    const size_t before = body->n_exprs;
+    const uint32_t x = dsi_intern(body, DSI_X_load, (uint32_t)arg, index, (uint32_t)component);
+    void *dsi_grown;
+    if (body->n_exprs > before && DSI_GROW(body, uint32_t, body->loads, body->cap_loads, body->n_loads + 1))
+        body->loads[body->n_loads++] = x;
+    return x;
+}
+
+static void dsi_emit_effect(dsi_body *body, size_t arg, uint32_t index, size_t component, uint32_t value)
+{
+    void *dsi_grown;
+    dsi_effect *e;
+    if (!DSI_GROW(body, dsi_effect, body->effects, body->cap_effects, body->n_effects + 1)) return;
+    e = body->effects + body->n_effects++;
+    e->arg = (uint32_t)arg;
+    e->index = index;
+    e->component = (uint32_t)component;
+    e->value = value;
+    e->at = (uint32_t)body->n_exprs;
+}
+
+/* The table, three times. First what rows are made of: a row whose value is a primitive is itself, others are
+   emitted by their value columns, until only primitives are left. In the columns a, b, c are numbers of
+   expressions here. */
+#undef DSI_1
+#undef DSI_2
+#undef DSI_3
+#undef DSI_K
+#undef DSI_RAW
+#define DSI_1(name, x) dsi_expand(dsi_body_, DSI_OP_##name, x, 0, 0)
+#define DSI_2(name, x, y) dsi_expand(dsi_body_, DSI_OP_##name, x, y, 0)
+#define DSI_3(name, x, y, z) dsi_expand(dsi_body_, DSI_OP_##name, x, y, z)
+#define DSI_K(number) dsi_constant(dsi_body_, (double)(number))
+#define DSI_RAW(expression) dsi_emit(dsi_body_, op, a, b, c)
+#define DSI_EACH_1(name, value, da, shape, la, ha) case DSI_OP_##name: return value;
+#define DSI_EACH_2(name, value, da, db, shape, la, ha, lb, hb) case DSI_OP_##name: return value;
+#define DSI_EACH_3(name, value, da, db, dc, shape, la, ha, lb, hb, lc, hc) case DSI_OP_##name: return value;
+/* case DSI_OP_square: return dsi_expand(dsi_body_, DSI_OP_mul, a, a, 0); */
+static uint32_t dsi_expand(dsi_body *dsi_body_, unsigned op, uint32_t a, uint32_t b, uint32_t c)
+{
+    switch (op) {
+    case DSI_OP_stop_gradient: return a;
+    case DSI_OP_powi: case DSI_OP_pow:
+        /* a few products for a small integer exponent */
+        if (dsi_is_equal(dsi_body_, b, 1)) return a;
+        if (dsi_is_equal(dsi_body_, b, 2)) return DSI_MUL(a, a);
+        if (dsi_is_equal(dsi_body_, b, 3)) return DSI_MUL(DSI_MUL(a, a), a);
+        if (dsi_is_equal(dsi_body_, b, 4)) return DSI_MUL(DSI_MUL(a, a), DSI_MUL(a, a));
+        if (dsi_is_equal(dsi_body_, b, -1)) return DSI_DIV(DSI_K(1.0), a);
+        if (dsi_is_equal(dsi_body_, b, -2)) return DSI_DIV(DSI_K(1.0), DSI_MUL(a, a));
+        return dsi_emit(dsi_body_, DSI_OP_pow, a, b, c);
+    default: break;
+    }
+    switch (op) {
+    DSI_OPS_1(DSI_EACH_1)
+    DSI_OPS_2(DSI_EACH_2)
+    DSI_OPS_3(DSI_EACH_3)
+    default: return dsi_emit(dsi_body_, op, a, b, c);
+    }
+}
+#undef DSI_EACH_1
+#undef DSI_EACH_2
+#undef DSI_EACH_3
+
+/* From here on a call of a row is the row itself, kept whole for its derivatives. */
+#undef DSI_1
+#undef DSI_2
+#undef DSI_3
+#define DSI_1(name, x) dsi_emit(dsi_body_, DSI_OP_##name, x, 0, 0)
+#define DSI_2(name, x, y) dsi_emit(dsi_body_, DSI_OP_##name, x, y, 0)
+#define DSI_3(name, x, y, z) dsi_emit(dsi_body_, DSI_OP_##name, x, y, z)
+
+/* Second, vector rows as scalar ones. Vectors are numbers of expressions. */
+typedef uint32_t dsi_expr_r1;
+typedef struct dsi_expr_r3 { uint32_t x, y, z; } dsi_expr_r3;
+typedef struct dsi_expr_r4 { uint32_t w, x, y, z; } dsi_expr_r4;
+typedef struct dsi_expr_r9 { uint32_t m[9]; } dsi_expr_r9;
+static dsi_expr_r1 dsi_expr_load_r1(const uint32_t *from) { return from[0]; }
+static dsi_expr_r3 dsi_expr_load_r3(const uint32_t *from)
+{
+    dsi_expr_r3 r;
+    memcpy(&r, from, sizeof r);
+    return r;
+}
+static dsi_expr_r4 dsi_expr_load_r4(const uint32_t *from)
+{
+    dsi_expr_r4 r;
+    memcpy(&r, from, sizeof r);
+    return r;
+}
+static dsi_expr_r9 dsi_expr_load_r9(const uint32_t *from)
+{
+    dsi_expr_r9 r;
+    memcpy(&r, from, sizeof r);
+    return r;
+}
+/* The value of a vector row is a tuple in parentheses: (dsi_emit(...), ...), and as the tail of
+   `const uint32_t parts[] = DSI_BRACES value` it loses them. */
+#define DSI_BRACES(...) { __VA_ARGS__ }
+#define DSI_EACH_1(name, R, A, value, da, shape) \
+    case DSI_OP_##name: { \
+        const dsi_expr_##A a = dsi_expr_load_##A(pa); \
+        const uint32_t parts[] = DSI_BRACES value; \
+        memcpy(out, parts, sizeof parts); \
+    } break;
+#define DSI_EACH_2(name, R, A, B, value, da, db, shape) \
+    case DSI_OP_##name: { \
+        const dsi_expr_##A a = dsi_expr_load_##A(pa); \
+        const dsi_expr_##B b = dsi_expr_load_##B(pb); \
+        const uint32_t parts[] = DSI_BRACES value; \
+        memcpy(out, parts, sizeof parts); \
+    } break;
+#define DSI_EACH_3(name, R, A, B, C, value, da, db, dc, shape) \
+    case DSI_OP_##name: { \
+        const dsi_expr_##A a = dsi_expr_load_##A(pa); \
+        const dsi_expr_##B b = dsi_expr_load_##B(pb); \
+        const dsi_expr_##C c = dsi_expr_load_##C(pc); \
+        const uint32_t parts[] = DSI_BRACES value; \
+        memcpy(out, parts, sizeof parts); \
+    } break;
+/* pa, pb, pc: expressions of the operands' numbers; out: those of the result's */
+static void dsi_emit_vector(dsi_body *dsi_body_, unsigned op, const uint32_t *pa, const uint32_t *pb,
+                            const uint32_t *pc, uint32_t *out)
+{
+    switch (op) {
+    DSI_VOPS_1(DSI_EACH_1)
+    DSI_VOPS_2(DSI_EACH_2)
+    DSI_VOPS_3(DSI_EACH_3)
+    default: break;
+    }
+}
+#undef DSI_EACH_1
+#undef DSI_EACH_2
+#undef DSI_EACH_3
+#undef DSI_BRACES
+
+/* Third, derivatives: what the operands gain from the adjoint g of the value v = op(a, b, c). wanted: bits 1,
+   2, 4; gain [3] is written for those. DSI_NO_EXPR: there is no derivative. The columns are linear in g, so
+   with g an operand's tangent they are what the value's tangent gains. */
+#define DSI_NONE DSI_NO_EXPR
+#define DSI_EACH_1(name, value, da, shape, la, ha) \
+    case DSI_OP_##name: \
+        if (wanted & 1) gain[0] = da; \
+        break;
+#define DSI_EACH_2(name, value, da, db, shape, la, ha, lb, hb) \
+    case DSI_OP_##name: \
+        if (wanted & 1) gain[0] = da; \
+        if (wanted & 2) gain[1] = db; \
+        break;
+#define DSI_EACH_3(name, value, da, db, dc, shape, la, ha, lb, hb, lc, hc) \
+    case DSI_OP_##name: \
+        if (wanted & 1) gain[0] = da; \
+        if (wanted & 2) gain[1] = db; \
+        if (wanted & 4) gain[2] = dc; \
+        break;
+static void dsi_emit_gains(dsi_body *dsi_body_, const dsi_expr *e, uint32_t v, uint32_t g, unsigned wanted,
+                           uint32_t gain[3])
+{
+    const uint32_t a = e->a, b = e->b, c = e->c;
+    (void)v;
+    switch (e->op) {
+    DSI_OPS_1(DSI_EACH_1)
+    DSI_OPS_2(DSI_EACH_2)
+    DSI_OPS_3(DSI_EACH_3)
+    case DSI_X_gate:
+        gain[0] = 0;
+        gain[1] = g;
+        break;
+    default: gain[0] = gain[1] = gain[2] = 0; break;
+    }
+}
+#undef DSI_EACH_1
+#undef DSI_EACH_2
+#undef DSI_EACH_3
+#undef DSI_NONE
+#undef DSI_1
+#undef DSI_2
+#undef DSI_3
+#undef DSI_K
+#undef DSI_RAW
+#define DSI_1(name, x) dsi_##name(x)
+#define DSI_2(name, x, y) dsi_##name(x, y)
+#define DSI_3(name, x, y, z) dsi_##name(x, y, z)
+#define DSI_K(number) ((ds_real)(number))
+#define DSI_RAW(expression) ((ds_real)(expression))
+
+/* Walking down from what is wanted. The larger half of an expression is copied first: fewer numbers wait. */
+enum { DSI_COPY_WHOLE, DSI_COPY_EXPANDED };
+typedef struct dsi_walk {
+    const dsi_body *from;
+    dsi_body *to;
+    int expanded; /* rows become primitives */
+    uint32_t *map; /* expression of `to`, or DSI_NO_EXPR */
+    uint32_t *stack;
+    uint16_t *need; /* numbers that wait while it is computed, as if nothing were shared (Sethi,
+            Ullman 1970) */
+} dsi_walk;
+
+static int dsi_walk_begin(dsi_walk *w, const dsi_body *from, dsi_body *to, int expanded)
+{
+    const ds_allocator *const allocator = &to->allocator;
+    const size_t n = from->n_exprs;
+    size_t i;
+    memset(w, 0, sizeof *w);
+    w->from = from;
+    w->to = to;
+    w->expanded = expanded;
+    w->map = (uint32_t *)allocator->resize(allocator->user, NULL, 0, n * sizeof *w->map);
+    w->stack = (uint32_t *)allocator->resize(allocator->user, NULL, 0, 4 * n * sizeof *w->stack);
+    w->need = (uint16_t *)allocator->resize(allocator->user, NULL, 0, n * sizeof *w->need);
+    if (!w->map || !w->stack || !w->need) {
+        to->result = DSIM_ERROR_MEMORY;
+        return 0;
+    }
+    for (i = 0; i < n; i++) {
+        const dsi_expr *const e = from->exprs + i;
+        const unsigned operands = dsi_operands_of(e->op);
+        uint32_t most = 0, at_most = 0, k;
+        for (k = 0; k < 3; k++)
+            if (operands >> k & 1) {
+                const uint32_t x = w->need[k == 0 ? e->a : k == 1 ? e->b : e->c];
+                at_most = x > most ? 1 : at_most + (x == most);
+                most = x > most ? x : most;
+            }
+        most += operands ? at_most - 1 : 1;
+        w->need[i] = (uint16_t)(most < 60000 ? most : 60000);
+        w->map[i] = DSI_NO_EXPR;
+    }
+    w->map[0] = 0; /* expression 0 is 0 in both, and stands for operands that are not there */
+    return 1;
+}
+
+static void dsi_walk_end(dsi_walk *w)
+{
+    const ds_allocator *const allocator = &w->to->allocator;
+    const size_t n = w->from->n_exprs;
+    dsi_release(allocator, w->map, n * sizeof *w->map);
+    dsi_release(allocator, w->stack, 4 * n * sizeof *w->stack);
+    dsi_release(allocator, w->need, n * sizeof *w->need);
+}
+
+/* the copy of e, whose operands have been copied */
+static uint32_t dsi_walk_copy(dsi_walk *w, uint32_t x)
+{
+    const dsi_expr *const e = w->from->exprs + x;
+    const unsigned operands = dsi_operands_of(e->op);
+    const uint32_t a = operands & 1 ? w->map[e->a] : e->a, b = operands & 2 ? w->map[e->b] : e->b;
+    const uint32_t c = operands & 4 ? w->map[e->c] : e->c;
+    if (e->op == DSI_X_load) return dsi_emit_load(w->to, e->a, b, e->c);
+    if (e->op == DSI_X_load_index || !operands) return dsi_intern(w->to, e->op, a, b, c);
+    if (w->expanded && e->op == DSI_X_gate) return dsi_emit(w->to, DSI_OP_select, a, b, 0);
+    return w->expanded ? dsi_expand(w->to, e->op, a, b, c) : dsi_emit(w->to, e->op, a, b, c);
+}
+
+/* root and all it needs; each expression puts its operands on the stack once, so 3 n and the root fit */
+static uint32_t dsi_walk_down(dsi_walk *w, uint32_t root)
+{
+    size_t n = 0;
+    w->stack[n++] = root;
+    while (n && !w->to->result) {
+        const uint32_t x = w->stack[n - 1];
+        const dsi_expr *const e = w->from->exprs + x;
+        const unsigned operands = dsi_operands_of(e->op);
+        const size_t before = n;
+        uint32_t part[3];
+        int k;
+        if (w->map[x] != DSI_NO_EXPR) {
+            n--;
+            continue;
+        }
+        /* the stack hands out what was put last: that is the largest, and of equals the first */
+        part[0] = operands & 4 ? e->c : 0;
+        part[1] = operands & 2 ? e->b : 0;
+        part[2] = operands & 1 ? e->a : 0;
+        for (k = 0; k < 3; k++) {
+            const int i = k % 2; /* pairs (0, 1), (1, 2), (0, 1) */
+            if (w->need[part[i]] > w->need[part[i + 1]]) {
+                const uint32_t swapped = part[i];
+                part[i] = part[i + 1];
+                part[i + 1] = swapped;
+            }
+        }
+        for (k = 0; k < 3; k++)
+            if (w->map[part[k]] == DSI_NO_EXPR) w->stack[n++] = part[k];
+        if (n == before) {
+            w->map[x] = dsi_walk_copy(w, x);
+            n--;
+        }
+    }
+    return w->to->result ? 0 : w->map[root];
+}
+
+/* Recording. What the tape holds beyond what was seen is turned into expressions. */
+
+/* the expression of the number at a slot of the tape */
+static uint32_t dsi_expr_at(const ds_kernel *kernel, size_t slot) { return kernel->expr_of[slot]; }
+
+/* list nodes: sums from left to right, as on a tape */
+static void dsi_translate_list(ds_kernel *kernel, const dsi_node *node, size_t result)
+{
+    const unsigned op = node->op / 8u;
+    const dsi_list_view s = dsi_view_list(node);
+    dsi_body *const body = &kernel->body;
+    size_t i, k;
+    for (k = 0; k < s.width; k++) {
+        uint32_t sum = 0;
+        for (i = 0; i < s.n; i++) {
+            uint32_t x = dsi_expr_at(kernel, dsi_list_slot(&s.a, i) + k);
+            if (dsi_has_weights(op)) x = dsi_emit(body, DSI_OP_mul, dsi_expr_at(kernel, result - s.n + i),
+                                                  x, 0);
+            if (op == DSI_OP_dot)
+                x = dsi_emit(body, DSI_OP_mul, x, dsi_expr_at(kernel, dsi_list_slot(&s.b, i)), 0);
+            sum = dsi_emit(body, DSI_OP_add, sum, x, 0);
+        }
+        kernel->expr_of[result + k] = sum;
+    }
+}
+
+/* w x + b and tanh of a block */
+static void dsi_translate_block(ds_kernel *kernel, const dsi_node *node, size_t result)
+{
+    dsi_body *const body = &kernel->body;
+    size_t i, j;
+    if (node->op / 8u == DSI_OP_vars_tanh) {
+        for (i = 0; i < node->b; i++)
+            kernel->expr_of[result + i] = dsi_emit(body, DSI_OP_tanh, dsi_expr_at(kernel, node->a + i), 0, 0);
+        return;
+    }
+    for (i = 0; i < (node - 1)->op; i++) {
+        const size_t columns = (node - 1)->a;
+        uint32_t sum = dsi_expr_at(kernel, node->c + i);
+        for (j = 0; j < columns; j++) {
+            const uint32_t w = dsi_expr_at(kernel, node->a + i * columns + j);
+            sum = dsi_emit(body, DSI_OP_add, sum,
+                           dsi_emit(body, DSI_OP_mul, w, dsi_expr_at(kernel, node->b + j), 0), 0);
+        }
+        kernel->expr_of[result + i] = sum;
+    }
+}
+
+static void dsi_translate(ds_kernel *kernel, const dsi_node *node, size_t result)
+{
+    const unsigned op = node->op / 8u;
+    const dsi_extent e = dsi_extent_of(node);
+    uint32_t *const x = kernel->expr_of;
+    dsi_body *const body = &kernel->body;
+    size_t i;
+    /* what the node holds are constants, copies of a custom node's inputs apart */
+    for (i = result - e.held; i < result; i++)
+        x[i] = dsi_constant(body, (double)kernel->tape->rec.values[i]);
+    if (op < DSI_OP_sum && dsi_ops[op].width == 1 && dsi_ops[op].kind[0] == DSI_OPERAND_r1)
+        x[result] = dsi_emit(body, op, x[node->a], dsi_ops[op].operands > 1 ? x[node->b] : 0,
+                             dsi_ops[op].operands > 2 ? x[node->c] : 0);
+    else if (op < DSI_OP_sum)
+        dsi_emit_vector(body, op, x + node->a, dsi_ops[op].operands > 1 ? x + node->b : NULL,
+                        dsi_ops[op].operands > 2 ? x + node->c : NULL, x + result);
+    else if (op < DSI_OP_affine) dsi_translate_list(kernel, node, result);
+    else if (op <= DSI_OP_vars_tanh) dsi_translate_block(kernel, node, result);
+}
+
+/* everything recorded so far; the kernel's error */
+static ds_result dsi_catch_up(ds_kernel *kernel)
+{
+    ds_tape *const tape = kernel->tape;
+    size_t k = tape->rec.n_nodes, top = tape->rec.n_values, n = 0;
+    void *dsi_grown;
+    if (dsi_kernel_failed(kernel)) return kernel->error.code;
+    if (!DSI_GROW(&kernel->body, uint32_t, kernel->expr_of, kernel->cap_expr_of, top + 1) ||
+        !DSI_GROW(&kernel->body, dsi_step, kernel->steps, kernel->cap_steps, k - kernel->n_nodes + 1))
+        return dsi_kernel_failed(kernel);
+    while (k > kernel->n_nodes) {
+        const dsi_extent e = dsi_extent_of(tape->rec.nodes + --k);
+        kernel->steps[n].node = (uint32_t)k;
+        top -= e.width;
+        kernel->steps[n++].result = (uint32_t)top;
+        top -= e.held;
+        k -= e.data;
+    }
+    while (n--) dsi_translate(kernel, tape->rec.nodes + kernel->steps[n].node, kernel->steps[n].result);
+    kernel->n_nodes = tape->rec.n_nodes;
+    kernel->n_values = tape->rec.n_values;
+    return dsi_kernel_failed(kernel);
+}
+
+/* Life. */
+static ds_kernel *dsi_kernel_create(const ds_kernel_desc *desc, const char *name)
+{
+    const ds_allocator allocator = dsi_allocator(desc ? &desc->allocator : NULL);
+    ds_kernel *kernel;
+    dsi_text t;
+    if (desc && desc->rank > 3) return NULL;
+    kernel = (ds_kernel *)allocator.resize(allocator.user, NULL, 0, sizeof *kernel);
+    if (!kernel) return NULL;
+    memset(kernel, 0, sizeof *kernel);
+    if (desc) kernel->desc = *desc;
+    kernel->desc.allocator = allocator;
+    if (!kernel->desc.rank) kernel->desc.rank = 1;
+    t = dsi_text_into(kernel->name, sizeof kernel->name);
+    dsi_put(&t, name ? name : "");
+    dsi_body_begin(&kernel->body, &allocator);
+    kernel->program.body.allocator = allocator;
+    return kernel;
+}
+
+DIFFSIM_API ds_kernel *ds_kernel_begin(const ds_kernel_desc *desc, const char *name)
+{
+    ds_kernel *const kernel = dsi_kernel_create(desc, name);
+    ds_tape_desc tape_desc;
+    if (!kernel) return NULL;
+    memset(&tape_desc, 0, sizeof tape_desc);
+    tape_desc.allocator = kernel->desc.allocator;
+    kernel->tape = ds_tape_create(&tape_desc);
+    if (!kernel->tape) {
+        ds_kernel_destroy(kernel);
+        return NULL;
+    }
+    kernel->tape->symbolic = kernel;
+    return kernel;
+}
+
+static void dsi_program_end(dsi_program *p)
+{
+    const ds_allocator allocator = p->body.allocator;
+    dsi_release(&allocator, p->steps, p->cap_steps * sizeof *p->steps);
+    dsi_release(&allocator, p->streams, p->cap_streams * sizeof *p->streams);
+    dsi_release(&allocator, p->places, p->cap_places * sizeof *p->places);
+    dsi_release(&allocator, p->uniform, p->cap_uniform);
+    dsi_release(&allocator, p->indices, p->cap_indices * sizeof *p->indices);
+    dsi_release(&allocator, p->index_at, p->cap_index_at * sizeof *p->index_at);
+    dsi_body_end(&p->body);
+}
+
+DIFFSIM_API void ds_kernel_destroy(ds_kernel *kernel)
+{
+    ds_allocator allocator;
+    if (!kernel) return;
+    allocator = kernel->desc.allocator;
+    ds_tape_destroy(kernel->tape);
+    dsi_release(&allocator, kernel->expr_of, kernel->cap_expr_of * sizeof *kernel->expr_of);
+    dsi_release(&allocator, kernel->steps, kernel->cap_steps * sizeof *kernel->steps);
+    dsi_release(&allocator, kernel->args, kernel->cap_args * sizeof *kernel->args);
+    dsi_program_end(&kernel->program);
+    dsi_body_end(&kernel->body);
+    allocator.resize(allocator.user, kernel, sizeof *kernel, 0);
+}
+
+DIFFSIM_API const ds_error *ds_kernel_error(const ds_kernel *kernel)
+{
+    static const ds_error no_kernel = { DSIM_ERROR_ARGUMENT, 0,
+                                        "the kernel is NULL: no memory for it, or its desc is bad" };
+    return kernel ? &kernel->error : &no_kernel;
+}
+
+/* what a variable is when there is none; a derivative has no tape */
+static ds_var dsi_kernel_dead(ds_kernel *kernel)
+{
+    return kernel->tape ? dsi_dead(kernel->tape) : ds_c((double)dsi_nan());
+}
+
+/* may the body go on? DSIM_OK, or why not */
+static ds_result dsi_kernel_open(ds_kernel *kernel, const char *function)
+{
+    DIFFSIM_ASSERT(kernel);
+    if (!kernel) return DSIM_ERROR_ARGUMENT;
+    if (dsi_kernel_failed(kernel)) return kernel->error.code;
+    if (kernel->ended)
+        return dsi_kernel_refuse_at(kernel, DSIM_ERROR_ORDER, 0, function,
+                                    ": the body has ended; begin another kernel", NULL);
+    return DSIM_OK;
+}
+
+/* Arguments. */
+static size_t dsi_add_arg(ds_kernel *kernel, const char *name, const char *suffix, int kind,
+                          size_t components)
+{
+    dsi_argument *arg;
+    dsi_text t;
+    void *dsi_grown;
+    if (!DSI_GROW(&kernel->body, dsi_argument, kernel->args, kernel->cap_args, kernel->n_args + 1)) return 0;
+    arg = kernel->args + kernel->n_args;
+    t = dsi_text_into(arg->name, sizeof arg->name);
+    dsi_put(&t, name);
+    dsi_put(&t, suffix);
+    arg->kind = kind;
+    arg->components = components;
+    return kernel->n_args++;
+}
+
+static ds_arg dsi_declare(ds_kernel *kernel, const char *name, int kind, size_t components)
+{
+    ds_arg r;
+    size_t i;
+    r.kernel = kernel;
+    r.at = (size_t)-1;
+    if (dsi_kernel_open(kernel, "ds_arg")) return r;
+    if (!name || !name[0] || components < 1 || components > DSI_MOST_COMPONENTS) {
+        dsi_kernel_refuse_at(kernel, DSIM_ERROR_ARGUMENT, kernel->n_args, "ds_arg",
+                             ": an argument needs a name and 1 to 4096 components", name);
+        return r;
+    }
+    for (i = 0; i < kernel->n_args; i++)
+        if (!strcmp(kernel->args[i].name, name)) {
+            dsi_kernel_refuse_at(kernel, DSIM_ERROR_ARGUMENT, i, "ds_arg", ": there is already an argument",
+                                 name);
+            return r;
+        }
+    r.at = dsi_add_arg(kernel, name, "", kind, components);
+    return r;
+}
+
+DIFFSIM_API ds_arg ds_arg_in(ds_kernel *kernel, const char *name, size_t components)
+{
+    return dsi_declare(kernel, name, DSI_ARG_IN, components);
+}
+DIFFSIM_API ds_arg ds_arg_out(ds_kernel *kernel, const char *name, size_t components)
+{
+    return dsi_declare(kernel, name, DSI_ARG_OUT, components);
+}
+DIFFSIM_API ds_arg ds_arg_sum(ds_kernel *kernel, const char *name, size_t components)
+{
+    return dsi_declare(kernel, name, DSI_ARG_SUM, components);
+}
+DIFFSIM_API ds_arg ds_arg_update(ds_kernel *kernel, const char *name, size_t components)
+{
+    return dsi_declare(kernel, name, DSI_ARG_UPDATE, components);
+}
+DIFFSIM_API ds_arg ds_arg_index(ds_kernel *kernel, const char *name, size_t components)
+{
+    return dsi_declare(kernel, name, DSI_ARG_INDEX, components);
+}
+DIFFSIM_API ds_var ds_scalar(ds_kernel *kernel, const char *name)
+{
+    return ds_load(ds_arg_in(kernel, name, 1), ds_i(0));
+}
+DIFFSIM_API ds_index ds_index_scalar(ds_kernel *kernel, const char *name)
+{
+    return ds_load_index(ds_arg_index(kernel, name, 1), ds_i(0), 0);
+}
+
+/* Indices. The handle holds the number of an expression; after an error it is that of a constant. */
+static ds_index dsi_index_of(ds_kernel *kernel, uint32_t expr)
+{
+    ds_index r;
+    r.kernel = kernel;
+    r.at = expr;
+    return r;
+}
+
+/* the expression of a handle in this kernel; an integer in any case */
+static uint32_t dsi_index_expr(ds_kernel *kernel, ds_index index, const char *function)
+{
+    if (!index.kernel) return dsi_integer(&kernel->body, index.at);
+    if (index.kernel == kernel && (uint64_t)index.at < kernel->body.n_exprs &&
+        kernel->body.exprs[index.at].op >= DSI_X_first_index)
+        return (uint32_t)index.at;
+    if (!dsi_kernel_failed(kernel))
+        dsi_kernel_refuse_at(kernel, DSIM_ERROR_MIXED, 0, function, ": an index belongs to another kernel",
+                             NULL);
+    return dsi_integer(&kernel->body, 0);
+}
+
+static ds_index dsi_index_op(unsigned op, const char *function, const ds_index *operand, size_t n)
+{
+    uint32_t x[3] = { 0, 0, 0 };
+    ds_kernel *kernel = NULL;
+    size_t i;
+    for (i = 0; i < n && !kernel; i++) kernel = operand[i].kernel;
+    if (!kernel) return ds_i(dsi_index_value(op, operand[0].at, operand[1].at, n > 2 ? operand[2].at : 0));
+    if (dsi_kernel_open(kernel, function)) return dsi_index_of(kernel, 0);
+    for (i = 0; i < n; i++) x[i] = dsi_index_expr(kernel, operand[i], function);
+    return dsi_index_of(kernel, dsi_emit(&kernel->body, op, x[0], x[1], x[2]));
+}
+
+#define DSI_INDEX_2(name) \
+    DIFFSIM_API ds_index ds_index_##name(ds_index a, ds_index b) \
+    { \
+        ds_index operand[2]; \
+        operand[0] = a; \
+        operand[1] = b; \
+        return dsi_index_op(DSI_X_index_##name, "ds_index_" #name, operand, 2); \
+    }
+/* ds_index ds_index_add(ds_index a, ds_index b), and so on */
+DSI_INDEX_2(add)
+DSI_INDEX_2(sub)
+DSI_INDEX_2(mul)
+DSI_INDEX_2(div)
+DSI_INDEX_2(mod)
+DSI_INDEX_2(min)
+DSI_INDEX_2(max)
+DSI_INDEX_2(lt)
+DSI_INDEX_2(le)
+DSI_INDEX_2(eq)
+#undef DSI_INDEX_2
+DIFFSIM_API ds_index ds_index_select(ds_index a, ds_index b, ds_index c)
+{
+    ds_index operand[3];
+    operand[0] = a;
+    operand[1] = b;
+    operand[2] = c;
+    return dsi_index_op(DSI_X_index_select, "ds_index_select", operand, 3);
+}
+DIFFSIM_API ds_index ds_index_clamp(ds_index a, ds_index low, ds_index high)
+{
+    return ds_index_min(ds_index_max(a, low), high);
+}
+
+/* lane and lanes: op with an axis */
+static ds_index dsi_axis(ds_kernel *kernel, unsigned op, size_t axis, size_t n, const char *function)
+{
+    if (dsi_kernel_open(kernel, function)) return dsi_index_of(kernel, 0);
+    if (axis >= n) {
+        dsi_kernel_refuse_at(kernel, DSIM_ERROR_ARGUMENT, axis, function,
+                             ": the axis is not below the rank of the kernel", NULL);
+        return dsi_index_of(kernel, 0);
+    }
+    return dsi_index_of(kernel, dsi_intern(&kernel->body, op, (uint32_t)axis, 0, 0));
+}
+DIFFSIM_API ds_index ds_lane(ds_kernel *kernel)
+{
+    return dsi_axis(kernel, DSI_X_lane, DSI_FLAT_LANE, DSI_FLAT_LANE + 1, "ds_lane");
+}
+DIFFSIM_API ds_index ds_lane_axis(ds_kernel *kernel, size_t axis)
+{
+    return dsi_axis(kernel, DSI_X_lane, axis, kernel ? kernel->desc.rank : 0, "ds_lane_axis");
+}
+DIFFSIM_API ds_index ds_lanes(ds_kernel *kernel, size_t axis)
+{
+    return dsi_axis(kernel, DSI_X_lanes, axis, kernel ? kernel->desc.rank : 0, "ds_lanes");
+}
+
+/* may the element be used so? index: its expression, where DSIM_OK is returned. kinds: bits 1 << DSI_ARG_IN
+   and so on. Sets the kernel's error otherwise. */
+static ds_result dsi_touch(ds_arg arg, ds_index element, size_t component, size_t n, unsigned kinds,
+                           const char *function, uint32_t *index)
+{
+    ds_kernel *const kernel = arg.kernel;
+    dsi_argument *a;
+    ds_result result = dsi_kernel_open(kernel, function);
+    if (result) return result;
+    if (dsi_catch_up(kernel)) return kernel->error.code;
+    a = kernel->args + arg.at;
+    if (arg.at >= kernel->n_args)
+        return dsi_kernel_refuse_at(kernel, DSIM_ERROR_ARGUMENT, arg.at, function,
+                                    ": the argument was not declared", NULL);
+    if (!(kinds >> a->kind & 1)) {
+        dsi_text t = dsi_kernel_refuse(kernel, DSIM_ERROR_RACE, arg.at);
+        dsi_put(&t, function);
+        dsi_put(&t, ": argument '");
+        dsi_put(&t, a->name);
+        dsi_put(&t, "' is declared as ");
+        dsi_put(&t, dsi_arg_words[a->kind]);
+        return dsi_kernel_refused(kernel, &t);
+    }
+    if (component + n > a->components)
+        return dsi_kernel_refuse_at(kernel, DSIM_ERROR_ARGUMENT, component, function,
+                                    ": so many components has not the argument", a->name);
+    *index = dsi_index_expr(kernel, element, function);
+    if (a->kind == DSI_ARG_UPDATE && *index != dsi_intern(&kernel->body, DSI_X_lane, DSI_FLAT_LANE, 0, 0))
+        return dsi_kernel_refuse_at(kernel, DSIM_ERROR_RACE, arg.at, function,
+                                    ": an update argument is read and written at ds_lane(kernel) only",
+                                        a->name);
+    return dsi_kernel_failed(kernel);
+}
+
+DIFFSIM_API ds_index ds_load_index(ds_arg arg, ds_index element, size_t component)
+{
+    uint32_t index = 0;
+    if (dsi_touch(arg, element, component, 1, 1u << DSI_ARG_INDEX, "ds_load_index", &index))
+        return dsi_index_of(arg.kernel, 0);
+    return dsi_index_of(arg.kernel, dsi_intern(&arg.kernel->body, DSI_X_load_index, (uint32_t)arg.at, index,
+                                               (uint32_t)component));
+}
+
+/* n inputs of the tape that stand for expressions, as a handle; their values are made up: finite, and no
+   two the same, so that no operation is likely to be at an edge */
+static ds_var dsi_stand_in(ds_kernel *kernel, const uint32_t *exprs, size_t n)
+{
+    ds_real made_up[9];
+    ds_var r;
+    size_t i;
+    void *dsi_grown;
+    for (i = 0; i < n; i++)
+        made_up[i] = (ds_real)0.5 + (ds_real)((kernel->n_values + i) % 64) / 256;
+    r = dsi_input(kernel->tape, made_up, n, "load");
+    if (dsi_kernel_failed(kernel) ||
+        !DSI_GROW(&kernel->body, uint32_t, kernel->expr_of, kernel->cap_expr_of, kernel->tape->rec.n_values))
+        return dsi_kernel_dead(kernel);
+    memcpy(kernel->expr_of + kernel->n_values, exprs, n * sizeof *exprs);
+    kernel->n_nodes = kernel->tape->rec.n_nodes;
+    kernel->n_values = kernel->tape->rec.n_values;
+    return r;
+}
+
+/* n numbers of an element from `component` on, as one handle */
+static ds_var dsi_load(ds_arg arg, ds_index element, size_t component, size_t n, const char *function)
+{
+    uint32_t index = 0, exprs[9];
+    size_t i;
+    if (!arg.kernel) return ds_c((double)dsi_nan());
+    if (dsi_touch(arg, element, component, n, 1u << DSI_ARG_IN | 1u << DSI_ARG_UPDATE, function, &index))
+        return dsi_kernel_dead(arg.kernel);
+    for (i = 0; i < n; i++) exprs[i] = dsi_emit_load(&arg.kernel->body, arg.at, index, component + i);
+    return dsi_stand_in(arg.kernel, exprs, n);
+}
+DIFFSIM_API ds_var ds_load(ds_arg arg, ds_index element) { return dsi_load(arg, element, 0, 1, "ds_load"); }
+DIFFSIM_API ds_var ds_load_part(ds_arg arg, ds_index element, size_t component)
+{
+    return dsi_load(arg, element, component, 1, "ds_load_part");
+}
+DIFFSIM_API ds_var3 ds_load3(ds_arg arg, ds_index element)
+{
+    return dsi_as_r3(dsi_load(arg, element, 0, 3, "ds_load3"));
+}
+DIFFSIM_API ds_var33 ds_load33(ds_arg arg, ds_index element)
+{
+    return dsi_as_r9(dsi_load(arg, element, 0, 9, "ds_load33"));
+}
+
+DIFFSIM_API ds_var ds_index_number(ds_kernel *kernel, ds_index index)
+{
+    uint32_t expr;
+    DIFFSIM_ASSERT(kernel);
+    if (!kernel) return ds_c((double)dsi_nan());
+    if (dsi_kernel_open(kernel, "ds_index_number") || dsi_catch_up(kernel)) return dsi_kernel_dead(kernel);
+    if (!index.kernel) return ds_c((double)index.at);
+    expr = dsi_intern(&kernel->body, DSI_X_number, dsi_index_expr(kernel, index, "ds_index_number"), 0, 0);
+    return dsi_stand_in(kernel, &expr, 1);
+}
+
+/* the kernel that records a variable, or NULL */
+static ds_kernel *dsi_kernel_of(ds_var var)
+{
+    return var.rec ? (ds_kernel *)dsi_tape_of(var.rec)->symbolic : NULL;
+}
+
+/* the expression of a variable's number k; 0 after an error */
+static uint32_t dsi_var_expr(ds_kernel *kernel, ds_var var, size_t k, const char *function)
+{
+    if (!var.rec && k == 0) return dsi_constant(&kernel->body, dsi_number(var));
+    if (!dsi_kernel_failed(kernel)) dsi_check_operand(kernel->tape, var, 1, function + 3);
+    return dsi_kernel_failed(kernel) ? 0 : dsi_expr_at(kernel, dsi_slot(var) + k);
+}
+
+DIFFSIM_API ds_index ds_floor_index(ds_var number)
+{
+    ds_kernel *const kernel = dsi_kernel_of(number);
+    if (!number.rec) return ds_i((int64_t)floor(dsi_number(number)));
+    if (!kernel || dsi_kernel_open(kernel, "ds_floor_index") || dsi_catch_up(kernel)) return
+        dsi_index_of(kernel, 0);
+    return dsi_index_of(kernel, dsi_intern(&kernel->body, DSI_X_floor,
+                                           dsi_var_expr(kernel, number, 0, "ds_floor_index"), 0, 0));
+}
+
+/* stores and sums of n numbers */
+static void dsi_effects(ds_arg arg, ds_index element, size_t component, ds_var var, size_t n, unsigned kinds,
+                        const char *function)
+{
+    ds_kernel *const kernel = arg.kernel;
+    uint32_t index = 0;
+    size_t i, k;
+    if (dsi_touch(arg, element, component, n, kinds, function, &index)) return;
+    for (k = 0; k < n; k++) {
+        const uint32_t value = dsi_var_expr(kernel, var, k, function);
+        for (i = 0; kernel->args[arg.at].kind != DSI_ARG_SUM && i < kernel->body.n_effects; i++) {
+            const dsi_effect *const e = kernel->body.effects + i;
+            if (e->arg != arg.at || e->component != component + k || e->index != index) continue;
+            dsi_kernel_refuse_at(kernel, DSIM_ERROR_RACE, arg.at, function,
+                                 ": a lane writes the same number twice, argument",
+                                     kernel->args[arg.at].name);
+            return;
+        }
+        if (dsi_kernel_failed(kernel)) return;
+        dsi_emit_effect(&kernel->body, arg.at, index, component + k, value);
+    }
+}
+
+enum { DSI_WRITTEN = 1 << DSI_ARG_OUT | 1 << DSI_ARG_UPDATE, DSI_SUMMED = 1 << DSI_ARG_SUM };
+DIFFSIM_API void ds_store(ds_arg arg, ds_index element, ds_var number)
+{
+    dsi_effects(arg, element, 0, number, 1, DSI_WRITTEN, "ds_store");
+}
+DIFFSIM_API void ds_store_part(ds_arg arg, ds_index element, size_t component, ds_var number)
+{
+    dsi_effects(arg, element, component, number, 1, DSI_WRITTEN, "ds_store_part");
+}
+DIFFSIM_API void ds_store3(ds_arg arg, ds_index element, ds_var3 vector)
+{
+    dsi_effects(arg, element, 0, dsi_any_r3(vector), 3, DSI_WRITTEN, "ds_store3");
+}
+DIFFSIM_API void ds_add_at(ds_arg arg, ds_index element, ds_var number)
+{
+    dsi_effects(arg, element, 0, number, 1, DSI_SUMMED, "ds_add_at");
+}
+DIFFSIM_API void ds_add_part(ds_arg arg, ds_index element, size_t component, ds_var number)
+{
+    dsi_effects(arg, element, component, number, 1, DSI_SUMMED, "ds_add_part");
+}
+DIFFSIM_API void ds_add_at3(ds_arg arg, ds_index element, ds_var3 vector)
+{
+    dsi_effects(arg, element, 0, dsi_any_r3(vector), 3, DSI_SUMMED, "ds_add_at3");
+}
+
+/* Programs. The body is copied with its rows expanded, in an order in which few numbers wait; each number
+   then gets a slot that no other needs at that time. */
+
+/* copies all effects of `from`, and with `loads` all loads; 0 if there is no memory */
+static int dsi_rebuild(const dsi_body *from, dsi_body *to, int expanded, int loads)
+{
+    dsi_walk w;
+    size_t i;
+    int good = dsi_walk_begin(&w, from, to, expanded);
+    /* loads first: their order, which is that of coordinates, is the order of recording */
+    for (i = 0; good && loads && i < from->n_loads; i++) dsi_walk_down(&w, from->loads[i]);
+    for (i = 0; good && i < from->n_effects; i++) {
+        const dsi_effect *const e = from->effects + i;
+        const uint32_t index = dsi_walk_down(&w, e->index), value = dsi_walk_down(&w, e->value);
+        dsi_emit_effect(to, e->arg, index, e->component, value);
+    }
+    dsi_walk_end(&w);
+    return !to->result;
+}
+
+/* which numbers are the same in all lanes, and which integers: those that no lane enters. uniform [n_exprs]
+   */
+static void dsi_find_uniform(const dsi_body *body, uint8_t *uniform)
+{
+    size_t i;
+    for (i = 0; i < body->n_exprs; i++) {
+        const dsi_expr *const e = body->exprs + i;
+        const unsigned operands = dsi_operands_of(e->op);
+        uniform[i] = (uint8_t)(e->op != DSI_X_lane && (!(operands & 1) || uniform[e->a]) &&
+                               (!(operands & 2) || uniform[e->b]) && (!(operands & 4) || uniform[e->c]));
+    }
+}
+
+static int dsi_add_step(dsi_program *p, uint32_t op, uint32_t out, uint32_t a, uint32_t b, uint32_t c)
+{
+    dsi_instruction *step;
+    void *dsi_grown;
+    if (!DSI_GROW(&p->body, dsi_instruction, p->steps, p->cap_steps, p->n_steps + 1)) return 0;
+    step = p->steps + p->n_steps++;
+    step->op = op;
+    step->out = out;
+    step->a = a;
+    step->b = b;
+    step->c = c;
+    return 1;
+}
+
+/* Slots: one is free again behind the last use of its number. Sums are added when the block is done, so their
+   values stay to the end. last [n_exprs]: the effect or expression that uses each last, counted from 1 in the
+   order of the program, where an effect stands behind the expressions before it. */
+typedef struct dsi_slotting {
+    uint32_t *last, *free_slots, *slot_of;
+    size_t n_free;
+} dsi_slotting;
+
+static void dsi_find_last_uses(const dsi_program *p, const ds_kernel *kernel, uint32_t *last)
+{
+    const dsi_body *const body = &p->body;
+    size_t i;
+    for (i = 0; i < body->n_exprs; i++) last[i] = 0;
+    for (i = 0; i < body->n_exprs; i++) {
+        const dsi_expr *const e = body->exprs + i;
+        const unsigned operands = dsi_operands_of(e->op);
+        if (operands & 1) last[e->a] = (uint32_t)i;
+        if (operands & 2) last[e->b] = (uint32_t)i;
+        if (operands & 4) last[e->c] = (uint32_t)i;
+    }
+    for (i = 0; i < body->n_effects; i++) {
+        const dsi_effect *const e = body->effects + i;
+        if (kernel->args[e->arg].kind != DSI_ARG_OUT) last[e->value] = UINT32_MAX;
+        else if (last[e->value] < e->at) last[e->value] = e->at;
+    }
+}
+
+/* the slot of x is free if step i was the last to read it */
+static void dsi_free_slot(dsi_slotting *s, uint32_t x, size_t i)
+{
+    if (s->slot_of[x] == DSI_NO_EXPR || s->last[x] > i) return;
+    s->free_slots[s->n_free++] = s->slot_of[x];
+    s->last[x] = UINT32_MAX; /* once */
+}
+
+static uint32_t dsi_take_slot(dsi_program *p, dsi_slotting *s)
+{
+    return s->n_free ? s->free_slots[--s->n_free] : (uint32_t)p->n_slots++;
+}
+
+/* While slots are being counted, places of uniforms and loads are counted from 0 and marked; afterwards
+   places are slots, uniforms, loads, in this order. */
+#define DSI_IN_UNIFORM (UINT32_C(1) << 31)
+#define DSI_IN_STREAM (UINT32_C(1) << 30)
+static uint32_t dsi_place_of(const dsi_program *p, uint32_t place)
+{
+    if (place & DSI_IN_UNIFORM) return (uint32_t)p->n_slots + (place & ~DSI_IN_UNIFORM);
+    return place & DSI_IN_STREAM ? (uint32_t)(p->n_slots + p->n_uniforms) + (place & ~DSI_IN_STREAM) : place;
+}
+
+/* steps of the numbers that are the same in all lanes: each has a place of its own */
+static int dsi_assign_uniform(dsi_program *p)
+{
+    size_t i;
+    for (i = 0; i < p->body.n_exprs; i++) {
+        const dsi_expr *const e = p->body.exprs + i;
+        const unsigned operands = dsi_operands_of(e->op);
+        const int whole = operands && e->op < DSI_X_load; /* its operands are numbers */
+        if (!p->uniform[i] || e->op >= DSI_X_first_index) continue;
+        p->places[i] = (uint32_t)p->n_uniforms++ | DSI_IN_UNIFORM;
+        if (!dsi_add_step(p, e->op, p->places[i], whole ? p->places[e->a] : (uint32_t)i,
+                          whole && operands & 2 ? p->places[e->b] : 0,
+                              whole && operands & 4 ? p->places[e->c] : 0))
+            return 0;
+    }
+    p->n_once = p->n_steps;
+    return 1;
+}
+
+/* a load: a stream with a slot, for blocks in which it is not read in place */
+static int dsi_assign_load(dsi_program *p, dsi_slotting *s, size_t i)
+{
+    const dsi_expr *const e = p->body.exprs + i;
+    dsi_stream *stream;
+    void *dsi_grown;
+    if (!DSI_GROW(&p->body, dsi_stream, p->streams, p->cap_streams, p->n_streams + 1)) return 0;
+    stream = p->streams + p->n_streams;
+    stream->arg = e->a;
+    stream->index = e->b;
+    stream->component = e->c;
+    stream->slot = s->slot_of[i] = dsi_take_slot(p, s);
+    p->places[i] = (uint32_t)p->n_streams | DSI_IN_STREAM;
+    return dsi_add_step(p, DSI_X_load, p->places[i], (uint32_t)p->n_streams++, 0, 0);
+}
+
+/* an operation, or the number of an index */
+static int dsi_assign_value(dsi_program *p, dsi_slotting *s, size_t i)
+{
+    const dsi_expr *const e = p->body.exprs + i;
+    const unsigned operands = dsi_operands_of(e->op);
+    if (e->op == DSI_X_number) {
+        s->slot_of[i] = p->places[i] = dsi_take_slot(p, s);
+        return dsi_add_step(p, e->op, p->places[i], e->a, 0, 0);
+    }
+    if (operands & 1) dsi_free_slot(s, e->a, i);
+    if (operands & 2) dsi_free_slot(s, e->b, i);
+    if (operands & 4) dsi_free_slot(s, e->c, i);
+    s->slot_of[i] = p->places[i] = dsi_take_slot(p, s);
+    p->operations++;
+    return dsi_add_step(p, e->op, p->places[i], p->places[e->a],
+                        operands & 2 ? p->places[e->b] : p->places[e->a],
+                        operands & 4 ? p->places[e->c] : p->places[e->a]);
+}
+
+/* steps of a block, in the order of the body, each store where its value has just been made */
+static int dsi_assign(ds_kernel *kernel, dsi_slotting *s)
+{
+    dsi_program *const p = &kernel->program;
+    const dsi_body *const body = &p->body;
+    size_t i, next = 0;
+    for (i = 0; i < body->n_exprs; i++) s->slot_of[i] = DSI_NO_EXPR;
+    for (i = 0; i <= body->n_exprs; i++) {
+        for (; next < body->n_effects && body->effects[next].at <= i; next++) {
+            const dsi_effect *const f = body->effects + next;
+            if (kernel->args[f->arg].kind != DSI_ARG_OUT) continue;
+            if (!dsi_add_step(p, DSI_X_store, 0, p->places[f->value], (uint32_t)next, 0)) return 0;
+            dsi_free_slot(s, f->value, i);
+        }
+        if (i == body->n_exprs || body->exprs[i].op >= DSI_X_first_index || p->uniform[i]) continue;
+        if (!(body->exprs[i].op == DSI_X_load ? dsi_assign_load(p, s, i) : dsi_assign_value(p, s,
+                i))) return 0;
+    }
+    return 1;
+}
+
+/* What indices are made of: all integers, and the numbers below a floor, in the order of the body. Those
+   numbers are computed before the block, at places of their own behind all others. */
+static int dsi_find_indices(dsi_program *p, uint8_t *below)
+{
+    const dsi_body *const body = &p->body;
+    size_t i;
+    void *dsi_grown;
+    if (!DSI_GROW(&p->body, uint32_t, p->indices, p->cap_indices, body->n_exprs) ||
+        !DSI_GROW(&p->body, uint32_t, p->index_at, p->cap_index_at, body->n_exprs))
+        return 0;
+    memset(below, 0, body->n_exprs);
+    for (i = body->n_exprs; i-- > 0;) {
+        const dsi_expr *const e = body->exprs + i;
+        const unsigned operands = dsi_operands_of(e->op);
+        if (e->op != DSI_X_floor && (!below[i] || e->op > DSI_X_gate)) continue;
+        if (operands & 1) below[e->a] = 1;
+        if (operands & 2) below[e->b] = 1;
+        if (operands & 4) below[e->c] = 1;
+    }
+    for (i = 0; i < body->n_exprs; i++) {
+        const int integer = body->exprs[i].op >= DSI_X_first_index;
+        p->index_at[i] = DSI_NO_EXPR;
+        if (!integer && (!below[i] || p->uniform[i])) continue;
+        p->index_at[i] = integer ? (uint32_t)p->n_lines++ : (uint32_t)p->n_before++;
+        p->indices[p->n_indices++] = (uint32_t)i;
+    }
+    return 1;
+}
+
+/* the program of a kernel whose body is complete; 0 if there is no memory */
+static int dsi_compile(ds_kernel *kernel)
+{
+    dsi_program *const p = &kernel->program;
+    const ds_allocator *const allocator = &kernel->desc.allocator;
+    dsi_slotting s;
+    uint32_t *work;
+    uint8_t *below;
+    size_t n, i;
+    int good;
+    void *dsi_grown;
+    dsi_body_begin(&p->body, allocator);
+    if (!dsi_rebuild(&kernel->body, &p->body, 1, 0)) return 0;
+    n = p->body.n_exprs;
+    work = (uint32_t *)allocator->resize(allocator->user, NULL, 0, 3 * n * sizeof *work);
+    below = (uint8_t *)allocator->resize(allocator->user, NULL, 0, n);
+    good = work && below && DSI_GROW(&p->body, uint32_t, p->places, p->cap_places, n) &&
+           DSI_GROW(&p->body, uint8_t, p->uniform, p->cap_uniform, n);
+    if (good) {
+        s.last = work;
+        s.free_slots = work + n;
+        s.slot_of = work + 2 * n;
+        s.n_free = 0;
+        memset(p->places, 0, n * sizeof *p->places);
+        dsi_find_uniform(&p->body, p->uniform);
+        dsi_find_last_uses(p, kernel, s.last);
+        good = dsi_assign_uniform(p) && dsi_assign(kernel, &s) && dsi_find_indices(p, below);
+    }
+    dsi_release(allocator, work, 3 * n * sizeof *work);
+    dsi_release(allocator, below, n);
+    if (!good) {
+        p->body.result = DSIM_ERROR_MEMORY;
+        return 0;
+    }
+    for (i = 0; i < p->n_steps; i++) {
+        dsi_instruction *const step = p->steps + i;
+        step->out = dsi_place_of(p, step->out);
+        if (step->op < DSI_X_constant || step->op == DSI_X_gate || step->op == DSI_X_store) {
+            step->a = dsi_place_of(p, step->a);
+            if (step->op != DSI_X_store) step->b = dsi_place_of(p, step->b);
+            step->c = dsi_place_of(p, step->c);
+        }
+    }
+    for (i = 0; i < n; i++) p->places[i] = dsi_place_of(p, p->places[i]);
+    p->n_places = p->n_slots + p->n_uniforms + p->n_streams + p->n_before;
+    p->hash = 0;
+    for (i = 0; i < p->body.n_effects; i++) {
+        const dsi_effect *const e = p->body.effects + i;
+        p->hash = dsi_mix(dsi_mix(p->hash, e->arg), e->component);
+        p->hash = dsi_mix(dsi_mix(p->hash, p->body.hashes[e->index]), p->body.hashes[e->value]);
+    }
+    return 1;
+}
+
+/* the body in canonical order, and its program */
+static ds_result dsi_kernel_finish(ds_kernel *kernel)
+{
+    dsi_body canonical;
+    kernel->recorded = kernel->body.n_exprs;
+    kernel->ended = 1;
+    if (dsi_kernel_failed(kernel)) return kernel->error.code;
+    dsi_body_begin(&canonical, &kernel->desc.allocator);
+    dsi_rebuild(&kernel->body, &canonical, 0, 1);
+    dsi_body_end(&kernel->body);
+    kernel->body = canonical;
+    if (!dsi_kernel_failed(kernel)) dsi_compile(kernel);
+    return dsi_kernel_failed(kernel);
+}
+
+DIFFSIM_API ds_result ds_kernel_end(ds_kernel *kernel)
+{
+    ds_result result = dsi_kernel_open(kernel, "ds_kernel_end");
+    if (!result) result = dsi_catch_up(kernel);
+    if (kernel && kernel->tape) ds_tape_reset(kernel->tape);
+    if (!result && !kernel->body.n_effects)
+        return dsi_kernel_refuse_at(kernel, DSIM_ERROR_ARGUMENT, 0, "ds_kernel_end",
+                                    ": the kernel neither stores nor adds anything", NULL);
+    return result ? result : dsi_kernel_finish(kernel);
+}
+
+/* Loops over lanes: out[i] = op(a[i], b[i], c[i]) for n lanes, a multiple of DSI_STRIDE; a mask of 0 makes an
+   operand the same in all lanes. One copy for each instruction set, with the same bits: each rounds once, so
+   that there is nothing to fuse. DSI_LANE_OPS: the rows that are a few instructions; the others call. */
+#define DSI_LANE_OPS(DSI_ROW) \
+    DSI_ROW(neg, 1) DSI_ROW(abs, 1) DSI_ROW(sign, 1) DSI_ROW(sqrt, 1) DSI_ROW(safe_sqrt, 1) \
+    DSI_ROW(add, 2) DSI_ROW(sub, 2) \
+    DSI_ROW(mul, 2) DSI_ROW(div, 2) DSI_ROW(min, 2) DSI_ROW(max, 2) DSI_ROW(clip_gradient, 2) DSI_ROW(lt, 2) \
+    DSI_ROW(le, 2) DSI_ROW(gt, 2) DSI_ROW(ge, 2) DSI_ROW(eq, 2) DSI_ROW(ne, 2) DSI_ROW(select, 3)
+#define DSI_STRIDE ((size_t)16)
+enum { DSI_MOST_WIDTH = 512, DSI_FEW_LANES = 16 };
+
+#if defined(__clang__)
+#if __clang_major__ >= 13 && !defined(__wasm__)
+#pragma float_control(precise, on, push)
+#endif
+#pragma STDC FP_CONTRACT OFF
+#elif defined(__GNUC__) && !defined(__TINYC__) && !defined(__CUDACC__)
+#pragma GCC push_options
+#pragma GCC optimize("no-fast-math", "fp-contract=off", "no-trapping-math", "no-math-errno", "tree-vectorize")
+#endif
+#if defined(__GNUC__) && !defined(__clang__) && !defined(__TINYC__) && !defined(__CUDACC__)
+#define DSI_IVDEP _Pragma("GCC ivdep")
+#else
+#define DSI_IVDEP
+#endif
+
+/* the rows as numbers once more, always inlined, and products without a fence, which keeps loops from
+   becoming
+   vectors */
+#undef DSI_1
+#undef DSI_2
+#undef DSI_3
+#define DSI_1(name, x) dsi_in_lane_##name(x)
+#define DSI_2(name, x, y) dsi_in_lane_##name(x, y)
+#define DSI_3(name, x, y, z) dsi_in_lane_##name(x, y, z)
+#define dsi_product(x, y) ((x) * (y))
+#define DSI_EACH_1(name, R, A) DSI_INLINE DSI_TYPE_##R dsi_in_lane_##name(DSI_TYPE_##A a);
+#define DSI_EACH_2(name, R, A, B) DSI_INLINE DSI_TYPE_##R dsi_in_lane_##name(DSI_TYPE_##A a, DSI_TYPE_##B b);
+#define DSI_EACH_3(name, R, A, B, C) \
+    DSI_INLINE DSI_TYPE_##R dsi_in_lane_##name(DSI_TYPE_##A a, DSI_TYPE_##B b, DSI_TYPE_##C c);
+DSI_OPS_1(DSI_SIGNATURE_1)
+DSI_OPS_2(DSI_SIGNATURE_2)
+DSI_OPS_3(DSI_SIGNATURE_3)
+#undef DSI_EACH_1
+#undef DSI_EACH_2
+#undef DSI_EACH_3
+#define DSI_EACH_1(name, R, A, value, shape) \
+    DSI_INLINE ds_real dsi_in_lane_##name(ds_real a) { return value; }
+#define DSI_EACH_2(name, R, A, B, value, shape) \
+    DSI_INLINE ds_real dsi_in_lane_##name(ds_real a, ds_real b) { return value; }
+#define DSI_EACH_3(name, R, A, B, C, value, shape) \
+    DSI_INLINE ds_real dsi_in_lane_##name(ds_real a, ds_real b, ds_real c) { return value; }
+DSI_OPS_1(DSI_VALUE_1)
+DSI_OPS_2(DSI_VALUE_2)
+DSI_OPS_3(DSI_VALUE_3)
+#undef DSI_EACH_1
+#undef DSI_EACH_2
+#undef DSI_EACH_3
+#undef dsi_product
+#undef DSI_1
+#undef DSI_2
+#undef DSI_3
+#define DSI_1(name, x) dsi_##name(x)
+#define DSI_2(name, x, y) dsi_##name(x, y)
+#define DSI_3(name, x, y, z) dsi_##name(x, y, z)
+
+/* where the numbers of each place are, and 0 for those that are the same in all lanes */
+typedef struct dsi_numbers {
+    ds_real **at;
+    size_t *mask;
+} dsi_numbers;
+typedef void dsi_lanes_fn(const dsi_numbers *x, const dsi_instruction *step, size_t n);
+/* static void dsi_lanes_add_avx2(x, step, n): n lanes of one instruction */
+#define DSI_CALL_1(name) dsi_in_lane_##name(a[at_a + i])
+#define DSI_CALL_2(name) dsi_in_lane_##name(a[at_a + i], b[at_b + i])
+#define DSI_CALL_3(name) dsi_in_lane_##name(a[at_a + i], b[at_b + i], c[at_c + i])
+#define DSI_LANES_OF(name, operands, target, attribute) \
+    attribute static void dsi_lanes_##name##_##target(const dsi_numbers *x, const dsi_instruction *step, \
+                                                      size_t n) \
+    { \
+        const ds_real *const a = x->at[step->a], *const b = x->at[step->b], *const c = x->at[step->c]; \
+        const size_t mask_a = x->mask[step->a], mask_b = x->mask[step->b], mask_c = x->mask[step->c]; \
+        ds_real *const out = x->at[step->out]; \
+        size_t at, i; \
+        (void)b, (void)c, (void)mask_b, (void)mask_c; \
+        for (at = 0; at < n; at += DSI_STRIDE) { \
+            const size_t at_a = at & mask_a, at_b = at & mask_b, at_c = at & mask_c; \
+            (void)at_b, (void)at_c; \
+            DSI_IVDEP for (i = 0; i < DSI_STRIDE; i++) out[at + i] = DSI_CALL_##operands(name); \
+        } \
+    }
+/* to[i] += from[i], n of them, any number */
+#define DSI_GAIN_OF(target, attribute) \
+    attribute static void dsi_lanes_gain_##target(ds_real *DSI_RESTRICT to, \
+                                                  const ds_real *DSI_RESTRICT from, size_t n) \
+    { \
+        size_t i, k; \
+        for (i = 0; i + DSI_STRIDE <= n; i += DSI_STRIDE) \
+            DSI_IVDEP for (k = 0; k < DSI_STRIDE; k++) to[i + k] += from[i + k]; \
+        for (; i < n; i++) to[i] += from[i]; \
+    }
+#ifdef DSI_WIDE
+#define DSI_AVX2 __attribute__((target("avx2")))
+#define DSI_AVX512 __attribute__((target("avx512f")))
+#define DSI_ROW(name, operands) \
+    DSI_LANES_OF(name, operands, plain, ) \
+    DSI_LANES_OF(name, operands, avx2, DSI_AVX2) \
+    DSI_LANES_OF(name, operands, avx512, DSI_AVX512)
+DSI_GAIN_OF(plain, )
+DSI_GAIN_OF(avx2, DSI_AVX2)
+DSI_GAIN_OF(avx512, DSI_AVX512)
+#else
+#define DSI_ROW(name, operands) DSI_LANES_OF(name, operands, plain, )
+DSI_GAIN_OF(plain, )
+#endif
+DSI_LANE_OPS(DSI_ROW)
+#undef DSI_ROW
+#undef DSI_CALL_1
+#undef DSI_CALL_2
+#undef DSI_CALL_3
+#undef DSI_LANES_OF
+#undef DSI_GAIN_OF
+#undef DSI_IVDEP
+#if defined(__clang__)
+#if __clang_major__ >= 13 && !defined(__wasm__)
+#pragma float_control(pop)
+#endif
+#pragma STDC FP_CONTRACT DEFAULT
+#elif defined(__GNUC__) && !defined(__TINYC__) && !defined(__CUDACC__)
+#pragma GCC pop_options
+#endif
+
+#ifdef DSI_WIDE
+#define DSI_BY_WIDTH(name, wide) \
+    ((wide) == 2 ? dsi_lanes_##name##_avx512 : (wide) ? dsi_lanes_##name##_avx2 : dsi_lanes_##name##_plain)
+#else
+#define DSI_BY_WIDTH(name, wide) ((void)(wide), dsi_lanes_##name##_plain)
+#endif
+
+/* An operand of the others, which call a function for each lane or for arrays. A uniform operand is one
+   number
+   in DSI_STRIDE copies, of which the first is taken. */
+static const ds_real *dsi_operand_at(const dsi_numbers *x, uint32_t place, size_t i)
+{
+    return x->at[place] + (i & x->mask[place]);
+}
+static void dsi_lanes_each(const dsi_numbers *x, const dsi_instruction *s, size_t n)
+{
+    size_t i;
+    for (i = 0; i < n; i++)
+        dsi_evaluate(s->op, dsi_operand_at(x, s->a, i), dsi_operand_at(x, s->b, i), dsi_operand_at(x, s->c,
+                i),
+                     x->at[s->out] + i);
+}
+/* static void dsi_lanes_exp(x, s, n): by ds_reals_exp; a uniform is as short as it is */
+#define DSI_ROW(name) \
+    static void dsi_lanes_##name(const dsi_numbers *x, const dsi_instruction *s, size_t n) \
+    { \
+        if (x->mask[s->a]) ds_reals_##name(x->at[s->a], x->at[s->out], n); \
+        else dsi_lanes_each(x, s, n); \
+    }
+DSI_ROW(exp) DSI_ROW(log) DSI_ROW(sin) DSI_ROW(cos) DSI_ROW(tanh)
+#undef DSI_ROW
+static void dsi_lanes_pow(const dsi_numbers *x, const dsi_instruction *s, size_t n)
+{
+    ds_real spread[DSI_MOST_WIDTH];
+    const ds_real *exponent = x->at[s->b];
+    size_t i;
+    if (!x->mask[s->a]) {
+        dsi_lanes_each(x, s, n);
+        return;
+    }
+    for (i = 0; !x->mask[s->b] && i < n; i++) spread[i] = exponent[0];
+    ds_reals_pow(x->at[s->a], x->mask[s->b] ? exponent : spread, x->at[s->out], n);
+}
+
+/* what runs an instruction */
+static dsi_lanes_fn *dsi_lanes_of(unsigned op, int wide)
+{
+    switch (op) {
+#define DSI_ROW(name, operands) case DSI_OP_##name: return DSI_BY_WIDTH(name, wide);
+    DSI_LANE_OPS(DSI_ROW)
+#undef DSI_ROW
+#define DSI_ROW(name) case DSI_OP_##name: return dsi_lanes_##name;
+    DSI_ROW(exp) DSI_ROW(log) DSI_ROW(sin) DSI_ROW(cos) DSI_ROW(tanh) DSI_ROW(pow)
+#undef DSI_ROW
+    default: return dsi_lanes_each;
+    }
+}
+
+/* Runs. */
+
+/* an index in a block: first + step * lane in lanes below `valid`; or, for all, a table */
+typedef struct dsi_line { int64_t first, step; const int64_t *table; size_t valid; } dsi_line;
+
+typedef struct dsi_run {
+    const ds_kernel *kernel;
+    const dsi_program *program;
+    const ds_array *args;
+    size_t lanes[3], rank, inner, n_lanes; /* of the grid; along its last axis; in all */
+    size_t width; /* lanes of a block at most, a multiple of DSI_STRIDE */
+    int wide;
+    dsi_numbers x;
+    dsi_lanes_fn **fns; /* of the steps */
+    ds_real *numbers; /* slots [width], uniforms [DSI_STRIDE], numbers below floors [width] */
+    dsi_line *lines;
+    int64_t *tables; /* [n_lines][width] */
+    uint32_t *order; /* of effects, for sums */
+    /* what is wrong: an index beyond its array */
+    size_t bad_lane, bad_arg;
+    int64_t bad_index;
+} dsi_run;
+
+typedef struct dsi_block_of_lanes {
+    size_t flat, coordinate[3]; /* of the first lane */
+    size_t n;
+} dsi_block_of_lanes;
+
+DSI_INLINE int64_t dsi_line_at(const dsi_line *line, size_t i)
+{
+    return line->table ? line->table[i] : dsi_wrap((uint64_t)line->first + (uint64_t)line->step *
+                                                   (uint64_t)i);
+}
+
+/* lanes i < n from 0 on with d + step i <= 0; d <= 0 */
+static size_t dsi_stays(int64_t d, int64_t step, size_t n)
+{
+    uint64_t count;
+    if (step <= 0) return n;
+    count = (0 - (uint64_t)d) / (uint64_t)step + 1;
+    return count < n ? (size_t)count : n;
+}
+
+/* op of lines, as a line as far as it is one. Returns 0 where it is none, even at the beginning. */
+static int dsi_line_op(unsigned op, const dsi_line *a, const dsi_line *b, const dsi_line *c, size_t n,
+                       dsi_line *r)
+{
+    const int64_t d = dsi_wrap((uint64_t)a->first - (uint64_t)b->first);
+    const int64_t move = dsi_wrap((uint64_t)a->step - (uint64_t)b->step);
+    const int64_t quotient = dsi_floor_div(a->first, b->first);
+    r->table = NULL;
+    r->first = dsi_index_value(op, a->first, b->first, c->first);
+    r->step = 0;
+    r->valid = n;
+    switch (op) {
+    case DSI_X_index_add: r->step = dsi_wrap((uint64_t)a->step + (uint64_t)b->step); break;
+    case DSI_X_index_sub: r->step = move; break;
+    case DSI_X_index_mul:
+        if (a->step && b->step) return 0;
+        r->step = dsi_wrap((uint64_t)a->step * (uint64_t)b->first + (uint64_t)b->step * (uint64_t)a->first);
+        break;
+    case DSI_X_index_div: case DSI_X_index_mod: /* as long as the quotient stays */
+        if (b->step || (a->step && b->first <= 0)) return 0;
+        if (op == DSI_X_index_mod) r->step = a->step;
+        r->valid = a->step > 0 ? dsi_stays(a->first - (quotient * b->first + b->first - 1), a->step, n)
+                               : dsi_stays(quotient * b->first - a->first, -a->step, n);
+        break;
+    case DSI_X_index_min:
+        r->step = d < 0 || (d == 0 && move < 0) ? a->step : b->step;
+        r->valid = d < 0 || (d == 0 && move < 0) ? dsi_stays(d, move, n) : dsi_stays(-d, -move, n);
+        break;
+    case DSI_X_index_max:
+        r->step = d > 0 || (d == 0 && move > 0) ? a->step : b->step;
+        r->valid = d > 0 || (d == 0 && move > 0) ? dsi_stays(-d, -move, n) : dsi_stays(d, move, n);
+        break;
+    case DSI_X_index_lt: r->valid = d < 0 ? dsi_stays(d + 1, move, n) : dsi_stays(-d, -move, n); break;
+    case DSI_X_index_le: r->valid = d <= 0 ? dsi_stays(d, move, n) : dsi_stays(1 - d, -move, n); break;
+    case DSI_X_index_eq:
+        r->valid = move == 0 ? n : d == 0 ? 1 : d < 0 ? dsi_stays(d + 1, move, n) : dsi_stays(1 - d, -move,
+                n);
+        break;
+    case DSI_X_index_select:
+        if (a->step) return 0;
+        r->step = a->first ? b->step : c->step;
+        break;
+    default: return 0;
+    }
+    if (r->valid > a->valid) r->valid = a->valid;
+    if (r->valid > b->valid) r->valid = b->valid;
+    if (r->valid > c->valid) r->valid = c->valid;
+    return 1;
+}
+
+/* Where number `component` of element 0 stands, and the distance to that of element 1, in numbers. */
+static size_t dsi_stride_of(const ds_array *array) { return array->stride ? array->stride
+    : array->components; }
+static size_t dsi_component_at(const ds_array *array, size_t component)
+{
+    return component * (array->pitch ? array->pitch : 1);
+}
+
+/* the element that lanes [0, n) of a line use outside of the array, if there is one: sets what is bad */
+static int dsi_is_inside(dsi_run *run, const dsi_line *line, size_t n, size_t arg, size_t flat)
+{
+    const uint64_t most = run->args[arg].n;
+    size_t i;
+    uint64_t any = 0;
+    if (!line->table) {
+        const int64_t last = dsi_line_at(line, n - 1);
+        if ((uint64_t)line->first < most && (uint64_t)last < most) return 1;
+    } else {
+        for (i = 0; i < n; i++) any |= (uint64_t)((uint64_t)line->table[i] >= most);
+        if (!any) return 1;
+    }
+    for (i = 0; i + 1 < n && (uint64_t)dsi_line_at(line, i) < most; i++) continue;
+    run->bad_lane = flat + i;
+    run->bad_arg = arg;
+    run->bad_index = dsi_line_at(line, i);
+    return 0;
+}
+
+/* how many integers from the first on go up or down in equal steps */
+static size_t dsi_run_length(const int32_t *from, size_t stride, size_t n, int64_t step)
+{
+    size_t i = 1, k;
+    while (i + 16 < n) {
+        uint32_t any = 0;
+        for (k = i; k < i + 16; k++)
+            any |= (uint32_t)from[k * stride] - (uint32_t)from[(k - 1) * stride] - (uint32_t)step;
+        if (any) break;
+        i += 16;
+    }
+    while (i < n && (int64_t)from[i * stride] - from[(i - 1) * stride] == step) i++;
+    return i;
+}
+
+/* a column of an index array read along a line */
+static int dsi_line_load(dsi_run *run, const dsi_expr *e, const dsi_line *at, const dsi_block_of_lanes *block,
+                         int64_t *table, dsi_line *r)
+{
+    const ds_array *const array = run->args + e->a;
+    const size_t stride = dsi_stride_of(array);
+    const int32_t *const from = (const int32_t *)array->data + dsi_component_at(array, e->c);
+    const size_t n = at->table ? block->n : at->valid < block->n ? at->valid : block->n;
+    size_t i;
+    if (!dsi_is_inside(run, at, n, e->a, block->flat)) return 0;
+    if (at->table) {
+        for (i = 0; i < n; i++) table[i] = from[(size_t)at->table[i] * stride];
+        r->table = table;
+        return 1;
+    }
+    r->table = NULL;
+    r->first = from[(size_t)at->first * stride];
+    r->step = 0;
+    r->valid = n;
+    if (n > 1 && at->step) {
+        r->step = (int64_t)from[(size_t)(at->first + at->step) * stride] - r->first;
+        if (at->step > 0)
+            r->valid = dsi_run_length(from + (size_t)at->first * stride, (size_t)at->step * stride, n,
+                                      r->step);
+        else
+            for (r->valid = 2; r->valid < n; r->valid++)
+                if ((int64_t)from[(size_t)dsi_line_at(at, r->valid) * stride] != dsi_line_at(r,
+                        r->valid)) break;
+    }
+    return 1;
+}
+
+/* numbers of n lanes from an array, in whatever type it has */
+#define DSI_GATHER(type) \
+    do { \
+        const type *const from = (const type *)array->data + first; \
+        if (line->table) for (i = 0; i < n; i++) out[i] = (ds_real)from[(size_t)line->table[i] * stride]; \
+        else for (i = 0; i < n; i++) out[i] = (ds_real)from[(ptrdiff_t)i * step]; \
+    } while (0)
+static void dsi_load_lanes(const ds_array *array, size_t component, const dsi_line *line, ds_real *out,
+                           size_t n)
+{
+    const size_t stride = dsi_stride_of(array);
+    const size_t first = dsi_component_at(array, component) + (line->table ? 0
+                                                               : (size_t)line->first * stride);
+    const ptrdiff_t step = line->table ? 0 : (ptrdiff_t)(line->step * (int64_t)stride);
+    size_t i;
+    if (array->type == DSIM_ARRAY_REAL && step == 1)
+        memcpy(out, (const ds_real *)array->data + first, n * sizeof *out);
+    else if (array->type == DSIM_ARRAY_REAL) DSI_GATHER(ds_real);
+    else if (array->type == DSIM_ARRAY_FLOAT) DSI_GATHER(float);
+    else DSI_GATHER(double);
+}
+#undef DSI_GATHER
+
+/* n lanes in whole strides: what stands behind the last is computed, too, and not looked at */
+static size_t dsi_whole(size_t n) { return (n + DSI_STRIDE - 1) / DSI_STRIDE * DSI_STRIDE; }
+
+/* where a number below a floor, or one that is the same in all lanes, stands before the block */
+static uint32_t dsi_place_before(const dsi_program *p, uint32_t x)
+{
+    if (p->index_at[x] == DSI_NO_EXPR) return p->places[x];
+    return (uint32_t)(p->n_slots + p->n_uniforms + p->n_streams) + p->index_at[x];
+}
+
+static const dsi_line *dsi_line_of(const dsi_run *run, uint32_t expr)
+{
+    return run->lines + run->program->index_at[expr];
+}
+
+/* an integer, as a line if it is one at least for a few lanes, else as a table; 0: an index is outside */
+static int dsi_find_line(dsi_run *run, uint32_t x, const dsi_block_of_lanes *block, int as_table)
+{
+    const dsi_expr *const e = run->program->body.exprs + x;
+    const uint32_t k = run->program->index_at[x];
+    const unsigned operands = dsi_operands_of(e->op);
+    int64_t *const table = run->tables + (size_t)k * run->width;
+    dsi_line *const r = run->lines + k;
+    const dsi_line *a, *b, *c;
+    uint32_t place;
+    size_t i;
+    r->table = NULL;
+    r->step = 0;
+    r->valid = block->n;
+    switch (e->op) {
+    case DSI_X_integer: r->first = dsi_wrap(dsi_bits_of(e)); return 1;
+    case DSI_X_lanes: r->first = (int64_t)run->lanes[e->a]; return 1;
+    case DSI_X_lane:
+        r->first = (int64_t)(e->a == DSI_FLAT_LANE ? block->flat : block->coordinate[e->a]);
+        r->step = e->a == DSI_FLAT_LANE || e->a + 1 == run->rank;
+        return 1;
+    case DSI_X_floor:
+        place = dsi_place_before(run->program, e->a);
+        for (i = 0; i < block->n; i++) {
+            const double number = floor((double)run->x.at[place][i & run->x.mask[place]]);
+            table[i] = number >= -9e18 && number <= 9e18 ? (int64_t)number : INT64_MIN;
+        }
+        r->table = table;
+        return 1;
+    case DSI_X_load_index:
+        a = dsi_line_of(run, e->b);
+        if (!dsi_line_load(run, e, a, block, table, r)) return 0;
+        if (!as_table || r->table || r->valid >= block->n) return 1;
+        for (i = 0; i < block->n; i++) /* of a line that reads more than its valid lanes */
+            table[i] = ((const int32_t *)run->args[e->a].data)[dsi_component_at(run->args + e->a, e->c) +
+                                                               (size_t)dsi_line_at(a, i) *
+                                                                   dsi_stride_of(run->args + e->a)];
+        r->table = table;
+        return 1;
+    default: break;
+    }
+    a = operands & 1 ? dsi_line_of(run, e->a) : NULL;
+    b = operands & 2 ? dsi_line_of(run, e->b) : a;
+    c = operands & 4 ? dsi_line_of(run, e->c) : a;
+    if (!a->table && !b->table && !c->table && dsi_line_op(e->op, a, b, c, block->n, r) &&
+        (!as_table || r->valid >= block->n))
+        return 1;
+    for (i = 0; i < block->n; i++)
+        table[i] = dsi_index_value(e->op, dsi_line_at(a, i), dsi_line_at(b, i), dsi_line_at(c, i));
+    r->table = table;
+    return 1;
+}
+
+/* a number below a floor: before the block, at its own place; a load looks whether it is inside */
+static int dsi_find_number(dsi_run *run, uint32_t x, const dsi_block_of_lanes *block)
+{
+    const dsi_program *const p = run->program;
+    const dsi_expr *const e = p->body.exprs + x;
+    const unsigned operands = dsi_operands_of(e->op);
+    ds_real *const out = run->x.at[dsi_place_before(p, x)];
+    size_t i;
+    if (e->op == DSI_X_load) {
+        if (!dsi_is_inside(run, dsi_line_of(run, e->b), block->n, e->a, block->flat)) return 0;
+        dsi_load_lanes(run->args + e->a, e->c, dsi_line_of(run, e->b), out, block->n);
+    } else if (e->op == DSI_X_number) {
+        for (i = 0; i < block->n; i++) out[i] = (ds_real)dsi_line_at(dsi_line_of(run, e->a), i);
+    } else {
+        dsi_instruction step;
+        step.op = e->op;
+        step.out = dsi_place_before(p, x);
+        step.a = dsi_place_before(p, e->a);
+        step.b = operands & 2 ? dsi_place_before(p, e->b) : step.a;
+        step.c = operands & 4 ? dsi_place_before(p, e->c) : step.a;
+        dsi_lanes_of(e->op, run->wide)(&run->x, &step, dsi_whole(block->n));
+    }
+    return 1;
+}
+
+/* The indices of a block as lines. The block shrinks to where all lines hold; if that would leave only a few
+   lanes, those that do not hold become tables. 0: an index is outside of its array. */
+static int dsi_find_lines(dsi_run *run, dsi_block_of_lanes *block)
+{
+    const dsi_program *const p = run->program;
+    size_t i, valid = block->n;
+    int as_table;
+    for (as_table = 0; as_table < 2; as_table++) {
+        for (i = 0; i < p->n_indices; i++) {
+            const uint32_t x = p->indices[i];
+            const int integer = p->body.exprs[x].op >= DSI_X_first_index;
+            if (!(integer ? dsi_find_line(run, x, block, as_table) : dsi_find_number(run, x,
+                    block))) return 0;
+            if (integer && !dsi_line_of(run, x)->table) valid = dsi_least(valid, dsi_line_of(run, x)->valid);
+        }
+        if (as_table || valid == block->n || valid >= DSI_FEW_LANES) break;
+        valid = block->n;
+    }
+    block->n = valid;
+    return 1;
+}
+
+/* are all indices that the block uses inside? */
+static int dsi_check_block(dsi_run *run, const dsi_block_of_lanes *block)
+{
+    const dsi_program *const p = run->program;
+    size_t i;
+    for (i = 0; i < p->n_streams; i++)
+        if (!dsi_is_inside(run, dsi_line_of(run, p->streams[i].index), block->n, p->streams[i].arg,
+                           block->flat))
+            return 0;
+    for (i = 0; i < p->body.n_effects; i++)
+        if (!dsi_is_inside(run, dsi_line_of(run, p->body.effects[i].index), block->n, p->body.effects[i].arg,
+                           block->flat))
+            return 0;
+    return 1;
+}
+
+/* the numbers of a load: read in place where they lie one after the other and the last stride ends within the
+   array, else gathered into its slot */
+static void dsi_run_load(dsi_run *run, const dsi_stream *s, uint32_t place, size_t n)
+{
+    const ds_array *const array = run->args + s->arg;
+    const dsi_line *const line = dsi_line_of(run, s->index);
+    if (array->type == DSIM_ARRAY_REAL && !line->table && line->step == 1 && dsi_stride_of(array) == 1 &&
+        n % DSI_STRIDE == 0) {
+        run->x.at[place] = (ds_real *)array->data + (size_t)line->first + dsi_component_at(array,
+                s->component);
+        return;
+    }
+    run->x.at[place] = run->numbers + s->slot * run->width;
+    dsi_load_lanes(array, s->component, line, run->x.at[place], n);
+}
+
+/* to[...] = or += the n numbers at `from`, which are one number in all lanes where mask is 0 */
+#define DSI_SCATTER(type, assign) \
+    do { \
+        type *const to = (type *)array->data + first; \
+        if (line->table) \
+            for (i = 0; i < n; i++) to[(size_t)line->table[i] * stride] assign from[i & mask]; \
+        else if (step == 1) for (i = 0; i < n; i++) to[i] assign from[i & mask]; \
+        else for (i = 0; i < n; i++) to[(ptrdiff_t)i * step] assign from[i & mask]; \
+    } while (0)
+#define DSI_SCATTER_ANY(assign) \
+    if (array->type == DSIM_ARRAY_REAL) DSI_SCATTER(ds_real, assign (ds_real)); \
+    else if (array->type == DSIM_ARRAY_FLOAT) DSI_SCATTER(float, assign (float)); \
+    else DSI_SCATTER(double, assign (double));
+static void dsi_store_lanes(const ds_array *array, size_t component, const dsi_line *line,
+                            const ds_real *from,
+                        size_t mask, size_t n, int add)
+{
+    const size_t stride = dsi_stride_of(array);
+    const size_t first = dsi_component_at(array, component) + (line->table ? 0
+                                                               : (size_t)line->first * stride);
+    const ptrdiff_t step = line->table ? 0 : (ptrdiff_t)(line->step * (int64_t)stride);
+    size_t i;
+    if (add && step == 1 && mask && array->type == DSIM_ARRAY_REAL)
+        DSI_BY_WIDTH(gain, dsi_wide())((ds_real *)array->data + first, from, n);
+    else if (add) {
+        DSI_SCATTER_ANY(+=)
+    } else {
+        DSI_SCATTER_ANY(=)
+    }
+}
+#undef DSI_SCATTER_ANY
+#undef DSI_SCATTER
+
+/* do sums e and f add to the same numbers? */
+static int dsi_is_same_sum(const dsi_effect *e, const dsi_effect *f)
+{
+    return e->arg == f->arg && e->component == f->component;
+}
+
+/* What `count` effects, order [count], add to one component of an argument, lane by lane as the plain loop
+   would. Where all are lines with the same positive step, those that begin later meet an element in an
+   earlier lane: so a number gets its terms in the same order if whole effects are added in descending order
+   of their beginnings. */
+static void dsi_run_sum(dsi_run *run, uint32_t *order, size_t count, size_t n)
+{
+    const dsi_body *const body = &run->program->body;
+    const dsi_effect *const e = body->effects + order[0];
+    const ds_array *const array = run->args + e->arg;
+    const int64_t step = dsi_line_of(run, e->index)->step;
+    int apart = count == 1;
+    size_t i, k;
+    if (!apart) {
+        apart = step > 0;
+        for (i = 0; i < count; i++) {
+            const dsi_line *const line = dsi_line_of(run, body->effects[order[i]].index);
+            apart = apart && !line->table && line->step == step;
+        }
+        for (i = 1; apart && i < count; i++) { /* insertion sort, stable */
+            const uint32_t moved = order[i];
+            const int64_t first = dsi_line_of(run, body->effects[moved].index)->first;
+            for (k = i; k > 0 && dsi_line_of(run, body->effects[order[k - 1]].index)->first < first; k--)
+                order[k] = order[k - 1];
+            order[k] = moved;
+        }
+    }
+    if (apart) {
+        for (i = 0; i < count; i++) {
+            const dsi_effect *const f = body->effects + order[i];
+            const uint32_t place = run->program->places[f->value];
+            dsi_store_lanes(array, f->component, dsi_line_of(run, f->index), run->x.at[place],
+                            run->x.mask[place], n, 1);
+        }
+        return;
+    }
+    for (i = 0; i < n; i++)
+        for (k = 0; k < count; k++) {
+            const dsi_effect *const f = body->effects + order[k];
+            const uint32_t place = run->program->places[f->value];
+            const dsi_line *const line = dsi_line_of(run, f->index);
+            const size_t at = dsi_component_at(array, f->component) +
+                              (size_t)dsi_line_at(line, i) * dsi_stride_of(array);
+            const ds_real x = run->x.at[place][i & run->x.mask[place]];
+            if (array->type == DSIM_ARRAY_REAL) ((ds_real *)array->data)[at] += x;
+            else if (array->type == DSIM_ARRAY_FLOAT) ((float *)array->data)[at] += (float)x;
+            else ((double *)array->data)[at] += (double)x;
+        }
+}
+
+/* sums and updates, when all numbers of the block are there */
+static void dsi_run_effects(dsi_run *run, size_t n)
+{
+    const dsi_body *const body = &run->program->body;
+    size_t i, k, count;
+    for (i = 0; i < body->n_effects; i++) {
+        const dsi_effect *const e = body->effects + i;
+        const uint32_t place = run->program->places[e->value];
+        if (run->kernel->args[e->arg].kind == DSI_ARG_UPDATE)
+            dsi_store_lanes(run->args + e->arg, e->component, dsi_line_of(run, e->index), run->x.at[place],
+                        run->x.mask[place], n, 0);
+        if (run->kernel->args[e->arg].kind != DSI_ARG_SUM) continue;
+        for (k = 0; k < i; k++)
+            if (dsi_is_same_sum(body->effects + k, e)) break;
+        if (k < i) continue; /* it was added with that */
+        for (k = i, count = 0; k < body->n_effects; k++)
+            if (dsi_is_same_sum(body->effects + k, e)) run->order[count++] = (uint32_t)k;
+        dsi_run_sum(run, run->order, count, n);
+    }
+}
+
+static void dsi_run_steps(dsi_run *run, const dsi_block_of_lanes *block)
+{
+    const dsi_program *const p = run->program;
+    const size_t whole = dsi_whole(block->n);
+    size_t i, k;
+    for (i = p->n_once; i < p->n_steps; i++) {
+        const dsi_instruction *const step = p->steps + i;
+        if (step->op == DSI_X_load) dsi_run_load(run, p->streams + step->a, step->out, block->n);
+        else if (step->op == DSI_X_number) {
+            for (k = 0; k < block->n; k++)
+                run->x.at[step->out][k] = (ds_real)dsi_line_at(dsi_line_of(run, step->a), k);
+        } else if (step->op == DSI_X_store) {
+            const dsi_effect *const e = p->body.effects + step->b;
+            dsi_store_lanes(run->args + e->arg, e->component, dsi_line_of(run, e->index), run->x.at[step->a],
+                        run->x.mask[step->a], block->n, 0);
+        } else {
+            run->fns[i](&run->x, step, whole);
+        }
+    }
+    dsi_run_effects(run, block->n);
+}
+
+/* what is the same in all lanes, integers too; 0: an index is outside */
+static int dsi_run_once(dsi_run *run)
+{
+    const dsi_program *const p = run->program;
+    const dsi_body *const body = &p->body;
+    dsi_block_of_lanes block;
+    size_t i, k, next = 0;
+    memset(&block, 0, sizeof block);
+    block.n = 1;
+    for (i = 0; i < body->n_exprs; i++) {
+        const dsi_expr *const e = body->exprs + i;
+        const dsi_instruction *const step = p->steps + next;
+        ds_real number = 0;
+        if (e->op >= DSI_X_first_index) {
+            if (p->uniform[i] && !dsi_find_line(run, (uint32_t)i, &block, 0)) return 0;
+            continue;
+        }
+        if (!p->uniform[i]) continue;
+        next++;
+        if (e->op < DSI_X_constant || e->op == DSI_X_gate) {
+            run->fns[next - 1](&run->x, step, DSI_STRIDE);
+            continue;
+        }
+        if (e->op == DSI_X_constant) number = (ds_real)dsi_from_bits(dsi_bits_of(e));
+        else if (e->op == DSI_X_number) number = (ds_real)dsi_line_of(run, e->a)->first;
+        else {
+            if (!dsi_is_inside(run, dsi_line_of(run, e->b), 1, e->a, 0)) return 0;
+            dsi_load_lanes(run->args + e->a, e->c, dsi_line_of(run, e->b), &number, 1);
+        }
+        for (k = 0; k < DSI_STRIDE; k++) run->x.at[step->out][k] = number;
+    }
+    return 1;
+}
+
+/* all blocks in order; `check`: only whether their indices are inside */
+static int dsi_run_blocks_of_lanes(dsi_run *run, int check)
+{
+    size_t flat = 0;
+    while (flat < run->n_lanes) {
+        dsi_block_of_lanes block;
+        size_t rest = flat, axis = run->rank;
+        memset(&block, 0, sizeof block);
+        block.flat = flat;
+        while (axis-- > 0) {
+            block.coordinate[axis] = rest % run->lanes[axis];
+            rest /= run->lanes[axis];
+        }
+        block.n = dsi_least(run->width, run->inner - block.coordinate[run->rank - 1]);
+        if (!dsi_find_lines(run, &block)) return 0;
+        if (check && !dsi_check_block(run, &block)) return 0;
+        if (!check) dsi_run_steps(run, &block);
+        flat += block.n;
+    }
+    return 1;
+}
+
+/* Launches. */
+struct ds_runner {
+    ds_runner_desc desc;
+    ds_error error;
+    void *memory; /* scratch: grows only */
+    size_t cap_memory;
+};
+
+DIFFSIM_API ds_runner *ds_runner_create(const ds_runner_desc *desc)
+{
+    const ds_allocator allocator = dsi_allocator(desc ? &desc->allocator : NULL);
+    ds_runner *const runner = (ds_runner *)allocator.resize(allocator.user, NULL, 0, sizeof *runner);
+    if (!runner) return NULL;
+    memset(runner, 0, sizeof *runner);
+    if (desc) runner->desc = *desc;
+    runner->desc.allocator = allocator;
+    return runner;
+}
+DIFFSIM_API void ds_runner_destroy(ds_runner *runner)
+{
+    ds_allocator allocator;
+    if (!runner) return;
+    allocator = runner->desc.allocator;
+    dsi_release(&allocator, runner->memory, runner->cap_memory);
+    allocator.resize(allocator.user, runner, sizeof *runner, 0);
+}
+DIFFSIM_API const ds_error *ds_runner_error(const ds_runner *runner)
+{
+    static const ds_error no_runner = { DSIM_ERROR_ARGUMENT, 0,
+                                        "the runner is NULL: ds_runner_create found no memory" };
+    return runner ? &runner->error : &no_runner;
+}
+
+DIFFSIM_API ds_array ds_array_reals(const ds_real *data, size_t n, size_t components)
+{
+    ds_array r;
+    memset(&r, 0, sizeof r);
+    r.data = (void *)(uintptr_t)data;
+    r.n = n;
+    r.components = components;
+    return r;
+}
+DIFFSIM_API ds_array ds_array_indices(const int32_t *data, size_t n, size_t components)
+{
+    ds_array r;
+    memset(&r, 0, sizeof r);
+    r.data = (void *)(uintptr_t)data;
+    r.n = n;
+    r.components = components;
+    r.type = DSIM_ARRAY_INT32;
+    return r;
+}
+
+/* "kernel 'k', argument 'x': ", code and index */
+static dsi_text dsi_launch_refuse(ds_runner *runner, const ds_kernel *kernel, ds_result code, size_t index,
+                                  size_t arg)
+{
+    dsi_text t = dsi_text_into(runner->error.text, sizeof runner->error.text);
+    runner->error.code = code;
+    runner->error.index = index;
+    dsi_put(&t, "ds_launch: kernel '");
+    dsi_put(&t, kernel->name);
+    dsi_put(&t, "'");
+    if (arg < kernel->n_args) {
+        dsi_put(&t, ", argument '");
+        dsi_put(&t, kernel->args[arg].name);
+        dsi_put(&t, "'");
+    }
+    dsi_put(&t, ": ");
+    return t;
+}
+static ds_result dsi_launch_refused(ds_runner *runner, dsi_text *t)
+{
+    dsi_put(t, ": ");
+    dsi_put(t, ds_result_text(runner->error.code));
+    if (runner->desc.log.write) runner->desc.log.write(runner->desc.log.user, runner->error.code,
+                                                       runner->error.text);
+    return runner->error.code;
+}
+static ds_result dsi_launch_refuse_arg(ds_runner *runner, const ds_kernel *kernel, size_t arg,
+                                       const char *what)
+{
+    dsi_text t = dsi_launch_refuse(runner, kernel, DSIM_ERROR_ARGUMENT, arg, arg);
+    dsi_put(&t, what);
+    return dsi_launch_refused(runner, &t);
+}
+
+static size_t dsi_bytes_of(ds_array_type type)
+{
+    return type == DSIM_ARRAY_REAL ? sizeof(ds_real) : type == DSIM_ARRAY_DOUBLE ? sizeof(double) : 4;
+}
+
+/* bytes from the first number of an array to behind its last; 0: none */
+static size_t dsi_extent_of_array(const ds_array *a)
+{
+    if (!a->n) return 0;
+    return ((a->n - 1) * dsi_stride_of(a) + dsi_component_at(a,
+                                                             a->components - 1) + 1) * dsi_bytes_of(a->type);
+}
+
+/* May a, which is written, and b be the same memory? Arrays of the same stride that lie in each other's gaps
+   do not meet. */
+static int dsi_is_overlapping(const ds_array *a, const ds_array *b)
+{
+    const uintptr_t a0 = (uintptr_t)a->data, b0 = (uintptr_t)b->data;
+    const size_t stride = dsi_stride_of(a) * dsi_bytes_of(a->type);
+    size_t gap;
+    if (a0 >= b0 + dsi_extent_of_array(b) || b0 >= a0 + dsi_extent_of_array(a)) return 0;
+    if (stride != dsi_stride_of(b) * dsi_bytes_of(b->type) || a->pitch > 1 || b->pitch > 1) return 1;
+    gap = (size_t)(b0 > a0 ? b0 - a0 : a0 - b0) % stride;
+    if (b0 > a0)
+        return gap < a->components * dsi_bytes_of(a->type) || gap + b->components * dsi_bytes_of(b->type) >
+            stride;
+    return gap < b->components * dsi_bytes_of(b->type) || gap + a->components * dsi_bytes_of(a->type) >
+        stride;
+}
+
+static ds_result dsi_check_array(ds_runner *runner, const ds_kernel *kernel, const ds_array *a, size_t arg)
+{
+    const dsi_argument *const info = kernel->args + arg;
+    const size_t stride = dsi_stride_of(a), pitch = a->pitch ? a->pitch : 1;
+    size_t bytes;
+    if (!a->data && a->n) return dsi_launch_refuse_arg(runner, kernel, arg, "data is NULL");
+    if (a->components != info->components)
+        return dsi_launch_refuse_arg(runner, kernel, arg, "the array has another number of components");
+    if ((int)a->type < 0 || a->type > DSIM_ARRAY_INT32 ||
+        (a->type == DSIM_ARRAY_INT32) != (info->kind == DSI_ARG_INDEX))
+        return dsi_launch_refuse_arg(runner, kernel, arg,
+                                     "index arguments take arrays of int32, others arrays of numbers");
+    if ((pitch == 1 && stride < a->components) || (pitch > 1 && pitch < stride * a->n &&
+                                                   pitch * a->components > stride))
+        return dsi_launch_refuse_arg(runner, kernel, arg, "stride or pitch is so small that numbers overlap");
+    if (ds_size_mul(a->n, stride, &bytes) || ds_size_mul(pitch, a->components,
+                                                         &bytes) || bytes > PTRDIFF_MAX / 16 ||
+        a->n > (size_t)(PTRDIFF_MAX / 16) / stride)
+        return dsi_launch_refuse_arg(runner, kernel, arg, "the array is larger than the address space");
+    if (a->n && (uintptr_t)a->data % (dsi_bytes_of(a->type) > 4 &&
+                                      sizeof(void *) == 4 ? 4 : dsi_bytes_of(a->type)))
+        return dsi_launch_refuse_arg(runner, kernel, arg, "data is not aligned for its type");
+    return DSIM_OK;
+}
+
+static ds_result dsi_check_arrays(ds_runner *runner, const ds_kernel *kernel, const ds_array *args,
+                                  size_t n_args)
+{
+    size_t i, k;
+    if (n_args != kernel->n_args || (n_args && !args)) {
+        dsi_text t = dsi_launch_refuse(runner, kernel, DSIM_ERROR_ARGUMENT, n_args, (size_t)-1);
+        dsi_put(&t, "the kernel has so many arguments: ");
+        dsi_put_size(&t, kernel->n_args);
+        return dsi_launch_refused(runner, &t);
+    }
+    for (i = 0; i < n_args; i++)
+        if (kernel->args[i].kind != DSI_ARG_NONE && dsi_check_array(runner, kernel, args + i, i))
+            return runner->error.code;
+    for (i = 0; i < n_args; i++) {
+        const int kind = kernel->args[i].kind;
+        if (kind != DSI_ARG_OUT && kind != DSI_ARG_SUM && kind != DSI_ARG_UPDATE) continue;
+        for (k = 0; k < n_args; k++)
+            if (k != i && kernel->args[k].kind != DSI_ARG_NONE && dsi_is_overlapping(args + i, args + k)) {
+                dsi_text t = dsi_launch_refuse(runner, kernel, DSIM_ERROR_RACE, i, i);
+                dsi_put(&t, "is written and overlaps argument '");
+                dsi_put(&t, kernel->args[k].name);
+                dsi_put(&t, "'");
+                return dsi_launch_refused(runner, &t);
+            }
+    }
+    return DSIM_OK;
+}
+
+/* Scratch memory of a run: one block, cut into arrays. memory NULL: only counts. Returns its bytes. */
+static size_t dsi_lay_out_run(dsi_run *run, char *memory)
+{
+    const dsi_program *const p = run->program;
+    size_t end = 63, i; /* so that the first array can be aligned */
+#define DSI_CUT(T, array, count) \
+    end = (end + 63) / 64 * 64; \
+    if (memory) (array) = (T *)(void *)(memory - (uintptr_t)memory % 64 + end); \
+    end += (count) * sizeof(T);
+    DSI_CUT(ds_real, run->numbers, (p->n_slots + p->n_before) * run->width + p->n_uniforms * DSI_STRIDE)
+    DSI_CUT(int64_t, run->tables, p->n_lines * run->width)
+    DSI_CUT(ds_real *, run->x.at, p->n_places)
+    DSI_CUT(size_t, run->x.mask, p->n_places)
+    DSI_CUT(dsi_lanes_fn *, run->fns, p->n_steps)
+    DSI_CUT(dsi_line, run->lines, p->n_lines)
+    DSI_CUT(uint32_t, run->order, p->body.n_effects)
+#undef DSI_CUT
+    for (i = 0; memory && i < p->n_places; i++) {
+        ds_real *const uniforms = run->numbers + (p->n_slots + p->n_before) * run->width;
+        const size_t behind = p->n_slots + p->n_uniforms + p->n_streams;
+        run->x.mask[i] = (size_t)-1;
+        if (i < p->n_slots) run->x.at[i] = run->numbers + i * run->width;
+        else if (i < p->n_slots + p->n_uniforms) {
+            run->x.at[i] = uniforms + (i - p->n_slots) * DSI_STRIDE;
+            run->x.mask[i] = 0;
+        } else run->x.at[i] = i < behind ? NULL : run->numbers + (p->n_slots + i - behind) * run->width;
+    }
+    for (i = 0; memory && i < p->n_steps; i++) run->fns[i] = dsi_lanes_of(p->steps[i].op, run->wide);
+    return end;
+}
+
+/* lanes of a block so that its numbers take half of a first cache of 32 KiB */
+static size_t dsi_choose_width(const dsi_program *p, size_t wanted)
+{
+    const size_t places = p->n_slots + p->n_before + 1;
+    size_t width = wanted ? wanted : 24576 / (places * sizeof(ds_real));
+    if (width > DSI_MOST_WIDTH) width = DSI_MOST_WIDTH;
+    if (width < 4 * DSI_STRIDE && !wanted) width = 4 * DSI_STRIDE;
+    return dsi_whole(width);
+}
+
+DIFFSIM_API ds_result ds_launch_grid(ds_runner *runner, const ds_kernel *kernel, const size_t *lanes,
+                                     const ds_array *args, size_t n_args)
+{
+    dsi_run run;
+    size_t i, bytes;
+    DIFFSIM_ASSERT(runner && kernel && lanes);
+    if (!runner || !kernel || !lanes) return DSIM_ERROR_ARGUMENT;
+    memset(&runner->error, 0, sizeof runner->error);
+    if (kernel->error.code || !kernel->ended) {
+        const ds_result code = kernel->error.code ? kernel->error.code : DSIM_ERROR_ORDER;
+        dsi_text t = dsi_launch_refuse(runner, kernel, code, 0, (size_t)-1);
+        dsi_put(&t, kernel->error.code ? kernel->error.text : "its body has not ended: ds_kernel_end");
+        return dsi_launch_refused(runner, &t);
+    }
+    if (dsi_check_arrays(runner, kernel, args, n_args)) return runner->error.code;
+    memset(&run, 0, sizeof run);
+    run.kernel = kernel;
+    run.program = &kernel->program;
+    run.args = args;
+    run.rank = kernel->desc.rank;
+    run.n_lanes = 1;
+    for (i = 0; i < run.rank; i++) {
+        run.lanes[i] = lanes[i];
+        if (ds_size_mul(run.n_lanes, lanes[i], &run.n_lanes) || run.n_lanes > PTRDIFF_MAX) {
+            dsi_text t = dsi_launch_refuse(runner, kernel, DSIM_ERROR_OVERFLOW, i, (size_t)-1);
+            dsi_put(&t, "there are too many lanes");
+            return dsi_launch_refused(runner, &t);
+        }
+    }
+    run.inner = run.lanes[run.rank - 1];
+    run.width = dsi_choose_width(run.program, runner->desc.width);
+    run.wide = dsi_wide();
+    if (!run.n_lanes) return DSIM_OK;
+    bytes = dsi_lay_out_run(&run, NULL) + 64;
+    if (bytes > runner->cap_memory) {
+        void *const larger = runner->desc.allocator.resize(runner->desc.allocator.user, runner->memory,
+                                                           runner->cap_memory, bytes);
+        if (!larger) {
+            dsi_text t = dsi_launch_refuse(runner, kernel, DSIM_ERROR_MEMORY, 0, (size_t)-1);
+            dsi_put(&t, "no memory for the numbers of a block, in bytes ");
+            dsi_put_size(&t, bytes);
+            return dsi_launch_refused(runner, &t);
+        }
+        runner->memory = larger;
+        runner->cap_memory = bytes;
+        memset(larger, 0, bytes); /* lanes behind the last of a block are computed, too: with numbers */
+    }
+    dsi_lay_out_run(&run, (char *)runner->memory);
+    if (!dsi_run_once(&run) || !dsi_run_blocks_of_lanes(&run, 1)) {
+        dsi_text t = dsi_launch_refuse(runner, kernel, DSIM_ERROR_RANGE, run.bad_lane, run.bad_arg);
+        dsi_put(&t, "lane ");
+        dsi_put_size(&t, run.bad_lane);
+        dsi_put(&t, " uses element ");
+        if (run.bad_index < 0) dsi_put(&t, "-");
+        dsi_put_size(&t, run.bad_index < 0 ? (size_t)(0 - (uint64_t)run.bad_index) : (size_t)run.bad_index);
+        dsi_put(&t, " of ");
+        dsi_put_size(&t, args[run.bad_arg].n);
+        return dsi_launch_refused(runner, &t);
+    }
+    dsi_run_blocks_of_lanes(&run, 0);
+    return DSIM_OK;
+}
+
+DIFFSIM_API ds_result ds_launch(ds_runner *runner, const ds_kernel *kernel, size_t lanes,
+                                const ds_array *args,
+                                size_t n_args)
+{
+    if (runner && kernel && kernel->desc.rank > 1) {
+        dsi_text t = dsi_launch_refuse(runner, kernel, DSIM_ERROR_ARGUMENT, kernel->desc.rank, (size_t)-1);
+        dsi_put(&t, "its lanes have more than one dimension; use ds_launch_grid");
+        return dsi_launch_refused(runner, &t);
+    }
+    return ds_launch_grid(runner, kernel, &lanes, args, n_args);
+}
+
+/* Derivatives. A new kernel gets a copy of the body, then what the columns of the table say. */
+
+/* does the list of names, separated by blanks, have this one? */
+static int dsi_is_listed(const char *list, const char *name)
+{
+    const size_t length = strlen(name);
+    if (!list) return 1;
+    while (*list) {
+        const char *end = list;
+        while (*end && *end != ' ') end++;
+        if ((size_t)(end - list) == length && !memcmp(list, name, length)) return 1;
+        list = *end ? end + 1 : end;
+    }
+    return 0;
+}
+
+/* What a derivative is made with. dot or bar: expressions by those of the new body, or 0: none. */
+typedef struct dsi_deriving {
+    const ds_kernel *from;
+    ds_kernel *to;
+    uint32_t *map; /* [from->body.n_exprs] */
+    uint32_t *bar; /* [n] adjoints or tangents; n: expressions of the new body that are differentiated */
+    uint8_t *active; /* [n]: depends on a number of `by` */
+    uint8_t *gated; /* [n]: what is made of it goes through a choice */
+    size_t n;
+} dsi_deriving;
+
+static void dsi_derive_end(dsi_deriving *d)
+{
+    const ds_allocator *const allocator = &d->to->desc.allocator;
+    dsi_release(allocator, d->map, d->from->body.n_exprs * sizeof *d->map);
+    dsi_release(allocator, d->bar, d->n * sizeof *d->bar);
+    dsi_release(allocator, d->active, d->n);
+    dsi_release(allocator, d->gated, d->n);
+}
+
+/* the new kernel with the arguments of the old one, which it reads at most, and its expressions; NULL: no
+   memory at all */
+static ds_kernel *dsi_derive_begin(dsi_deriving *d, const ds_kernel *from, const char *by,
+                                   const char *function)
+{
+    const dsi_body *const body = &from->body;
+    const ds_allocator *allocator;
+    const char *rest = by;
+    size_t i;
+    memset(d, 0, sizeof *d);
+    d->from = from;
+    DIFFSIM_ASSERT(from);
+    if (!from) return NULL;
+    d->to = dsi_kernel_create(&from->desc, from->name);
+    if (!d->to) return NULL;
+    allocator = &d->to->desc.allocator;
+    d->to->ended = 1;
+    if (from->error.code || !from->ended) {
+        dsi_text t = dsi_kernel_refuse(d->to, from->error.code ? from->error.code : DSIM_ERROR_ORDER, 0);
+        dsi_put(&t, function);
+        dsi_put(&t, from->error.code ? ": the kernel has an error" : ": its body has not ended");
+        dsi_kernel_refused(d->to, &t);
+        return d->to;
+    }
+    for (i = 0; i < from->n_args; i++) {
+        const int kind = from->args[i].kind;
+        dsi_add_arg(d->to, from->args[i].name, "",
+                    kind == DSI_ARG_UPDATE ? DSI_ARG_IN : kind == DSI_ARG_IN ||
+                        kind == DSI_ARG_INDEX ? kind : DSI_ARG_NONE,
+                    from->args[i].components);
+    }
+    /* each name in `by` must be there */
+    while (rest && *rest) {
+        char name[sizeof from->args->name];
+        size_t length = 0;
+        while (*rest == ' ') rest++;
+        while (*rest && *rest != ' ' && length + 1 < sizeof name) name[length++] = *rest++;
+        name[length] = 0;
+        for (i = 0; i < from->n_args && strcmp(name, from->args[i].name); i++) continue;
+        if (!length) continue;
+        if (i == from->n_args || (from->args[i].kind != DSI_ARG_IN && from->args[i].kind != DSI_ARG_UPDATE)) {
+            dsi_kernel_refuse_at(d->to, DSIM_ERROR_ARGUMENT, i, function,
+                                 ": there is no in or update argument", name);
+            return d->to;
+        }
+    }
+    d->map = (uint32_t *)allocator->resize(allocator->user, NULL, 0, body->n_exprs * sizeof *d->map);
+    if (!d->map) d->to->body.result = DSIM_ERROR_MEMORY;
+    for (i = 0; d->map && i < body->n_exprs; i++) {
+        const dsi_expr *const e = body->exprs + i;
+        const unsigned operands = dsi_operands_of(e->op);
+        const uint32_t a = operands & 1 ? d->map[e->a] : e->a, b = operands & 2 ? d->map[e->b] : e->b;
+        const uint32_t c = operands & 4 ? d->map[e->c] : e->c;
+        if (e->op == DSI_X_load) d->map[i] = dsi_emit_load(&d->to->body, e->a, b, e->c);
+        else if (e->op == DSI_X_load_index || !operands) d->map[i] = i ? dsi_intern(&d->to->body, e->op, a,
+                b, c) : 0;
+        else d->map[i] = dsi_emit(&d->to->body, e->op, a, b, c);
+    }
+    d->n = d->to->body.n_exprs;
+    d->bar = (uint32_t *)allocator->resize(allocator->user, NULL, 0, d->n * sizeof *d->bar);
+    d->active = (uint8_t *)allocator->resize(allocator->user, NULL, 0, d->n);
+    d->gated = (uint8_t *)allocator->resize(allocator->user, NULL, 0, d->n);
+    if (!d->bar || !d->active || !d->gated) d->to->body.result = DSIM_ERROR_MEMORY;
+    if (dsi_kernel_failed(d->to)) return d->to;
+    memset(d->bar, 0, d->n * sizeof *d->bar);
+    memset(d->gated, 0, d->n);
+    for (i = 0; i < d->n; i++) {
+        const dsi_expr *const e = d->to->body.exprs + i;
+        const unsigned operands = dsi_operands_of(e->op);
+        d->active[i] = 0;
+        if (e->op == DSI_X_load) d->active[i] = (uint8_t)dsi_is_listed(by, from->args[e->a].name);
+        else if (e->op < DSI_X_first_index && e->op != DSI_X_number)
+            d->active[i] = (uint8_t)((operands & 1 && d->active[e->a]) || (operands & 2 && d->active[e->b]) ||
+                                     (operands & 4 && d->active[e->c]));
+    }
+    return d->to;
+}
+
+/* May a row hand an adjoint of exactly zero to what it is made of, while that may be infinite? Choices do. */
+static int dsi_is_choice(unsigned op)
+{
+    if (op == DSI_X_gate || op == DSI_OP_safe_sqrt || op == DSI_OP_safe_norm || op == DSI_OP_safe_div ||
+        op == DSI_OP_smooth_step)
+        return 1;
+    return op < DSI_OP_sum && dsi_ops[op].shape == DSI_SHAPE_FLAT;
+}
+static void dsi_find_gated(dsi_deriving *d)
+{
+    const dsi_body *const body = &d->to->body;
+    size_t i;
+    for (i = d->n; i-- > 0;) {
+        const dsi_expr *const e = body->exprs + i;
+        const unsigned operands = dsi_operands_of(e->op);
+        if (e->op >= DSI_X_first_index || !(d->gated[i] || dsi_is_choice(e->op)) ||
+            e->op == DSI_X_load) continue;
+        if (operands & 1) d->gated[e->a] = 1;
+        if (operands & 2) d->gated[e->b] = 1;
+        if (operands & 4) d->gated[e->c] = 1;
+    }
+}
+
+/* the rule of zeros: g = 0 gives 0 */
+static uint32_t dsi_guard(const dsi_deriving *d, size_t i, uint32_t g, uint32_t gain)
+{
+    const unsigned op = d->to->body.exprs[i].op;
+    const int curved = op < DSI_OP_sum && dsi_ops[op].shape == DSI_SHAPE_CURVED;
+    if (gain == g || !(curved || d->gated[i])) return gain;
+    return dsi_emit(&d->to->body, DSI_X_gate, g, gain, 0);
+}
+
+static ds_result dsi_derive_refuse(dsi_deriving *d, size_t i, const char *function)
+{
+    dsi_text t = dsi_kernel_refuse(d->to, DSIM_ERROR_NOT_DIFFERENTIABLE, i);
+    dsi_put(&t, function);
+    dsi_put(&t, ": '");
+    dsi_put(&t, dsi_ops[d->to->body.exprs[i].op].name);
+    dsi_put(&t, "' has no derivative");
+    return dsi_kernel_refused(d->to, &t);
+}
+
+/* Reverse: adjoints of all that is active, from those that bar has. */
+static ds_result dsi_derive_reverse(dsi_deriving *d, const char *function)
+{
+    dsi_body *const body = &d->to->body;
+    size_t i, k;
+    dsi_find_gated(d);
+    for (i = d->n; i-- > 0;) {
+        const dsi_expr e = body->exprs[i]; /* a copy: the array grows */
+        const unsigned operands = dsi_operands_of(e.op);
+        const uint32_t part[3] = { e.a, e.b, e.c }, g = d->bar[i];
+        uint32_t gain[3] = { 0, 0, 0 };
+        unsigned wanted = 0;
+        if (!d->active[i] || !g || e.op == DSI_X_load) continue;
+        for (k = 0; k < 3; k++) wanted |= (operands >> k & 1) && d->active[part[k]] ? 1u << k : 0;
+        dsi_emit_gains(body, &e, (uint32_t)i, g, wanted, gain);
+        for (k = 0; k < 3; k++) {
+            if (!(wanted >> k & 1) || !gain[k]) continue;
+            if (gain[k] == DSI_NO_EXPR) return dsi_derive_refuse(d, i, function);
+            gain[k] = dsi_guard(d, i, g, gain[k]);
+            d->bar[part[k]] = dsi_emit(body, DSI_OP_add, d->bar[part[k]], gain[k], 0);
+        }
+        if (body->result) return dsi_kernel_failed(d->to);
+    }
+    return DSIM_OK;
+}
+
+/* Forward: tangents of all that is active, from those that bar has. Behind a gate the tangent passes where g
+   or its tangent is not zero. */
+static ds_result dsi_derive_forward(dsi_deriving *d, const char *function)
+{
+    dsi_body *const body = &d->to->body;
+    size_t i, k;
+    for (i = 0; i < d->n; i++) {
+        const dsi_expr e = body->exprs[i];
+        const unsigned operands = dsi_operands_of(e.op);
+        const uint32_t part[3] = { e.a, e.b, e.c };
+        if (e.op >= DSI_X_first_index || e.op == DSI_X_load || e.op == DSI_X_number) continue;
+        if (e.op == DSI_X_gate) {
+            d->bar[i] = d->bar[e.b];
+            if (d->bar[i])
+                d->bar[i] = dsi_emit(body, DSI_OP_select, e.a, d->bar[i],
+                                     dsi_emit(body, DSI_X_gate, d->bar[e.a], d->bar[i], 0));
+            continue;
+        }
+        for (k = 0; k < 3; k++) {
+            uint32_t gain[3] = { 0, 0, 0 };
+            const uint32_t g = operands >> k & 1 ? d->bar[part[k]] : 0;
+            if (!g) continue;
+            dsi_emit_gains(body, &e, (uint32_t)i, g, 1u << k, gain);
+            if (gain[k] == DSI_NO_EXPR) return dsi_derive_refuse(d, i, function);
+            d->bar[i] = dsi_emit(body, DSI_OP_add, d->bar[i], gain[k] ? dsi_guard(d, i, g, gain[k]) : 0, 0);
+        }
+        if (body->result) return dsi_kernel_failed(d->to);
+    }
+    return DSIM_OK;
+}
+
+/* the arguments of the derivative: as many as the kernel has again, with these kinds by the old ones */
+static void dsi_derive_args(dsi_deriving *d, const char *by, const char *suffix, int of_in, int of_out,
+                            int of_sum, int of_update)
+{
+    const ds_kernel *const from = d->from;
+    size_t i;
+    for (i = 0; i < from->n_args; i++) {
+        int kind = DSI_ARG_NONE;
+        switch (from->args[i].kind) {
+        case DSI_ARG_IN: kind = dsi_is_listed(by, from->args[i].name) ? of_in : DSI_ARG_NONE; break;
+        case DSI_ARG_OUT: kind = of_out; break;
+        case DSI_ARG_SUM: kind = of_sum; break;
+        case DSI_ARG_UPDATE: kind = of_update; break;
+        default: break;
+        }
+        dsi_add_arg(d->to, from->args[i].name, suffix, kind, from->args[i].components);
+    }
+}
+
+DIFFSIM_API ds_kernel *ds_kernel_adjoint(const ds_kernel *kernel, const char *by)
+{
+    dsi_deriving d;
+    size_t i;
+    if (!dsi_derive_begin(&d, kernel, by, "ds_kernel_adjoint")) return NULL;
+    if (!dsi_kernel_failed(d.to)) {
+        dsi_body *const body = &d.to->body;
+        dsi_derive_args(&d, by, "_bar", DSI_ARG_SUM, DSI_ARG_IN, DSI_ARG_IN, DSI_ARG_UPDATE);
+        for (i = 0; i < kernel->body.n_effects; i++) {
+            const dsi_effect *const e = kernel->body.effects + i;
+            const uint32_t bar = dsi_emit_load(body, kernel->n_args + e->arg, d.map[e->index], e->component);
+            const uint32_t x = d.map[e->value];
+            if (!body->result) d.bar[x] = dsi_emit(body, DSI_OP_add, d.bar[x], bar, 0);
+        }
+        if (!dsi_kernel_failed(d.to)) dsi_derive_reverse(&d, "ds_kernel_adjoint");
+        /* what loads gain; numbers of updates that are written lose what they had before */
+        for (i = 0; i < d.n && !dsi_kernel_failed(d.to); i++) {
+            const dsi_expr e = body->exprs[i];
+            if (e.op == DSI_X_load && d.active[i] && d.bar[i] && kernel->args[e.a].kind == DSI_ARG_IN)
+                dsi_emit_effect(body, kernel->n_args + e.a, e.b, e.c, d.bar[i]);
+        }
+        for (i = 0; i < kernel->n_args && !dsi_kernel_failed(d.to); i++) {
+            size_t c, k;
+            for (c = 0; kernel->args[i].kind == DSI_ARG_UPDATE && c < kernel->args[i].components; c++) {
+                const uint32_t lane = dsi_intern(body, DSI_X_lane, DSI_FLAT_LANE, 0, 0);
+                const dsi_expr load = { DSI_X_load, (uint32_t)i, lane, (uint32_t)c };
+                uint32_t x = 0, bar;
+                for (k = 1; k < d.n && !x; k++)
+                    if (!memcmp(body->exprs + k, &load, sizeof load)) x = (uint32_t)k;
+                bar = x && d.active[x] ? d.bar[x] : 0;
+                for (k = 0; k < kernel->body.n_effects; k++)
+                    if (kernel->body.effects[k].arg == i && kernel->body.effects[k].component == c) break;
+                if (k == kernel->body.n_effects) { /* not written: what it had stays */
+                    if (!bar) continue;
+                    bar = dsi_emit(body, DSI_OP_add, dsi_emit_load(body, kernel->n_args + i, lane, c), bar,
+                                   0);
+                }
+                dsi_emit_effect(body, kernel->n_args + i, lane, c, bar);
+            }
+        }
+        dsi_kernel_finish(d.to);
+    }
+    dsi_derive_end(&d);
+    return d.to;
+}
+
+DIFFSIM_API ds_kernel *ds_kernel_tangent(const ds_kernel *kernel, const char *by)
+{
+    dsi_deriving d;
+    size_t i;
+    if (!dsi_derive_begin(&d, kernel, by, "ds_kernel_tangent")) return NULL;
+    if (!dsi_kernel_failed(d.to)) {
+        dsi_body *const body = &d.to->body;
+        dsi_derive_args(&d, by, "_dot", DSI_ARG_IN, DSI_ARG_OUT, DSI_ARG_SUM, DSI_ARG_UPDATE);
+        for (i = 0; i < d.n && !body->result; i++) {
+            const dsi_expr e = body->exprs[i];
+            if (e.op == DSI_X_load && d.active[i]) d.bar[i] = dsi_emit_load(body, kernel->n_args + e.a, e.b,
+                    e.c);
+        }
+        if (!dsi_kernel_failed(d.to)) dsi_derive_forward(&d, "ds_kernel_tangent");
+        for (i = 0; i < kernel->body.n_effects && !dsi_kernel_failed(d.to); i++) {
+            const dsi_effect *const e = kernel->body.effects + i;
+            dsi_emit_effect(body, kernel->n_args + e->arg, d.map[e->index], e->component,
+                            d.bar[d.map[e->value]]);
+        }
+        dsi_kernel_finish(d.to);
+    }
+    dsi_derive_end(&d);
+    return d.to;
+}
+
+/* the coordinates of a lane: its loads from `by`, expressions of the new body; their number */
+static size_t dsi_coordinate(const dsi_deriving *d, size_t k)
+{
+    size_t i;
+    for (i = 0; i < d->from->body.n_loads; i++) {
+        const uint32_t x = d->map[d->from->body.loads[i]];
+        if (d->active[x] && k-- == 0) return x;
+    }
+    return 0;
+}
+
+/* gradient, and with `second` the Hessian by tangents of the gradient, one coordinate at a time */
+static ds_kernel *dsi_derive_local(const ds_kernel *kernel, const char *by, int second, const char *function)
+{
+    dsi_deriving d;
+    size_t i, k, n = 0;
+    if (!dsi_derive_begin(&d, kernel, by, function)) return NULL;
+    if (!dsi_kernel_failed(d.to)) {
+        dsi_body *const body = &d.to->body;
+        const ds_allocator *const allocator = &d.to->desc.allocator;
+        const uint32_t lane = dsi_intern(body, DSI_X_lane, DSI_FLAT_LANE, 0, 0);
+        uint32_t *coordinate = NULL, *gradient = NULL;
+        while (dsi_coordinate(&d, n)) n++;
+        if (!n || n > DSI_MOST_COMPONENTS / 2 || (second && n * (n + 1) / 2 > DSI_MOST_COMPONENTS)) {
+            dsi_text t = dsi_kernel_refuse(d.to, DSIM_ERROR_ARGUMENT, n);
+            dsi_put(&t, function);
+            dsi_put(&t, ": between 1 and 2048 numbers (hessian: 89) must be loaded from `by`, here ");
+            dsi_put_size(&t, n);
+            dsi_kernel_refused(d.to, &t);
+            dsi_derive_end(&d);
+            return d.to;
+        }
+        for (i = 0; i < kernel->body.n_effects; i++) {
+            const uint32_t x = d.map[kernel->body.effects[i].value];
+            d.bar[x] = dsi_emit(body, DSI_OP_add, d.bar[x], dsi_constant(body, 1), 0);
+        }
+        coordinate = (uint32_t *)allocator->resize(allocator->user, NULL, 0, 2 * n * sizeof *coordinate);
+        if (!coordinate) body->result = DSIM_ERROR_MEMORY;
+        if (!dsi_kernel_failed(d.to)) dsi_derive_reverse(&d, function);
+        if (!dsi_kernel_failed(d.to)) {
+            const size_t arg = dsi_add_arg(d.to, "gradient", "", DSI_ARG_OUT, n);
+            gradient = coordinate + n;
+            for (i = 0; i < n; i++) {
+                coordinate[i] = (uint32_t)dsi_coordinate(&d, i);
+                gradient[i] = d.bar[coordinate[i]];
+                dsi_emit_effect(body, arg, lane, i, gradient[i]);
+            }
+        }
+        if (second && !dsi_kernel_failed(d.to)) {
+            const size_t arg = dsi_add_arg(d.to, "hessian", "", DSI_ARG_OUT, n * (n + 1) / 2);
+            const size_t of_gradient = body->n_exprs;
+            size_t at = 0;
+            void *dsi_grown;
+            /* bars and gates of the gradient's own expressions */
+            dsi_release(allocator, d.bar, d.n * sizeof *d.bar);
+            dsi_release(allocator, d.gated, d.n);
+            d.bar = (uint32_t *)allocator->resize(allocator->user, NULL, 0, of_gradient * sizeof *d.bar);
+            d.gated = (uint8_t *)allocator->resize(allocator->user, NULL, 0, of_gradient);
+            dsi_release(allocator, d.active, d.n);
+            d.active = NULL;
+            d.n = of_gradient;
+            (void)dsi_grown;
+            if (!d.bar || !d.gated) body->result = DSIM_ERROR_MEMORY;
+            if (!dsi_kernel_failed(d.to)) {
+                memset(d.gated, 0, d.n);
+                dsi_find_gated(&d);
+            }
+            for (i = 0; i < n && !dsi_kernel_failed(d.to); i++) {
+                memset(d.bar, 0, d.n * sizeof *d.bar);
+                d.bar[coordinate[i]] = dsi_constant(body, 1);
+                if (dsi_derive_forward(&d, function)) break;
+                for (k = i; k < n; k++) dsi_emit_effect(body, arg, lane, at++, d.bar[gradient[k]]);
+            }
+        }
+        dsi_release(allocator, coordinate, 2 * n * sizeof *coordinate);
+        dsi_kernel_finish(d.to);
+    }
+    dsi_derive_end(&d);
+    return d.to;
+}
+
+DIFFSIM_API ds_kernel *ds_kernel_gradient(const ds_kernel *kernel, const char *by)
+{
+    return dsi_derive_local(kernel, by, 0, "ds_kernel_gradient");
+}
+DIFFSIM_API ds_kernel *ds_kernel_hessian(const ds_kernel *kernel, const char *by)
+{
+    return dsi_derive_local(kernel, by, 1, "ds_kernel_hessian");
+}
+
+/* Reports. */
+DIFFSIM_API ds_kernel_info ds_kernel_get_info(const ds_kernel *kernel)
+{
+    ds_kernel_info r;
+    size_t i;
+    memset(&r, 0, sizeof r);
+    if (!kernel) return r;
+    r.args = kernel->n_args;
+    r.recorded = kernel->recorded;
+    r.operations = r.flops_per_lane = kernel->program.operations;
+    r.slots = kernel->program.n_slots;
+    r.loads = kernel->program.n_streams;
+    r.stores = kernel->program.body.n_effects;
+    for (i = 0; i < kernel->program.n_indices; i++) {
+        const unsigned op = kernel->program.body.exprs[kernel->program.indices[i]].op;
+        r.index_operations += op > DSI_X_lanes;
+        if (op == DSI_X_load_index) r.bytes_per_lane += sizeof(int32_t);
+    }
+    r.bytes_per_lane += (r.loads + r.stores) * sizeof(ds_real);
+    for (i = 0; i < kernel->program.body.n_effects; i++) /* sums are read, too */
+        if (kernel->args[kernel->program.body.effects[i].arg].kind == DSI_ARG_SUM) r.bytes_per_lane +=
+            sizeof(ds_real);
+    r.hash = kernel->program.hash;
+    return r;
+}
+
+DIFFSIM_API size_t ds_kernel_report(const ds_kernel *kernel, char *text, size_t bytes)
+{
+    const ds_kernel_info info = ds_kernel_get_info(kernel);
+    dsi_text t;
+    if (!text || !bytes) return 0;
+    t = dsi_text_into(text, bytes);
+    if (!kernel) return 0;
+    dsi_put(&t, "kernel '");
+    dsi_put(&t, kernel->name);
+    dsi_put(&t, "': ");
+    dsi_put_size(&t, info.recorded);
+    dsi_put(&t, " expressions recorded, ");
+    dsi_put_size(&t, info.operations);
+    dsi_put(&t, " operations in ");
+    dsi_put_size(&t, info.slots);
+    dsi_put(&t, " slots run; per lane ");
+    dsi_put_size(&t, info.loads);
+    dsi_put(&t, " numbers loaded, ");
+    dsi_put_size(&t, info.stores);
+    dsi_put(&t, " stored or added, ");
+    dsi_put_size(&t, info.bytes_per_lane);
+    dsi_put(&t, " bytes");
+    return t.n;
 }
 
 /* >>impl 15 learning ------------------------------------------------------------------------------

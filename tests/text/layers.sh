@@ -19,6 +19,16 @@ calls()
     6) echo 'ds_tape *t = ds_tape_create(NULL);
              used += ds_backward(ds_mul(ds_input(t, 2), ds_c(3))) == DSIM_OK;
              ds_tape_destroy(t);' ;;
+    7) echo 'ds_kernel *k = ds_kernel_begin(NULL, "square"); ds_runner *r = ds_runner_create(NULL);
+             ds_real x[3] = { 1, 2, 3 }, y[3] = { 0, 0, 0 };
+             ds_arg in = ds_arg_in(k, "x", 1), out = ds_arg_out(k, "y", 1);
+             ds_array args[2];
+             args[0] = ds_array_reals(x, 3, 1);
+             args[1] = ds_array_reals(y, 3, 1);
+             ds_store(out, ds_lane(k), ds_square(ds_load(in, ds_lane(k))));
+             used += !ds_kernel_end(k) && !ds_launch(r, k, 3, args, 2) && y[2] == 9;
+             ds_runner_destroy(r);
+             ds_kernel_destroy(k);' ;;
     15) echo 'used += ds_optimizer_bytes(3) > 0;' ;;
     16) echo 'ds_check_report report; ds_real at[1] = { 2 };
               used += ds_check_gradient(square, NULL, at, 1, NULL, &report) == DSIM_OK;' ;;
