@@ -12454,13 +12454,14 @@ static size_t dsi_lay_out_run(dsi_run *run, char *memory)
     return end;
 }
 
-/* lanes of a block so that its numbers take half of a first cache of 32 KiB */
+/* Lanes of a block: as many as keep its numbers in a first cache, but not so few that the steps themselves cost
+   more than what they do. */
 static size_t dsi_choose_width(const dsi_program *p, size_t wanted)
 {
     const size_t places = p->n_slots + p->n_before + 1;
-    size_t width = wanted ? wanted : 24576 / (places * sizeof(ds_real));
+    size_t width = wanted ? wanted : 32768 / (places * sizeof(ds_real));
     if (width > DSI_MOST_WIDTH) width = DSI_MOST_WIDTH;
-    if (width < 4 * DSI_STRIDE && !wanted) width = 4 * DSI_STRIDE;
+    if (width < 128 && !wanted) width = 128;
     return dsi_whole(width);
 }
 
