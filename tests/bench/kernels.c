@@ -1,0 +1,303 @@
+/* kernels.c - kernels of the library against the same in plain C: nanoseconds per lane and launch.
+
+   build/kernels [--reps N] [--quick]
+
+   Every way to run a case is checked first: values and derivatives of all are those of plain C, or no time is
+   printed. Then they take turns, as in bench.c, but a time is the least of the repetitions, since little else
+   than the kernel itself happens in a sample. --quick checks and runs every thing once or twice. */
+
+#define _POSIX_C_SOURCE 200809L
+
+#include "kernels.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define SAMPLE_NS 400e3     /* launches shorter than this are repeated within a sample */
+
+/* >>columns ---- */
+
+/* lists of the files that the makefile compiles several times: BENCH_FLAGS or free, double or float */
+extern const kernel_side plain_double[2], plain_float[2], plain_free_double[2], plain_free_float[2];
+extern const kernel_side launched_double[1], launched_float[1];
+extern const kernel_side launched_native_double[1], launched_native_float[1];
+
+/* PLAIN is what the others are checked against, FREE what they are divided by. A further way (printed C, two
+   threads) is a row here: a side that a file of its own exports, or NULL while there is none. */
+enum { PLAIN, FREE, LIST, LAUNCHED, NATIVE, N_COLUMNS };
+typedef struct contender {
+    const char        *name, *ratio;                /* ratio: heading of its time / FREE's; NULL: none */
+    const kernel_side *sides[2];                    /* double, float */
+} contender;
+static const contender columns[N_COLUMNS] = {
+    { "plain",    NULL,        { &plain_double[0], &plain_float[0] } },
+    { "free",     NULL,        { &plain_free_double[0], &plain_free_float[0] } },
+    { "by list",  NULL,        { &plain_free_double[1], &plain_free_float[1] } },
+    { "launched", "launched/", { &launched_double[0], &launched_float[0] } },
+    { "native",   "native/",   { &launched_native_double[0], &launched_native_float[0] } },
+};
+
+/* agreement with PLAIN of the same numbers, relative to the largest; PLAIN in float with PLAIN in double,
+   which only says that it is the same function */
+static const double tolerances[2] = { 1e-12, 1e-4 };
+#define TOLERANCE_OF_TYPES 1e-2
+
+/* one case in one number type */
+typedef struct contest {
+    const kernel_case *c;
+    int                is_float;
+    void              *state[N_COLUMNS];            /* NULL: does not run this */
+    int                inner[N_COLUMNS][2];         /* launches in a sample: forward, adjoint */
+    double             ns[N_COLUMNS][2];            /* per launch, the least */
+} contest;
+
+typedef struct bench {
+    kernel_case cases[N_KERNEL_CASES];
+    contest     contests[N_KERNEL_CASES][2];
+    int         reps;
+} bench;
+
+static double now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
+static const kernel_side *side_of(const contest *t, int column)
+{
+    return columns[column].sides[t->is_float];
+}
+
+static int run(const contest *t, int column, int adjoint)
+{
+    const kernel_side *side = side_of(t, column);
+    return adjoint ? side->adjoint(t->state[column]) : side->forward(t->state[column]);
+}
+
+static int has_adjoint(const kernel_case *c) { return c->kind != CASE_HESSIAN && c->kind != CASE_MAKE; }
+
+/* >>set up ---- */
+
+static int bench_make(bench *b)
+{
+    int ok = 1;
+    for (int i = 0; i < N_KERNEL_CASES; i++) {
+        ok = kernel_case_make(&b->cases[i], i) && ok;
+        for (int is_float = 0; ok && is_float < 2; is_float++) {
+            contest *t = &b->contests[i][is_float];
+            t->c = &b->cases[i];
+            t->is_float = is_float;
+            for (int k = 0; k < N_COLUMNS; k++) {
+                const kernel_side *side = side_of(t, k);
+                if (side) t->state[k] = side->create(t->c);
+            }
+        }
+    }
+    return ok;
+}
+
+static void bench_free(bench *b)
+{
+    for (int i = 0; i < N_KERNEL_CASES; i++) {
+        for (int is_float = 0; is_float < 2; is_float++) {
+            const contest *t = &b->contests[i][is_float];
+            for (int k = 0; k < N_COLUMNS; k++)
+                if (t->state[k]) side_of(t, k)->destroy(t->state[k]);
+        }
+        kernel_case_free(&b->cases[i]);
+    }
+}
+
+/* >>check ---- */
+
+/* the border of a stencil gathers adjoints that nobody reads */
+static int is_compared(const kernel_case *c, size_t i)
+{
+    if (c->kind != CASE_STENCIL) return 1;
+    const size_t row = i % c->points / cells_row(c), at = i % cells_row(c) - CELLS_BEFORE; /* wraps before */
+    return row >= 1 && row <= c->side && at < c->side;
+}
+
+typedef double number_fn(const void *state, size_t i);
+
+/* largest difference / largest number; NaN and nothing but zeros are an infinite difference */
+static double difference(const kernel_case *c, size_t n, number_fn *get, const void *state,
+                         number_fn *get_base, const void *base)
+{
+    double worst = 0, scale = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!is_compared(c, i)) continue;
+        const double x = get(state, i), y = get_base(base, i), error = fabs(x - y);
+        if (!(error <= 1e300)) return (double)INFINITY;
+        worst = fmax(worst, error);
+        scale = fmax(scale, fabs(y));
+    }
+    return scale > 0 ? worst / scale : (double)INFINITY;
+}
+
+static int agrees(const contest *t, int column, const contest *base, double tolerance)
+{
+    const kernel_case *c = t->c;
+    const kernel_side *side = side_of(t, column), *other = side_of(base, PLAIN);
+    const void *state = t->state[column], *with = base->state[PLAIN];
+    const double out = difference(c, c->n_out, side->out, state, other->out, with);
+    const double grad = difference(c, c->n_grad, side->grad, state, other->grad, with);
+    if (out <= tolerance && grad <= tolerance) return 1;
+    fprintf(stderr, "%s, %s, %s: values differ by %.1e, derivatives by %.1e\n", c->name, side->real,
+            columns[column].name, out, grad);
+    return 0;
+}
+
+/* runs everything once; returns how much is wrong */
+static int check(bench *b)
+{
+    int wrong = 0;
+    for (int i = 0; i < N_KERNEL_CASES; i++)
+        for (int is_float = 0; is_float < 2; is_float++) {
+            const contest *t = &b->contests[i][is_float];
+            for (int k = 0; k < N_COLUMNS; k++) {
+                if (!t->state[k]) continue;
+                side_of(t, k)->clear(t->state[k]);
+                const int failed = run(t, k, 0) || (has_adjoint(t->c) && run(t, k, 1));
+                if (failed) fprintf(stderr, "%s, %s: failed\n", t->c->name, columns[k].name);
+                wrong += failed;
+                if (t->c->kind == CASE_MAKE || failed || (k == PLAIN && !is_float)) continue;
+                wrong += k == PLAIN ? !agrees(t, k, &b->contests[i][0], TOLERANCE_OF_TYPES)
+                                    : !agrees(t, k, t, tolerances[is_float]);
+            }
+        }
+    return wrong;
+}
+
+/* >>measure ---- */
+
+static double sample(const contest *t, int column, int adjoint, int inner)
+{
+    const double start = now_ns();
+    for (int i = 0; i < inner; i++) run(t, column, adjoint);
+    return (now_ns() - start) / inner;
+}
+
+static void measure(contest *t, int reps)
+{
+    const int ways = has_adjoint(t->c) ? 2 : 1;
+    for (int rep = -1; rep < reps; rep++)
+        for (int k = 0; k < N_COLUMNS; k++)
+            for (int adjoint = 0; t->state[k] && adjoint < ways; adjoint++) {
+                if (rep < 0) {
+                    t->ns[k][adjoint] = (double)INFINITY;
+                    t->inner[k][adjoint] = 1 + (int)(SAMPLE_NS / sample(t, k, adjoint, 2));
+                    continue;
+                }
+                run(t, k, adjoint);
+                t->ns[k][adjoint] = fmin(t->ns[k][adjoint], sample(t, k, adjoint, t->inner[k][adjoint]));
+            }
+}
+
+/* >>report ---- */
+
+static double time_of(const contest *t, int column, int way)
+{
+    if (!t->state[column]) return (double)NAN;
+    return way < 2 ? t->ns[column][way] : t->ns[column][0] + t->ns[column][1];
+}
+
+static void print_number(const char *format, double x, int width)
+{
+    if (x == x) printf(format, width, x);
+    else printf("%*s", width, "-");
+}
+
+/* way: 0 forward, 1 adjoint, 2 both */
+static void print_row(const contest *t, int way)
+{
+    static const char *const ways[] = { "forward", "adjoint", "both" };
+    const int small = t->c->kind == CASE_SMALL;
+    size_t operations = 0;
+    for (int k = 0; k < 2; k++)
+        if (way == k || way == 2) operations += side_of(t, LAUNCHED)->operations(t->state[LAUNCHED], k);
+    printf("%-8s %-7s %-8s %5lu ", t->c->name, t->is_float ? "float" : "double", ways[way],
+           (unsigned long)operations);
+    for (int k = 0; k < N_COLUMNS; k++)
+        if (columns[k].sides[0])
+            print_number(" %*.2f", time_of(t, k, way) / (small ? 1 : (double)t->c->lanes), 8);
+    printf(" |");
+    for (int k = 0; k < N_COLUMNS; k++)
+        if (columns[k].sides[0] && columns[k].ratio && !small)
+            print_number(" %*.2f", time_of(t, k, way) / time_of(t, FREE, way), 9);
+    printf("\n");
+}
+
+static void print_head(void)
+{
+    printf("plain: plain C, %s; free: with %s\n", plain_double[0].flags, plain_free_double[0].flags);
+    printf("by list: free, but by the list of indices as the kernel has it (free works row by row)\n");
+    printf("launched: ds_launch, %s; native: with %s\n", launched_double[0].flags,
+           launched_native_double[0].flags);
+    printf("ns per lane, the least; operations of the kernel per lane; then times / free\n\n");
+    printf("%-8s %-7s %-8s %5s ", "", "", "", "ops");
+    for (int k = 0; k < N_COLUMNS; k++)
+        if (columns[k].sides[0]) printf(" %8s", columns[k].name);
+    printf(" |");
+    for (int k = 0; k < N_COLUMNS; k++)
+        if (columns[k].sides[0] && columns[k].ratio) printf(" %9s", columns[k].ratio);
+    printf("\n");
+}
+
+static void print_others(const bench *b)
+{
+    printf("\n%-58s", "");
+    for (int k = LAUNCHED; k < N_COLUMNS; k++) printf(" %8s", columns[k].name);
+    for (int is_float = 0; is_float < 2; is_float++) {
+        const contest *small = &b->contests[N_KERNEL_CASES - 2][is_float];
+        const contest *make = &b->contests[N_KERNEL_CASES - 1][is_float];
+        const char *type = is_float ? "float" : "double";
+        printf("\nlaunch of %2d operations over 64 lanes, us (<= 2)    %-6s", 2 * SMALL_DEGREE, type);
+        for (int k = LAUNCHED; k < N_COLUMNS; k++) print_number(" %*.2f", time_of(small, k, 0) / 1e3, 8);
+        printf("\nrecord %4d operations, take the adjoint, ms (<= 5)  %-6s", MADE_OPERATIONS, type);
+        for (int k = LAUNCHED; k < N_COLUMNS; k++) print_number(" %*.2f", time_of(make, k, 0) / 1e6, 8);
+    }
+    const contest *hessian = &b->contests[N_KERNEL_CASES - 3][0];
+    printf("\noperations of the Hessian and gradient of a tetrahedron (<= 900): %lu, by hand about 510\n",
+           (unsigned long)side_of(hessian, LAUNCHED)->operations(hessian->state[LAUNCHED], 0));
+}
+
+static void report(bench *b)
+{
+    print_head();
+    for (int i = 0; i < N_KERNEL_CASES - 2; i++)
+        for (int is_float = 1; is_float >= 0; is_float--) {
+            const contest *t = &b->contests[i][is_float];
+            for (int way = 0; way < (has_adjoint(t->c) ? 3 : 1); way++) print_row(t, way);
+        }
+    print_others(b);
+}
+
+/* >>main ---- */
+
+int main(int argc, char **argv)
+{
+    static bench b;                                 /* large */
+    b.reps = 25;
+    for (int i = 1; i < argc; i++) {
+        if (!strcmp(argv[i], "--quick")) b.reps = 1;
+        else if (!strcmp(argv[i], "--reps") && i + 1 < argc) b.reps = atoi(argv[++i]);
+        else b.reps = 0;
+    }
+    if (b.reps < 1) {
+        fprintf(stderr, "usage: kernels [--reps N] [--quick]\n");
+        return 2;
+    }
+    int failed = !bench_make(&b);
+    if (failed) fprintf(stderr, "out of memory\n");
+    else failed = check(&b) > 0;
+    for (int i = 0; i < N_KERNEL_CASES && !failed; i++)
+        for (int is_float = 0; is_float < 2; is_float++) measure(&b.contests[i][is_float], b.reps);
+    if (!failed) report(&b);
+    bench_free(&b);
+    return failed;
+}
