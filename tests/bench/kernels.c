@@ -3,8 +3,9 @@
    build/kernels [--reps N] [--quick]
 
    Every way to run a case is checked first: values and derivatives of all are those of plain C, or no time is
-   printed. Then they take turns, as in bench.c, but a time is the least of the repetitions, since little else
-   than the kernel itself happens in a sample. --quick checks and runs every thing once or twice. */
+   printed. Then they take turns, as in bench.c, all cases in each round, so that a slow minute of a shared
+   machine falls on all of them. A time is the least of the rounds: in a sample nothing happens but the
+   kernel, so what makes it longer is not its own. --quick checks, and measures one round. */
 
 #define _POSIX_C_SOURCE 200809L
 
@@ -16,7 +17,7 @@
 #include <string.h>
 #include <time.h>
 
-#define SAMPLE_NS 400e3     /* launches shorter than this are repeated within a sample */
+#define SAMPLE_NS 200e3     /* launches shorter than this are repeated within a sample */
 
 /* >>columns ---- */
 
@@ -182,20 +183,19 @@ static double sample(const contest *t, int column, int adjoint, int inner)
     return (now_ns() - start) / inner;
 }
 
-static void measure(contest *t, int reps)
+/* a round: every contender takes one sample; the first finds out how many launches that is */
+static void measure(contest *t, int round)
 {
     const int ways = has_adjoint(t->c) ? 2 : 1;
-    for (int rep = -1; rep < reps; rep++)
-        for (int k = 0; k < N_COLUMNS; k++)
-            for (int adjoint = 0; t->state[k] && adjoint < ways; adjoint++) {
-                if (rep < 0) {
-                    t->ns[k][adjoint] = (double)INFINITY;
-                    t->inner[k][adjoint] = 1 + (int)(SAMPLE_NS / sample(t, k, adjoint, 2));
-                    continue;
-                }
-                run(t, k, adjoint);
-                t->ns[k][adjoint] = fmin(t->ns[k][adjoint], sample(t, k, adjoint, t->inner[k][adjoint]));
-            }
+    for (int k = 0; k < N_COLUMNS; k++)
+        for (int adjoint = 0; t->state[k] && adjoint < ways; adjoint++) {
+            int *inner = &t->inner[k][adjoint];
+            double *least = &t->ns[k][adjoint];
+            if (!round) *inner = 1 + (int)(SAMPLE_NS / sample(t, k, adjoint, 2));
+            else run(t, k, adjoint);
+            const double ns = sample(t, k, adjoint, *inner);
+            *least = round ? fmin(*least, ns) : ns;
+        }
 }
 
 /* >>report ---- */
@@ -282,7 +282,7 @@ static void report(bench *b)
 int main(int argc, char **argv)
 {
     static bench b;                                 /* large */
-    b.reps = 25;
+    b.reps = 50;
     for (int i = 1; i < argc; i++) {
         if (!strcmp(argv[i], "--quick")) b.reps = 1;
         else if (!strcmp(argv[i], "--reps") && i + 1 < argc) b.reps = atoi(argv[++i]);
@@ -295,8 +295,8 @@ int main(int argc, char **argv)
     int failed = !bench_make(&b);
     if (failed) fprintf(stderr, "out of memory\n");
     else failed = check(&b) > 0;
-    for (int i = 0; i < N_KERNEL_CASES && !failed; i++)
-        for (int is_float = 0; is_float < 2; is_float++) measure(&b.contests[i][is_float], b.reps);
+    for (int round = 0; round < b.reps && !failed; round++)
+        for (int i = 0; i < 2 * N_KERNEL_CASES; i++) measure(&b.contests[i / 2][i % 2], round);
     if (!failed) report(&b);
     bench_free(&b);
     return failed;

@@ -15,6 +15,13 @@
 #define SIMD
 #endif
 
+/* what a loop of lanes calls, however long: else it is none of vectors */
+#ifdef __GNUC__
+#define LANE static inline __attribute__((always_inline))
+#else
+#define LANE static inline
+#endif
+
 typedef struct v3 { real x, y, z; } v3;
 
 static inline v3 v3_make(real x, real y, real z)
@@ -269,7 +276,7 @@ static inline m3 load_B(const real *B, size_t n, size_t e)
 }
 
 /* forces at corners 1, 2, 3: -vol P B', P = mu (1 - 1/(I+1)) F + (la (J-1) - 3/4 mu) cof F */
-static inline m3 tet_forces(m3 F, m3 B, real vol, real mu, real la)
+LANE m3 tet_forces(m3 F, m3 B, real vol, real mu, real la)
 {
     const m3 C = cofactors(F);
     const real q = 1 / (m3_dot(F, F) + 1), J = dot(F.a, C.a);
@@ -280,8 +287,7 @@ static inline m3 tet_forces(m3 F, m3 B, real vol, real mu, real la)
 /* Adjoint by the edges; D_bar are differences of the adjoints of the forces. With p = -vol D_bar B:
    F_bar = mu (1-q) p + 2 mu q^2 (p:F) F + la (p:C) C + (la (J-1) - 3/4 mu) dC(p),
    mu_bar += (1-q) p:F - 3/4 p:C, la_bar += (J-1) p:C */
-static inline m3 tet_forces_adjoint(m3 F, m3 B, m3 D_bar, real vol, real mu, real la, real *mu_bar,
-                                    real *la_bar)
+LANE m3 tet_forces_adjoint(m3 F, m3 B, m3 D_bar, real vol, real mu, real la, real *mu_bar, real *la_bar)
 {
     const m3 C = cofactors(F), DB = product(D_bar, B), p = m3_mix(-vol, DB, 0, DB);
     const real q = 1 / (m3_dot(F, F) + 1), J = dot(F.a, C.a), pF = m3_dot(p, F), pC = m3_dot(p, C);
@@ -400,11 +406,11 @@ static inline void put_gradient(real *to, size_t n, v3 g)
 }
 
 /* Hessian and gradient of vol (mu/2 (I - 3) - mu/2 log(I + 1) + la/2 (J - 1)^2 - 3/4 mu (J - 1)) by the 12
-   coordinates, about 510 operations. All is said by edges d_a: with G = B B' (rows b_a), y_a = sum_c G_ac d_c = F b_a
-   and c_a = det B d_b x d_c = cof F b_a, block (a, b) is
+   coordinates, about 510 operations. All is said by edges d_a: with G = B B' (rows b_a), y_a = sum_c G_ac d_c
+   = F b_a and c_a = det B d_b x d_c = cof F b_a, block (a, b) is
    mu (1-q) G_ab 1 + 2 mu q^2 y_a y_b' + la c_a c_b' + (la (J-1) - 3/4 mu) d2J/dd_a dd_b.
    The first point's blocks are minus the sums of the others. */
-static inline void tet_hessian(const real *x, const real *B_of, size_t n, size_t e, real *to, real *gradient)
+LANE void tet_hessian(const real *x, const real *B_of, size_t n, size_t e, real *to, real *gradient)
 {
     const v3 x0 = load(x, n, e), d1 = sub(load(x + 3 * n, n, e), x0), d2 = sub(load(x + 6 * n, n, e), x0);
     const v3 d3 = sub(load(x + 9 * n, n, e), x0);
