@@ -1,6 +1,6 @@
 /* kernels.c - kernels of the library against the same in plain C: nanoseconds per lane and launch.
 
-   build/kernels [--reps N] [--quick]
+   build/kernels [--reps N] [--quick] [--only CASE]
 
    Every way to run a case is checked first: values and derivatives of all are those of plain C, or no time is
    printed. Then they take turns, as in bench.c, all cases in each round, so that a slow minute of a shared
@@ -26,12 +26,12 @@ extern const kernel_side plain_double[2], plain_float[2], plain_free_double[2], 
 extern const kernel_side launched_double[1], launched_float[1];
 extern const kernel_side launched_native_double[1], launched_native_float[1];
 
-/* PLAIN is what the others are checked against, FREE what they are divided by. A further way (printed C, two
-   threads) is a row here: a side that a file of its own exports, or NULL while there is none. */
-enum { PLAIN, FREE, LIST, LAUNCHED, NATIVE, N_COLUMNS };
+/* PLAIN is what the others are checked against, FREE what they are divided by. Kernels printed as C and
+   launches on two threads have their places: sides that a file exports make a column of them. */
+enum { PLAIN, FREE, LIST, LAUNCHED, NATIVE, PRINTED, THREADS, N_COLUMNS };
 typedef struct contender {
     const char        *name, *ratio;                /* ratio: heading of its time / FREE's; NULL: none */
-    const kernel_side *sides[2];                    /* double, float */
+    const kernel_side *sides[2];                    /* double, float; NULL: there is none yet */
 } contender;
 static const contender columns[N_COLUMNS] = {
     { "plain",    NULL,        { &plain_double[0], &plain_float[0] } },
@@ -39,6 +39,8 @@ static const contender columns[N_COLUMNS] = {
     { "by list",  NULL,        { &plain_free_double[1], &plain_free_float[1] } },
     { "launched", "launched/", { &launched_double[0], &launched_float[0] } },
     { "native",   "native/",   { &launched_native_double[0], &launched_native_float[0] } },
+    { "printed",  "printed/",  { NULL, NULL } },
+    { "2 threads", "threads/", { NULL, NULL } },
 };
 
 /* agreement with PLAIN of the same numbers, relative to the largest; PLAIN in float with PLAIN in double,
@@ -59,6 +61,7 @@ typedef struct bench {
     kernel_case cases[N_KERNEL_CASES];
     contest     contests[N_KERNEL_CASES][2];
     int         reps;
+    const char *only;                               /* a case, or NULL: all */
 } bench;
 
 static double now_ns(void)
@@ -79,6 +82,18 @@ static int run(const contest *t, int column, int adjoint)
     return adjoint ? side->adjoint(t->state[column]) : side->forward(t->state[column]);
 }
 
+static int is_wanted(const bench *b, int which)
+{
+    return !b->only || !strcmp(b->only, kernel_case_names[which]);
+}
+
+static int n_wanted(const bench *b)
+{
+    int n = 0;
+    for (int i = 0; i < N_KERNEL_CASES; i++) n += is_wanted(b, i);
+    return n;
+}
+
 static int has_adjoint(const kernel_case *c) { return c->kind != CASE_HESSIAN && c->kind != CASE_MAKE; }
 
 /* >>set up ---- */
@@ -87,6 +102,7 @@ static int bench_make(bench *b)
 {
     int ok = 1;
     for (int i = 0; i < N_KERNEL_CASES; i++) {
+        if (!is_wanted(b, i)) continue;
         ok = kernel_case_make(&b->cases[i], i) && ok;
         for (int is_float = 0; ok && is_float < 2; is_float++) {
             contest *t = &b->contests[i][is_float];
@@ -216,7 +232,6 @@ static void print_number(const char *format, double x, int width)
 static void print_row(const contest *t, int way)
 {
     static const char *const ways[] = { "forward", "adjoint", "both" };
-    const int small = t->c->kind == CASE_SMALL;
     size_t operations = 0;
     for (int k = 0; k < 2; k++)
         if (way == k || way == 2) operations += side_of(t, LAUNCHED)->operations(t->state[LAUNCHED], k);
@@ -224,10 +239,10 @@ static void print_row(const contest *t, int way)
            (unsigned long)operations);
     for (int k = 0; k < N_COLUMNS; k++)
         if (columns[k].sides[0])
-            print_number(" %*.2f", time_of(t, k, way) / (small ? 1 : (double)t->c->lanes), 8);
+            print_number(" %*.2f", time_of(t, k, way) / (double)t->c->lanes, 8);
     printf(" |");
     for (int k = 0; k < N_COLUMNS; k++)
-        if (columns[k].sides[0] && columns[k].ratio && !small)
+        if (columns[k].sides[0] && columns[k].ratio)
             print_number(" %*.2f", time_of(t, k, way) / time_of(t, FREE, way), 9);
     printf("\n");
 }
@@ -248,22 +263,33 @@ static void print_head(void)
     printf("\n");
 }
 
-static void print_others(const bench *b)
+/* a line of the cases that have no lanes to be divided by */
+static void print_other(const char *what, const contest *t, double unit)
 {
-    printf("\n%-58s", "");
-    for (int k = LAUNCHED; k < N_COLUMNS; k++) printf(" %8s", columns[k].name);
-    for (int is_float = 0; is_float < 2; is_float++) {
-        const contest *small = &b->contests[N_KERNEL_CASES - 2][is_float];
-        const contest *make = &b->contests[N_KERNEL_CASES - 1][is_float];
-        const char *type = is_float ? "float" : "double";
-        printf("\nlaunch of %2d operations over 64 lanes, us (<= 2)    %-6s", 2 * SMALL_DEGREE, type);
-        for (int k = LAUNCHED; k < N_COLUMNS; k++) print_number(" %*.2f", time_of(small, k, 0) / 1e3, 8);
-        printf("\nrecord %4d operations, take the adjoint, ms (<= 5)  %-6s", MADE_OPERATIONS, type);
-        for (int k = LAUNCHED; k < N_COLUMNS; k++) print_number(" %*.2f", time_of(make, k, 0) / 1e6, 8);
-    }
+    if (!t->c) return;
+    printf("%-52s %-6s", what, t->is_float ? "float" : "double");
+    for (int k = LAUNCHED; k < N_COLUMNS; k++)
+        if (columns[k].sides[0]) print_number(" %*.2f", time_of(t, k, 0) / unit, 8);
+    printf("\n");
+}
+
+static void print_others(bench *b)
+{
     const contest *hessian = &b->contests[N_KERNEL_CASES - 3][0];
-    printf("\noperations of the Hessian and gradient of a tetrahedron (<= 900): %lu, by hand about 510\n",
-           (unsigned long)side_of(hessian, LAUNCHED)->operations(hessian->state[LAUNCHED], 0));
+    char small[80], make[80];
+    sprintf(small, "launch of %d operations over 64 lanes, us (<= 2)", 2 * SMALL_DEGREE);
+    sprintf(make, "record %d operations, take the adjoint, ms (<= 5)", MADE_OPERATIONS);
+    printf("\n%-59s", "");
+    for (int k = LAUNCHED; k < N_COLUMNS; k++)
+        if (columns[k].sides[0]) printf(" %8s", columns[k].name);
+    printf("\n");
+    for (int is_float = 1; is_float >= 0; is_float--) {
+        print_other(small, &b->contests[N_KERNEL_CASES - 2][is_float], 1e3);
+        print_other(make, &b->contests[N_KERNEL_CASES - 1][is_float], 1e6);
+    }
+    if (hessian->c)
+        printf("Hessian and gradient of a tetrahedron, operations (<= 900): %lu, by hand about 510\n",
+               (unsigned long)side_of(hessian, LAUNCHED)->operations(hessian->state[LAUNCHED], 0));
 }
 
 static void report(bench *b)
@@ -272,7 +298,7 @@ static void report(bench *b)
     for (int i = 0; i < N_KERNEL_CASES - 2; i++)
         for (int is_float = 1; is_float >= 0; is_float--) {
             const contest *t = &b->contests[i][is_float];
-            for (int way = 0; way < (has_adjoint(t->c) ? 3 : 1); way++) print_row(t, way);
+            for (int way = 0; t->c && way < (has_adjoint(t->c) ? 3 : 1); way++) print_row(t, way);
         }
     print_others(b);
 }
@@ -286,17 +312,19 @@ int main(int argc, char **argv)
     for (int i = 1; i < argc; i++) {
         if (!strcmp(argv[i], "--quick")) b.reps = 1;
         else if (!strcmp(argv[i], "--reps") && i + 1 < argc) b.reps = atoi(argv[++i]);
+        else if (!strcmp(argv[i], "--only") && i + 1 < argc) b.only = argv[++i];
         else b.reps = 0;
     }
-    if (b.reps < 1) {
-        fprintf(stderr, "usage: kernels [--reps N] [--quick]\n");
+    if (b.reps < 1 || !n_wanted(&b)) {
+        fprintf(stderr, "usage: kernels [--reps N] [--quick] [--only CASE]\n");
         return 2;
     }
     int failed = !bench_make(&b);
     if (failed) fprintf(stderr, "out of memory\n");
     else failed = check(&b) > 0;
     for (int round = 0; round < b.reps && !failed; round++)
-        for (int i = 0; i < 2 * N_KERNEL_CASES; i++) measure(&b.contests[i / 2][i % 2], round);
+        for (int i = 0; i < 2 * N_KERNEL_CASES; i++)
+            if (is_wanted(&b, i / 2)) measure(&b.contests[i / 2][i % 2], round);
     if (!failed) report(&b);
     bench_free(&b);
     return failed;
