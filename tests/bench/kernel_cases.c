@@ -11,6 +11,7 @@ const char *const kernel_case_names[N_KERNEL_CASES] = {
 
 static int allocate(kernel_case *c)
 {
+    c->n_grad = c->grads[0] + c->grads[1] + c->grads[2];
     c->index = (int32_t *)calloc(c->n_index + 1, sizeof *c->index);
     c->in = (double *)calloc(c->n_in + 1, sizeof *c->in);
     c->out_bar = (double *)calloc(c->n_out + 1, sizeof *c->out_bar);
@@ -54,7 +55,8 @@ static int make_springs(kernel_case *c, size_t n)
     c->n_index = 2 * c->lanes;
     c->n_in = 3 * c->points + 2 * c->lanes;
     c->n_out = 3 * c->points;
-    c->n_grad = 3 * c->points + c->lanes;
+    c->grads[0] = 3 * c->points;
+    c->grads[1] = c->lanes;
     if (!allocate(c)) return 0;
 
     double *x = c->in, *y = x + c->points, *z = y + c->points, *k = z + c->points;
@@ -86,7 +88,7 @@ static int make_stencil(kernel_case *c, size_t n)
     c->points = cells_count(c);
     c->n_in = 2 * c->points + 2;
     c->n_out = c->points;
-    c->n_grad = 2 * c->points;
+    c->grads[0] = c->grads[1] = c->points;
     if (!allocate(c)) return 0;
 
     double *one_back = c->in, *two_back = one_back + c->points, *scalars = two_back + c->points;
@@ -189,7 +191,8 @@ static int make_tets(kernel_case *c)
     c->n_index = 4 * c->lanes;
     c->n_in = 3 * c->points + 12 * c->lanes;
     c->n_out = 3 * c->points;
-    c->n_grad = 3 * c->points + 2 * c->lanes;
+    c->grads[0] = 3 * c->points;
+    c->grads[1] = c->grads[2] = c->lanes;
     if (!allocate(c)) return 0;
     rest_points(c->in);
     cut_cubes(c->index);
@@ -208,7 +211,7 @@ static int make_hessian(kernel_case *c)
     c->lanes = 528;
     c->n_in = 24 * c->lanes;
     c->n_out = HESSIAN_NUMBERS * c->lanes;
-    c->n_grad = 12 * c->lanes;
+    c->grads[0] = 12 * c->lanes;
     const int ok = make_tets(&tets) && allocate(c);
     for (size_t e = 0; ok && e < c->lanes; e++) {
         const double *from = tets.in + 3 * MESH_POINTS;
@@ -227,7 +230,7 @@ static int make_hessian(kernel_case *c)
 static int make_small(kernel_case *c)
 {
     c->kind = CASE_SMALL;
-    c->lanes = c->n_in = c->n_out = c->n_grad = 64;
+    c->lanes = c->n_in = c->n_out = c->grads[0] = 64;
     if (!allocate(c)) return 0;
     for (size_t i = 0; i < c->lanes; i++) c->in[i] = cos((double)i);
     return 1;

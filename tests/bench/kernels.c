@@ -141,14 +141,16 @@ static int is_compared(const kernel_case *c, size_t i)
 
 typedef double number_fn(const void *state, size_t i);
 
-/* largest difference / largest number; NaN and nothing but zeros are an infinite difference */
-static double difference(const kernel_case *c, size_t n, number_fn *get, const void *state,
-                         number_fn *get_base, const void *base)
+/* the numbers of two sides, [begin, end): largest difference / largest number; NaN, and nothing but zeros,
+   are an infinite difference */
+static double difference(const contest *t, int k, const contest *base, int of_grad, size_t begin, size_t end)
 {
+    const kernel_side *side = side_of(t, k), *other = side_of(base, PLAIN);
+    number_fn *get = of_grad ? side->grad : side->out, *get_base = of_grad ? other->grad : other->out;
     double worst = 0, scale = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (!is_compared(c, i)) continue;
-        const double x = get(state, i), y = get_base(base, i), error = fabs(x - y);
+    for (size_t i = begin; i < end; i++) {
+        if (!is_compared(t->c, i)) continue;
+        const double x = get(t->state[k], i), y = get_base(base->state[PLAIN], i), error = fabs(x - y);
         if (!(error <= 1e300)) return (double)INFINITY;
         worst = fmax(worst, error);
         scale = fmax(scale, fabs(y));
@@ -156,16 +158,25 @@ static double difference(const kernel_case *c, size_t n, number_fn *get, const v
     return scale > 0 ? worst / scale : (double)INFINITY;
 }
 
-static int agrees(const contest *t, int column, const contest *base, double tolerance)
+/* each array of derivatives by its own largest number */
+static double difference_of_grads(const contest *t, int k, const contest *base)
 {
-    const kernel_case *c = t->c;
-    const kernel_side *side = side_of(t, column), *other = side_of(base, PLAIN);
-    const void *state = t->state[column], *with = base->state[PLAIN];
-    const double out = difference(c, c->n_out, side->out, state, other->out, with);
-    const double grad = difference(c, c->n_grad, side->grad, state, other->grad, with);
+    double worst = 0;
+    size_t begin = 0;
+    for (int part = 0; part < 3; part++) {
+        const size_t end = begin + t->c->grads[part];
+        if (end > begin) worst = fmax(worst, difference(t, k, base, 1, begin, end));
+        begin = end;
+    }
+    return worst;
+}
+
+static int agrees(const contest *t, int k, const contest *base, double tolerance)
+{
+    const double out = difference(t, k, base, 0, 0, t->c->n_out), grad = difference_of_grads(t, k, base);
     if (out <= tolerance && grad <= tolerance) return 1;
-    fprintf(stderr, "%s, %s, %s: values differ by %.1e, derivatives by %.1e\n", c->name, side->real,
-            columns[column].name, out, grad);
+    fprintf(stderr, "%s, %s, %s: values differ by %.1e, derivatives by %.1e\n", t->c->name,
+            side_of(t, k)->real, columns[k].name, out, grad);
     return 0;
 }
 

@@ -32,6 +32,7 @@ typedef struct kernel_case {
     size_t      side;                               /* points or cells along one side */
     size_t      lanes, points;
     size_t      n_index, n_in, n_out, n_grad;
+    size_t      grads[3];                           /* numbers of each array in grad; the rest is 0 */
     int32_t    *index;
     double     *in, *out_bar;                       /* [n_in], [n_out] */
 } kernel_case;
