@@ -4193,11 +4193,17 @@ enum {
     DSI_BLOCK_COUNT
 };
 
+/* at -O3 a loop of fixed length would be unrolled before it is a vector, and then never become one */
+#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 8
+#define DSI_NO_UNROLL _Pragma("GCC unroll 1")
+#else
+#define DSI_NO_UNROLL
+#endif
 /* static uint64_t dsi_block_sin_avx2(x, y, out, n): out [n] by the core, n a multiple of DSI_LANES; not 0: a
    lane needs more. One copy for each instruction set; the arithmetic, and so the bits, are the same in all.
    The inner loop has a fixed length, so that it becomes a few vectors without a rest. */
 #if defined(__GNUC__) && !defined(__clang__) && !defined(__TINYC__) && !defined(__CUDACC__)
-#define DSI_IVDEP _Pragma("GCC ivdep")
+#define DSI_IVDEP _Pragma("GCC ivdep") DSI_NO_UNROLL
 #else
 #define DSI_IVDEP
 #endif
@@ -11317,7 +11323,7 @@ DIFFSIM_API ds_result ds_kernel_end(ds_kernel *kernel)
     DSI_ROW(mul, 2) DSI_ROW(div, 2) DSI_ROW(min, 2) DSI_ROW(max, 2) DSI_ROW(clip_gradient, 2) DSI_ROW(lt, 2) \
     DSI_ROW(le, 2) DSI_ROW(gt, 2) DSI_ROW(ge, 2) DSI_ROW(eq, 2) DSI_ROW(ne, 2) DSI_ROW(select, 3)
 #define DSI_STRIDE ((size_t)16)
-enum { DSI_MOST_WIDTH = 512, DSI_FEW_LANES = 16 };
+enum { DSI_MOST_WIDTH = 512, DSI_FEW_LANES = 8 };
 
 #if defined(__clang__)
 #if __clang_major__ >= 13 && !defined(__wasm__)
@@ -11329,7 +11335,7 @@ enum { DSI_MOST_WIDTH = 512, DSI_FEW_LANES = 16 };
 #pragma GCC optimize("no-fast-math", "fp-contract=off", "no-trapping-math", "no-math-errno", "tree-vectorize")
 #endif
 #if defined(__GNUC__) && !defined(__clang__) && !defined(__TINYC__) && !defined(__CUDACC__)
-#define DSI_IVDEP _Pragma("GCC ivdep")
+#define DSI_IVDEP _Pragma("GCC ivdep") DSI_NO_UNROLL
 #else
 #define DSI_IVDEP
 #endif
@@ -11523,17 +11529,18 @@ typedef struct dsi_lane_block {
 
 /* The blocks of a launch, found when its indices are checked. reach: the lowest and highest element of each
    shared sum that a block adds to, [n_blocks][n_shared][2]. */
-typedef struct dsi_planned { size_t flat; uint32_t n, as_table; } dsi_planned;
+typedef struct dsi_planned { size_t flat; uint32_t n; uint8_t as_table, kept; } dsi_planned; /* kept: its lines */
 typedef struct dsi_plan {
     dsi_planned *blocks;
     int64_t *reach;
-    size_t n_blocks, cap_blocks, cap_reach;
+    struct dsi_line *lines; /* of each block, [n_blocks][n_lines], if there are not too many */
+    size_t n_blocks, cap_blocks, cap_reach, cap_lines;
     uint64_t key, used; /* key 0: not to be used again; the launch that used it last */
 } dsi_plan;
 
 /* where a stream comes from; packed: its first element, if neighbours are neighbours in memory */
 typedef struct dsi_source {
-    const dsi_line *line;
+    uint32_t line;
     ds_real *packed, *slot;
     uint64_t n;
 } dsi_source;
@@ -11551,7 +11558,7 @@ typedef struct dsi_run {
     dsi_numbers x;
     dsi_lanes_fn **fns; /* of the steps */
     ds_real *numbers; /* slots [width], numbers below floors [width], uniforms [DSI_STRIDE] */
-    dsi_line *lines;
+    dsi_line *lines, *own_lines; /* of the block: the plan's, or its own */
     dsi_source *sources; /* of the streams */
     int64_t *tables; /* [n_lines][width] */
     uint32_t *order; /* of effects, for sums */
@@ -11891,7 +11898,7 @@ static int dsi_plan_block(dsi_run *run, dsi_lane_block *block, dsi_planned *plan
 static void dsi_run_load(dsi_run *run, uint32_t stream, uint32_t place, size_t n)
 {
     const dsi_source *const source = run->sources + stream;
-    const dsi_line *const line = source->line;
+    const dsi_line *const line = run->lines + source->line;
     if (source->packed && !line->table && line->step == 1 && (uint64_t)line->first + dsi_whole(n) <= source->n) {
         run->x.at[place] = source->packed + line->first;
         return;
@@ -11979,24 +11986,64 @@ static int dsi_order_sum(const dsi_run *run, const dsi_sum *sum, uint32_t *order
     return 1;
 }
 
-/* lane by lane, in each effect by effect; elements in [low, high) */
+/* an effect of a sum: which elements, and what they gain */
+typedef struct dsi_adding {
+    const int64_t *table;
+    int64_t first, step;
+    const ds_real *from;
+    size_t mask;
+    ds_real sign;
+} dsi_adding;
+enum { DSI_MOST_ADDING = 16 };
+
+/* lane by lane, in each effect by effect; elements in [low, high), all if `all` */
+#define DSI_ADD_LANES(type) \
+    for (i = 0; i < n; i++) \
+        for (k = 0; k < count; k++) { \
+            const dsi_adding *const a = adding + k; \
+            const int64_t element = a->table ? a->table[i] : a->first + a->step * (int64_t)i; \
+            if (all || (element >= low && element < high)) \
+                ((type *)array->data)[component + (size_t)element * stride] += \
+                    (type)(a->sign * a->from[i & a->mask]); \
+        }
+DSI_INLINE void dsi_add_lanes(const ds_array *array, size_t component, const dsi_adding *adding, size_t count,
+                              size_t n, int all, int64_t low, int64_t high)
+{
+    const size_t stride = dsi_stride_of(array);
+    size_t i, k;
+    if (array->type == DSIM_ARRAY_REAL) DSI_ADD_LANES(ds_real)
+    else if (array->type == DSIM_ARRAY_FLOAT) DSI_ADD_LANES(float)
+    else DSI_ADD_LANES(double)
+}
+#undef DSI_ADD_LANES
+
+/* the effects of a sum in groups: more than DSI_MOST_ADDING would have to be lane by lane across groups, so each
+   lane goes alone there */
 static void dsi_sum_lanes(const dsi_run *run, const dsi_sum *sum, size_t n, int64_t low, int64_t high)
 {
     const dsi_body *const body = &run->program->body;
     const ds_array *const array = run->args + sum->arg;
-    const size_t stride = dsi_stride_of(array), component = dsi_component_at(array, sum->component);
-    size_t i, k;
-    for (i = 0; i < n; i++)
-        for (k = 0; k < sum->count; k++) {
-            const dsi_effect *const e = body->effects + run->program->summed[sum->first + k];
-            const uint32_t place = run->program->places[e->value];
-            const int64_t element = dsi_line_at(dsi_line_of(run, e->index), i);
-            const size_t at = component + (size_t)element * stride;
-            const ds_real value = run->x.at[place][i & run->x.mask[place]], x = e->minus ? -value : value;
-            if (element < low || element >= high) continue;
-            if (array->type == DSIM_ARRAY_REAL) ((ds_real *)array->data)[at] += x;
-            else if (array->type == DSIM_ARRAY_FLOAT) ((float *)array->data)[at] += (float)x;
-            else ((double *)array->data)[at] += (double)x;
+    const size_t component = dsi_component_at(array, sum->component);
+    const int all = run->n_parts == 1 || sum->kind != DSI_SUM_SHARED, alone = sum->count > DSI_MOST_ADDING;
+    dsi_adding adding[DSI_MOST_ADDING];
+    size_t begin, lane, k, count;
+    for (lane = 0; lane < (alone ? n : 1); lane++)
+        for (begin = 0; begin < sum->count; begin += count) {
+            count = dsi_least(sum->count - begin, DSI_MOST_ADDING);
+            for (k = 0; k < count; k++) {
+                const dsi_effect *const e = body->effects + run->program->summed[sum->first + begin + k];
+                const dsi_line *const line = dsi_line_of(run, e->index);
+                const uint32_t place = run->program->places[e->value];
+                adding[k].table = line->table ? line->table + lane : NULL;
+                adding[k].first = line->table ? 0 : dsi_line_at(line, lane);
+                adding[k].step = line->step;
+                adding[k].mask = run->x.mask[place];
+                adding[k].from = run->x.at[place] + (lane & adding[k].mask);
+                adding[k].sign = (ds_real)(e->minus ? -1 : 1);
+            }
+            if (all && count == 4 && !alone) dsi_add_lanes(array, component, adding, 4, n, 1, low, high);
+            else if (all && count == 2 && !alone) dsi_add_lanes(array, component, adding, 2, n, 1, low, high);
+            else dsi_add_lanes(array, component, adding, count, alone ? 1 : n, all, low, high);
         }
 }
 
@@ -12162,31 +12209,44 @@ static void dsi_begin_block(const dsi_run *run, size_t flat, dsi_lane_block *blo
     if (run->program->n_reduced) block->n = dsi_least(block->n, DSI_CHUNK - flat % DSI_CHUNK);
 }
 
+/* room for one block more; its lines are kept as long as all of them are below DSI_KEPT_LINES */
+enum { DSI_KEPT_LINES = 1 << 20 };
+static ds_result dsi_grow_plan(dsi_plan *plan, const ds_allocator *allocator, size_t n_lines, size_t shared)
+{
+    const size_t most = SIZE_MAX / 64, need = plan->n_blocks + 1;
+    void *blocks = plan->blocks, *reach = plan->reach, *lines = plan->lines;
+    ds_result result = DSIM_OK;
+    if (need > plan->cap_blocks)
+        result = dsi_grow(allocator, &blocks, &plan->cap_blocks, need, most, sizeof *plan->blocks);
+    plan->blocks = (dsi_planned *)blocks;
+    if (!result && 2 * shared * need > plan->cap_reach)
+        result = dsi_grow(allocator, &reach, &plan->cap_reach, 2 * shared * need, most, sizeof *plan->reach);
+    plan->reach = (int64_t *)reach;
+    if (!result && n_lines * need > plan->cap_lines && n_lines * need <= DSI_KEPT_LINES)
+        result = dsi_grow(allocator, &lines, &plan->cap_lines, n_lines * need, most, sizeof *plan->lines);
+    plan->lines = (dsi_line *)lines;
+    return result;
+}
+
 /* All blocks of the launch; every index is inside. Errors: RANGE (what is bad is set), MEMORY. */
 static ds_result dsi_make_plan(dsi_run *run, const ds_allocator *allocator)
 {
     dsi_plan *const plan = run->plan;
-    const size_t most = SIZE_MAX / 64, shared = run->program->n_shared;
+    const size_t shared = run->program->n_shared, n_lines = run->program->n_lines;
     size_t flat = 0;
     plan->n_blocks = 0;
     while (flat < run->n_lanes) {
+        dsi_planned *planned;
         dsi_lane_block block;
-        void *blocks = plan->blocks, *reach = plan->reach;
-        ds_result result = DSIM_OK;
-        if (plan->n_blocks == plan->cap_blocks)
-            result = dsi_grow(allocator, &blocks, &plan->cap_blocks, plan->n_blocks + 1, most,
-                              sizeof *plan->blocks);
-        plan->blocks = (dsi_planned *)blocks;
-        if (!result && 2 * shared * (plan->n_blocks + 1) > plan->cap_reach)
-            result = dsi_grow(allocator, &reach, &plan->cap_reach, 2 * shared * (plan->n_blocks + 1), most,
-                              sizeof *plan->reach);
-        plan->reach = (int64_t *)reach;
-        if (result) return DSIM_ERROR_MEMORY;
+        if (dsi_grow_plan(plan, allocator, n_lines, shared)) return DSIM_ERROR_MEMORY;
+        planned = plan->blocks + plan->n_blocks;
         dsi_begin_block(run, flat, &block);
-        if (!dsi_plan_block(run, &block, plan->blocks + plan->n_blocks,
-                            shared ? plan->reach + 2 * shared * plan->n_blocks : NULL))
+        if (!dsi_plan_block(run, &block, planned, shared ? plan->reach + 2 * shared * plan->n_blocks : NULL))
             return DSIM_ERROR_RANGE;
         plan->n_blocks++;
+        planned->kept = !planned->as_table && !run->program->floors && n_lines * plan->n_blocks <= plan->cap_lines;
+        if (planned->kept)
+            memcpy(plan->lines + n_lines * (plan->n_blocks - 1), run->lines, n_lines * sizeof *plan->lines);
         flat += block.n;
     }
     return DSIM_OK;
@@ -12232,6 +12292,10 @@ static void dsi_find_planned(dsi_run *run, size_t k, dsi_lane_block *block)
 {
     const dsi_planned *const planned = run->plan->blocks + k;
     size_t valid;
+    block->flat = planned->flat;
+    block->n = planned->n;
+    run->lines = planned->kept ? run->plan->lines + k * run->program->n_lines : run->own_lines;
+    if (planned->kept) return;
     dsi_begin_block(run, planned->flat, block);
     valid = block->n = planned->n;
     dsi_find_all_lines(run, block, planned->as_table ? DSI_TABLE : DSI_LINE_KNOWN, &valid);
@@ -12302,6 +12366,7 @@ DIFFSIM_API void ds_runner_destroy(ds_runner *runner)
         dsi_plan *const plan = runner->plans + i;
         dsi_release(&allocator, plan->blocks, plan->cap_blocks * sizeof *plan->blocks);
         dsi_release(&allocator, plan->reach, plan->cap_reach * sizeof *plan->reach);
+        dsi_release(&allocator, plan->lines, plan->cap_lines * sizeof *plan->lines);
     }
     dsi_release(&allocator, runner->memory, runner->cap_memory);
     allocator.resize(allocator.user, runner, sizeof *runner, 0);
@@ -12464,11 +12529,12 @@ static size_t dsi_lay_out_run(dsi_run *run, char *memory)
     DSI_CUT(ds_real *, run->x.at, p->n_places)
     DSI_CUT(size_t, run->x.mask, p->n_places)
     DSI_CUT(dsi_lanes_fn *, run->fns, p->n_steps)
-    DSI_CUT(dsi_line, run->lines, p->n_lines)
+    DSI_CUT(dsi_line, run->own_lines, p->n_lines)
     DSI_CUT(dsi_source, run->sources, p->n_streams)
     DSI_CUT(uint32_t, run->order, p->body.n_effects)
     DSI_CUT(ds_real, run->reducing, p->n_reduced * DSI_STRIDE)
 #undef DSI_CUT
+    run->lines = run->own_lines;
     for (i = 0; memory && i < p->n_places; i++) {
         ds_real *const uniforms = run->numbers + (p->n_slots + p->n_before) * run->width;
         const size_t behind = p->n_slots + p->n_uniforms + p->n_streams;
@@ -12488,7 +12554,7 @@ static size_t dsi_lay_out_run(dsi_run *run, char *memory)
         const dsi_stream *const stream = p->streams + i;
         const ds_array *const array = run->args + stream->arg;
         dsi_source *const source = run->sources + i;
-        source->line = dsi_line_of(run, stream->index);
+        source->line = p->index_at[stream->index];
         source->slot = run->numbers + stream->slot * run->width;
         source->n = array->n;
         source->packed = array->type == DSIM_ARRAY_REAL && dsi_stride_of(array) == 1
