@@ -12235,35 +12235,60 @@ static ds_result dsi_derive_reverse(dsi_deriving *d, const char *function)
     return DSIM_OK;
 }
 
-/* Forward: tangents of all that is active, from those that bar has. Behind a gate the tangent passes where g
-   or its tangent is not zero. */
-static ds_result dsi_derive_forward(dsi_deriving *d, const char *function)
+/* the row that is why expression i has no tangent; the condition of a select is asked last */
+static size_t dsi_find_none(const dsi_deriving *d, size_t i)
+{
+    size_t next = i;
+    do {
+        const dsi_expr *const e = d->to->body.exprs + i;
+        const unsigned operands = dsi_operands_of(e->op);
+        i = next;
+        if (operands & 1 && d->bar[e->a] == DSI_NO_EXPR) next = e->a;
+        if (operands & 2 && d->bar[e->b] == DSI_NO_EXPR) next = e->b;
+        if (operands & 4 && d->bar[e->c] == DSI_NO_EXPR) next = e->c;
+    } while (next != i);
+    return i;
+}
+
+/* Forward: tangents of all that is active, from those that bar has. DSI_NO_EXPR: it has none, which is no
+   error as long as only conditions depend on it. Behind a gate the tangent passes where g or its tangent is
+   not zero. */
+static ds_result dsi_derive_forward(dsi_deriving *d)
 {
     dsi_body *const body = &d->to->body;
+    const uint32_t one = dsi_constant(body, 1);
     size_t i, k;
-    for (i = 0; i < d->n; i++) {
+    for (i = 0; i < d->n && !body->result; i++) {
         const dsi_expr e = body->exprs[i];
         const unsigned operands = dsi_operands_of(e.op);
         const uint32_t part[3] = { e.a, e.b, e.c };
         if (e.op >= DSI_X_first_index || e.op == DSI_X_load || e.op == DSI_X_number) continue;
         if (e.op == DSI_X_gate) {
-            d->bar[i] = d->bar[e.b];
-            if (d->bar[i])
+            d->bar[i] = d->bar[e.a] == DSI_NO_EXPR ? DSI_NO_EXPR : d->bar[e.b];
+            if (d->bar[i] && d->bar[i] != DSI_NO_EXPR)
                 d->bar[i] = dsi_emit(body, DSI_OP_select, e.a, d->bar[i],
                                      dsi_emit(body, DSI_X_gate, d->bar[e.a], d->bar[i], 0));
             continue;
         }
-        for (k = 0; k < 3; k++) {
+        for (k = 0; k < 3 && d->bar[i] != DSI_NO_EXPR; k++) {
             uint32_t gain[3] = { 0, 0, 0 };
             const uint32_t g = operands >> k & 1 ? d->bar[part[k]] : 0;
             if (!g) continue;
-            dsi_emit_gains(body, &e, (uint32_t)i, g, 1u << k, gain);
-            if (gain[k] == DSI_NO_EXPR) return dsi_derive_refuse(d, i, function);
-            d->bar[i] = dsi_emit(body, DSI_OP_add, d->bar[i], gain[k] ? dsi_guard(d, i, g, gain[k]) : 0, 0);
+            dsi_emit_gains(body, &e, (uint32_t)i, g == DSI_NO_EXPR ? one : g, 1u << k, gain);
+            if (gain[k] && (g == DSI_NO_EXPR || gain[k] == DSI_NO_EXPR)) d->bar[i] = DSI_NO_EXPR;
+            else if (gain[k])
+                d->bar[i] = dsi_emit(body, DSI_OP_add, d->bar[i], dsi_guard(d, i, g, gain[k]), 0);
         }
-        if (body->result) return dsi_kernel_failed(d->to);
     }
-    return DSIM_OK;
+    return dsi_kernel_failed(d->to);
+}
+
+/* the tangent of x is what number `component` of an argument gets */
+static void dsi_tangent_effect(dsi_deriving *d, size_t arg, uint32_t index, size_t component, uint32_t x,
+                               const char *function)
+{
+    if (d->bar[x] == DSI_NO_EXPR) dsi_derive_refuse(d, dsi_find_none(d, x), function);
+    else dsi_emit_effect(&d->to->body, arg, index, component, d->bar[x]);
 }
 
 /* the arguments of the derivative: as many as the kernel has again, with these kinds by the old ones */
@@ -12344,11 +12369,11 @@ DIFFSIM_API ds_kernel *ds_kernel_tangent(const ds_kernel *kernel, const char *by
             if (e.op == DSI_X_load && d.active[i]) d.bar[i] = dsi_emit_load(body, kernel->n_args + e.a, e.b,
                     e.c);
         }
-        if (!dsi_kernel_failed(d.to)) dsi_derive_forward(&d, "ds_kernel_tangent");
+        if (!dsi_kernel_failed(d.to)) dsi_derive_forward(&d);
         for (i = 0; i < kernel->body.n_effects && !dsi_kernel_failed(d.to); i++) {
             const dsi_effect *const e = kernel->body.effects + i;
-            dsi_emit_effect(body, kernel->n_args + e->arg, d.map[e->index], e->component,
-                            d.bar[d.map[e->value]]);
+            dsi_tangent_effect(&d, kernel->n_args + e->arg, d.map[e->index], e->component, d.map[e->value],
+                               "ds_kernel_tangent");
         }
         dsi_kernel_finish(d.to);
     }
@@ -12426,8 +12451,9 @@ static ds_kernel *dsi_derive_local(const ds_kernel *kernel, const char *by, int 
             for (i = 0; i < n && !dsi_kernel_failed(d.to); i++) {
                 memset(d.bar, 0, d.n * sizeof *d.bar);
                 d.bar[coordinate[i]] = dsi_constant(body, 1);
-                if (dsi_derive_forward(&d, function)) break;
-                for (k = i; k < n; k++) dsi_emit_effect(body, arg, lane, at++, d.bar[gradient[k]]);
+                if (dsi_derive_forward(&d)) break;
+                for (k = i; k < n && !dsi_kernel_failed(d.to); k++)
+                    dsi_tangent_effect(&d, arg, lane, at++, gradient[k], function);
             }
         }
         dsi_release(allocator, coordinate, 2 * n * sizeof *coordinate);
