@@ -9610,7 +9610,10 @@ typedef struct dsi_argument {
 /* a step of a program: numbers stand at places. The place of a value is its slot, of a constant or a number
    that is the same in all lanes a uniform, of a load its own. */
 typedef struct dsi_instruction { uint32_t op, out, a, b, c; } dsi_instruction;
-typedef struct dsi_stream { uint32_t arg, index, component, place, slot; } dsi_stream; /* a load */
+typedef struct dsi_stream { /* a load */
+    uint32_t arg, index, component, place, slot;
+    uint32_t copied; /* of an update, and another effect's value: it may be overwritten first */
+} dsi_stream;
 typedef struct dsi_program {
     dsi_body body; /* primitives only */
     dsi_instruction *steps; /* [n_once] for all lanes at once, then [n_steps - n_once] for each block */
@@ -10888,7 +10891,7 @@ static int dsi_assign_uniform(dsi_program *p)
 }
 
 /* a load: a stream with a slot, for blocks in which it is not read in place */
-static int dsi_assign_load(dsi_program *p, dsi_slotting *s, size_t i)
+static int dsi_assign_load(dsi_program *p, dsi_slotting *s, size_t i, int is_update)
 {
     const dsi_expr *const e = p->body.exprs + i;
     dsi_stream *stream;
@@ -10899,6 +10902,7 @@ static int dsi_assign_load(dsi_program *p, dsi_slotting *s, size_t i)
     stream->index = e->b;
     stream->component = e->c;
     stream->slot = s->slot_of[i] = dsi_take_slot(p, s);
+    stream->copied = is_update && s->last[i] == UINT32_MAX;
     p->places[i] = (uint32_t)p->n_streams | DSI_IN_STREAM;
     return dsi_add_step(p, DSI_X_load, p->places[i], (uint32_t)p->n_streams++, 0, 0);
 }
@@ -10937,8 +10941,12 @@ static int dsi_assign(ds_kernel *kernel, dsi_slotting *s)
             dsi_free_slot(s, f->value, i);
         }
         if (i == body->n_exprs || body->exprs[i].op >= DSI_X_first_index || p->uniform[i]) continue;
-        if (!(body->exprs[i].op == DSI_X_load ? dsi_assign_load(p, s, i) : dsi_assign_value(p, s,
-                i))) return 0;
+        if (body->exprs[i].op == DSI_X_load) {
+            const int is_update = kernel->args[body->exprs[i].a].kind == DSI_ARG_UPDATE;
+            if (!dsi_assign_load(p, s, i, is_update)) return 0;
+        } else if (!dsi_assign_value(p, s, i)) {
+            return 0;
+        }
     }
     return 1;
 }
@@ -11571,7 +11579,7 @@ static void dsi_run_load(dsi_run *run, const dsi_stream *s, uint32_t place, size
     const ds_array *const array = run->args + s->arg;
     const dsi_line *const line = dsi_line_of(run, s->index);
     if (array->type == DSIM_ARRAY_REAL && !line->table && line->step == 1 && dsi_stride_of(array) == 1 &&
-        n % DSI_STRIDE == 0) {
+        n % DSI_STRIDE == 0 && !s->copied) {
         run->x.at[place] = (ds_real *)array->data + (size_t)line->first + dsi_component_at(array,
                 s->component);
         return;
