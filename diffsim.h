@@ -11539,7 +11539,8 @@ static int dsi_find_number(dsi_run *run, uint32_t x, const dsi_block_of_lanes *b
 static int dsi_find_lines(dsi_run *run, dsi_block_of_lanes *block)
 {
     const dsi_program *const p = run->program;
-    size_t i, valid = block->n;
+    const size_t n = block->n;
+    size_t i;
     int as_table;
     for (as_table = 0; as_table < 2; as_table++) {
         for (i = 0; i < p->n_indices; i++) {
@@ -11547,12 +11548,13 @@ static int dsi_find_lines(dsi_run *run, dsi_block_of_lanes *block)
             const int integer = p->body.exprs[x].op >= DSI_X_first_index;
             if (!(integer ? dsi_find_line(run, x, block, as_table) : dsi_find_number(run, x,
                     block))) return 0;
-            if (integer && !dsi_line_of(run, x)->table) valid = dsi_least(valid, dsi_line_of(run, x)->valid);
+            /* at once: lanes behind are not what a line says, and no index may be read there */
+            if (integer && !dsi_line_of(run, x)->table)
+                block->n = dsi_least(block->n, dsi_line_of(run, x)->valid);
         }
-        if (as_table || valid == block->n || valid >= DSI_FEW_LANES) break;
-        valid = block->n;
+        if (as_table || block->n == n || block->n >= DSI_FEW_LANES) break;
+        block->n = n;
     }
-    block->n = valid;
     return 1;
 }
 
