@@ -11293,6 +11293,13 @@ static size_t dsi_stays(int64_t d, int64_t step, size_t n)
     return count < n ? (size_t)count : n;
 }
 
+/* Are differences and products of this line's numbers far from 64 bits? The others become tables. */
+static int dsi_is_near(const dsi_line *line)
+{
+    const int64_t most = (int64_t)1 << 30, far_off = (int64_t)1 << 60;
+    return line->first > -far_off && line->first < far_off && line->step > -most && line->step < most;
+}
+
 /* op of lines, as a line as far as it is one. Returns 0 where it is none, even at the beginning. */
 static int dsi_line_op(unsigned op, const dsi_line *a, const dsi_line *b, const dsi_line *c, size_t n,
                        dsi_line *r)
@@ -11301,6 +11308,7 @@ static int dsi_line_op(unsigned op, const dsi_line *a, const dsi_line *b, const 
     const int64_t move = dsi_wrap((uint64_t)a->step - (uint64_t)b->step);
     const int64_t quotient = dsi_floor_div(a->first, b->first);
     r->table = NULL;
+    if (!dsi_is_near(a) || !dsi_is_near(b) || !dsi_is_near(c)) return 0;
     r->first = dsi_index_value(op, a->first, b->first, c->first);
     r->step = 0;
     r->valid = n;
@@ -11358,8 +11366,9 @@ static int dsi_is_inside(dsi_run *run, const dsi_line *line, size_t n, size_t ar
     size_t i;
     uint64_t any = 0;
     if (!line->table) {
-        const int64_t last = dsi_line_at(line, n - 1);
-        if ((uint64_t)line->first < most && (uint64_t)last < most) return 1;
+        /* the second lane, too: a large step may come back by wrapping */
+        const int64_t second = n > 1 ? dsi_line_at(line, 1) : line->first, last = dsi_line_at(line, n - 1);
+        if ((uint64_t)line->first < most && (uint64_t)second < most && (uint64_t)last < most) return 1;
     } else {
         for (i = 0; i < n; i++) any |= (uint64_t)((uint64_t)line->table[i] >= most);
         if (!any) return 1;
@@ -11379,7 +11388,8 @@ static size_t dsi_run_length(const int32_t *from, size_t stride, size_t n, int64
         uint32_t any = 0;
         for (k = i; k < i + 16; k++)
             any |= (uint32_t)from[k * stride] - (uint32_t)from[(k - 1) * stride] - (uint32_t)step;
-        if (any) break;
+        /* the end is looked at with 64 bits: differences of 32 wrap */
+        if (any || (int64_t)from[(i + 15) * stride] - from[0] != step * (int64_t)(i + 15)) break;
         i += 16;
     }
     while (i < n && (int64_t)from[i * stride] - from[(i - 1) * stride] == step) i++;
