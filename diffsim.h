@@ -10715,12 +10715,22 @@ static uint32_t dsi_var_expr(ds_kernel *kernel, ds_var var, size_t k, const char
     return dsi_kernel_failed(kernel) ? 0 : dsi_expr_at(kernel, dsi_slot(var) + k);
 }
 
+/* the least integer for what has none */
+static int64_t dsi_floor_of(double number)
+{
+    return number >= -9e18 && number <= 9e18 ? (int64_t)floor(number) : INT64_MIN;
+}
+
 DIFFSIM_API ds_index ds_floor_index(ds_var number)
 {
     ds_kernel *const kernel = dsi_kernel_of(number);
-    if (!number.rec) return ds_i((int64_t)floor(dsi_number(number)));
-    if (!kernel || dsi_kernel_open(kernel, "ds_floor_index") || dsi_catch_up(kernel)) return
-        dsi_index_of(kernel, 0);
+    if (!number.rec) return ds_i(dsi_floor_of(dsi_number(number)));
+    if (!kernel) { /* no kernel hears of it: an index that no array has */
+        dsi_refuse_at(dsi_tape_of(number.rec), DSIM_ERROR_MIXED, 0, "floor_index",
+                      ": the variable is of a tape, not of a kernel; operand ");
+        return ds_i(INT64_MIN);
+    }
+    if (dsi_kernel_open(kernel, "ds_floor_index") || dsi_catch_up(kernel)) return dsi_index_of(kernel, 0);
     return dsi_index_of(kernel, dsi_intern(&kernel->body, DSI_X_floor,
                                            dsi_var_expr(kernel, number, 0, "ds_floor_index"), 0, 0));
 }
@@ -11489,10 +11499,8 @@ static int dsi_find_line(dsi_run *run, uint32_t x, const dsi_block_of_lanes *blo
         return 1;
     case DSI_X_floor:
         place = dsi_place_before(run->program, e->a);
-        for (i = 0; i < block->n; i++) {
-            const double number = floor((double)run->x.at[place][i & run->x.mask[place]]);
-            table[i] = number >= -9e18 && number <= 9e18 ? (int64_t)number : INT64_MIN;
-        }
+        for (i = 0; i < block->n; i++)
+            table[i] = dsi_floor_of((double)run->x.at[place][i & run->x.mask[place]]);
         r->table = table;
         return 1;
     case DSI_X_load_index:
@@ -11755,7 +11763,7 @@ static int dsi_run_once(dsi_run *run)
             continue;
         }
         if (e->op == DSI_X_constant) number = (ds_real)dsi_from_bits(dsi_bits_of(e));
-        else if (e->op == DSI_X_number) number = (ds_real)dsi_line_of(run, e->a)->first;
+        else if (e->op == DSI_X_number) number = (ds_real)dsi_line_at(dsi_line_of(run, e->a), 0);
         else {
             if (!dsi_is_inside(run, dsi_line_of(run, e->b), 1, e->a, 0)) return 0;
             dsi_load_lanes(run->args + e->a, e->c, dsi_line_of(run, e->b), &number, 1);
