@@ -11924,13 +11924,13 @@ static ds_result dsi_check_array(ds_runner *runner, const ds_kernel *kernel, con
         (a->type == DSIM_ARRAY_INT32) != (info->kind == DSI_ARG_INDEX))
         return dsi_launch_refuse_arg(runner, kernel, arg,
                                      "index arguments take arrays of int32, others arrays of numbers");
-    if ((pitch == 1 && stride < a->components) || (pitch > 1 && pitch < stride * a->n &&
-                                                   pitch * a->components > stride))
-        return dsi_launch_refuse_arg(runner, kernel, arg, "stride or pitch is so small that numbers overlap");
     if (ds_size_mul(a->n, stride, &bytes) || ds_size_mul(pitch, a->components,
                                                          &bytes) || bytes > PTRDIFF_MAX / 16 ||
         a->n > (size_t)(PTRDIFF_MAX / 16) / stride)
         return dsi_launch_refuse_arg(runner, kernel, arg, "the array is larger than the address space");
+    /* elements stand one behind the other, or components do */
+    if (a->n > 1 && stride <= pitch * (a->components - 1) && pitch <= stride * (a->n - 1))
+        return dsi_launch_refuse_arg(runner, kernel, arg, "stride or pitch is so small that numbers overlap");
     if (a->n && (uintptr_t)a->data % (dsi_bytes_of(a->type) > 4 &&
                                       sizeof(void *) == 4 ? 4 : dsi_bytes_of(a->type)))
         return dsi_launch_refuse_arg(runner, kernel, arg, "data is not aligned for its type");
