@@ -9902,7 +9902,7 @@ static int dsi_is_power_of_two(double number)
     const double inverse = 1 / number;
     return (dsi_to_bits(number) & (UINT64_MAX >> 12)) == 0 && (dsi_to_bits(inverse) & (UINT64_MAX >> 12)) ==
         0 &&
-           inverse != 0 && inverse - inverse == 0;
+           inverse != 0 && (ds_real)inverse - (ds_real)inverse == 0;
 }
 
 /* What is simpler and gives the same number, but for the sign of zero; DSI_NO_EXPR: nothing is. Minus signs
@@ -10612,10 +10612,10 @@ static ds_result dsi_touch(ds_arg arg, ds_index element, size_t component, size_
     ds_result result = dsi_kernel_open(kernel, function);
     if (result) return result;
     if (dsi_catch_up(kernel)) return kernel->error.code;
-    a = kernel->args + arg.at;
     if (arg.at >= kernel->n_args)
         return dsi_kernel_refuse_at(kernel, DSIM_ERROR_ARGUMENT, arg.at, function,
                                     ": the argument was not declared", NULL);
+    a = kernel->args + arg.at;
     if (!(kinds >> a->kind & 1)) {
         dsi_text t = dsi_kernel_refuse(kernel, DSIM_ERROR_RACE, arg.at);
         dsi_put(&t, function);
@@ -10625,7 +10625,7 @@ static ds_result dsi_touch(ds_arg arg, ds_index element, size_t component, size_
         dsi_put(&t, dsi_arg_words[a->kind]);
         return dsi_kernel_refused(kernel, &t);
     }
-    if (component + n > a->components)
+    if (n > a->components || component > a->components - n)
         return dsi_kernel_refuse_at(kernel, DSIM_ERROR_ARGUMENT, component, function,
                                     ": so many components has not the argument", a->name);
     *index = dsi_index_expr(kernel, element, function);
