@@ -12122,7 +12122,7 @@ static void dsi_derive_end(dsi_deriving *d)
 static ds_kernel *dsi_derive_begin(dsi_deriving *d, const ds_kernel *from, const char *by,
                                    const char *function)
 {
-    const dsi_body *const body = &from->body;
+    const dsi_body *body;
     const ds_allocator *allocator;
     const char *rest = by;
     size_t i;
@@ -12130,6 +12130,7 @@ static ds_kernel *dsi_derive_begin(dsi_deriving *d, const ds_kernel *from, const
     d->from = from;
     DIFFSIM_ASSERT(from);
     if (!from) return NULL;
+    body = &from->body;
     d->to = dsi_kernel_create(&from->desc, from->name);
     if (!d->to) return NULL;
     allocator = &d->to->desc.allocator;
