@@ -1,5 +1,5 @@
-/* test_kernel_programs.c - what kernels do with memory: indices, gathers, sums, stencils, layouts, updates and
-   random programs give the numbers of the plain loop, bit for bit, whatever the width of a block */
+/* test_kernel_programs.c - what kernels do with memory: indices, gathers, sums, stencils, layouts, updates
+   and random programs give the numbers of the plain loop, bit for bit, whatever the width of a block */
 #define DIFFSIM_IMPLEMENTATION
 #include "../diffsim.h"
 
@@ -138,7 +138,8 @@ static void fill_columns(void)
     ds_rng rng = ds_rng_make(21, 0);
     int32_t at = 0, step = 1;
     for (int i = 0; i < INDEX_LANES; i++) {
-        if (integer(&rng, 0, 29) == 0) at = (int32_t)integer(&rng, -50, 50), step = (int32_t)integer(&rng, -2, 2);
+        if (integer(&rng, 0, 29) == 0)
+            at = (int32_t)integer(&rng, -50, 50), step = (int32_t)integer(&rng, -2, 2);
         columns[i * COLUMNS + 0] = (int32_t)integer(&rng, -9, 9);
         columns[i * COLUMNS + 1] = at += step;
         columns[i * COLUMNS + 2] = i / 40 - 1;
@@ -151,7 +152,8 @@ static void fill_columns(void)
 static void test_index_operations(void)
 {
     const ds_array args[3] = { ds_array_indices(columns, INDEX_LANES, COLUMNS),
-                               ds_array_reals(fractions, INDEX_LANES, 1), { 0, 0, 0, 0, 0, DSIM_ARRAY_REAL } };
+                               ds_array_reals(fractions, INDEX_LANES, 1),
+                               { 0, 0, 0, 0, 0, DSIM_ARRAY_REAL } };
     static ds_real got[INDEX_LANES * INDEX_OPS], want[INDEX_LANES * INDEX_OPS];
     int wrong[INDEX_OPS] = { 0 }, recorded = 1;
     for (int pair = 0; pair < SOURCES * SOURCES; pair++) {
@@ -188,8 +190,8 @@ static void test_index_operations(void)
 /* 64 bits to the end: wrapping is defined, and lines must not be cut by differences that wrap */
 static void test_index_extremes(void)
 {
-    const int64_t far[] = { INT64_MIN, INT64_MIN + 1, INT64_MIN + 20, -((int64_t)1 << 62), (int64_t)1 << 62,
-                            INT64_MAX - 20, INT64_MAX };
+    const int64_t far[] = { INT64_MIN,        INT64_MIN + 1,  INT64_MIN + 20, -((int64_t)1 << 62),
+                            (int64_t)1 << 62, INT64_MAX - 20, INT64_MAX };
     enum { LANES = 40 };
     int wrong[INDEX_OPS] = { 0 }, ran = 1;
     for (size_t i = 0; i < COUNT(far) * COUNT(far); i++) {
@@ -202,7 +204,8 @@ static void test_index_extremes(void)
         for (int op = 0; op < INDEX_OPS; op++) {
             const ds_index one = record_index(op, x, y), two = record_index(op, x, ds_i(b));
             ds_store_part(out, ds_lane(k), (size_t)op, ds_index_number(k, ds_index_mod(one, ds_i(1000))));
-            ds_store_part(out, ds_lane(k), (size_t)op + INDEX_OPS, ds_index_number(k, ds_index_mod(two, ds_i(1000))));
+            ds_store_part(out, ds_lane(k), (size_t)op + INDEX_OPS,
+                          ds_index_number(k, ds_index_mod(two, ds_i(1000))));
         }
         ran &= ends(k) && launch(runners[3], k, LANES, &arg, 1);
         for (int64_t lane = 0; lane < LANES; lane++)
@@ -215,7 +218,8 @@ static void test_index_extremes(void)
         ds_kernel_destroy(k);
     }
     TAP_OK(ran, "far indices run");
-    for (int op = 0; op < INDEX_OPS; op++) TAP_OK(!wrong[op], "far index operation %d: %d wrong", op, wrong[op]);
+    for (int op = 0; op < INDEX_OPS; op++)
+        TAP_OK(!wrong[op], "far index operation %d: %d wrong", op, wrong[op]);
     { /* a column that wraps in 32 bits is no line */
         int32_t column[40];
         ds_real got[40];
@@ -243,7 +247,8 @@ static ds_kernel *scatter_kernel(int vectors)
     const ds_arg sum = ds_arg_sum(k, "sum", 3);
     const ds_index lane = ds_lane(k), i = ds_load_index(pair, lane, 0), j = ds_load_index(pair, lane, 1);
     if (vectors) {
-        const ds_var3 xi = ds_load3(x, i), xj = ds_load3(x, j), f = ds_scale3(ds_sub3(xj, xi), ds_load(c, lane));
+        const ds_var3 xi = ds_load3(x, i), xj = ds_load3(x, j),
+                      f = ds_scale3(ds_sub3(xj, xi), ds_load(c, lane));
         ds_add_at3(sum, i, f);
         ds_add_at3(sum, j, ds_neg3(f));
     } else {
@@ -275,8 +280,8 @@ static void plain_scatter(int vectors, const int32_t *pair, const ds_real *x, co
         }
     }
 }
-static const char *const patterns[] = { "random", "ascending", "descending", "one element", "runs", "repeated",
-                                        "steps", "shifted" };
+static const char *const patterns[] = { "random", "ascending", "descending", "one element",
+                                        "runs",   "repeated",  "steps",      "shifted" };
 /* runs: `run` lanes that follow each other, then a jump */
 static void fill_pattern(size_t pattern, ds_rng *rng, int32_t *pair, size_t lanes, size_t run)
 {
@@ -338,8 +343,8 @@ static void test_scatter(void)
 /* sums whose lines step by more, less or nothing, in one component; indices without arrays */
 static void test_sums_along_lines(void)
 {
-    static const int step[][3] = { { 1, 1, 1 }, { 2, 2, 2 }, { -1, -1, -1 }, { 0, 0, 0 }, { 1, 2, 1 }, { 1, 0, -1 },
-                                   { 3, 3, 3 } };
+    static const int step[][3] = { { 1, 1, 1 }, { 2, 2, 2 },  { -1, -1, -1 }, { 0, 0, 0 },
+                                   { 1, 2, 1 }, { 1, 0, -1 }, { 3, 3, 3 } };
     static const int first[][3] = { { 0, 1, 2 }, { 2, 1, 0 }, { 5, 5, 5 }, { 0, 16, 3 }, { 7, 0, 7 } };
     enum { LANES = 130, CELLS = 3 * 130 + 160 };
     ds_rng rng = ds_rng_make(23, 0);
@@ -354,7 +359,9 @@ static void test_sums_along_lines(void)
         int good;
         for (int m = 0; m < 3; m++)
             ds_add_at(sum, ds_index_add(ds_index_mul(ds_lane(k), ds_i(by[m])), ds_i(from[m] + 135)),
-                      m == 1 ? ds_square(v) : m == 2 ? ds_c(0.1) : v);
+                      m == 1   ? ds_square(v)
+                      : m == 2 ? ds_c(0.1)
+                               : v);
         good = ends(k);
         for (int i = 0; i < CELLS; i++) want[i] = (ds_real)(i % 7) / 3;
         for (int i = 0; i < LANES; i++) {
@@ -367,7 +374,8 @@ static void test_sums_along_lines(void)
             for (int i = 0; i < CELLS; i++) got[i] = (ds_real)(i % 7) / 3;
             good = good && launch(runners[w], k, LANES, args, 2) && same(got, want, CELLS);
         }
-        TAP_OK(good, "three sums by steps %d %d %d from %d %d %d", by[0], by[1], by[2], from[0], from[1], from[2]);
+        TAP_OK(good, "three sums by steps %d %d %d from %d %d %d", by[0], by[1], by[2], from[0], from[1],
+               from[2]);
         ds_kernel_destroy(k);
     }
 }
@@ -382,7 +390,8 @@ static ds_kernel *begin_grid(size_t rank, const char *name)
 }
 static void test_stencil(int wraps)
 {
-    static const size_t sizes[][2] = { { 1, 1 }, { 1, 37 }, { 37, 1 }, { 7, 33 }, { 3, 513 }, { 0, 5 }, { 5, 0 }, { 20, 16 } };
+    static const size_t sizes[][2] = { { 1, 1 },   { 1, 37 }, { 37, 1 }, { 7, 33 },
+                                       { 3, 513 }, { 0, 5 },  { 5, 0 },  { 20, 16 } };
     ds_kernel *const k = begin_grid(2, "laplace");
     const ds_arg u = ds_arg_in(k, "u", 1), out = ds_arg_out(k, "out", 1), flow = ds_arg_sum(k, "flow", 1);
     const ds_index i = ds_lane_axis(k, 0), j = ds_lane_axis(k, 1), h = ds_lanes(k, 0), w = ds_lanes(k, 1);
@@ -393,7 +402,8 @@ static void test_stencil(int wraps)
     for (int m = 0; m < 4; m++) {
         const ds_index up = ds_index_add(i, ds_i(m == 0 ? -1 : m == 1 ? 1 : 0));
         const ds_index right = ds_index_add(j, ds_i(m == 2 ? -1 : m == 3 ? 1 : 0));
-        const ds_index row = wraps ? ds_index_mod(up, h) : ds_index_clamp(up, ds_i(0), ds_index_sub(h, ds_i(1)));
+        const ds_index row =
+            wraps ? ds_index_mod(up, h) : ds_index_clamp(up, ds_i(0), ds_index_sub(h, ds_i(1)));
         const ds_index column =
             wraps ? ds_index_mod(right, w) : ds_index_clamp(right, ds_i(0), ds_index_sub(w, ds_i(1)));
         at[m] = ds_index_add(ds_index_mul(row, w), column);
@@ -406,8 +416,10 @@ static void test_stencil(int wraps)
     for (size_t s = 0; s < COUNT(sizes); s++) {
         const int64_t rows = (int64_t)sizes[s][0], cols = (int64_t)sizes[s][1];
         const size_t n = sizes[s][0] * sizes[s][1];
-        ds_real *const x = (ds_real *)exactly(n * sizeof *x), *const want = (ds_real *)exactly(n * sizeof *want);
-        ds_real *const got = (ds_real *)exactly(n * sizeof *got), *const total = (ds_real *)exactly(n * sizeof *got);
+        ds_real *const x = (ds_real *)exactly(n * sizeof *x), *const want =
+                                                                  (ds_real *)exactly(n * sizeof *want);
+        ds_real *const got = (ds_real *)exactly(n * sizeof *got), *const total =
+                                                                      (ds_real *)exactly(n * sizeof *got);
         ds_real *const all = (ds_real *)exactly(n * sizeof *got);
         for (size_t c = 0; c < n; c++) x[c] = between(&rng, -1, 1);
         for (int64_t p = 0; p < rows; p++)
@@ -426,7 +438,8 @@ static void test_stencil(int wraps)
             }
         for (int r = 0; r < WIDTHS; r++) {
             ds_array args[3];
-            args[0] = ds_array_reals(x, n, 1), args[1] = ds_array_reals(got, n, 1), args[2] = ds_array_reals(all, n, 1);
+            args[0] = ds_array_reals(x, n, 1), args[1] = ds_array_reals(got, n, 1),
+            args[2] = ds_array_reals(all, n, 1);
             for (size_t c = 0; c < n; c++) got[c] = all[c] = 0;
             if (ds_launch_grid(runners[r], k, sizes[s], args, 3)) {
                 tap_diag("%s", ds_runner_error(runners[r])->text);
@@ -477,16 +490,22 @@ static void test_floors(void)
     const ds_arg v = ds_arg_in(k, "v", 1), q = ds_arg_in(k, "q", 1), out = ds_arg_out(k, "out", 1);
     const ds_arg sum = ds_arg_sum(k, "sum", 1), table = ds_arg_index(k, "table", 1);
     const ds_var dt = ds_scalar(k, "dt");
-    const ds_index lane = ds_lane(k), last = ds_i(CELLS - 1), next = ds_index_clamp(ds_index_add(lane, ds_i(1)), ds_i(0), last);
-    const ds_var here = ds_index_number(k, lane), step = ds_mul(ds_add(ds_load(v, lane), ds_load(v, next)), dt);
+    const ds_index lane = ds_lane(k), last = ds_i(CELLS - 1),
+                   next = ds_index_clamp(ds_index_add(lane, ds_i(1)), ds_i(0), last);
+    const ds_var here = ds_index_number(k, lane),
+                 step = ds_mul(ds_add(ds_load(v, lane), ds_load(v, next)), dt);
     const ds_var p = ds_sub(here, step);
     const ds_index i = ds_floor_index(p), i0 = ds_index_clamp(i, ds_i(0), last);
     const ds_index i1 = ds_index_clamp(ds_index_add(i, ds_i(1)), ds_i(0), last);
-    const ds_index j = ds_load_index(table, ds_index_add(ds_index_clamp(ds_index_add(lane, ds_i(3)), ds_i(0), last), ds_floor_index(ds_mul(ds_load(v, lane), ds_c(0)))), 0);
+    const ds_index j = ds_load_index(table,
+                                     ds_index_add(ds_index_clamp(ds_index_add(lane, ds_i(3)), ds_i(0), last),
+                                                  ds_floor_index(ds_mul(ds_load(v, lane), ds_c(0)))),
+                                     0);
     const ds_var f = ds_sub(p, ds_index_number(k, i)), q0 = ds_load(q, i0), q1 = ds_load(q, i1);
     const ds_var a = ds_mul(q0, ds_sub(ds_c(1), f)), b = ds_mul(q1, f);
     ds_rng rng = ds_rng_make(25, 0);
-    ds_real vs[CELLS], qs[CELLS], want[CELLS], got[CELLS], total[CELLS] = { 0 }, all[CELLS], dts = (ds_real)1.7;
+    ds_real vs[CELLS], qs[CELLS], want[CELLS], got[CELLS], total[CELLS] = { 0 }, all[CELLS],
+                                                           dts = (ds_real)1.7;
     int32_t permuted[CELLS];
     ds_array args[6];
     int good;
@@ -502,7 +521,8 @@ static void test_floors(void)
     for (int c = 0; c < CELLS; c++) {
         const ds_real w = (ds_real)c - mul(vs[c] + vs[c + 1 < CELLS ? c + 1 : c], dts);
         const int64_t at = (int64_t)floor((double)w);
-        const int64_t c0 = plain(5, plain(6, at, 0), CELLS - 1), c1 = plain(5, plain(6, at + 1, 0), CELLS - 1);
+        const int64_t c0 = plain(5, plain(6, at, 0), CELLS - 1),
+                      c1 = plain(5, plain(6, at + 1, 0), CELLS - 1);
         const ds_real part = w - (ds_real)at, left = mul(qs[c0], 1 - part), right = mul(qs[c1], part);
         want[c] = left + right;
         total[c1] += left;
@@ -539,7 +559,9 @@ static void test_floors(void)
         z = ds_kernel_begin(NULL, "odd");
         {
             const ds_arg x4 = ds_arg_in(z, "x", 1), y4 = ds_arg_out(z, "y", 1);
-            ds_store(y4, ds_lane(z), ds_index_number(z, ds_index_clamp(ds_floor_index(ds_load(x4, ds_lane(z))), ds_i(-5), ds_i(5))));
+            ds_store(y4, ds_lane(z),
+                     ds_index_number(
+                         z, ds_index_clamp(ds_floor_index(ds_load(x4, ds_lane(z))), ds_i(-5), ds_i(5))));
         }
         arrays[0] = ds_array_reals(odd, 4, 1), arrays[1] = ds_array_reals(back, 4, 1);
         good = ends(z) && launch(runners[4], z, 4, arrays, 2);
@@ -552,7 +574,11 @@ static void test_floors(void)
 /* Layouts. An array of a type, with stride and pitch; `room` numbers from `at` on, nothing behind. */
 enum { LAYOUTS = 5 };
 static const char *const layouts[LAYOUTS] = { "xyzxyz", "xyz-xyz-", "xx..yy..zz", "struct", "x-y-z-x-y-z" };
-typedef struct layout { ds_array array; char *memory; size_t room; } layout;
+typedef struct layout {
+    ds_array array;
+    char *memory;
+    size_t room;
+} layout;
 static layout lay_out(int kind, ds_array_type type, size_t n)
 {
     static const size_t strides[LAYOUTS] = { 0, 4, 1, 7, 6 }, pitches[LAYOUTS] = { 0, 1, 0, 1, 2 };
@@ -581,20 +607,28 @@ static double number_at(const ds_array *a, size_t i, size_t c)
 static void put_at(ds_array *a, size_t i, size_t c, double x)
 {
     const size_t at = place_in(a, i, c);
-    if (a->type == DSIM_ARRAY_REAL) ((ds_real *)a->data)[at] = (ds_real)x;
-    else if (a->type == DSIM_ARRAY_DOUBLE) ((double *)a->data)[at] = x;
-    else ((float *)a->data)[at] = (float)x;
+    if (a->type == DSIM_ARRAY_REAL)
+        ((ds_real *)a->data)[at] = (ds_real)x;
+    else if (a->type == DSIM_ARRAY_DOUBLE)
+        ((double *)a->data)[at] = x;
+    else
+        ((float *)a->data)[at] = (float)x;
 }
 static void gain_at(ds_array *a, size_t i, size_t c, ds_real x)
 {
     const size_t at = place_in(a, i, c);
-    if (a->type == DSIM_ARRAY_REAL) ((ds_real *)a->data)[at] += x;
-    else if (a->type == DSIM_ARRAY_DOUBLE) ((double *)a->data)[at] += (double)x;
-    else ((float *)a->data)[at] += (float)x;
+    if (a->type == DSIM_ARRAY_REAL)
+        ((ds_real *)a->data)[at] += x;
+    else if (a->type == DSIM_ARRAY_DOUBLE)
+        ((double *)a->data)[at] += (double)x;
+    else
+        ((float *)a->data)[at] += (float)x;
 }
 static size_t bytes_of(const layout *l)
 {
-    return l->room * (l->array.type == DSIM_ARRAY_REAL ? sizeof(ds_real) : l->array.type == DSIM_ARRAY_DOUBLE ? 8 : 4);
+    return l->room * (l->array.type == DSIM_ARRAY_REAL     ? sizeof(ds_real)
+                      : l->array.type == DSIM_ARRAY_DOUBLE ? 8
+                                                           : 4);
 }
 
 static void test_layouts(void)
@@ -634,7 +668,8 @@ static void test_layouts(void)
             const size_t j = (size_t)to[3 * i];
             ds_real here3[3], there3[3], mine3[3];
             for (size_t c = 0; c < 3; c++) {
-                here3[c] = (ds_real)number_at(&want[0].array, i, c), there3[c] = (ds_real)number_at(&want[0].array, j, c);
+                here3[c] = (ds_real)number_at(&want[0].array, i, c),
+                there3[c] = (ds_real)number_at(&want[0].array, j, c);
                 mine3[c] = (ds_real)number_at(&want[3].array, i, c);
                 put_at(&want[1].array, j, c, (double)(here3[c] - mine3[c]));
                 gain_at(&want[2].array, i, c, there3[c]);
@@ -690,12 +725,14 @@ static void test_updates(void)
 {
     enum { N = 64 };
     ds_rng rng = ds_rng_make(27, 0);
-    ds_real a[N], b[N], a0[N], b0[N], dts = (ds_real)0.1, pairs[2 * N], pairs0[2 * N], sum[1] = { 0 }, total = 0;
+    ds_real a[N], b[N], a0[N], b0[N], dts = (ds_real)0.1, pairs[2 * N], pairs0[2 * N], sum[1] = { 0 },
+                                      total = 0;
     ds_array args[4];
     int good;
     for (int i = 0; i < N; i++) a[i] = a0[i] = between(&rng, -1, 1), b[i] = b0[i] = between(&rng, -1, 1);
     for (int i = 0; i < 2 * N; i++) pairs[i] = pairs0[i] = between(&rng, -1, 1);
-    args[0] = ds_array_reals(a, N, 1), args[1] = ds_array_reals(b, N, 1), args[2] = ds_array_reals(&dts, 1, 1);
+    args[0] = ds_array_reals(a, N, 1), args[1] = ds_array_reals(b, N, 1),
+    args[2] = ds_array_reals(&dts, 1, 1);
     {
         ds_kernel *const k = ds_kernel_begin(NULL, "swap");
         const ds_arg x = ds_arg_update(k, "x", 1), y = ds_arg_update(k, "y", 1);
@@ -738,9 +775,11 @@ static void test_updates(void)
         good = ends(k);
         adjoint = ds_kernel_adjoint(k, NULL), tangent = ds_kernel_tangent(k, NULL);
         for (int i = 0; i < N; i++) a[i] = a0[i], b[i] = b0[i];
-        for (int i = 0; i < N; i++) xb[i] = xd[i] = between(&rng, -1, 1), vb[i] = vd[i] = between(&rng, -1, 1);
+        for (int i = 0; i < N; i++)
+            xb[i] = xd[i] = between(&rng, -1, 1), vb[i] = vd[i] = between(&rng, -1, 1);
         for (int i = 0; i < 3; i++) both[i] = args[i];
-        both[3] = ds_array_reals(xd, N, 1), both[4] = ds_array_reals(vd, N, 1), both[5] = ds_array_reals(&dtd, 1, 1);
+        both[3] = ds_array_reals(xd, N, 1), both[4] = ds_array_reals(vd, N, 1),
+        both[5] = ds_array_reals(&dtd, 1, 1);
         good = good && launch(runners[4], tangent, N, both, 6);
         for (int i = 0; i < 2; i++) both[3 + i] = ds_array_reals(i ? vb : xb, N, 1);
         both[5] = ds_array_reals(&dtb, 1, 1);
@@ -752,16 +791,19 @@ static void test_updates(void)
                 ds_var in[3], f[2];
                 ds_real dot[3];
                 ds_tape_reset(t);
-                in[0] = ds_input(t, (double)a0[i]), in[1] = ds_input(t, (double)b0[i]), in[2] = ds_input(t, (double)dts);
+                in[0] = ds_input(t, (double)a0[i]), in[1] = ds_input(t, (double)b0[i]),
+                in[2] = ds_input(t, (double)dts);
                 f[1] = ds_sub(in[1], ds_mul(in[2], ds_sin(in[0])));
                 f[0] = ds_add(in[0], ds_mul(in[2], f[1]));
                 good &= ds_value(f[0]) == a[i] && ds_value(f[1]) == b[i];
                 ds_backward_many(f, seeds[i], 2);
-                worst = fmax(worst, fabs((double)(ds_grad(in[0]) - xb[i])) + fabs((double)(ds_grad(in[1]) - vb[i])));
+                worst = fmax(worst,
+                             fabs((double)(ds_grad(in[0]) - xb[i])) + fabs((double)(ds_grad(in[1]) - vb[i])));
                 dt_sum += (double)ds_grad(in[2]);
                 dot[0] = seeds[i][0], dot[1] = seeds[i][1], dot[2] = (ds_real)0.25;
                 ds_forward(in, dot, 3);
-                worst = fmax(worst, fabs((double)(ds_tangent(f[0]) - xd[i])) + fabs((double)(ds_tangent(f[1]) - vd[i])));
+                worst = fmax(worst, fabs((double)(ds_tangent(f[0]) - xd[i])) +
+                                        fabs((double)(ds_tangent(f[1]) - vd[i])));
             }
         }
         TAP_OK(good, "an update in place");
@@ -811,7 +853,8 @@ static void test_lanes(void)
     TAP_OK(good, "scalars: a number and an index");
     for (int i = 0; i < 20; i++) out[i] = -1;
     good = 1;
-    TAP_OK(ds_launch(runners[4], k, 21, args, 4) == DSIM_ERROR_RANGE && ds_runner_error(runners[4])->index == 20,
+    TAP_OK(ds_launch(runners[4], k, 21, args, 4) == DSIM_ERROR_RANGE &&
+               ds_runner_error(runners[4])->index == 20,
            "one lane too many is named");
     if (sizeof(size_t) > 4) {
         const size_t many = (size_t)1 << (sizeof(size_t) > 4 ? 32 : 0);
@@ -821,7 +864,8 @@ static void test_lanes(void)
     } else {
         TAP_SKIP("size_t has 32 bits", "2^32 lanes");
     }
-    TAP_OK(ds_launch(runners[4], k, SIZE_MAX, args, 4) == DSIM_ERROR_OVERFLOW, "more lanes than an index can count");
+    TAP_OK(ds_launch(runners[4], k, SIZE_MAX, args, 4) == DSIM_ERROR_OVERFLOW,
+           "more lanes than an index can count");
     for (int i = 0; i < 20; i++) good &= out[i] == -1;
     TAP_OK(good, "and nothing was written");
     ds_kernel_destroy(k);
@@ -880,11 +924,13 @@ static ds_var apply(int op, ds_var a, ds_var b, ds_var c)
     }
 }
 enum { ROWS_TRIED = 18 };
-static ds_var operand(const ds_var *value, int which) { return which < 0 ? ds_c(0.5 * which + 1) : value[which]; }
+static ds_var operand(const ds_var *value, int which)
+{
+    return which < 0 ? ds_c(0.5 * which + 1) : value[which];
+}
 static void run_program(const program *p, ds_var *value, ds_var *result)
 {
-    for (int i = INPUTS; i < NODES; i++)
-        /* at least one operand is a variable, for packs */
+    for (int i = INPUTS; i < NODES; i++) /* at least one operand is a variable, for packs */
         value[i] = apply(p->op[i], operand(value, p->a[i]), operand(value, p->b[i]), operand(value, p->c[i]));
     for (int i = 0; i < RESULTS; i++) result[i] = value[p->result[i]];
 }
@@ -913,12 +959,15 @@ static void test_random_programs(void)
         const program p = random_program(&rng);
         ds_kernel *const k = ds_kernel_begin(NULL, "random");
         const ds_arg near_by = ds_arg_in(k, "near", 2), far_off = ds_arg_in(k, "far", 3);
-        const ds_arg at = ds_arg_index(k, "at", 1), y = ds_arg_out(k, "y", RESULTS), s = ds_arg_sum(k, "s", 1);
+        const ds_arg at = ds_arg_index(k, "at", 1), y = ds_arg_out(k, "y", RESULTS),
+                     s = ds_arg_sum(k, "s", 1);
         const ds_index lane = ds_lane(k), j = ds_load_index(at, lane, 0);
         ds_kernel *adjoint, *tangent;
         ds_var value[NODES], result[RESULTS];
-        ds_real x2[2 * PROGRAM_LANES], x3[3 * PROGRAM_LANES], out[RESULTS * PROGRAM_LANES], sum[PROGRAM_LANES];
-        ds_real bar2[2 * PROGRAM_LANES], bar3[3 * PROGRAM_LANES], total[PROGRAM_LANES], want3[3 * PROGRAM_LANES];
+        ds_real x2[2 * PROGRAM_LANES], x3[3 * PROGRAM_LANES], out[RESULTS * PROGRAM_LANES],
+            sum[PROGRAM_LANES];
+        ds_real bar2[2 * PROGRAM_LANES], bar3[3 * PROGRAM_LANES], total[PROGRAM_LANES],
+            want3[3 * PROGRAM_LANES];
         ds_real y_dot[RESULTS * PROGRAM_LANES], s_dot[PROGRAM_LANES];
         int32_t other[PROGRAM_LANES];
         ds_array args[10];
@@ -935,16 +984,19 @@ static void test_random_programs(void)
         for (int i = 0; i < 3 * PROGRAM_LANES; i++) x3[i] = between(&rng, -2, 2), bar3[i] = want3[i] = 0;
         for (int i = 0; i < PROGRAM_LANES; i++) sum[i] = total[i] = s_dot[i] = 0;
         args[0] = ds_array_reals(x2, PROGRAM_LANES, 2), args[1] = ds_array_reals(x3, PROGRAM_LANES, 3);
-        args[2] = ds_array_indices(other, PROGRAM_LANES, 1), args[3] = ds_array_reals(out, PROGRAM_LANES, RESULTS);
+        args[2] = ds_array_indices(other, PROGRAM_LANES, 1),
+        args[3] = ds_array_reals(out, PROGRAM_LANES, RESULTS);
         args[4] = ds_array_reals(sum, PROGRAM_LANES, 1);
         runs &= launch(runners[round % WIDTHS], k, PROGRAM_LANES, args, 5);
         adjoint = ds_kernel_adjoint(k, "near far"), tangent = ds_kernel_tangent(k, "far near");
         memset(args + 7, 0, sizeof args[7]);
         args[5] = ds_array_reals(x2, PROGRAM_LANES, 2), args[6] = ds_array_reals(x3, PROGRAM_LANES, 3);
-        args[8] = ds_array_reals(y_dot, PROGRAM_LANES, RESULTS), args[9] = ds_array_reals(s_dot, PROGRAM_LANES, 1);
+        args[8] = ds_array_reals(y_dot, PROGRAM_LANES, RESULTS),
+        args[9] = ds_array_reals(s_dot, PROGRAM_LANES, 1);
         runs &= launch(runners[round % WIDTHS], tangent, PROGRAM_LANES, args, 10); /* along x itself */
         args[5] = ds_array_reals(bar2, PROGRAM_LANES, 2), args[6] = ds_array_reals(bar3, PROGRAM_LANES, 3);
-        args[8] = ds_array_reals(out, PROGRAM_LANES, RESULTS), args[9] = ds_array_reals(sum, PROGRAM_LANES, 1);
+        args[8] = ds_array_reals(out, PROGRAM_LANES, RESULTS),
+        args[9] = ds_array_reals(sum, PROGRAM_LANES, 1);
         runs &= launch(runners[round % WIDTHS], adjoint, PROGRAM_LANES, args, 10); /* seeds: the results */
         for (int i = 0; i < PROGRAM_LANES; i++) {
             ds_var in[NODES], f[RESULTS];
@@ -990,11 +1042,14 @@ static uint64_t hash_of(int order)
 {
     ds_kernel *const k = ds_kernel_begin(NULL, order ? "one" : "other");
     const ds_arg x = ds_arg_in(k, "x", 2), y = ds_arg_out(k, "y", 2);
-    const ds_index lane = ds_lane(k), i = order == 1 ? ds_index_add(ds_i(2), lane) : ds_index_add(lane, ds_i(2));
+    const ds_index lane = ds_lane(k),
+                   i = order == 1 ? ds_index_add(ds_i(2), lane) : ds_index_add(lane, ds_i(2));
     ds_var a, b, c, d, e;
     uint64_t hash;
-    if (order == 1) b = ds_load_part(x, i, 1), a = ds_load_part(x, lane, 0);
-    else a = ds_load_part(x, lane, 0), b = ds_load_part(x, i, 1);
+    if (order == 1)
+        b = ds_load_part(x, i, 1), a = ds_load_part(x, lane, 0);
+    else
+        a = ds_load_part(x, lane, 0), b = ds_load_part(x, i, 1);
     if (order == 1) {
         ds_mul(b, b); /* dead */
         e = ds_neg(ds_sin(b));
@@ -1028,7 +1083,8 @@ static void test_dying_operands(void)
     ds_kernel *const k = ds_kernel_begin(NULL, "dying");
     const ds_arg x = ds_arg_in(k, "x", 2), y = ds_arg_out(k, "y", 5);
     const ds_index lane = ds_lane(k);
-    const ds_var a = ds_add(ds_square(ds_load(x, lane)), ds_c(0.1)), b = ds_sub(ds_load_part(x, lane, 1), ds_c(3));
+    const ds_var a = ds_add(ds_square(ds_load(x, lane)), ds_c(0.1)),
+                 b = ds_sub(ds_load_part(x, lane, 1), ds_c(3));
     ds_real in[2 * N], out[5 * N];
     ds_array args[2];
     ds_rng rng = ds_rng_make(29, 0);
@@ -1045,7 +1101,8 @@ static void test_dying_operands(void)
     good &= launch(runners[4], k, N, args, 2);
     for (int i = 0; i < N; i++) {
         const double p = (double)in[2 * i], q = (double)in[2 * i + 1];
-        const double want[5] = { pow(p * p + 0.1, q - 3), pow(2, -p), pow(fabs(p), 0.3), exp(2), atan2(exp(p), tanh(p)) };
+        const double want[5] = { pow(p * p + 0.1, q - 3), pow(2, -p), pow(fabs(p), 0.3), exp(2),
+                                 atan2(exp(p), tanh(p)) };
         for (int c = 0; c < 5; c++) worst = fmax(worst, fabs((double)out[5 * i + c] / want[c] - 1));
     }
     TAP_OK(good && worst < (IS_FLOAT ? 2e-5 : 1e-13), "powers and angles in place (%.1e)", worst);

@@ -154,7 +154,7 @@ static const scene scenes[] = {
     DSI_VOPS_3(DSI_ROW_V3)
     { "lists", 5, { -1, -1, -1 }, { 1, 1, 1 }, every_list },
     { "powers", 2, { 0.3, 0.3, 0 }, { 1.5, 1.5, 0 }, powers },
-    { "integer powers powers at 0", 2, { -1.5, 0.3, 0 }, { -0.3, 1.5, 0 }, integer_powers },
+    { "integer powers", 2, { -1.5, 0.3, 0 }, { -0.3, 1.5, 0 }, integer_powers },
     { "constants", 2, { 0.3, 0.3, 0 }, { 1.5, 1.5, 0 }, constants },
     { "a long chain", 3, { 0.3, 0.8, 0.3 }, { 1.5, 0.9, 1.5 }, long_chain },
 };
@@ -168,7 +168,7 @@ static int is_one_of(const char *name, const char *list)
     return 0;
 }
 #define NO_DERIVATIVE "sign floor lt le gt ge eq ne powi"
-#define WITH_POWERS "pow powi powers integer powers powers at 0" /* strength reduction may round another way */
+#define WITH_POWERS "pow powi powers integer powers powers at 0" /* products may round another way */
 
 /* What the tape says about each lane. */
 typedef struct answer {
@@ -207,7 +207,10 @@ static ds_kernel *record_kernel(const scene *s)
 
 /* arrays of a launch: all are [LANES][width] */
 static ds_real out_f[LANES], out_1[LANES * MOST], out_2[LANES * MOST * MOST], ones[LANES];
-static ds_array array_of(const ds_real *data, size_t components) { return ds_array_reals(data, LANES, components); }
+static ds_array array_of(const ds_real *data, size_t components)
+{
+    return ds_array_reals(data, LANES, components);
+}
 static ds_array nothing(void)
 {
     ds_array r;
@@ -215,7 +218,9 @@ static ds_array nothing(void)
     return r;
 }
 
-typedef struct errors { double value, gradient, tangent, adjoint, hessian, reverse2, forward2; } errors;
+typedef struct errors {
+    double value, gradient, tangent, adjoint, hessian, reverse2, forward2;
+} errors;
 
 /* the largest difference, relative to the largest number; infinite for a NaN on one side */
 static double off(const ds_real *got, const ds_real *want, size_t n)
@@ -265,18 +270,21 @@ static int examine_first(const scene *s, ds_runner *r, const ds_kernel *k, error
     args[1] = array_of(out_f, 1);
     good = launch(r, k, args, 2);
     for (size_t i = 0; good && i < LANES; i++)
-        if (answers[i].value == answers[i].value) e->value = fmax(e->value, off(out_f + i, &answers[i].value, 1));
+        if (answers[i].value == answers[i].value)
+            e->value = fmax(e->value, off(out_f + i, &answers[i].value, 1));
     args[1] = none;
     args[2] = array_of(out_1, s->n), args[3] = array_of(ones, 1);
     for (size_t i = 0; i < LANES * s->n; i++) out_1[i] = 0;
     good = good && launch(r, adjoint, args, 4);
     for (size_t i = 0; good && i < LANES; i++)
-        if (!answers[i].backward) e->adjoint = fmax(e->adjoint, off(out_1 + i * s->n, answers[i].gradient, s->n));
+        if (!answers[i].backward)
+            e->adjoint = fmax(e->adjoint, off(out_1 + i * s->n, answers[i].gradient, s->n));
     args[2] = array_of(v_of[0], s->n), args[3] = array_of(out_f, 1);
     args[2].stride = MOST;
     good = good && launch(r, tangent, args, 4);
     for (size_t i = 0; good && i < LANES; i++)
-        if (isfinite((double)answers[i].tangent)) e->tangent = fmax(e->tangent, off(out_f + i, &answers[i].tangent, 1));
+        if (isfinite((double)answers[i].tangent))
+            e->tangent = fmax(e->tangent, off(out_f + i, &answers[i].tangent, 1));
     args[2] = array_of(out_1, s->n);
     good = good && launch(r, gradient, args, 3);
     for (size_t i = 0; good && i < LANES; i++)
@@ -294,7 +302,8 @@ static int examine_second(const scene *s, ds_runner *r, const ds_kernel *k, erro
     const ds_array none = nothing();
     const size_t n = s->n, packed = n * (n + 1) / 2;
     ds_kernel *const hessian = ds_kernel_hessian(k, "x"), *const adjoint = ds_kernel_adjoint(k, "x");
-    ds_kernel *const reverse2 = ds_kernel_adjoint(adjoint, "x"), *const forward2 = ds_kernel_tangent(adjoint, "x");
+    ds_kernel *const reverse2 = ds_kernel_adjoint(adjoint, "x");
+    ds_kernel *const forward2 = ds_kernel_tangent(adjoint, "x");
     ds_array args[8];
     ds_real H[MOST * MOST], Hv[MOST];
     int good;
@@ -333,8 +342,8 @@ static int examine_second(const scene *s, ds_runner *r, const ds_kernel *k, erro
     return good;
 }
 
-/* FIRST: at the point the function has an infinite slope, and the tape only a gradient; NOT_TWICE: the adjoint
-   of an adjoint may meet 0 * infinity there (the tangent of an adjoint and the Hessian do not) */
+/* FIRST: at the point the function has an infinite slope, and the tape only a gradient; NOT_TWICE: the
+   adjoint of an adjoint may meet 0 * infinity there (the tangent of an adjoint and the Hessian do not) */
 enum { ALL, FIRST, NOT_TWICE };
 static void examine(const scene *s, ds_runner *r, ds_tape *t, double exact, double exact2, int what)
 {
@@ -342,15 +351,17 @@ static void examine(const scene *s, ds_runner *r, ds_tape *t, double exact, doub
     errors e;
     memset(&e, 0, sizeof e);
     for (size_t i = 0; i < LANES; i++) ask_tape(s, t, i);
-    if (TAP_OK(examine_first(s, r, k, &e) && examine_second(s, r, k, &e), "%s: everything returns OK", s->name)) {
-        TAP_OK(e.value <= (is_one_of(s->name, WITH_POWERS) ? exact : 0), "%s: values (%.1e)", s->name, e.value);
+    if (TAP_OK(examine_first(s, r, k, &e) && examine_second(s, r, k, &e), "%s: everything returns OK",
+               s->name)) {
+        TAP_OK(e.value <= (is_one_of(s->name, WITH_POWERS) ? exact : 0), "%s: values (%.1e)", s->name,
+               e.value);
         if (what == FIRST) e.tangent = e.hessian = e.forward2 = 0;
         if (what != ALL) e.reverse2 = 0;
         TAP_OK(e.adjoint <= exact && e.gradient <= exact && e.tangent <= exact,
                "%s: adjoint %.1e, gradient %.1e, tangent %.1e", s->name, e.adjoint, e.gradient, e.tangent);
         TAP_OK(e.hessian <= exact2, "%s: Hessian (%.1e)", s->name, e.hessian);
-        TAP_OK(e.reverse2 <= exact2 && e.forward2 <= exact2, "%s: adjoint %.1e and tangent %.1e of the adjoint",
-               s->name, e.reverse2, e.forward2);
+        TAP_OK(e.reverse2 <= exact2 && e.forward2 <= exact2,
+               "%s: adjoint %.1e and tangent %.1e of the adjoint", s->name, e.reverse2, e.forward2);
     }
     ds_kernel_destroy(k);
 }
@@ -381,8 +392,10 @@ static void examine_refusals(const scene *s)
     char quoted[40];
     snprintf(quoted, sizeof quoted, "'%s'", s->name);
     for (int way = 0; way < 4; way++) {
-        ds_kernel *const d = way == 0 ? ds_kernel_adjoint(k, NULL) : way == 1 ? ds_kernel_tangent(k, NULL)
-                           : way == 2 ? ds_kernel_gradient(k, NULL) : ds_kernel_hessian(k, NULL);
+        ds_kernel *const d = way == 0   ? ds_kernel_adjoint(k, NULL)
+                             : way == 1 ? ds_kernel_tangent(k, NULL)
+                             : way == 2 ? ds_kernel_gradient(k, NULL)
+                                        : ds_kernel_hessian(k, NULL);
         TAP_OK(ds_kernel_error(d)->code == DSIM_ERROR_NOT_DIFFERENTIABLE, "%s: derivative %d is refused",
                s->name, way);
         TAP_HAS(ds_kernel_error(d)->text, quoted, "%s: by name", s->name);
@@ -402,7 +415,8 @@ static void test_scenes(ds_runner *r, ds_tape *t)
                 x_of[i][j] = (ds_real)uniform(&rng, s->low[j % 3], s->high[j % 3]);
                 v_of[i][j] = (ds_real)uniform(&rng, -1, 1);
             }
-        if (!is_one_of(s->name, NO_DERIVATIVE)) examine(s, r, t, IS_FLOAT ? 2e-5 : 2e-14, IS_FLOAT ? 1e-4 : 1e-12, ALL);
+        if (!is_one_of(s->name, NO_DERIVATIVE))
+            examine(s, r, t, IS_FLOAT ? 2e-5 : 2e-14, IS_FLOAT ? 1e-4 : 1e-12, ALL);
         else {
             examine_values(s, r, t);
             examine_refusals(s);
@@ -420,7 +434,10 @@ typedef struct edge {
     int what;
 } edge;
 
-static ds_var if_positive(const ds_var *x, ds_var then) { return ds_select(ds_gt(x[0], ds_c(0)), then, ds_mul(x[0], x[1])); }
+static ds_var if_positive(const ds_var *x, ds_var then)
+{
+    return ds_select(ds_gt(x[0], ds_c(0)), then, ds_mul(x[0], x[1]));
+}
 static ds_var3 vector_of(const ds_var *x) { return ds_pack3(x[0], x[1], x[2]); }
 static ds_var dead_sqrt(const ds_var *x) { return if_positive(x, ds_sqrt(x[0])); }
 static ds_var dead_rsqrt(const ds_var *x) { return if_positive(x, ds_rsqrt(x[0])); }
@@ -442,12 +459,21 @@ static ds_var dead_in_min(const ds_var *x)
 {
     return ds_min(ds_mul(x[1], x[1]), ds_add(ds_c(5), ds_sqrt(x[0])));
 }
-static ds_var dead_in_clamp(const ds_var *x) { return ds_mul(x[1], ds_clamp(ds_sqrt(x[0]), ds_c(1), ds_c(2))); }
-static ds_var dead_in_relu(const ds_var *x) { return ds_fma(x[1], x[1], ds_relu(ds_sub(ds_sqrt(x[0]), ds_c(1)))); }
+static ds_var dead_in_clamp(const ds_var *x)
+{
+    return ds_mul(x[1], ds_clamp(ds_sqrt(x[0]), ds_c(1), ds_c(2)));
+}
+static ds_var dead_in_relu(const ds_var *x)
+{
+    return ds_fma(x[1], x[1], ds_relu(ds_sub(ds_sqrt(x[0]), ds_c(1))));
+}
 static ds_var dead_in_abs(const ds_var *x) { return ds_fma(x[1], x[1], ds_abs(ds_sqrt(x[0]))); }
 static ds_var safe_sqrt(const ds_var *x) { return ds_mul(x[1], ds_safe_sqrt(x[0])); }
 static ds_var safe_norm(const ds_var *x) { return ds_fma(x[2], x[2], ds_safe_norm(x[0], x[1])); }
-static ds_var safe_norm_of_root(const ds_var *x) { return ds_mul(x[1], ds_safe_norm(ds_sqrt(x[0]), ds_sqrt(x[0]))); }
+static ds_var safe_norm_of_root(const ds_var *x)
+{
+    return ds_mul(x[1], ds_safe_norm(ds_sqrt(x[0]), ds_sqrt(x[0])));
+}
 static ds_var safe_div(const ds_var *x) { return ds_fma(x[2], x[2], ds_safe_div(x[1], x[0])); }
 static ds_var safe_norm3(const ds_var *x) { return ds_safe_norm3(vector_of(x)); }
 static ds_var safe_normalize3(const ds_var *x) { return ds_y(ds_safe_normalize3(vector_of(x))); }
@@ -554,8 +580,6 @@ static void test_edges(ds_runner *r, ds_tape *t)
             }
         examine(&s, r, t, IS_FLOAT ? 1e-4 : 1e-13, IS_FLOAT ? 1e-3 : 1e-12, edges[k].what);
         refused += answers[0].backward != DSIM_OK;
-        if (answers[0].backward) tap_diag("%s: the tape refuses", s.name);
-        if (answers[0].second && !answers[0].backward) tap_diag("%s: the tape has no Hessian", s.name);
     }
     TAP_OK(refused == 0, "the tape has a gradient at each edge");
 }
