@@ -891,7 +891,7 @@ static void test_lanes(void)
 }
 
 /* Random programs. */
-enum { NODES = 30, INPUTS = 5, PROGRAM_LANES = 37, RESULTS = 3 };
+enum { NODES = 30, INPUTS = 5, PROGRAM_LANES = 19, RESULTS = 3 };
 typedef struct program {
     int op[NODES], a[NODES], b[NODES], c[NODES]; /* operands: nodes; negative: constants */
     int result[RESULTS];
@@ -1109,6 +1109,46 @@ static void test_dying_operands(void)
     ds_kernel_destroy(k);
 }
 
+/* Numbers of a body are made up while it is recorded: what they give is no error. Matrices; divisors whose
+   inverse is no number. */
+static void test_made_up_numbers(void)
+{
+    enum { N = 33 };
+    const double tiny = IS_FLOAT ? ldexp(1, -140) : ldexp(1, -1060);
+    ds_kernel *const k = ds_kernel_begin(NULL, "made up");
+    const ds_arg x = ds_arg_in(k, "x", 1), y = ds_arg_out(k, "y", 5), m = ds_arg_in(k, "m", 9);
+    const ds_arg p = ds_arg_out(k, "p", 3);
+    const ds_index lane = ds_lane(k);
+    const ds_var a = ds_load(x, lane), far_off = ds_sub(a, ds_c(100)), zero = ds_sub(a, a);
+    const ds_var33 M = ds_load33(m, ds_index_sub(ds_i(N - 1), lane));
+    ds_real in[N], out[5 * N], matrix[9 * N], product[3 * N];
+    ds_array args[4];
+    int good;
+    ds_store(y, lane, ds_sqrt(far_off));
+    ds_store_part(y, lane, 1, ds_select(zero, ds_div(a, zero), ds_log(far_off)));
+    ds_store_part(y, lane, 2, ds_exp(ds_mul(zero, ds_exp(ds_exp(ds_exp(ds_exp(ds_c(1))))))));
+    ds_store_part(y, lane, 3, ds_div(ds_mul(far_off, ds_c(tiny)), ds_c(tiny)));
+    ds_store_part(y, lane, 4, ds_acos(ds_div(ds_c(101), a)));
+    ds_store3(p, lane, ds_matvec3(ds_add33(M, M), ds_pack3(a, ds_c(2), a)));
+    good = ends(k);
+    for (int i = 0; i < N; i++) in[i] = (ds_real)(101 + i);
+    for (int i = 0; i < 9 * N; i++) matrix[i] = (ds_real)(i % 11) / 4;
+    args[0] = ds_array_reals(in, N, 1), args[1] = ds_array_reals(out, N, 5);
+    args[2] = ds_array_reals(matrix, N, 9), args[3] = ds_array_reals(product, N, 3);
+    good &= launch(runners[4], k, N, args, 4);
+    for (int i = 0; i < N; i++) {
+        const ds_real *const A = matrix + 9 * (N - 1 - i);
+        good &= out[5 * i] == (ds_real)sqrt((double)(1 + i)) && out[5 * i + 3] == (ds_real)(1 + i);
+        good &= fabs((double)out[5 * i + 1] - log(1 + i)) < 1e-5 && out[5 * i + 2] != out[5 * i + 2];
+        good &= fabs((double)out[5 * i + 4] - acos(101 / (101.0 + i))) < 1e-3;
+        for (int c = 0; c < 3; c++)
+            good &= fabs((double)(product[3 * i + c] -
+                                  2 * (A[3 * c] * in[i] + A[3 * c + 1] * 2 + A[3 * c + 2] * in[i]))) < 1e-3;
+    }
+    TAP_OK(good, "made-up numbers are no error");
+    ds_kernel_destroy(k);
+}
+
 int main(void)
 {
     for (int w = 0; w < WIDTHS; w++) {
@@ -1133,6 +1173,7 @@ int main(void)
     test_random_programs();
     test_hashes();
     test_dying_operands();
+    test_made_up_numbers();
     for (int w = 0; w < WIDTHS; w++) ds_runner_destroy(runners[w]);
     return tap_end();
 }
