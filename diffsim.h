@@ -9631,7 +9631,10 @@ typedef struct dsi_argument {
 /* a step of a program: numbers stand at places. The place of a value is its slot, of a constant or a number
    that is the same in all lanes a uniform, of a load its own. */
 typedef struct dsi_instruction { uint32_t op, out, a, b, c; } dsi_instruction;
-typedef struct dsi_stream { uint32_t arg, index, component, place, slot; } dsi_stream; /* a load */
+typedef struct dsi_stream { /* a load */
+    uint32_t arg, index, component, place, slot;
+    uint32_t copied; /* of an update, and another effect's value: it may be overwritten first */
+} dsi_stream;
 /* an element that lanes use: `index` of argument `arg`. shared: 1 + the number of the argument among those that
    several lanes add to, or 0 */
 typedef struct dsi_use { uint32_t arg, index, shared; } dsi_use;
@@ -9941,7 +9944,7 @@ static int dsi_is_power_of_two(double number)
     const double inverse = 1 / number;
     return (dsi_to_bits(number) & (UINT64_MAX >> 12)) == 0 && (dsi_to_bits(inverse) & (UINT64_MAX >> 12)) ==
         0 &&
-           inverse != 0 && inverse - inverse == 0;
+           inverse != 0 && (ds_real)inverse - (ds_real)inverse == 0;
 }
 
 /* x without a factor that is minus or a power of two, which *factor is multiplied by */
@@ -10727,10 +10730,10 @@ static ds_result dsi_touch(ds_arg arg, ds_index element, size_t component, size_
     ds_result result = dsi_kernel_open(kernel, function);
     if (result) return result;
     if (dsi_catch_up(kernel)) return kernel->error.code;
-    a = kernel->args + arg.at;
     if (arg.at >= kernel->n_args)
         return dsi_kernel_refuse_at(kernel, DSIM_ERROR_ARGUMENT, arg.at, function,
                                     ": the argument was not declared", NULL);
+    a = kernel->args + arg.at;
     if (!(kinds >> a->kind & 1)) {
         dsi_text t = dsi_kernel_refuse(kernel, DSIM_ERROR_RACE, arg.at);
         dsi_put(&t, function);
@@ -10740,7 +10743,7 @@ static ds_result dsi_touch(ds_arg arg, ds_index element, size_t component, size_
         dsi_put(&t, dsi_arg_words[a->kind]);
         return dsi_kernel_refused(kernel, &t);
     }
-    if (component + n > a->components)
+    if (n > a->components || component > a->components - n)
         return dsi_kernel_refuse_at(kernel, DSIM_ERROR_ARGUMENT, component, function,
                                     ": so many components has not the argument", a->name);
     *index = dsi_index_expr(kernel, element, function);
@@ -10830,12 +10833,22 @@ static uint32_t dsi_var_expr(ds_kernel *kernel, ds_var var, size_t k, const char
     return dsi_kernel_failed(kernel) ? 0 : dsi_expr_at(kernel, dsi_slot(var) + k);
 }
 
+/* the least integer for what has none */
+static int64_t dsi_floor_of(double number)
+{
+    return number >= -9e18 && number <= 9e18 ? (int64_t)floor(number) : INT64_MIN;
+}
+
 DIFFSIM_API ds_index ds_floor_index(ds_var number)
 {
     ds_kernel *const kernel = dsi_kernel_of(number);
-    if (!number.rec) return ds_i((int64_t)floor(dsi_number(number)));
-    if (!kernel || dsi_kernel_open(kernel, "ds_floor_index") || dsi_catch_up(kernel)) return
-        dsi_index_of(kernel, 0);
+    if (!number.rec) return ds_i(dsi_floor_of(dsi_number(number)));
+    if (!kernel) { /* no kernel hears of it: an index that no array has */
+        dsi_refuse_at(dsi_tape_of(number.rec), DSIM_ERROR_MIXED, 0, "floor_index",
+                      ": the variable is of a tape, not of a kernel; operand ");
+        return ds_i(INT64_MIN);
+    }
+    if (dsi_kernel_open(kernel, "ds_floor_index") || dsi_catch_up(kernel)) return dsi_index_of(kernel, 0);
     return dsi_index_of(kernel, dsi_intern(&kernel->body, DSI_X_floor,
                                            dsi_var_expr(kernel, number, 0, "ds_floor_index"), 0, 0));
 }
@@ -11009,7 +11022,7 @@ static int dsi_assign_uniform(dsi_program *p)
 }
 
 /* a load: a stream with a slot, for blocks in which it is not read in place */
-static int dsi_assign_load(dsi_program *p, dsi_slotting *s, size_t i)
+static int dsi_assign_load(dsi_program *p, dsi_slotting *s, size_t i, int is_update)
 {
     const dsi_expr *const e = p->body.exprs + i;
     dsi_stream *stream;
@@ -11020,6 +11033,7 @@ static int dsi_assign_load(dsi_program *p, dsi_slotting *s, size_t i)
     stream->index = e->b;
     stream->component = e->c;
     stream->slot = s->slot_of[i] = dsi_take_slot(p, s);
+    stream->copied = is_update && s->last[i] == UINT32_MAX;
     p->places[i] = (uint32_t)p->n_streams | DSI_IN_STREAM;
     return dsi_add_step(p, DSI_X_load, p->places[i], (uint32_t)p->n_streams++, 0, 0);
 }
@@ -11072,8 +11086,12 @@ static int dsi_assign(ds_kernel *kernel, dsi_slotting *s)
         }
         if (i == body->n_exprs || body->exprs[i].op >= DSI_X_first_index || p->uniform[i] || !s->uses[i])
             continue;
-        if (!(body->exprs[i].op == DSI_X_load ? dsi_assign_load(p, s, i) : dsi_assign_value(p, s,
-                i))) return 0;
+        if (body->exprs[i].op == DSI_X_load) {
+            const int is_update = kernel->args[body->exprs[i].a].kind == DSI_ARG_UPDATE;
+            if (!dsi_assign_load(p, s, i, is_update)) return 0;
+        } else if (!dsi_assign_value(p, s, i)) {
+            return 0;
+        }
     }
     return 1;
 }
@@ -11585,6 +11603,13 @@ static size_t dsi_stays(int64_t d, int64_t step, size_t n)
     return count < n ? (size_t)count : n;
 }
 
+/* Are differences and products of this line's numbers far from 64 bits? The others become tables. */
+static int dsi_is_near(const dsi_line *line)
+{
+    const int64_t most = (int64_t)1 << 30, far_off = (int64_t)1 << 60;
+    return line->first > -far_off && line->first < far_off && line->step > -most && line->step < most;
+}
+
 /* op of lines, as a line as far as it is one. Returns 0 where it is none, even at the beginning. */
 static int dsi_line_op(unsigned op, const dsi_line *a, const dsi_line *b, const dsi_line *c, size_t n,
                        dsi_line *r)
@@ -11593,6 +11618,7 @@ static int dsi_line_op(unsigned op, const dsi_line *a, const dsi_line *b, const 
     const int64_t move = dsi_wrap((uint64_t)a->step - (uint64_t)b->step);
     const int64_t quotient = dsi_floor_div(a->first, b->first);
     r->table = NULL;
+    if (!dsi_is_near(a) || !dsi_is_near(b) || !dsi_is_near(c)) return 0;
     r->first = dsi_index_value(op, a->first, b->first, c->first);
     r->step = 0;
     r->valid = n;
@@ -11646,9 +11672,12 @@ static size_t dsi_component_at(const ds_array *array, size_t component)
 /* the lowest and the highest of lanes [0, n) */
 static void dsi_reach_of(const dsi_line *line, size_t n, int64_t *low, int64_t *high)
 {
-    const int64_t last = dsi_line_at(line, n - 1);
+    /* the second, too: a large step may come back by wrapping */
+    const int64_t last = dsi_line_at(line, n - 1), second = n > 1 ? dsi_line_at(line, 1) : last;
     size_t i;
     *low = *high = dsi_line_at(line, 0);
+    *low = second < *low ? second : *low;
+    *high = second > *high ? second : *high;
     for (i = 1; line->table && i < n; i++) {
         const int64_t x = line->table[i];
         *low = x < *low ? x : *low;
@@ -11681,7 +11710,8 @@ static size_t dsi_run_length(const int32_t *from, size_t stride, size_t n, int64
         uint32_t any = 0;
         for (k = i; k < i + 16; k++)
             any |= (uint32_t)from[k * stride] - (uint32_t)from[(k - 1) * stride] - (uint32_t)step;
-        if (any) break;
+        /* the end is looked at with 64 bits: differences of 32 wrap */
+        if (any || (int64_t)from[(i + 15) * stride] - from[0] != step * (int64_t)(i + 15)) break;
         i += 16;
     }
     while (i < n && (int64_t)from[i * stride] - from[(i - 1) * stride] == step) i++;
@@ -11787,10 +11817,8 @@ static int dsi_find_line(dsi_run *run, uint32_t x, const dsi_lane_block *block, 
         return 1;
     case DSI_X_floor:
         place = dsi_place_before(run->program, e->a);
-        for (i = 0; i < block->n; i++) {
-            const double number = floor((double)run->x.at[place][i & run->x.mask[place]]);
-            table[i] = number >= -9e18 && number <= 9e18 ? (int64_t)number : INT64_MIN;
-        }
+        for (i = 0; i < block->n; i++)
+            table[i] = dsi_floor_of((double)run->x.at[place][i & run->x.mask[place]]);
         r->table = table;
         return 1;
     case DSI_X_load_index:
@@ -11842,8 +11870,9 @@ static int dsi_find_number(dsi_run *run, uint32_t x, const dsi_lane_block *block
     return 1;
 }
 
-/* all indices of a block; `valid` of them hold as lines */
-static int dsi_find_all_lines(dsi_run *run, const dsi_lane_block *block, enum dsi_how how, size_t *valid)
+/* All indices of a block, which shrinks to where they hold as lines: at once, since lanes behind are not what a
+   line says, and no index may be read there. */
+static int dsi_find_all_lines(dsi_run *run, dsi_lane_block *block, enum dsi_how how)
 {
     const dsi_program *const p = run->program;
     size_t i;
@@ -11854,7 +11883,8 @@ static int dsi_find_all_lines(dsi_run *run, const dsi_lane_block *block, enum ds
             continue;
         }
         if (!dsi_find_line(run, x, block, how)) return 0;
-        if (!dsi_line_of(run, x)->table) *valid = dsi_least(*valid, dsi_line_of(run, x)->valid);
+        if (how == DSI_LINE && !dsi_line_of(run, x)->table)
+            block->n = dsi_least(block->n, dsi_line_of(run, x)->valid);
     }
     return 1;
 }
@@ -11864,15 +11894,16 @@ static int dsi_find_all_lines(dsi_run *run, const dsi_lane_block *block, enum ds
 static int dsi_plan_block(dsi_run *run, dsi_lane_block *block, dsi_planned *planned, int64_t *reach)
 {
     const dsi_program *const p = run->program;
-    size_t i, valid = block->n;
+    const size_t n = block->n;
+    size_t i, valid;
     planned->as_table = 0;
-    if (!dsi_find_all_lines(run, block, DSI_LINE, &valid)) return 0;
-    if (valid < block->n && valid < DSI_FEW_LANES) {
+    if (!dsi_find_all_lines(run, block, DSI_LINE)) return 0;
+    if (block->n < n && block->n < DSI_FEW_LANES) {
         planned->as_table = 1;
-        valid = block->n;
-        if (!dsi_find_all_lines(run, block, DSI_TABLE, &valid)) return 0;
+        block->n = n;
+        if (!dsi_find_all_lines(run, block, DSI_TABLE)) return 0;
     }
-    block->n = valid;
+    valid = block->n;
     planned->flat = block->flat;
     planned->n = (uint32_t)valid;
     for (i = 0; i < 2 * p->n_shared; i += 2) {
@@ -12185,7 +12216,7 @@ static int dsi_run_once(dsi_run *run)
             continue;
         }
         if (e->op == DSI_X_constant) number = (ds_real)dsi_from_bits(dsi_bits_of(e));
-        else if (e->op == DSI_X_number) number = (ds_real)dsi_line_of(run, e->a)->first;
+        else if (e->op == DSI_X_number) number = (ds_real)dsi_line_at(dsi_line_of(run, e->a), 0);
         else {
             if (!dsi_is_inside(run, dsi_line_of(run, e->b), 1, e->a, 0)) return 0;
             dsi_load_lanes(run->args + e->a, e->c, dsi_line_of(run, e->b), &number, 1);
@@ -12233,7 +12264,7 @@ static ds_result dsi_make_plan(dsi_run *run, const ds_allocator *allocator)
 {
     dsi_plan *const plan = run->plan;
     const size_t shared = run->program->n_shared, n_lines = run->program->n_lines;
-    size_t flat = 0;
+    size_t flat = 0, i;
     plan->n_blocks = 0;
     while (flat < run->n_lanes) {
         dsi_planned *planned;
@@ -12244,7 +12275,8 @@ static ds_result dsi_make_plan(dsi_run *run, const ds_allocator *allocator)
         if (!dsi_plan_block(run, &block, planned, shared ? plan->reach + 2 * shared * plan->n_blocks : NULL))
             return DSIM_ERROR_RANGE;
         plan->n_blocks++;
-        planned->kept = !planned->as_table && !run->program->floors && n_lines * plan->n_blocks <= plan->cap_lines;
+        planned->kept = n_lines * plan->n_blocks <= plan->cap_lines;
+        for (i = 0; i < n_lines; i++) planned->kept = planned->kept && !run->lines[i].table;
         if (planned->kept)
             memcpy(plan->lines + n_lines * (plan->n_blocks - 1), run->lines, n_lines * sizeof *plan->lines);
         flat += block.n;
@@ -12291,14 +12323,13 @@ static int dsi_is_reached(const dsi_run *run, size_t k)
 static void dsi_find_planned(dsi_run *run, size_t k, dsi_lane_block *block)
 {
     const dsi_planned *const planned = run->plan->blocks + k;
-    size_t valid;
     block->flat = planned->flat;
     block->n = planned->n;
     run->lines = planned->kept ? run->plan->lines + k * run->program->n_lines : run->own_lines;
     if (planned->kept) return;
     dsi_begin_block(run, planned->flat, block);
-    valid = block->n = planned->n;
-    dsi_find_all_lines(run, block, planned->as_table ? DSI_TABLE : DSI_LINE_KNOWN, &valid);
+    block->n = planned->n;
+    dsi_find_all_lines(run, block, planned->as_table ? DSI_TABLE : DSI_LINE_KNOWN);
 }
 
 static void dsi_run_part(dsi_run *run)
@@ -12474,13 +12505,13 @@ static ds_result dsi_check_array(ds_runner *runner, const ds_kernel *kernel, con
         (a->type == DSIM_ARRAY_INT32) != (info->kind == DSI_ARG_INDEX))
         return dsi_launch_refuse_arg(runner, kernel, arg,
                                      "index arguments take arrays of int32, others arrays of numbers");
-    if ((pitch == 1 && stride < a->components) || (pitch > 1 && pitch < stride * a->n &&
-                                                   pitch * a->components > stride))
-        return dsi_launch_refuse_arg(runner, kernel, arg, "stride or pitch is so small that numbers overlap");
     if (ds_size_mul(a->n, stride, &bytes) || ds_size_mul(pitch, a->components,
                                                          &bytes) || bytes > PTRDIFF_MAX / 16 ||
         a->n > (size_t)(PTRDIFF_MAX / 16) / stride)
         return dsi_launch_refuse_arg(runner, kernel, arg, "the array is larger than the address space");
+    /* elements stand one behind the other, or components do */
+    if (a->n > 1 && stride <= pitch * (a->components - 1) && pitch <= stride * (a->n - 1))
+        return dsi_launch_refuse_arg(runner, kernel, arg, "stride or pitch is so small that numbers overlap");
     if (a->n && (uintptr_t)a->data % (dsi_bytes_of(a->type) > 4 &&
                                       sizeof(void *) == 4 ? 4 : dsi_bytes_of(a->type)))
         return dsi_launch_refuse_arg(runner, kernel, arg, "data is not aligned for its type");
@@ -12557,7 +12588,7 @@ static size_t dsi_lay_out_run(dsi_run *run, char *memory)
         source->line = p->index_at[stream->index];
         source->slot = run->numbers + stream->slot * run->width;
         source->n = array->n;
-        source->packed = array->type == DSIM_ARRAY_REAL && dsi_stride_of(array) == 1
+        source->packed = array->type == DSIM_ARRAY_REAL && dsi_stride_of(array) == 1 && !stream->copied
                              ? (ds_real *)array->data + dsi_component_at(array, stream->component)
                              : NULL;
     }
@@ -12893,7 +12924,7 @@ static void dsi_find_gated(dsi_deriving *d)
 static ds_kernel *dsi_derive_begin(dsi_deriving *d, const ds_kernel *from, const char *by,
                                    const char *function)
 {
-    const dsi_body *const body = &from->body;
+    const dsi_body *body;
     const ds_allocator *allocator;
     const char *rest = by;
     size_t i;
@@ -12901,6 +12932,7 @@ static ds_kernel *dsi_derive_begin(dsi_deriving *d, const ds_kernel *from, const
     d->from = from;
     DIFFSIM_ASSERT(from);
     if (!from) return NULL;
+    body = &from->body;
     d->to = dsi_kernel_create(&from->desc, from->name);
     if (!d->to) return NULL;
     allocator = &d->to->desc.allocator;
@@ -13024,35 +13056,60 @@ static ds_result dsi_derive_reverse(dsi_deriving *d, const char *function)
     return DSIM_OK;
 }
 
-/* Forward: tangents of all that is active, from those that bar has. Behind a gate the tangent passes where g
-   or its tangent is not zero. */
-static ds_result dsi_derive_forward(dsi_deriving *d, const char *function)
+/* the row that is why expression i has no tangent; the condition of a select is asked last */
+static size_t dsi_find_none(const dsi_deriving *d, size_t i)
+{
+    size_t next = i;
+    do {
+        const dsi_expr *const e = d->to->body.exprs + i;
+        const unsigned operands = dsi_operands_of(e->op);
+        i = next;
+        if (operands & 1 && d->bar[e->a] == DSI_NO_EXPR) next = e->a;
+        if (operands & 2 && d->bar[e->b] == DSI_NO_EXPR) next = e->b;
+        if (operands & 4 && d->bar[e->c] == DSI_NO_EXPR) next = e->c;
+    } while (next != i);
+    return i;
+}
+
+/* Forward: tangents of all that is active, from those that bar has. DSI_NO_EXPR: it has none, which is no
+   error as long as only conditions depend on it. Behind a gate the tangent passes where g or its tangent is
+   not zero. */
+static ds_result dsi_derive_forward(dsi_deriving *d)
 {
     dsi_body *const body = &d->to->body;
+    const uint32_t one = dsi_constant(body, 1);
     size_t i, k;
-    for (i = 0; i < d->n; i++) {
+    for (i = 0; i < d->n && !body->result; i++) {
         const dsi_expr e = body->exprs[i];
         const unsigned operands = dsi_operands_of(e.op);
         const uint32_t part[3] = { e.a, e.b, e.c };
         if (e.op >= DSI_X_first_index || e.op == DSI_X_load || e.op == DSI_X_number) continue;
         if (e.op == DSI_X_gate) {
-            d->bar[i] = d->bar[e.b];
-            if (d->bar[i])
+            d->bar[i] = d->bar[e.a] == DSI_NO_EXPR ? DSI_NO_EXPR : d->bar[e.b];
+            if (d->bar[i] && d->bar[i] != DSI_NO_EXPR)
                 d->bar[i] = dsi_emit(body, DSI_OP_select, e.a, d->bar[i],
                                      dsi_emit(body, DSI_X_gate, d->bar[e.a], d->bar[i], 0));
             continue;
         }
-        for (k = 0; k < 3; k++) {
+        for (k = 0; k < 3 && d->bar[i] != DSI_NO_EXPR; k++) {
             uint32_t gain[3] = { 0, 0, 0 };
             const uint32_t g = operands >> k & 1 ? d->bar[part[k]] : 0;
             if (!g) continue;
-            dsi_emit_gains(body, &e, (uint32_t)i, g, 1u << k, gain);
-            if (gain[k] == DSI_NO_EXPR) return dsi_derive_refuse(d, i, function);
-            d->bar[i] = dsi_emit(body, DSI_OP_add, d->bar[i], gain[k] ? dsi_guard(d, i, g, gain[k]) : 0, 0);
+            dsi_emit_gains(body, &e, (uint32_t)i, g == DSI_NO_EXPR ? one : g, 1u << k, gain);
+            if (gain[k] && (g == DSI_NO_EXPR || gain[k] == DSI_NO_EXPR)) d->bar[i] = DSI_NO_EXPR;
+            else if (gain[k])
+                d->bar[i] = dsi_emit(body, DSI_OP_add, d->bar[i], dsi_guard(d, i, g, gain[k]), 0);
         }
-        if (body->result) return dsi_kernel_failed(d->to);
     }
-    return DSIM_OK;
+    return dsi_kernel_failed(d->to);
+}
+
+/* the tangent of x is what number `component` of an argument gets */
+static void dsi_tangent_effect(dsi_deriving *d, size_t arg, uint32_t index, size_t component, uint32_t x,
+                               const char *function)
+{
+    if (d->bar[x] == DSI_NO_EXPR) dsi_derive_refuse(d, dsi_find_none(d, x), function);
+    else dsi_emit_effect(&d->to->body, arg, index, component, d->bar[x]);
 }
 
 /* the arguments of the derivative: as many as the kernel has again, with these kinds by the old ones */
@@ -13133,11 +13190,11 @@ DIFFSIM_API ds_kernel *ds_kernel_tangent(const ds_kernel *kernel, const char *by
             if (e.op == DSI_X_load && d.active[i]) d.bar[i] = dsi_emit_load(body, kernel->n_args + e.a, e.b,
                     e.c);
         }
-        if (!dsi_kernel_failed(d.to)) dsi_derive_forward(&d, "ds_kernel_tangent");
+        if (!dsi_kernel_failed(d.to)) dsi_derive_forward(&d);
         for (i = 0; i < kernel->body.n_effects && !dsi_kernel_failed(d.to); i++) {
             const dsi_effect *const e = kernel->body.effects + i;
-            dsi_emit_effect(body, kernel->n_args + e->arg, d.map[e->index], e->component,
-                            d.bar[d.map[e->value]]);
+            dsi_tangent_effect(&d, kernel->n_args + e->arg, d.map[e->index], e->component, d.map[e->value],
+                               "ds_kernel_tangent");
         }
         dsi_kernel_finish(d.to);
     }
@@ -13367,7 +13424,8 @@ static void dsi_push_edges(dsi_pushing *p, uint32_t x)
             const uint32_t moved = dsi_guard(d, x, w.expr, dsi_emit_times(body, slope[i], w.expr));
             if (w.other == x)
                 for (k = i; k < n; k++)
-                    dsi_add_edge(p, part[i], part[k], dsi_emit_times(body, moved, slope[k]));
+                    dsi_add_edge(p, part[i], part[k],
+                                 dsi_guard(d, x, moved, dsi_emit_times(body, moved, slope[k])));
             else dsi_add_edge(p, part[i], w.other, part[i] == w.other ? dsi_emit_twice(body, moved) : moved);
         }
     }
@@ -13384,18 +13442,16 @@ static void dsi_finish_wide(dsi_pushing *p, uint32_t x, uint32_t *const *gradien
     p->head[x] = 0;
     for (; weight && !body->result; weight = p->weights[weight - 1].next) {
         const dsi_edge w = p->weights[weight - 1];
-        const uint32_t *const g = gradients[x], *const h = p->leaf[w.other] == DSI_WIDE_LEAF ? gradients[w.other] : NULL;
+        const uint32_t *const g = gradients[x];
+        const uint32_t *const h = w.other != x && p->leaf[w.other] == DSI_WIDE_LEAF ? gradients[w.other] : NULL;
         for (m = 0; m < p->n_base; m++) {
-            const uint32_t scaled = dsi_emit_times(body, w.expr, g[m]);
-            if (w.other == x) {
-                for (n = m; n < p->n_base; n++)
-                    dsi_add_edge(p, p->base[m], p->base[n], dsi_emit_times(body, scaled, g[n]));
-            } else if (h) {
-                for (n = 0; n < p->n_base; n++)
-                    dsi_add_edge(p, p->base[m], p->base[n],
-                                   m == n ? dsi_emit_twice(body, dsi_emit_times(body, scaled, h[n]))
-                                          : dsi_emit_times(body, scaled, h[n]));
-            } else dsi_add_edge(p, p->base[m], w.other, p->base[m] == w.other ? dsi_emit_twice(body, scaled) : scaled);
+            const uint32_t scaled = dsi_guard(p->d, x, w.expr, dsi_emit_times(body, w.expr, g[m]));
+            for (n = w.other == x ? m : 0; n < p->n_base && (h || w.other == x); n++) {
+                const uint32_t product = dsi_guard(p->d, x, scaled, dsi_emit_times(body, scaled, h ? h[n] : g[n]));
+                dsi_add_edge(p, p->base[m], p->base[n], h && m == n ? dsi_emit_twice(body, product) : product);
+            }
+            if (w.other == x || h) continue;
+            dsi_add_edge(p, p->base[m], w.other, p->base[m] == w.other ? dsi_emit_twice(body, scaled) : scaled);
         }
     }
 }
@@ -13535,8 +13591,13 @@ static void dsi_derive_by_tangents(dsi_deriving *d, const uint32_t *coordinate, 
     for (i = 0; i < n && !dsi_kernel_failed(d->to); i++) {
         memset(g.bar, 0, g.n * sizeof *g.bar);
         g.bar[coordinate[i]] = dsi_constant(&d->to->body, 1);
-        if (dsi_derive_forward(&g, function)) break;
-        for (k = i; k < n; k++) *hessian++ = g.bar[gradient[k]];
+        if (dsi_derive_forward(&g)) break;
+        for (k = i; k < n; k++) {
+            *hessian = g.bar[gradient[k]];
+            if (*hessian++ != DSI_NO_EXPR) continue;
+            dsi_derive_refuse(&g, dsi_find_none(&g, gradient[k]), function);
+            break;
+        }
     }
     dsi_derive_end(&g);
 }
@@ -13625,7 +13686,11 @@ DIFFSIM_API ds_kernel *ds_kernel_hessian(const ds_kernel *kernel, const char *by
     int way;
     for (way = DSI_BY_PUSHING; best && !best->error.code && way >= DSI_BY_TANGENTS; way--) {
         ds_kernel *other = dsi_derive_local(kernel, by, (enum dsi_way)way, "ds_kernel_hessian");
-        if (other && !other->error.code && other->program.operations < best->program.operations) {
+        if (!other || other->error.code == DSIM_ERROR_MEMORY) { /* the choice must not depend on luck */
+            ds_kernel_destroy(best);
+            return other;
+        }
+        if (!other->error.code && other->program.operations < best->program.operations) {
             ds_kernel *const worse = best;
             best = other;
             other = worse;
