@@ -1687,8 +1687,23 @@ typedef struct ds_array {
 DIFFSIM_API ds_array ds_array_reals(const ds_real *data, size_t n, size_t components);
 DIFFSIM_API ds_array ds_array_indices(const int32_t *data, size_t n, size_t components);
 
+/* A kernel as C. ds_kernel_print_c writes a source file, to be kept beside the program and included behind
+   this header: a function over lanes, and a constant <name>_printed for ds_runner_desc.printed. A runner then
+   calls that function wherever it would interpret the same kernel; the bits are the same, and what surrounds
+   it (arrays, bounds, the order of sums) stays the runner's. Text of a kernel that has changed since is
+   ignored; ds_runner_printed tells. Returns the length of the whole text, as snprintf does, however much of
+   it had room; 0: the kernel has an error or more than 4000 operations. */
+typedef void ds_printed_fn(size_t n, const ds_real *const *in, const ds_real *uniforms, ds_real *const *out);
+typedef struct ds_printed_kernel {
+    uint64_t hash;
+    unsigned real_bytes, format;
+    const char *name;
+    ds_printed_fn *fn; /* n: a multiple of 16; in [loads][n], out [results][n] */
+} ds_printed_kernel;
+DIFFSIM_API size_t ds_kernel_print_c(const ds_kernel *kernel, char *text, size_t bytes);
+
 /* A runner executes kernels: it owns the scratch memory, and nothing of the caller's. One launch at a time.
-   width: lanes of a block, 0: chosen by the working set. */
+   width: lanes of a block, 0: chosen by the working set. printed [n_printed] is not copied. */
 typedef struct ds_runner ds_runner;
 typedef struct ds_runner_desc {
     ds_allocator allocator;
@@ -1696,10 +1711,13 @@ typedef struct ds_runner_desc {
     ds_jobs jobs;
     size_t width;
     int validate; /* look for elements written twice, numbers that are not finite and integers divided by 0 */
+    const ds_printed_kernel *const *printed;
+    size_t n_printed;
 } ds_runner_desc;
 DIFFSIM_API ds_runner *ds_runner_create(const ds_runner_desc *desc); /* NULL means {0} */
 DIFFSIM_API void ds_runner_destroy(ds_runner *runner); /* NULL is fine */
 DIFFSIM_API const ds_error *ds_runner_error(const ds_runner *runner); /* of the last launch */
+DIFFSIM_API const char *ds_runner_printed(const ds_runner *runner); /* did it run printed text? why not? */
 
 /* Runs all lanes. Sizes and types of the arrays, and every index that a lane will use, are checked before
    anything is written: on error the arrays are as they were. index of the error: the argument,
@@ -9622,7 +9640,7 @@ typedef struct dsi_program {
     size_t n_steps, n_once, n_streams, n_slots, n_uniforms, n_places, operations;
     size_t n_indices, n_lines, n_before; /* in all; integers; numbers below a floor */
     size_t cap_steps, cap_streams, cap_places, cap_uniform, cap_indices, cap_index_at;
-    uint64_t hash;
+    uint64_t hash, text_hash;
 } dsi_program;
 
 struct ds_kernel {
@@ -10972,6 +10990,27 @@ static int dsi_find_indices(dsi_program *p, uint8_t *below)
     return 1;
 }
 
+/* Of all that printed text depends on: every expression in its order, by which loads, uniforms and effects are
+   numbered, the kinds of arguments. Kernels that compute the same can differ in that order, so program.hash
+   is not enough. Rows count by name: their codes are others in another version of the table. */
+static uint64_t dsi_hash_text(const ds_kernel *kernel)
+{
+    const dsi_program *const p = &kernel->program;
+    uint64_t hash = dsi_mix(p->hash, p->body.n_exprs);
+    size_t i;
+    for (i = 0; i < p->body.n_exprs; i++) {
+        const dsi_expr *const e = p->body.exprs + i;
+        const char *const name = e->op < DSI_OP_sum ? dsi_ops[e->op].name : "";
+        hash = dsi_mix(hash, ds_hash_bytes(name, strlen(name), e->op < DSI_OP_sum ? 0 : e->op - DSI_OP_sum));
+        hash = dsi_mix(dsi_mix(dsi_mix(hash, e->a), e->b), e->c);
+    }
+    for (i = 0; i < p->body.n_effects; i++) {
+        const dsi_effect *const e = p->body.effects + i;
+        hash = dsi_mix(dsi_mix(hash, (uint64_t)kernel->args[e->arg].kind), e->value);
+    }
+    return hash;
+}
+
 /* the program of a kernel whose body is complete; 0 if there is no memory */
 static int dsi_compile(ds_kernel *kernel)
 {
@@ -11023,6 +11062,7 @@ static int dsi_compile(ds_kernel *kernel)
         p->hash = dsi_mix(dsi_mix(p->hash, e->arg), e->component);
         p->hash = dsi_mix(dsi_mix(p->hash, p->body.hashes[e->index]), p->body.hashes[e->value]);
     }
+    p->text_hash = dsi_hash_text(kernel);
     return 1;
 }
 
@@ -11247,6 +11287,17 @@ static dsi_lanes_fn *dsi_lanes_of(unsigned op, int wide)
 /* an index in a block: first + step * lane in lanes below `valid`; or, for all, a table */
 typedef struct dsi_line { int64_t first, step; const int64_t *table; size_t valid; } dsi_line;
 
+/* printed text in the place of steps, if there is some */
+typedef struct dsi_printed_run {
+    const ds_printed_kernel *kernel; /* NULL: steps */
+    ds_real *numbers; /* [n_in + n_effects][width], where loads are gathered and results wait */
+    ds_real *uniforms;
+    const ds_real **in; /* [n_in]: loads, then numbers of indices */
+    ds_real **out; /* of effects; NULL: what is no result of the text, or is that of an earlier effect */
+    uint32_t *where; /* of expressions: 1 + k, input k or the result of effect k - n_in */
+    size_t n_in;
+} dsi_printed_run;
+
 typedef struct dsi_run {
     const ds_kernel *kernel;
     const dsi_program *program;
@@ -11260,6 +11311,7 @@ typedef struct dsi_run {
     dsi_line *lines;
     int64_t *tables; /* [n_lines][width] */
     uint32_t *order; /* of effects, for sums */
+    dsi_printed_run text;
     /* what is wrong: an index beyond its array */
     size_t bad_lane, bad_arg;
     int64_t bad_index;
@@ -11711,6 +11763,100 @@ static void dsi_run_steps(dsi_run *run, const dsi_block_of_lanes *block)
     dsi_run_effects(run, block->n);
 }
 
+/* Printed text. It computes what effects store or add, but for uniforms, loads and numbers of indices, which
+   are there already; a value of several effects is written for the first. */
+
+/* numbers of indices that differ by lane */
+static size_t dsi_count_numbers(const dsi_program *p)
+{
+    size_t n = 0, i;
+    for (i = p->n_once; i < p->n_steps; i++) n += p->steps[i].op == DSI_X_number;
+    return n;
+}
+
+/* when uniforms are known: them, and where the values of effects will be; x.at of sums and updates is set,
+   since their places are no others' */
+static void dsi_prepare_text(dsi_run *run)
+{
+    dsi_printed_run *const t = &run->text;
+    const dsi_program *const p = run->program;
+    size_t i, k = 0;
+    for (i = 0; i < p->n_uniforms; i++) t->uniforms[i] = run->x.at[p->n_slots + i][0];
+    for (i = 0; i < p->body.n_exprs; i++) {
+        const unsigned op = p->body.exprs[i].op;
+        t->where[i] = 0;
+        if (p->uniform[i]) continue;
+        if (op == DSI_X_load) t->where[i] = (uint32_t)(p->places[i] - p->n_slots - p->n_uniforms) + 1;
+        if (op == DSI_X_number) t->where[i] = (uint32_t)(p->n_streams + k++) + 1;
+    }
+    for (i = 0; i < p->body.n_effects; i++) {
+        const uint32_t x = p->body.effects[i].value;
+        t->out[i] = NULL;
+        if (p->uniform[x] || t->where[x]) continue;
+        t->where[x] = (uint32_t)(t->n_in + i) + 1;
+        t->out[i] = t->numbers + (t->n_in + i) * run->width;
+    }
+    for (i = 0; i < p->body.n_effects; i++) {
+        const dsi_effect *const e = p->body.effects + i;
+        if (run->kernel->args[e->arg].kind != DSI_ARG_OUT && t->where[e->value] > p->n_streams)
+            run->x.at[p->places[e->value]] = t->numbers + (t->where[e->value] - 1) * run->width;
+    }
+}
+
+/* n numbers of an array that may be used where they lie, by whole strides; NULL: they are not in a row */
+static ds_real *dsi_in_place(const ds_array *array, size_t component, const dsi_line *line, size_t n)
+{
+    if (array->type != DSIM_ARRAY_REAL || line->table || line->step != 1 || dsi_stride_of(array) != 1 ||
+        n % DSI_STRIDE)
+        return NULL;
+    return (ds_real *)array->data + (size_t)line->first + dsi_component_at(array, component);
+}
+
+static void dsi_run_text(dsi_run *run, const dsi_block_of_lanes *block)
+{
+    dsi_printed_run *const t = &run->text;
+    const dsi_program *const p = run->program;
+    const dsi_instruction *step;
+    size_t i, k;
+    for (i = 0; i < p->n_streams; i++) {
+        const dsi_stream *const s = p->streams + i;
+        const dsi_line *const line = dsi_line_of(run, s->index);
+        ds_real *at = dsi_in_place(run->args + s->arg, s->component, line, block->n);
+        if (!at) {
+            at = t->numbers + i * run->width;
+            dsi_load_lanes(run->args + s->arg, s->component, line, at, block->n);
+        }
+        t->in[i] = run->x.at[p->n_slots + p->n_uniforms + i] = at;
+    }
+    for (step = p->steps + p->n_once; i < t->n_in; step++) {
+        ds_real *const at = t->numbers + i * run->width;
+        if (step->op != DSI_X_number) continue;
+        for (k = 0; k < block->n; k++) at[k] = (ds_real)dsi_line_at(dsi_line_of(run, step->a), k);
+        t->in[i++] = at;
+    }
+    /* results go where they are stored, if no sum waits for them */
+    for (i = 0; i < p->body.n_effects; i++) {
+        const dsi_effect *const e = p->body.effects + i;
+        ds_real *const buffer = t->numbers + (t->n_in + i) * run->width;
+        if (!t->out[i] || run->x.at[p->places[e->value]] == buffer) continue;
+        t->out[i] = dsi_in_place(run->args + e->arg, e->component, dsi_line_of(run, e->index), block->n);
+        if (!t->out[i] || run->kernel->args[e->arg].kind != DSI_ARG_OUT) t->out[i] = buffer;
+    }
+    t->kernel->fn(dsi_whole(block->n), t->in, t->uniforms, t->out);
+    for (i = 0; i < p->body.n_effects; i++) {
+        const dsi_effect *const e = p->body.effects + i;
+        const uint32_t where = t->where[e->value];
+        const ds_real *const from = !where ? run->x.at[p->places[e->value]]
+                                    : where <= t->n_in ? t->in[where - 1] : t->out[where - 1 - t->n_in];
+        const dsi_line *const line = dsi_line_of(run, e->index);
+        if (run->kernel->args[e->arg].kind != DSI_ARG_OUT ||
+            (t->out[i] && from == dsi_in_place(run->args + e->arg, e->component, line, block->n)))
+            continue;
+        dsi_store_lanes(run->args + e->arg, e->component, line, from, where ? (size_t)-1 : 0, block->n, 0);
+    }
+    dsi_run_effects(run, block->n);
+}
+
 /* what is the same in all lanes, integers too; 0: an index is outside */
 static int dsi_run_once(dsi_run *run)
 {
@@ -11761,7 +11907,8 @@ static int dsi_run_blocks_of_lanes(dsi_run *run, int check)
         block.n = dsi_least(run->width, run->inner - block.coordinate[run->rank - 1]);
         if (!dsi_find_lines(run, &block)) return 0;
         if (check && !dsi_check_block(run, &block)) return 0;
-        if (!check) dsi_run_steps(run, &block);
+        if (!check && run->text.kernel) dsi_run_text(run, &block);
+        else if (!check) dsi_run_steps(run, &block);
         flat += block.n;
     }
     return 1;
@@ -11771,6 +11918,7 @@ static int dsi_run_blocks_of_lanes(dsi_run *run, int check)
 struct ds_runner {
     ds_runner_desc desc;
     ds_error error;
+    const char *printed; /* what became of printed text in the last launch */
     void *memory; /* scratch: grows only */
     size_t cap_memory;
 };
@@ -11798,6 +11946,45 @@ DIFFSIM_API const ds_error *ds_runner_error(const ds_runner *runner)
     static const ds_error no_runner = { DSIM_ERROR_ARGUMENT, 0,
                                         "the runner is NULL: ds_runner_create found no memory" };
     return runner ? &runner->error : &no_runner;
+}
+
+DIFFSIM_API const char *ds_runner_printed(const ds_runner *runner)
+{
+    return runner && runner->printed ? runner->printed : "nothing was launched";
+}
+
+/* a character as printed text has it in comments and strings */
+static char dsi_harmless(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == ' ' || c == '.' ||
+           c == '-' ? c : '_';
+}
+
+/* the printed text of a kernel, or NULL; the runner remembers why */
+enum { DSI_PRINTED_FORMAT = 1 };
+static const ds_printed_kernel *dsi_find_printed(ds_runner *runner, const ds_kernel *kernel)
+{
+    size_t i, k;
+    runner->printed = runner->desc.n_printed ? "interpreted: no printed kernel has this name or content"
+                                             : "interpreted: the runner has no printed kernels";
+    for (i = 0; runner->desc.printed && i < runner->desc.n_printed; i++) {
+        const ds_printed_kernel *const printed = runner->desc.printed[i];
+        if (!printed || !printed->fn || !printed->name) continue;
+        if (printed->hash == kernel->program.text_hash) {
+            if (printed->real_bytes == sizeof(ds_real) && printed->format == DSI_PRINTED_FORMAT) {
+                runner->printed = "the kernel ran as printed text";
+                return printed;
+            }
+            runner->printed = printed->format == DSI_PRINTED_FORMAT
+                ? "interpreted: the printed kernel is for numbers of another size; print it again"
+                : "interpreted: the printed kernel has the format of another version; print it again";
+            continue;
+        }
+        for (k = 0; kernel->name[k] && printed->name[k] == dsi_harmless(kernel->name[k]); k++) continue;
+        if (!kernel->name[k] && !printed->name[k])
+            runner->printed = "interpreted: the kernel has changed since it was printed; print it again";
+    }
+    return NULL;
 }
 
 DIFFSIM_API ds_array ds_array_reals(const ds_real *data, size_t n, size_t components)
@@ -11953,6 +12140,15 @@ static size_t dsi_lay_out_run(dsi_run *run, char *memory)
     DSI_CUT(dsi_lanes_fn *, run->fns, p->n_steps)
     DSI_CUT(dsi_line, run->lines, p->n_lines)
     DSI_CUT(uint32_t, run->order, p->body.n_effects)
+    if (run->text.kernel) {
+        dsi_printed_run *const t = &run->text;
+        t->n_in = p->n_streams + dsi_count_numbers(p);
+        DSI_CUT(ds_real, t->numbers, (t->n_in + p->body.n_effects) * run->width)
+        DSI_CUT(ds_real, t->uniforms, p->n_uniforms)
+        DSI_CUT(const ds_real *, t->in, t->n_in)
+        DSI_CUT(ds_real *, t->out, p->body.n_effects)
+        DSI_CUT(uint32_t, t->where, p->body.n_exprs)
+    }
 #undef DSI_CUT
     for (i = 0; memory && i < p->n_places; i++) {
         ds_real *const uniforms = run->numbers + (p->n_slots + p->n_before) * run->width;
@@ -11968,10 +12164,11 @@ static size_t dsi_lay_out_run(dsi_run *run, char *memory)
     return end;
 }
 
-/* lanes of a block so that its numbers take half of a first cache of 32 KiB */
-static size_t dsi_choose_width(const dsi_program *p, size_t wanted)
+/* lanes of a block so that its numbers take half of a first cache of 32 KiB; of printed text those are what it
+   reads and writes */
+static size_t dsi_choose_width(const dsi_program *p, size_t wanted, int printed)
 {
-    const size_t places = p->n_slots + p->n_before + 1;
+    const size_t places = (printed ? p->n_streams + p->body.n_effects : p->n_slots) + p->n_before + 1;
     size_t width = wanted ? wanted : 24576 / (places * sizeof(ds_real));
     if (width > DSI_MOST_WIDTH) width = DSI_MOST_WIDTH;
     if (width < 4 * DSI_STRIDE && !wanted) width = 4 * DSI_STRIDE;
@@ -12008,7 +12205,8 @@ DIFFSIM_API ds_result ds_launch_grid(ds_runner *runner, const ds_kernel *kernel,
         }
     }
     run.inner = run.lanes[run.rank - 1];
-    run.width = dsi_choose_width(run.program, runner->desc.width);
+    run.text.kernel = dsi_find_printed(runner, kernel);
+    run.width = dsi_choose_width(run.program, runner->desc.width, run.text.kernel != NULL);
     run.wide = dsi_wide();
     if (!run.n_lanes) return DSIM_OK;
     bytes = dsi_lay_out_run(&run, NULL) + 64;
@@ -12037,6 +12235,7 @@ DIFFSIM_API ds_result ds_launch_grid(ds_runner *runner, const ds_kernel *kernel,
         dsi_put_size(&t, args[run.bad_arg].n);
         return dsi_launch_refused(runner, &t);
     }
+    if (run.text.kernel) dsi_prepare_text(&run);
     dsi_run_blocks_of_lanes(&run, 0);
     return DSIM_OK;
 }
@@ -12089,6 +12288,13 @@ static void dsi_derive_end(dsi_deriving *d)
     dsi_release(allocator, d->gated, d->n);
 }
 
+/* name_adjoint; a long name loses its end, not the suffix */
+static void dsi_append_name(char *name, size_t capacity, const char *suffix)
+{
+    const size_t length = dsi_least(strlen(name), capacity - 1 - strlen(suffix));
+    memcpy(name + length, suffix, strlen(suffix) + 1);
+}
+
 /* the new kernel with the arguments of the old one, which it reads at most, and its expressions; NULL: no
    memory at all */
 static ds_kernel *dsi_derive_begin(dsi_deriving *d, const ds_kernel *from, const char *by,
@@ -12104,6 +12310,7 @@ static ds_kernel *dsi_derive_begin(dsi_deriving *d, const ds_kernel *from, const
     if (!from) return NULL;
     d->to = dsi_kernel_create(&from->desc, from->name);
     if (!d->to) return NULL;
+    dsi_append_name(d->to->name, sizeof d->to->name, function + strlen("ds_kernel"));
     allocator = &d->to->desc.allocator;
     d->to->ended = 1;
     if (from->error.code || !from->ended) {
@@ -12495,6 +12702,568 @@ DIFFSIM_API size_t ds_kernel_report(const ds_kernel *kernel, char *text, size_t 
     dsi_put_size(&t, info.bytes_per_lane);
     dsi_put(&t, " bytes");
     return t.n;
+}
+
+/* Printed text. The body of a program, one statement for each operation, in a loop over lanes that compilers
+   turn into vectors. Functions, which would keep them from it, are called between such loops: an operation
+   stands in the stage behind the last function that it needs, or later, where it is first used; what crosses
+   from one loop to another waits in arrays of a few lanes. */
+
+/* rows that are a few instructions, as C of their operands A, B, C; # is f in float. All others are functions
+   of the same name. */
+#define DSI_PRINTED_OPS(DSI_ROW) \
+    DSI_ROW(neg, "-A") DSI_ROW(abs, "fabs#(A)") DSI_ROW(sign, "(ds_real)((A > 0) - (A < 0))") \
+    DSI_ROW(floor, "floor#(A)") DSI_ROW(sqrt, "sqrt#(A)") DSI_ROW(safe_sqrt, "sqrt#(0 > A ? 0 : A)") \
+    DSI_ROW(add, "A + B") DSI_ROW(sub, "A - B") DSI_ROW(mul, "A * B") DSI_ROW(div, "A / B") \
+    DSI_ROW(min, "A < B || A != A ? A : B") DSI_ROW(max, "A > B || A != A ? A : B") \
+    DSI_ROW(clip_gradient, "B != B ? B : A") DSI_ROW(lt, "(ds_real)(A < B)") \
+    DSI_ROW(le, "(ds_real)(A <= B)") DSI_ROW(gt, "(ds_real)(A > B)") DSI_ROW(ge, "(ds_real)(A >= B)") \
+    DSI_ROW(eq, "(ds_real)(A == B)") DSI_ROW(ne, "(ds_real)(A != B)") DSI_ROW(select, "A != 0 ? B : C")
+static const char *dsi_printed_op(unsigned op)
+{
+    switch (op) {
+#define DSI_ROW(name, text) case DSI_OP_##name: return text;
+    DSI_PRINTED_OPS(DSI_ROW)
+#undef DSI_ROW
+    default: return NULL;
+    }
+}
+
+enum { DSI_MOST_PRINTED = 4000, DSI_CHUNK = 64, DSI_MOST_WAITING = 64 };
+typedef struct dsi_printer {
+    dsi_text text;
+    char none; /* where text goes that has no room at all */
+    size_t n; /* characters in full */
+    const ds_kernel *kernel;
+    const dsi_program *program;
+    char name[64]; /* of the kernel, as an identifier */
+    uint32_t *stage; /* of expressions; functions: they are called at its end */
+    uint32_t *shown; /* 1 + the last stage in which the expression has a name */
+    uint32_t *waits; /* 1: in an array, to be read in another loop */
+    size_t n_stages, n_waiting, n_functions;
+    int has_sqrt;
+} dsi_printer;
+
+/* words; $ is the kernel's name */
+static void dsi_print(dsi_printer *p, const char *words)
+{
+    char c[2] = { 0, 0 };
+    for (; *words; words++) {
+        if (*words == '$') {
+            p->n += strlen(p->name);
+            dsi_put(&p->text, p->name);
+            continue;
+        }
+        c[0] = *words;
+        p->n++;
+        dsi_put(&p->text, c);
+    }
+}
+static void dsi_print_size(dsi_printer *p, size_t number)
+{
+    char digits[24];
+    dsi_text t = dsi_text_into(digits, sizeof digits);
+    dsi_put_size(&t, number);
+    dsi_print(p, digits);
+}
+/* "before 3 after" */
+static void dsi_print_with(dsi_printer *p, const char *before, size_t number, const char *after)
+{
+    dsi_print(p, before);
+    dsi_print_size(p, number);
+    dsi_print(p, after);
+}
+static void dsi_print_harmless(dsi_printer *p, const char *name)
+{
+    char c[2] = { 0, 0 };
+    for (; *name; name++) {
+        c[0] = dsi_harmless(*name);
+        dsi_print(p, c);
+    }
+}
+
+/* a name as an identifier: what is none, or might be taken for such a one, is numbered */
+static void dsi_put_identifier(dsi_text *t, const char *name, size_t number)
+{
+    const char *c;
+    char one[2] = { 0, 0 };
+    int plain = (name[0] >= 'a' && name[0] <= 'z') || (name[0] >= 'A' && name[0] <= 'Z');
+    for (c = name; *c; c++) plain = plain && (*c == '_' || (dsi_harmless(*c) == *c && !strchr(" .-_", *c)));
+    if (!plain || (name[0] == 'K' && name[1] >= '0' && name[1] <= '9')) {
+        dsi_put(t, "K");
+        dsi_put_size(t, number);
+        dsi_put(t, "_");
+    }
+    for (c = name; *c; c++) {
+        one[0] = strchr(" .-", dsi_harmless(*c)) ? '_' : dsi_harmless(*c);
+        dsi_put(t, one);
+    }
+}
+
+/* an operation or a function that is computed in each lane */
+static int dsi_is_printed(const dsi_printer *p, uint32_t x)
+{
+    return !p->program->uniform[x] && p->program->body.exprs[x].op < DSI_X_constant;
+}
+static int dsi_is_function(const dsi_printer *p, uint32_t x)
+{
+    return dsi_is_printed(p, x) && !dsi_printed_op(p->program->body.exprs[x].op);
+}
+
+/* the number of an input: a load's stream; then numbers of indices in the order of the body */
+static size_t dsi_input_of(const dsi_printer *p, uint32_t x)
+{
+    const dsi_program *const program = p->program;
+    size_t k = program->n_streams, i;
+    if (program->body.exprs[x].op == DSI_X_load) return program->places[x] - program->n_slots -
+        program->n_uniforms;
+    for (i = 0; i < x; i++) k += program->body.exprs[i].op == DSI_X_number && !program->uniform[i];
+    return k;
+}
+
+/* the first effect that x is the value of, or n_effects */
+static size_t dsi_effect_of(const dsi_printer *p, uint32_t x)
+{
+    const dsi_body *const body = &p->program->body;
+    size_t i;
+    for (i = 0; i < body->n_effects && body->effects[i].value != x; i++) continue;
+    return i;
+}
+
+/* stages; the operands of a function wait for it, and so does its value */
+static void dsi_find_stages(dsi_printer *p)
+{
+    const dsi_body *const body = &p->program->body;
+    size_t i, k;
+    for (i = 0; i < body->n_exprs; i++) { /* the earliest, in p->shown for now */
+        const dsi_expr *const e = body->exprs + i;
+        const uint32_t part[3] = { e->a, e->b, e->c };
+        p->stage[i] = UINT32_MAX;
+        p->shown[i] = p->waits[i] = 0;
+        if (!dsi_is_printed(p, (uint32_t)i)) continue;
+        p->n_functions += (size_t)dsi_is_function(p, (uint32_t)i);
+        p->has_sqrt |= e->op == DSI_OP_sqrt || e->op == DSI_OP_safe_sqrt;
+        for (k = 0; k < 3; k++)
+            if (dsi_operands_of(e->op) >> k & 1) {
+                const uint32_t after = p->shown[part[k]] + (uint32_t)dsi_is_function(p, part[k]);
+                p->shown[i] = p->shown[i] < after ? after : p->shown[i];
+            }
+    }
+    for (i = body->n_exprs; i-- > 0;) {
+        const dsi_expr *const e = body->exprs + i;
+        const uint32_t part[3] = { e->a, e->b, e->c };
+        const int function = dsi_is_function(p, (uint32_t)i);
+        const size_t stored = dsi_effect_of(p, (uint32_t)i) < body->n_effects;
+        if (!dsi_is_printed(p, (uint32_t)i)) continue;
+        if (function || p->stage[i] == UINT32_MAX) p->stage[i] = p->shown[i];
+        if (p->n_stages < p->stage[i] + 1 + (function && stored))
+            p->n_stages = p->stage[i] + 1 + (function && stored);
+        p->waits[i] |= (uint32_t)function;
+        for (k = 0; k < 3; k++)
+            if (dsi_operands_of(e->op) >> k & 1 && dsi_is_printed(p, part[k])) {
+                uint32_t *const stage = p->stage + part[k];
+                p->waits[part[k]] |= function || (*stage != UINT32_MAX && *stage != p->stage[i]);
+                *stage = *stage < p->stage[i] ? *stage : p->stage[i];
+            }
+    }
+    for (i = 0; i < body->n_exprs; i++) {
+        p->shown[i] = 0;
+        p->n_waiting += p->waits[i];
+    }
+}
+
+/* a load by its argument, component and, behind the first index at which the argument is read, a letter */
+static void dsi_print_load(dsi_printer *p, uint32_t x)
+{
+    const dsi_program *const program = p->program;
+    const dsi_expr *const e = program->body.exprs + x;
+    char name[80];
+    dsi_text t = dsi_text_into(name, sizeof name);
+    size_t i, k, others = 0;
+    for (i = 0; i < program->n_streams; i++) {
+        const dsi_stream *const s = program->streams + i;
+        if (s->arg == e->a && s->index == e->b) break;
+        for (k = 0; k < i; k++)
+            if (program->streams[k].arg == s->arg && program->streams[k].index == s->index) break;
+        others += k == i && s->arg == e->a;
+    }
+    dsi_put_identifier(&t, p->kernel->args[e->a].name, e->a);
+    dsi_put(&t, "_");
+    dsi_put_size(&t, e->c);
+    if (others) dsi_put(&t, "at");
+    if (others) dsi_put_size(&t, others);
+    dsi_print(p, name);
+}
+
+/* an operand as it is called within a loop of statements */
+static void dsi_print_operand(dsi_printer *p, uint32_t x)
+{
+    const dsi_expr *const e = p->program->body.exprs + x;
+    char digits[40];
+    if (e->op == DSI_X_constant && dsi_double_is_finite(dsi_from_bits(dsi_bits_of(e)))) {
+        ds_text_from_real(digits, sizeof digits, dsi_from_bits(dsi_bits_of(e)), 0);
+        dsi_print(p, "(ds_real)");
+        dsi_print(p, digits);
+    } else if (p->program->uniform[x])
+        dsi_print_with(p, "u", p->program->places[x] - p->program->n_slots, "");
+    else if (e->op == DSI_X_load) dsi_print_load(p, x);
+    else dsi_print_with(p, "v", x, "");
+}
+
+/* the same where only arrays have it: whole, from their lane `at` or 0 on, or one lane of it */
+static void dsi_print_array(dsi_printer *p, uint32_t x, int whole)
+{
+    if (p->program->uniform[x]) {
+        dsi_print_operand(p, x);
+        return;
+    }
+    if (dsi_is_printed(p, x)) dsi_print_with(p, "w", x, whole ? "" : "[i]");
+    else dsi_print_with(p, "in", dsi_input_of(p, x), whole ? " + at" : "[at + i]");
+}
+
+/* op of a, b, c in C */
+static void dsi_print_value(dsi_printer *p, const dsi_expr *e)
+{
+    const char *pattern = dsi_printed_op(e->op);
+    char c[2] = { 0, 0 };
+    for (; *pattern; pattern++) {
+        c[0] = *pattern;
+        if (*pattern >= 'A' && *pattern <= 'C') dsi_print_operand(p, *pattern == 'A' ? e->a : *pattern == 'B'
+                                                                     ? e->b : e->c);
+        else if (*pattern != '#') dsi_print(p, c);
+        else if (sizeof(ds_real) == 4) dsi_print(p, "f");
+    }
+}
+
+/* statements stand in two loops, or three */
+static const char *dsi_indent(const dsi_printer *p) { return p->n_functions ? "                " : "            "; }
+
+/* gives x a name in this loop, if it comes from elsewhere */
+static void dsi_print_arrival(dsi_printer *p, uint32_t x, uint32_t stage)
+{
+    if (p->program->uniform[x] || p->shown[x] == stage + 1) return;
+    p->shown[x] = stage + 1;
+    dsi_print(p, dsi_indent(p));
+    dsi_print(p, "const ds_real ");
+    dsi_print_operand(p, x);
+    dsi_print(p, " = ");
+    dsi_print_array(p, x, 0);
+    dsi_print(p, ";\n");
+}
+
+/* an operation, and where its value goes */
+static void dsi_print_statement(dsi_printer *p, uint32_t x)
+{
+    const dsi_expr *const e = p->program->body.exprs + x;
+    const unsigned operands = dsi_operands_of(e->op);
+    const size_t effect = dsi_effect_of(p, x);
+    if (operands & 1) dsi_print_arrival(p, e->a, p->stage[x]);
+    if (operands & 2) dsi_print_arrival(p, e->b, p->stage[x]);
+    if (operands & 4) dsi_print_arrival(p, e->c, p->stage[x]);
+    dsi_print(p, dsi_indent(p));
+    dsi_print_with(p, "const ds_real v", x, " = ");
+    dsi_print_value(p, e);
+    dsi_print(p, ";\n");
+    p->shown[x] = p->stage[x] + 1;
+    if (p->waits[x]) {
+        dsi_print(p, dsi_indent(p));
+        dsi_print_with(p, "w", x, "[i] = ");
+        dsi_print_with(p, "v", x, ";\n");
+    }
+    if (effect < p->program->body.n_effects) {
+        dsi_print(p, dsi_indent(p));
+        dsi_print_with(p, "out", effect, "[at + i] = ");
+        dsi_print_with(p, "v", x, ";\n");
+    }
+}
+
+/* a function of a chunk: by arrays if there is such a one, else lane by lane */
+static void dsi_print_function(dsi_printer *p, uint32_t x)
+{
+    const dsi_expr *const e = p->program->body.exprs + x;
+    const unsigned operands = dsi_operands_of(e->op);
+    int whole = e->op == DSI_OP_pow && !p->program->uniform[e->a] && !p->program->uniform[e->b];
+#define DSI_ROW(name) whole |= e->op == DSI_OP_##name;
+    DSI_ROW(exp) DSI_ROW(log) DSI_ROW(sin) DSI_ROW(cos) DSI_ROW(tanh)
+#undef DSI_ROW
+    dsi_print(p, "        ");
+    if (!whole) dsi_print_with(p, "for (i = 0; i < m; i++) w", x, "[i] = ");
+    dsi_print(p, whole ? "ds_reals_" : "ds_real_");
+    dsi_print(p, dsi_ops[e->op].name);
+    dsi_print(p, "(");
+    dsi_print_array(p, e->a, whole);
+    if (operands & 2) dsi_print(p, ", ");
+    if (operands & 2) dsi_print_array(p, e->b, whole);
+    if (whole) dsi_print_with(p, ", w", x, ", m");
+    dsi_print(p, ");\n");
+}
+
+static void dsi_print_stage(dsi_printer *p, uint32_t stage)
+{
+    const dsi_body *const body = &p->program->body;
+    uint32_t x;
+    size_t i;
+    dsi_print(p, p->n_functions ? "        for (k = 0; k < m; k += 16) {\n"
+                                  "            DSI_EACH_LANE for (i = k; i < k + 16; i++) {\n"
+                                : "        DSI_EACH_LANE for (i = 0; i < 16; i++) {\n");
+    for (x = 1; x < body->n_exprs; x++)
+        if (dsi_is_printed(p, x) && !dsi_is_function(p, x) && p->stage[x] == stage) dsi_print_statement(p, x);
+    for (i = 0; i < body->n_effects; i++) { /* values of functions */
+        x = body->effects[i].value;
+        if (!dsi_is_function(p, x) || p->stage[x] + 1 != stage || dsi_effect_of(p, x) != i) continue;
+        dsi_print(p, dsi_indent(p));
+        dsi_print_with(p, "out", i, "[at + i] = ");
+        dsi_print_with(p, "w", x, "[i];\n");
+    }
+    dsi_print(p, p->n_functions ? "            }\n        }\n" : "        }\n");
+    for (x = 1; x < body->n_exprs; x++)
+        if (dsi_is_function(p, x) && p->stage[x] == stage) dsi_print_function(p, x);
+}
+
+/* an index for a comment: edge[lane][0]; what is deep inside is left out */
+static void dsi_print_index(dsi_printer *p, uint32_t x, int depth)
+{
+    const dsi_expr *const e = p->program->body.exprs + x;
+    const unsigned operands = dsi_operands_of(e->op);
+    const int64_t number = dsi_wrap(dsi_bits_of(e));
+    static const char *const words[] = {
+#define DSI_ROW(name, operands, value) #name,
+        DSI_INDEX_OPS(DSI_ROW)
+#undef DSI_ROW
+    };
+    if (!depth) dsi_print(p, "...");
+    else if (e->op == DSI_X_integer) {
+        dsi_print(p, number < 0 ? "-" : "");
+        dsi_print_size(p, number < 0 ? (size_t)(0 - (uint64_t)number) : (size_t)number);
+    } else if (e->op == DSI_X_lane && e->a == DSI_FLAT_LANE) dsi_print(p, "lane");
+    else if (e->op == DSI_X_lane) dsi_print_with(p, "lane_", e->a, "");
+    else if (e->op == DSI_X_lanes) dsi_print_with(p, "lanes_", e->a, "");
+    else if (e->op == DSI_X_floor) dsi_print(p, "floor(...)");
+    else if (e->op == DSI_X_load_index) {
+        dsi_print_harmless(p, p->kernel->args[e->a].name);
+        dsi_print(p, "[");
+        dsi_print_index(p, e->b, depth - 1);
+        dsi_print_with(p, "][", e->c, "]");
+    } else {
+        dsi_print(p, words[e->op - DSI_X_index_add]);
+        dsi_print(p, "(");
+        dsi_print_index(p, e->a, depth - 1);
+        if (operands & 2) dsi_print(p, ", ");
+        if (operands & 2) dsi_print_index(p, e->b, depth - 1);
+        if (operands & 4) dsi_print(p, ", ");
+        if (operands & 4) dsi_print_index(p, e->c, depth - 1);
+        dsi_print(p, ")");
+    }
+}
+static void dsi_print_place(dsi_printer *p, uint32_t arg, uint32_t index, size_t component)
+{
+    dsi_print(p, " /* ");
+    dsi_print_harmless(p, p->kernel->args[arg].name);
+    dsi_print(p, "[");
+    dsi_print_index(p, index, 5);
+    dsi_print_with(p, "][", component, "] */\n");
+}
+
+/* arrays and uniforms that are used, by names */
+static void dsi_print_declarations(dsi_printer *p)
+{
+    const dsi_program *const program = p->program;
+    const dsi_body *const body = &program->body;
+    uint32_t x;
+    size_t i, k;
+    for (x = 1; x < body->n_exprs; x++) { /* uniforms are shown where they are operands */
+        const dsi_expr *const e = body->exprs + x;
+        const uint32_t part[3] = { e->a, e->b, e->c };
+        for (k = 0; k < 3 && dsi_is_printed(p, x); k++)
+            if (dsi_operands_of(e->op) >> k & 1) p->shown[part[k]] = 1;
+    }
+    for (x = 0; x < body->n_exprs; x++) {
+        const dsi_expr *const e = body->exprs + x;
+        if (!p->shown[x]) continue;
+        if (program->uniform[x] && !(e->op == DSI_X_constant &&
+                                     dsi_double_is_finite(dsi_from_bits(dsi_bits_of(e))))) {
+            dsi_print_with(p, "    const ds_real u", program->places[x] - program->n_slots, " = uniforms[");
+            dsi_print_with(p, "", program->places[x] - program->n_slots, "];\n");
+        }
+        if (program->uniform[x] || (e->op != DSI_X_load && e->op != DSI_X_number)) continue;
+        dsi_print_with(p, "    const ds_real *const in", dsi_input_of(p, x), " = in[");
+        dsi_print_with(p, "", dsi_input_of(p, x), "];");
+        if (e->op == DSI_X_load) dsi_print_place(p, e->a, e->b, e->c);
+        else dsi_print(p, " /* an index as a number */\n");
+    }
+    for (x = 0; x < body->n_exprs; x++) p->shown[x] = 0;
+    for (i = 0; i < body->n_effects; i++) {
+        const dsi_effect *const e = body->effects + i;
+        if (!dsi_is_printed(p, e->value) || dsi_effect_of(p, e->value) != i) continue;
+        dsi_print_with(p, "    ds_real *const out", i, " = out[");
+        dsi_print_with(p, "", i, "];");
+        dsi_print_place(p, e->arg, e->index, e->component);
+    }
+    for (x = 0; x < body->n_exprs; x++)
+        if (p->waits[x]) {
+            dsi_print_with(p, "    ds_real w", x, "[");
+            dsi_print_size(p, p->n_waiting > DSI_MOST_WAITING ? 16 : DSI_CHUNK);
+            dsi_print(p, "];\n");
+        }
+}
+
+/* the function over lanes */
+static void dsi_print_lanes(dsi_printer *p)
+{
+    uint32_t stage;
+    dsi_print(p, "\nDSI_INLINE void $_lanes(size_t n, const ds_real *const *in, const ds_real *uniforms,\n"
+                 "    ds_real *const *out)\n{\n");
+    dsi_print_declarations(p);
+    if (p->n_stages) dsi_print(p, p->n_functions ? "    size_t at, i, k, m;\n" : "    size_t at, i;\n");
+    dsi_print(p, "    (void)n, (void)in, (void)uniforms, (void)out;\n");
+    if (p->n_functions) {
+        dsi_print(p, "    for (at = 0; at < n; at += m) {\n");
+        if (p->n_waiting > DSI_MOST_WAITING) dsi_print(p, "        m = 16;\n");
+        else dsi_print_with(p, "        m = n - at < 64 ? n - at : ", DSI_CHUNK, ";\n");
+    } else if (p->n_stages) dsi_print(p, "    for (at = 0; at < n; at += 16) {\n");
+    for (stage = 0; stage < p->n_stages; stage++) dsi_print_stage(p, stage);
+    dsi_print(p, p->n_stages ? "    }\n}\n" : "}\n");
+}
+
+/* what is known of the kernel, as a comment */
+static void dsi_print_head(dsi_printer *p)
+{
+    const ds_kernel_info info = ds_kernel_get_info(p->kernel);
+    size_t i;
+    dsi_print(p, "/* Kernel '");
+    dsi_print_harmless(p, p->kernel->name);
+    dsi_print_with(p, "' as C, by ds_kernel_print_c, format ", DSI_PRINTED_FORMAT, ". To be included behind "
+              "diffsim.h;\n   a runner uses it by ds_runner_desc.printed. Made again when the kernel "
+              "changes, not by hand.\n\n");
+    for (i = 0; i < p->kernel->n_args; i++) {
+        const dsi_argument *const arg = p->kernel->args + i;
+        if (arg->kind == DSI_ARG_NONE) continue;
+        dsi_print(p, "       ");
+        dsi_print(p, dsi_arg_words[arg->kind]);
+        dsi_print(p, " ");
+        dsi_print_harmless(p, arg->name);
+        dsi_print_with(p, "[", arg->components, "]\n");
+    }
+    dsi_print_with(p, "\n   Per lane: ", info.operations, " operations");
+    dsi_print_with(p, ", ", p->n_functions, " of them functions");
+    dsi_print_with(p, "; ", info.loads, " numbers loaded, ");
+    dsi_print_with(p, "", info.stores, " stored or added. */\n\n");
+}
+
+static const char dsi_printed_begin[] =
+    "/* strict arithmetic, and vectors: what is stored is not loaded again, so lanes do not wait for others */\n"
+    "#if defined(__clang__)\n"
+    "#if __clang_major__ >= 13 && !defined(__wasm__)\n"
+    "#pragma float_control(precise, on, push)\n"
+    "#endif\n"
+    "#pragma STDC FP_CONTRACT OFF\n"
+    "#pragma clang diagnostic push\n"
+    "#pragma clang diagnostic ignored \"-Wpass-failed\"\n"
+    "#define DSI_EACH_LANE _Pragma(\"clang loop vectorize(assume_safety)\")\n"
+    "#elif defined(__GNUC__) && !defined(__TINYC__) && !defined(__CUDACC__)\n"
+    "#pragma GCC push_options\n"
+    "#pragma GCC optimize(\"no-fast-math\", \"fp-contract=off\", \"no-trapping-math\", \"no-math-errno\", "
+    "\"tree-vectorize\")\n"
+    "#define DSI_EACH_LANE _Pragma(\"GCC ivdep\")\n"
+    "#else\n"
+    "#define DSI_EACH_LANE\n"
+    "#endif\n";
+static const char dsi_printed_sqrt[] =
+    "#if defined(__GLIBC__) && defined(__GNUC__) && !defined(__TINYC__) /* a sqrt that sets errno is no vector's */\n"
+    "#pragma GCC diagnostic push\n"
+    "#pragma GCC diagnostic ignored \"-Wredundant-decls\"\n"
+    "#ifdef __cplusplus\n"
+    "extern \"C\"\n"
+    "#endif\n"
+    "ds_real SQRT(ds_real) __attribute__((const));\n"
+    "#pragma GCC diagnostic pop\n"
+    "#endif\n";
+static const char dsi_printed_end[] =
+    "\n#if defined(__GNUC__) && !defined(__TINYC__) && defined(__x86_64__)\n"
+    "__attribute__((target(\"avx512f\"))) static void $_avx512(size_t n, const ds_real *const *in,\n"
+    "    const ds_real *uniforms, ds_real *const *out)\n"
+    "{\n"
+    "    $_lanes(n, in, uniforms, out);\n"
+    "}\n"
+    "__attribute__((target(\"avx2\"))) static void $_avx2(size_t n, const ds_real *const *in,\n"
+    "    const ds_real *uniforms, ds_real *const *out)\n"
+    "{\n"
+    "    $_lanes(n, in, uniforms, out);\n"
+    "}\n"
+    "#endif\n"
+    "static void $_any(size_t n, const ds_real *const *in, const ds_real *uniforms, ds_real *const *out)\n"
+    "{\n"
+    "#if defined(__GNUC__) && !defined(__TINYC__) && defined(__x86_64__)\n"
+    "    if (__builtin_cpu_supports(\"avx512f\")) $_avx512(n, in, uniforms, out);\n"
+    "    else if (__builtin_cpu_supports(\"avx2\")) $_avx2(n, in, uniforms, out);\n"
+    "    else\n"
+    "#endif\n"
+    "    $_lanes(n, in, uniforms, out);\n"
+    "}\n\n"
+    "#undef DSI_EACH_LANE\n"
+    "#if defined(__clang__)\n"
+    "#pragma clang diagnostic pop\n"
+    "#if __clang_major__ >= 13 && !defined(__wasm__)\n"
+    "#pragma float_control(pop)\n"
+    "#endif\n"
+    "#pragma STDC FP_CONTRACT DEFAULT\n"
+    "#elif defined(__GNUC__) && !defined(__TINYC__) && !defined(__CUDACC__)\n"
+    "#pragma GCC pop_options\n"
+    "#endif\n\n";
+
+static void dsi_print_file(dsi_printer *p)
+{
+    static const char digit[] = "0123456789abcdef";
+    const char *at;
+    char hash[17];
+    size_t i;
+    dsi_print_head(p);
+    dsi_print(p, dsi_printed_begin);
+    for (at = dsi_printed_sqrt; p->has_sqrt && *at; at++) {
+        const char c[2] = { *at, 0 };
+        if (strncmp(at, "SQRT", 4)) dsi_print(p, c);
+        else {
+            dsi_print(p, sizeof(ds_real) == 4 ? "sqrtf" : "sqrt");
+            at += 3;
+        }
+    }
+    dsi_print_lanes(p);
+    dsi_print(p, dsi_printed_end);
+    for (i = 0; i < 16; i++) hash[i] = digit[p->program->text_hash >> (60 - 4 * i) & 15];
+    hash[16] = 0;
+    dsi_print(p, "static const ds_printed_kernel $_printed = { UINT64_C(0x");
+    dsi_print(p, hash);
+    dsi_print_with(p, "), ", sizeof(ds_real), ", ");
+    dsi_print_with(p, "", DSI_PRINTED_FORMAT, ", \"");
+    dsi_print_harmless(p, p->kernel->name);
+    dsi_print(p, "\", $_any };\n");
+}
+
+DIFFSIM_API size_t ds_kernel_print_c(const ds_kernel *kernel, char *text, size_t bytes)
+{
+    dsi_printer p;
+    dsi_text name;
+    uint32_t *work;
+    size_t n;
+    memset(&p, 0, sizeof p);
+    p.text = text && bytes ? dsi_text_into(text, bytes) : dsi_text_into(&p.none, 1);
+    if (!kernel || kernel->error.code || !kernel->ended || kernel->program.operations > DSI_MOST_PRINTED)
+        return 0;
+    n = kernel->program.body.n_exprs;
+    work = (uint32_t *)kernel->desc.allocator.resize(kernel->desc.allocator.user, NULL, 0, 3 * n *
+                                                     sizeof *work);
+    if (!work) return 0;
+    p.kernel = kernel;
+    p.program = &kernel->program;
+    p.stage = work;
+    p.shown = work + n;
+    p.waits = work + 2 * n;
+    name = dsi_text_into(p.name, sizeof p.name);
+    dsi_put_identifier(&name, kernel->name, 0);
+    dsi_find_stages(&p);
+    dsi_print_file(&p);
+    dsi_release(&kernel->desc.allocator, work, 3 * n * sizeof *work);
+    return p.n;
 }
 
 /* >>impl 15 learning ------------------------------------------------------------------------------
