@@ -10809,6 +10809,17 @@ static int dsi_rebuild(const dsi_body *from, dsi_body *to, int expanded, int loa
     return !to->result;
 }
 
+/* the same with rows expanded. Their parts are emitted as C evaluates arguments, in any order: the second copy
+   puts them into that of the walk. */
+static int dsi_rebuild_expanded(const dsi_body *from, dsi_body *to)
+{
+    dsi_body expanded;
+    dsi_body_begin(&expanded, &to->allocator);
+    if (!dsi_rebuild(from, &expanded, 1, 0) || !dsi_rebuild(&expanded, to, 0, 0)) to->result = DSIM_ERROR_MEMORY;
+    dsi_body_end(&expanded);
+    return !to->result;
+}
+
 /* which numbers are the same in all lanes, and which integers: those that no lane enters. uniform [n_exprs]
    */
 static void dsi_find_uniform(const dsi_body *body, uint8_t *uniform)
@@ -11023,7 +11034,7 @@ static int dsi_compile(ds_kernel *kernel)
     int good;
     void *dsi_grown;
     dsi_body_begin(&p->body, allocator);
-    if (!dsi_rebuild(&kernel->body, &p->body, 1, 0)) return 0;
+    if (!dsi_rebuild_expanded(&kernel->body, &p->body)) return 0;
     n = p->body.n_exprs;
     work = (uint32_t *)allocator->resize(allocator->user, NULL, 0, 3 * n * sizeof *work);
     below = (uint8_t *)allocator->resize(allocator->user, NULL, 0, n);
