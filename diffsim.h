@@ -119,7 +119,7 @@
      5 ops      THE table of operations: value, derivative, test interval
      6 tape     ds_tape, ds_var, ds_var3, ds_vars: record, reverse, Hessians, replay, custom nodes, ds_explain
      7 kernels  ds_kernel: a program for one lane, recorded once, run over many; its adjoint, tangent,
-                gradient and Hessian are kernels, too; ds_launch
+                gradient and Hessian are kernels, too; ds_launch; ds_kernel_print_c
     15 learning  ds_optimizer: Adam and its kin, clipping, schedules, bounds
     16 checks   ds_check_gradient, ds_check_hessian, ds_check_adjoint: a certificate for any derivative
 
@@ -10809,13 +10809,14 @@ static int dsi_rebuild(const dsi_body *from, dsi_body *to, int expanded, int loa
     return !to->result;
 }
 
-/* the same with rows expanded. Their parts are emitted as C evaluates arguments, in any order: the second copy
-   puts them into that of the walk. */
+/* the same with rows expanded. Their parts are emitted as C evaluates arguments, in any order: the second
+   copy puts them into that of the walk. */
 static int dsi_rebuild_expanded(const dsi_body *from, dsi_body *to)
 {
     dsi_body expanded;
     dsi_body_begin(&expanded, &to->allocator);
-    if (!dsi_rebuild(from, &expanded, 1, 0) || !dsi_rebuild(&expanded, to, 0, 0)) to->result = DSIM_ERROR_MEMORY;
+    if (!dsi_rebuild(from, &expanded, 1, 0) || !dsi_rebuild(&expanded, to, 0, 0))
+        to->result = DSIM_ERROR_MEMORY;
     dsi_body_end(&expanded);
     return !to->result;
 }
@@ -11001,9 +11002,9 @@ static int dsi_find_indices(dsi_program *p, uint8_t *below)
     return 1;
 }
 
-/* Of all that printed text depends on: every expression in its order, by which loads, uniforms and effects are
-   numbered, the kinds of arguments. Kernels that compute the same can differ in that order, so program.hash
-   is not enough. Rows count by name: their codes are others in another version of the table. */
+/* Of all that printed text depends on: every expression in its order, by which loads, uniforms and effects
+   are numbered, and the kinds of arguments. Kernels that compute the same can differ in that order, so
+   program.hash is not enough. Rows count by name: their codes are others in another version of the table. */
 static uint64_t dsi_hash_text(const ds_kernel *kernel)
 {
     const dsi_program *const p = &kernel->program;
@@ -11967,8 +11968,8 @@ DIFFSIM_API const char *ds_runner_printed(const ds_runner *runner)
 /* a character as printed text has it in comments and strings */
 static char dsi_harmless(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == ' ' || c == '.' ||
-           c == '-' ? c : '_';
+    const int plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+    return plain || c == ' ' || c == '.' || c == '-' ? c : '_';
 }
 
 /* the printed text of a kernel, or NULL; the runner remembers why */
@@ -12175,8 +12176,8 @@ static size_t dsi_lay_out_run(dsi_run *run, char *memory)
     return end;
 }
 
-/* lanes of a block so that its numbers take half of a first cache of 32 KiB; of printed text those are what it
-   reads and writes */
+/* lanes of a block so that its numbers take half of a first cache of 32 KiB; of printed text those are what
+   it reads and writes */
 static size_t dsi_choose_width(const dsi_program *p, size_t wanted, int printed)
 {
     const size_t places = (printed ? p->n_streams + p->body.n_effects : p->n_slots) + p->n_before + 1;
@@ -12947,7 +12948,7 @@ static void dsi_print_value(dsi_printer *p, const dsi_expr *e)
 }
 
 /* statements stand in two loops, or three */
-static const char *dsi_indent(const dsi_printer *p) { return p->n_functions ? "                " : "            "; }
+static const char *dsi_indent(const dsi_printer *p) { return &"                "[p->n_functions ? 0 : 4]; }
 
 /* gives x a name in this loop, if it comes from elsewhere */
 static void dsi_print_arrival(dsi_printer *p, uint32_t x, uint32_t stage)
@@ -13162,7 +13163,7 @@ static void dsi_print_head(dsi_printer *p)
 }
 
 static const char dsi_printed_begin[] =
-    "/* strict arithmetic, and vectors: what is stored is not loaded again, so lanes do not wait for others */\n"
+    "/* strict arithmetic, and vectors: no lane reads what another writes */\n"
     "#if defined(__clang__)\n"
     "#if __clang_major__ >= 13 && !defined(__wasm__)\n"
     "#pragma float_control(precise, on, push)\n"
@@ -13180,7 +13181,8 @@ static const char dsi_printed_begin[] =
     "#define DSI_EACH_LANE\n"
     "#endif\n";
 static const char dsi_printed_sqrt[] =
-    "#if defined(__GLIBC__) && defined(__GNUC__) && !defined(__TINYC__) /* a sqrt that sets errno is no vector's */\n"
+    "/* a sqrt that may set errno is not made a vector instruction */\n"
+    "#if defined(__GLIBC__) && defined(__GNUC__) && !defined(__TINYC__) && !defined(__CUDACC__)\n"
     "#pragma GCC diagnostic push\n"
     "#pragma GCC diagnostic ignored \"-Wredundant-decls\"\n"
     "#ifdef __cplusplus\n"

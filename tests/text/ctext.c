@@ -1,8 +1,10 @@
-/* Kernels as C text, for ctext.sh. `print`: their text. `run`: all are run, by the interpreter and, where the
-   text was compiled in (-DPRINTED='"file"'), by it; results must have the same bits, whose hash is printed. */
-#define DIFFSIM_IMPLEMENTATION
-#include "../../diffsim.h"
+/* Kernels as C text, for ctext.sh. `print`: their text. Otherwise all are run, by the interpreter and, where
+   the text was compiled in (-DPRINTED='"file"'), by it; results must have the same bits, whose hash is
+   printed, and what the runner says of each kernel. */
+#include "diffsim.h"
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #ifdef PRINTED
 #include PRINTED
@@ -10,19 +12,45 @@
 
 enum { LANES = 777, SIDE = 40, MOST_KERNELS = 16, MOST_ARGS = 24 };
 
-static ds_kernel *kernels[MOST_KERNELS];
-static size_t n_kernels;
+static struct {
+    ds_kernel *kernel;
+    size_t rank, n_args;
+    int components[MOST_ARGS]; /* below 0: so many integers, else numbers */
+} all[MOST_KERNELS];
+static size_t n_all;
 
-static ds_kernel *begin(const char *name)
+/* a kernel with arguments of these components */
+static ds_kernel *begin(const char *name, size_t rank, size_t n_args, const int *components)
 {
     ds_kernel_desc desc = DSI_ZEROED;
-    desc.rank = name[0] == '2' ? 2 : 1;
-    return kernels[n_kernels++] = ds_kernel_begin(&desc, name);
+    desc.rank = rank;
+    all[n_all].rank = rank;
+    all[n_all].n_args = n_args;
+    memcpy(all[n_all].components, components, n_args * sizeof *components);
+    return all[n_all++].kernel = ds_kernel_begin(&desc, name);
+}
+
+/* a derivative of kernel `of`: its arguments, then as many again; or a gradient and a Hessian of 12 */
+static ds_kernel *derived(ds_kernel *kernel, size_t of, int local)
+{
+    const size_t n = all[of].n_args;
+    size_t i;
+    all[n_all].kernel = kernel;
+    all[n_all].rank = all[of].rank;
+    all[n_all].n_args = ds_kernel_get_info(kernel).args;
+    for (i = 0; i < 2 * n; i++) {
+        const int components = all[of].components[i % n];
+        all[n_all].components[i] = i < n ? components : abs(components);
+    }
+    if (local) all[n_all].components[n] = 12;
+    if (local) all[n_all].components[n + 1] = 78;
+    return all[n_all++].kernel;
 }
 
 static ds_kernel *spring(void)
 {
-    ds_kernel *k = begin("spring_force");
+    static const int components[] = { -2, 3, 1, 1, 3 };
+    ds_kernel *k = begin("spring_force", 1, 5, components);
     ds_arg edge = ds_arg_index(k, "edge", 2), x = ds_arg_in(k, "x", 3), rest = ds_arg_in(k, "rest", 1);
     ds_arg stiff = ds_arg_in(k, "stiffness", 1), force = ds_arg_sum(k, "force", 3);
     ds_index s = ds_lane(k), i = ds_load_index(edge, s, 0), j = ds_load_index(edge, s, 1);
@@ -38,7 +66,8 @@ static ds_kernel *spring(void)
 /* names that are no identifiers, a grid, a uniform */
 static ds_kernel *stencil(void)
 {
-    ds_kernel *k = begin("2D wave */ \"step\"?" "?/");
+    static const int components[] = { 1, 1, 1, 1 };
+    ds_kernel *k = begin("2D wave */ \"step\"?" "?/", 2, 4, components);
     ds_arg u = ds_arg_in(k, "u.now", 1), old = ds_arg_in(k, "u_now", 1), next = ds_arg_out(k, "3", 1);
     ds_var a = ds_scalar(k, "int"), sum = ds_c(0), rate;
     ds_index n = ds_lanes(k, 1), i = ds_lane_axis(k, 0), j = ds_lane_axis(k, 1), at = ds_lane(k);
@@ -64,7 +93,8 @@ static ds_kernel *stencil(void)
 /* functions of several depths, choices, and what is written without an operation */
 static ds_kernel *energy(void)
 {
-    ds_kernel *k = begin("energy");
+    static const int components[] = { 4, 8, 2, 1, 1 };
+    ds_kernel *k = begin("energy", 1, 5, components);
     ds_arg x = ds_arg_in(k, "x", 4), to = ds_arg_out(k, "to", 8), sum = ds_arg_sum(k, "sum", 2);
     ds_arg state = ds_arg_update(k, "state", 1);
     ds_index s = ds_lane(k);
@@ -95,7 +125,8 @@ static ds_kernel *energy(void)
 /* nothing to compute, and one place less to write than values */
 static ds_kernel *copy(void)
 {
-    ds_kernel *k = begin("copy");
+    static const int components[] = { 1, 1, 1 };
+    ds_kernel *k = begin("copy", 1, 3, components);
     ds_arg x = ds_arg_in(k, "x", 1), y = ds_arg_out(k, "y", 1), z = ds_arg_sum(k, "z", 1);
     ds_var a = ds_load(x, ds_lane(k));
     ds_store(y, ds_lane(k), a);
@@ -106,7 +137,8 @@ static ds_kernel *copy(void)
 /* one value for two arrays, both written in place */
 static ds_kernel *twice(void)
 {
-    ds_kernel *k = begin("twice");
+    static const int components[] = { 1, 1, 1 };
+    ds_kernel *k = begin("twice", 1, 3, components);
     ds_arg x = ds_arg_in(k, "x", 1), y = ds_arg_out(k, "y", 1), z = ds_arg_out(k, "z", 1);
     ds_var a = ds_load(x, ds_lane(k)), b = ds_mul(a, a);
     ds_store(y, ds_lane(k), b);
@@ -117,7 +149,8 @@ static ds_kernel *twice(void)
 /* stable neo-Hookean tetrahedron: Smith, De Goes, Kim 2018, eq. 14 */
 static ds_kernel *tet(void)
 {
-    ds_kernel *k = begin("tet");
+    static const int components[] = { -4, 3, 9, 3, 1 };
+    ds_kernel *k = begin("tet", 1, 5, components);
     ds_arg node = ds_arg_index(k, "node", 4), x = ds_arg_in(k, "x", 3), inverse = ds_arg_in(k, "inverse", 9);
     ds_arg material = ds_arg_in(k, "material", 3), out = ds_arg_out(k, "energy", 1);
     ds_index s = ds_lane(k), p[4];
@@ -153,83 +186,95 @@ static ds_kernel *tet(void)
     return k;
 }
 
-static int end(ds_kernel *k)
-{
-    if (k && !ds_kernel_error(k)->code && !k->ended) ds_kernel_end(k);
-    if (k && !ds_kernel_error(k)->code) return 1;
-    printf("%s\n", ds_kernel_error(k)->text);
-    return 0;
-}
-
 static int make(void)
 {
     ds_kernel *k = spring();
-    if (!end(k)) return 0;
-    kernels[n_kernels++] = ds_kernel_adjoint(k, NULL);
-    kernels[n_kernels++] = ds_kernel_tangent(k, "x");
-    if (!end(stencil())) return 0;
-    k = energy();
-    if (!end(k)) return 0;
-    kernels[n_kernels++] = ds_kernel_adjoint(k, NULL);
-    k = tet();
-    if (!end(k)) return 0;
-    kernels[n_kernels++] = ds_kernel_gradient(k, "x");
-    kernels[n_kernels++] = ds_kernel_hessian(k, "x");
-    return end(copy()) && end(twice()) && end(kernels[1]) && end(kernels[2]) && end(kernels[5]) &&
-           end(kernels[7]) && end(kernels[8]);
+    size_t i;
+    ds_kernel_end(k);
+    derived(ds_kernel_adjoint(k, NULL), 0, 0);
+    derived(ds_kernel_tangent(k, "x"), 0, 0);
+    k = energy(); /* 3 */
+    ds_kernel_end(k);
+    derived(ds_kernel_adjoint(k, NULL), 3, 0);
+    k = tet(); /* 5 */
+    ds_kernel_end(k);
+    derived(ds_kernel_gradient(k, "x"), 5, 1);
+    derived(ds_kernel_hessian(k, "x"), 5, 1);
+    ds_kernel_end(stencil());
+    ds_kernel_end(copy());
+    ds_kernel_end(twice());
+    for (i = 0; i < n_all; i++)
+        if (ds_kernel_error(all[i].kernel)->code) return puts(ds_kernel_error(all[i].kernel)->text) < 0;
+    return 1;
 }
 
 #ifdef PRINTED
 static const ds_printed_kernel *const printed[] = {
-    &spring_force_printed, &spring_force_adjoint_printed, &spring_force_tangent_printed, &K0_2D_wave_____step_____printed,
+    &spring_force_printed, &spring_force_adjoint_printed, &spring_force_tangent_printed, NULL,
     &energy_printed, &energy_adjoint_printed, &tet_printed, &tet_gradient_printed, &tet_hessian_printed,
-    &copy_printed, &twice_printed
+    &K0_2D_wave_____step_____printed, &copy_printed, &twice_printed
 };
 #endif
 
-/* arrays of every kind: made of integers and a division, so that every build has the same numbers */
-static ds_real random_real(uint64_t *state)
+/* numbers of a few bits, so that every build has the same */
+static double random_number(uint64_t *state)
 {
     *state = *state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-    return (ds_real)((double)(*state >> 40) / 16777216.0 * 2 - 0.9);
+    return (double)(*state >> 44) / 524288 - 0.875;
 }
 
-/* runs kernel k; its numbers become a hash. layout 0: as they are, 1: component by component, 2: float */
-static uint64_t run(ds_runner *runner, ds_kernel *k, int layout, size_t lanes, ds_result *result)
+/* the hash of an array's numbers, of bytes; all NaNs become the same */
+static uint64_t hash_array(ds_array *a, size_t n, uint64_t hash)
+{
+    size_t i;
+    for (i = 0; i < n; i++)
+        if (a->type == DSIM_ARRAY_FLOAT) {
+            float *const x = (float *)a->data + i;
+            if (*x != *x) *x = 12345;
+        } else {
+            ds_real *const x = (ds_real *)a->data + i;
+            if (*x != *x) *x = 12345;
+        }
+    return ds_hash_bytes(a->data, n * (a->type == DSIM_ARRAY_FLOAT ? 4 : sizeof(ds_real)), hash);
+}
+
+/* an array of n elements. layout 0: as elements, 1: component by component, 2: the same in float. Half of the
+   indices are in a row. */
+static ds_array make_array(int components, int layout, size_t n, uint64_t *state)
+{
+    const size_t c = (size_t)abs(components);
+    ds_array a = ds_array_reals((const ds_real *)calloc(n * c, 8), n, c);
+    size_t i;
+    if (components < 0) {
+        a.type = DSIM_ARRAY_INT32;
+        for (i = 0; i < n * c; i++)
+            ((int32_t *)a.data)[i] = (int32_t)(i < 400 * c ? i / c + i % c : (i * 7919 + i % c) % n);
+        return a;
+    }
+    if (layout) a.stride = 1;
+    if (layout) a.pitch = n;
+    if (layout == 2) a.type = DSIM_ARRAY_FLOAT;
+    for (i = 0; i < n * c; i++)
+        if (layout == 2) ((float *)a.data)[i] = (float)random_number(state);
+        else ((ds_real *)a.data)[i] = (ds_real)random_number(state);
+    return a;
+}
+
+/* what a launch of kernel k leaves in the arrays, as a hash */
+static uint64_t run(ds_runner *runner, size_t k, int layout, size_t lanes)
 {
     ds_array args[MOST_ARGS];
-    const size_t grid[2] = { SIDE, lanes / SIDE };
+    size_t grid[2];
+    const size_t n = LANES + 100, n_args = all[k].n_args;
     uint64_t state = 1, hash = 0;
-    size_t i, j;
-    const size_t n = LANES + 100;
-    if (k->desc.rank == 2) lanes = grid[0] * grid[1];
-    for (i = 0; i < k->n_args; i++) {
-        const size_t components = k->args[i].components;
-        const int integers = k->args[i].kind == DSI_ARG_INDEX;
-        args[i] = ds_array_reals((const ds_real *)malloc(n * components * 8), n, components);
-        if (layout == 1 && !integers) {
-            args[i].stride = 1;
-            args[i].pitch = n;
-        }
-        if (layout == 2 && !integers) args[i].type = DSIM_ARRAY_FLOAT;
-        if (integers) args[i].type = DSIM_ARRAY_INT32;
-        for (j = 0; j < n * components; j++) {
-            const ds_real x = random_real(&state);
-            /* half of the indices in a row, half at random */
-            if (integers) ((int32_t *)args[i].data)[j] =
-                (int32_t)(j < 400 * components ? j / components + j % components : (j * 7919 + j % components) % n);
-            else if (layout == 2) ((float *)args[i].data)[j] = (float)x;
-            else ((ds_real *)args[i].data)[j] = x;
-        }
-    }
-    *result = ds_launch_grid(runner, k, k->desc.rank == 2 ? grid : &lanes, args, k->n_args);
-    for (i = 0; i < k->n_args; i++) {
-        for (j = 0; j < n * k->args[i].components; j++) {
-            const double x = k->args[i].kind == DSI_ARG_INDEX ? 0 : layout == 2 ? (double)((float *)args[i].data)[j]
-                             : (double)((ds_real *)args[i].data)[j];
-            const double y = x != x ? 1e300 : x; /* NaNs are equal */
-            hash = ds_hash_bytes(&y, sizeof y, hash);
-        }
+    size_t i;
+    grid[0] = all[k].rank == 2 ? (size_t)SIDE : lanes;
+    memset(args, 0, sizeof args);
+    grid[1] = lanes / SIDE;
+    for (i = 0; i < n_args; i++) args[i] = make_array(all[k].components[i], layout, n, &state);
+    if (ds_launch_grid(runner, all[k].kernel, grid, args, n_args)) puts(ds_runner_error(runner)->text);
+    for (i = 0; i < n_args; i++) {
+        if (args[i].type != DSIM_ARRAY_INT32) hash = hash_array(args + i, n * args[i].components, hash);
         free(args[i].data);
     }
     return hash;
@@ -239,7 +284,7 @@ static int compare(void)
 {
     ds_runner_desc desc = DSI_ZEROED;
     ds_runner *interpreter = ds_runner_create(&desc), *text;
-    uint64_t all = 0;
+    uint64_t hash = 0;
     size_t i, lanes;
     int layout, good = 1;
 #ifdef PRINTED
@@ -247,46 +292,60 @@ static int compare(void)
     desc.n_printed = sizeof printed / sizeof *printed;
 #endif
     text = ds_runner_create(&desc);
-    for (i = 0; i < n_kernels; i++)
+    for (i = 0; i < n_all; i++) {
         for (layout = 0; layout < 3; layout++)
-            for (lanes = 0; lanes <= LANES; lanes += 111) {
-                ds_result a, b;
-                const uint64_t by_steps = run(interpreter, kernels[i], layout, lanes, &a);
-                const uint64_t by_text = run(text, kernels[i], layout, lanes, &b);
-                all = ds_hash_bytes(&by_text, sizeof by_text, all);
-                if (by_steps == by_text && a == DSIM_OK && b == DSIM_OK) continue;
+            for (lanes = 0; lanes <= LANES; lanes += 259) { /* 3, 6 and 9 beyond a multiple of 16 */
+                const uint64_t by_steps = run(interpreter, i, layout, lanes);
+                const uint64_t by_text = run(text, i, layout, lanes);
+                hash = ds_hash_bytes(&by_text, sizeof by_text, hash);
+                if (by_steps == by_text) continue;
                 good = 0;
-                printf("kernel %d, layout %d, %d lanes: %s %s\n", (int)i, layout, (int)lanes,
-                       by_steps == by_text ? "" : "other numbers", ds_runner_error(text)->text);
+                printf("kernel %d, layout %d, %d lanes: other numbers\n", (int)i, layout, (int)lanes);
             }
-#ifdef PRINTED
-    for (i = 0; i < n_kernels; i++) {
-        ds_result a;
-        run(text, kernels[i], 0, LANES, &a);
-        if (!strcmp(ds_runner_printed(text), "the kernel ran as printed text")) continue;
-        good = 0;
-        printf("kernel %d: %s\n", (int)i, ds_runner_printed(text));
+        puts(ds_runner_printed(text));
     }
-#else
-    printf("%s\n", ds_runner_printed(text));
-#endif
+    printf("%08lx%08lx\n", (unsigned long)(hash >> 32), (unsigned long)(hash & 0xffffffffu));
     ds_runner_destroy(text);
     ds_runner_destroy(interpreter);
-    printf("%08lx%08lx\n", (unsigned long)(all >> 32), (unsigned long)(all & 0xffffffffu));
+    return good;
+}
+
+/* all kernels; their lengths are those of the whole text, whatever the room */
+static int print(void)
+{
+    static char text[1 << 20], part[100];
+    size_t i;
+    int good = 1;
+    for (i = 0; i < n_all; i++) {
+        const size_t length = ds_kernel_print_c(all[i].kernel, text, sizeof text);
+        puts(text);
+        good &= length > 1000 && length == strlen(text);
+        good &= ds_kernel_print_c(all[i].kernel, NULL, 0) == length;
+        good &= ds_kernel_print_c(all[i].kernel, part, sizeof part) == length && strlen(part) == 99 &&
+                !memcmp(part, text, 99);
+    }
+    return good;
+}
+
+/* more than 4000 operations are refused, and so is a kernel that is not complete */
+static int refuse(void)
+{
+    ds_kernel *k = ds_kernel_begin(NULL, "long");
+    ds_arg x = ds_arg_in(k, "x", 1), y = ds_arg_out(k, "y", 1);
+    ds_var a = ds_load(x, ds_lane(k)), v = a;
+    int i, good = ds_kernel_print_c(k, NULL, 0) == 0 && ds_kernel_print_c(NULL, NULL, 0) == 0;
+    for (i = 0; i < 4001; i++) v = ds_mul(ds_add(v, a), a);
+    ds_store(y, ds_lane(k), v);
+    good &= ds_kernel_end(k) == DSIM_OK && ds_kernel_print_c(k, NULL, 0) == 0;
+    ds_kernel_destroy(k);
     return good;
 }
 
 int main(int n, char **words)
 {
-    static char text[1 << 20];
-    size_t i;
     int good = make();
-    if (good && n > 1 && !strcmp(words[1], "print"))
-        for (i = 0; i < n_kernels; i++) {
-            good &= ds_kernel_print_c(kernels[i], text, sizeof text) == strlen(text) && text[0];
-            puts(text);
-        }
-    else if (good) good = compare();
-    for (i = 0; i < n_kernels; i++) ds_kernel_destroy(kernels[i]);
+    size_t i;
+    if (good) good = n > 1 && !strcmp(words[1], "print") ? print() && refuse() : compare();
+    for (i = 0; i < n_all; i++) ds_kernel_destroy(all[i].kernel);
     return !good;
 }
