@@ -1683,6 +1683,7 @@ typedef struct ds_array {
     size_t n, components; /* elements; numbers of each */
     size_t stride, pitch; /* in numbers */
     ds_array_type type;
+    uint64_t id; /* of an index array: yours, another one whenever its contents change; 0: none */
 } ds_array;
 DIFFSIM_API ds_array ds_array_reals(const ds_real *data, size_t n, size_t components);
 DIFFSIM_API ds_array ds_array_indices(const int32_t *data, size_t n, size_t components);
@@ -9585,6 +9586,9 @@ enum {
     DSI_X_gate, /* a != 0 ? b : 0, with the derivative of b */
     DSI_X_number, /* of the index a */
     DSI_X_store, /* in programs: a: value, b: effect */
+    DSI_X_mul_add, /* in programs: a b + c, each rounded */
+    DSI_X_mul_sub, /* a b - c */
+    DSI_X_sub_mul, /* c - a b */
     DSI_X_first_index, /* those behind are integers */
     DSI_X_integer = DSI_X_first_index, /* a, b: the bits of an int64_t */
     DSI_X_lane, /* a: axis, or DSI_FLAT */
@@ -9600,10 +9604,9 @@ enum { DSI_FLAT_LANE = 3, DSI_MOST_COMPONENTS = 4096 };
 #define DSI_NO_EXPR UINT32_MAX /* no expression; as a gain: there is no derivative */
 
 typedef struct dsi_expr { uint32_t op, a, b, c; } dsi_expr;
-/* what a lane does to arrays: number `component` of element `index` of argument `arg` becomes, or gains,
-   value.
-   at: expressions that stand before it in a program */
-typedef struct dsi_effect { uint32_t arg, index, component, value, at; } dsi_effect;
+/* What a lane does to arrays: number `component` of element `index` of argument `arg` becomes, or gains, value;
+   with `minus` it loses value. at: expressions that stand before it in a program. */
+typedef struct dsi_effect { uint32_t arg, index, component, value, at, minus; } dsi_effect;
 
 /* expressions in an order in which operands come first; number 0 is the constant 0 */
 typedef struct dsi_body {
@@ -9629,6 +9632,13 @@ typedef struct dsi_argument {
    that is the same in all lanes a uniform, of a load its own. */
 typedef struct dsi_instruction { uint32_t op, out, a, b, c; } dsi_instruction;
 typedef struct dsi_stream { uint32_t arg, index, component, place, slot; } dsi_stream; /* a load */
+/* an element that lanes use: `index` of argument `arg`. shared: 1 + the number of the argument among those that
+   several lanes add to, or 0 */
+typedef struct dsi_use { uint32_t arg, index, shared; } dsi_use;
+/* effects that add to one component of an argument: summed[first .. first + count - 1] of the program. own: each
+   element gains from one lane only; reduced: the element is the same for all lanes; shared: anything else */
+enum { DSI_SUM_OWN, DSI_SUM_REDUCED, DSI_SUM_SHARED };
+typedef struct dsi_sum { uint32_t arg, component, first, count, kind, number; } dsi_sum;
 typedef struct dsi_program {
     dsi_body body; /* primitives only */
     dsi_instruction *steps; /* [n_once] for all lanes at once, then [n_steps - n_once] for each block */
@@ -9637,6 +9647,11 @@ typedef struct dsi_program {
     uint8_t *uniform; /* of each expression: the same in all lanes */
     uint32_t *indices; /* integers, and numbers below a floor */
     uint32_t *index_at; /* of an expression, its number among the integers or those numbers */
+    dsi_use *uses;
+    dsi_sum *sums;
+    uint32_t *summed;
+    size_t n_uses, n_sums, n_summed, n_shared, n_reduced, cap_uses, cap_sums, cap_summed;
+    int floors; /* indices depend on numbers */
     size_t n_steps, n_once, n_streams, n_slots, n_uniforms, n_places, operations;
     size_t n_indices, n_lines, n_before; /* in all; integers; numbers below a floor */
     size_t cap_steps, cap_streams, cap_places, cap_uniform, cap_indices, cap_index_at;
@@ -9911,6 +9926,15 @@ static uint32_t dsi_emit_index(dsi_body *body, unsigned op, uint32_t a, uint32_t
 static uint32_t dsi_emit(dsi_body *body, unsigned op, uint32_t a, uint32_t b, uint32_t c);
 static uint32_t dsi_emit_neg(dsi_body *body, uint32_t a) { return dsi_emit(body, DSI_OP_neg, a, 0, 0); }
 
+/* x times a constant, in canonical order, as it stands */
+static uint32_t dsi_intern_mul(dsi_body *body, uint32_t x, double factor)
+{
+    const uint32_t c = dsi_constant(body, factor);
+    if (body->result) return 0;
+    return body->hashes[x] > body->hashes[c] ? dsi_intern(body, DSI_OP_mul, c, x, 0)
+                                             : dsi_intern(body, DSI_OP_mul, x, c, 0);
+}
+
 /* is 1 / number exact? */
 static int dsi_is_power_of_two(double number)
 {
@@ -9920,20 +9944,82 @@ static int dsi_is_power_of_two(double number)
            inverse != 0 && inverse - inverse == 0;
 }
 
-/* What is simpler and gives the same number, but for the sign of zero; DSI_NO_EXPR: nothing is. Minus signs
-   move outwards, where sums take them in. */
+/* x without a factor that is minus or a power of two, which *factor is multiplied by */
+static uint32_t dsi_bare(const dsi_body *body, uint32_t x, double *factor)
+{
+    for (;;) {
+        const dsi_expr *const e = body->exprs + x;
+        if (e->op == DSI_OP_neg) {
+            *factor = -*factor;
+            x = e->a;
+        } else if (e->op == DSI_OP_mul && dsi_is_constant(body, e->a) &&
+                   dsi_is_power_of_two(dsi_constant_of(body, e->a))) {
+            *factor *= dsi_constant_of(body, e->a);
+            x = e->b;
+        } else if (e->op == DSI_OP_mul && dsi_is_constant(body, e->b) &&
+                   dsi_is_power_of_two(dsi_constant_of(body, e->b))) {
+            *factor *= dsi_constant_of(body, e->b);
+            x = e->a;
+        } else
+            return x;
+    }
+}
+
+/* x times a factor that is plus or minus a power of two */
+static uint32_t dsi_emit_scaled(dsi_body *body, uint32_t x, double factor)
+{
+    const uint32_t sized = factor == 1 || factor == -1 ? x : dsi_intern_mul(body, x, factor < 0 ? -factor : factor);
+    return factor < 0 ? dsi_emit_neg(body, sized) : sized;
+}
+
+/* products, quotients and gates: signs and powers of two move out of them, where they meet others and vanish */
+static uint32_t dsi_simpler_product(dsi_body *body, unsigned op, uint32_t a, uint32_t b)
+{
+    double factor = 1, divisor = 1;
+    const uint32_t bare_a = dsi_bare(body, a, &factor);
+    const uint32_t bare_b = dsi_bare(body, b, op == DSI_OP_div ? &divisor : &factor);
+    const double scale = op == DSI_X_gate ? 1 : factor / divisor;
+    if (op == DSI_X_gate) { /* of the condition a, only whether it is 0 */
+        factor = 1;
+        dsi_bare(body, b, &factor);
+        if (bare_a != a || bare_b != b)
+            return dsi_emit_scaled(body, dsi_emit(body, op, bare_a, bare_b, 0), factor);
+        return DSI_NO_EXPR;
+    }
+    if ((bare_a != a || bare_b != b) && dsi_is_power_of_two(scale) && !dsi_is_constant(body, bare_a) &&
+        !dsi_is_constant(body, bare_b))
+        return dsi_emit_scaled(body, dsi_emit(body, op, bare_a, bare_b, 0), scale);
+    if (op == DSI_OP_mul) {
+        const uint32_t constant = dsi_is_constant(body, a) ? a : b, other = dsi_is_constant(body, a) ? b : a;
+        double of_other = 1;
+        const uint32_t bare = dsi_bare(body, other, &of_other);
+        if (!dsi_is_constant(body, constant)) return DSI_NO_EXPR;
+        if (bare != other || dsi_constant_of(body, constant) == 1 || dsi_constant_of(body, constant) == -1) {
+            const double product = of_other * dsi_constant_of(body, constant);
+            if (dsi_is_power_of_two(product)) return dsi_emit_scaled(body, bare, product);
+            return product - product == 0 && product != 0 ? dsi_intern_mul(body, bare, product) : DSI_NO_EXPR;
+        }
+    } else if (dsi_is_constant(body, b) && dsi_is_power_of_two(dsi_constant_of(body, b)))
+        return dsi_emit(body, DSI_OP_mul, a, dsi_constant(body, 1 / dsi_constant_of(body, b)), 0);
+    return DSI_NO_EXPR;
+}
+
+/* What is simpler and gives the same number, but for the sign of zero and where numbers leave the range of
+   normal ones; DSI_NO_EXPR: nothing is. Minus signs move outwards, where sums take them in. */
 static uint32_t dsi_simpler(dsi_body *body, unsigned op, uint32_t a, uint32_t b, uint32_t c)
 {
     const int minus_a = dsi_is_op(body, a, DSI_OP_neg), minus_b = dsi_is_op(body, b, DSI_OP_neg);
     const uint32_t bare_a = minus_a ? body->exprs[a].a : a, bare_b = minus_b ? body->exprs[b].a : b;
+    double factor = 1;
     switch (op) {
     case DSI_OP_neg: return minus_a ? bare_a : DSI_NO_EXPR;
-    case DSI_OP_abs: case DSI_OP_square: case DSI_OP_cos: case DSI_OP_cosh:
-        if (minus_a) return dsi_emit(body, op, bare_a, 0, 0);
-        return op == DSI_OP_square ? dsi_emit(body, DSI_OP_mul, a, a, 0) : DSI_NO_EXPR;
+    case DSI_OP_abs: case DSI_OP_cos: case DSI_OP_cosh:
+        return minus_a ? dsi_emit(body, op, bare_a, 0, 0) : DSI_NO_EXPR;
+    case DSI_OP_square: return dsi_emit(body, DSI_OP_mul, a, a, 0);
     case DSI_OP_fma: return dsi_emit(body, DSI_OP_add, dsi_emit(body, DSI_OP_mul, a, b, 0), c, 0);
     case DSI_OP_add:
         if (a == 0 || b == 0) return a ? a : b;
+        if (a == b) return dsi_emit(body, DSI_OP_mul, a, dsi_constant(body, 2), 0);
         if (minus_b) return dsi_emit(body, DSI_OP_sub, a, bare_b, 0);
         return minus_a ? dsi_emit(body, DSI_OP_sub, b, bare_a, 0) : DSI_NO_EXPR;
     case DSI_OP_sub:
@@ -9941,27 +10027,18 @@ static uint32_t dsi_simpler(dsi_body *body, unsigned op, uint32_t a, uint32_t b,
         if (a == 0) return dsi_emit_neg(body, b);
         if (minus_b) return dsi_emit(body, DSI_OP_add, a, bare_b, 0);
         return minus_a ? dsi_emit_neg(body, dsi_emit(body, DSI_OP_add, bare_a, b, 0)) : DSI_NO_EXPR;
-    case DSI_OP_mul:
-        if (minus_a != minus_b) return dsi_emit_neg(body, dsi_emit(body, DSI_OP_mul, bare_a, bare_b, 0));
-        if (minus_a) return dsi_emit(body, DSI_OP_mul, bare_a, bare_b, 0);
-        if (dsi_is_equal(body, a, 1)) return b;
-        if (dsi_is_equal(body, b, 1)) return a;
-        if (dsi_is_equal(body, a, -1)) return dsi_emit_neg(body, b);
-        return dsi_is_equal(body, b, -1) ? dsi_emit_neg(body, a) : DSI_NO_EXPR;
-    case DSI_OP_div:
-        if (minus_a != minus_b) return dsi_emit_neg(body, dsi_emit(body, DSI_OP_div, bare_a, bare_b, 0));
-        if (minus_a) return dsi_emit(body, DSI_OP_div, bare_a, bare_b, 0);
-        if (dsi_is_constant(body, b) && dsi_is_power_of_two(dsi_constant_of(body, b)))
-            return dsi_emit(body, DSI_OP_mul, a, dsi_constant(body, 1 / dsi_constant_of(body, b)), 0);
-        return DSI_NO_EXPR;
+    case DSI_OP_mul: case DSI_OP_div: return dsi_simpler_product(body, op, a, b);
     case DSI_OP_select:
         if (b == c) return b;
+        if (c == 0 && dsi_bare(body, b, &factor) != b && !dsi_is_constant(body, b)) {
+            factor = 1;
+            b = dsi_bare(body, b, &factor);
+            return dsi_emit_scaled(body, dsi_emit(body, op, a, b, 0), factor);
+        }
         return dsi_is_constant(body, a) ? (dsi_constant_of(body, a) != 0 ? b : c) : DSI_NO_EXPR;
     case DSI_X_gate:
         if (a == 0 || b == 0) return 0;
-        if (dsi_is_constant(body, a)) return b;
-        if (minus_a) return dsi_emit(body, op, bare_a, b, 0);
-        return minus_b ? dsi_emit_neg(body, dsi_emit(body, op, a, bare_b, 0)) : DSI_NO_EXPR;
+        return dsi_is_constant(body, a) ? b : dsi_simpler_product(body, op, a, b);
     default: return DSI_NO_EXPR;
     }
 }
@@ -10006,6 +10083,7 @@ static void dsi_emit_effect(dsi_body *body, size_t arg, uint32_t index, size_t c
     e->component = (uint32_t)component;
     e->value = value;
     e->at = (uint32_t)body->n_exprs;
+    e->minus = 0;
 }
 
 /* The table, three times. First what rows are made of: a row whose value is a primitive is itself, others are
@@ -10415,6 +10493,9 @@ static void dsi_program_end(dsi_program *p)
     dsi_release(&allocator, p->places, p->cap_places * sizeof *p->places);
     dsi_release(&allocator, p->uniform, p->cap_uniform);
     dsi_release(&allocator, p->indices, p->cap_indices * sizeof *p->indices);
+    dsi_release(&allocator, p->uses, p->cap_uses * sizeof *p->uses);
+    dsi_release(&allocator, p->sums, p->cap_sums * sizeof *p->sums);
+    dsi_release(&allocator, p->summed, p->cap_summed * sizeof *p->summed);
     dsi_release(&allocator, p->index_at, p->cap_index_at * sizeof *p->index_at);
     dsi_body_end(&p->body);
 }
@@ -10852,26 +10933,29 @@ static int dsi_add_step(dsi_program *p, uint32_t op, uint32_t out, uint32_t a, u
    values stay to the end. last [n_exprs]: the effect or expression that uses each last, counted from 1 in the
    order of the program, where an effect stands behind the expressions before it. */
 typedef struct dsi_slotting {
-    uint32_t *last, *free_slots, *slot_of;
+    uint32_t *last, *free_slots, *slot_of, *uses, *fused;
     size_t n_free;
 } dsi_slotting;
 
-static void dsi_find_last_uses(const dsi_program *p, const ds_kernel *kernel, uint32_t *last)
+static void dsi_find_last_uses(const dsi_program *p, const ds_kernel *kernel, dsi_slotting *s)
 {
     const dsi_body *const body = &p->body;
     size_t i;
-    for (i = 0; i < body->n_exprs; i++) last[i] = 0;
+    memset(s->last, 0, body->n_exprs * sizeof *s->last);
     for (i = 0; i < body->n_exprs; i++) {
         const dsi_expr *const e = body->exprs + i;
         const unsigned operands = dsi_operands_of(e->op);
-        if (operands & 1) last[e->a] = (uint32_t)i;
-        if (operands & 2) last[e->b] = (uint32_t)i;
-        if (operands & 4) last[e->c] = (uint32_t)i;
+        /* a product is computed where it is taken in, and so read what it is made of */
+        const uint32_t at = s->fused[i] ? s->fused[i] : (uint32_t)i;
+        if (!s->uses[i] && e->op < DSI_X_first_index) continue;
+        if (operands & 1 && s->last[e->a] < at) s->last[e->a] = at;
+        if (operands & 2 && s->last[e->b] < at) s->last[e->b] = at;
+        if (operands & 4 && s->last[e->c] < at) s->last[e->c] = at;
     }
     for (i = 0; i < body->n_effects; i++) {
         const dsi_effect *const e = body->effects + i;
-        if (kernel->args[e->arg].kind != DSI_ARG_OUT) last[e->value] = UINT32_MAX;
-        else if (last[e->value] < e->at) last[e->value] = e->at;
+        if (kernel->args[e->arg].kind != DSI_ARG_OUT) s->last[e->value] = UINT32_MAX;
+        else if (s->last[e->value] < e->at) s->last[e->value] = e->at;
     }
 }
 
@@ -10942,11 +11026,24 @@ static int dsi_assign_value(dsi_program *p, dsi_slotting *s, size_t i)
         s->slot_of[i] = p->places[i] = dsi_take_slot(p, s);
         return dsi_add_step(p, e->op, p->places[i], e->a, 0, 0);
     }
+    p->operations++;
+    if (s->fused[i]) return 1;
     if (operands & 1) dsi_free_slot(s, e->a, i);
     if (operands & 2) dsi_free_slot(s, e->b, i);
     if (operands & 4) dsi_free_slot(s, e->c, i);
+    if (e->op == DSI_OP_add || e->op == DSI_OP_sub) {
+        const int second = s->fused[e->b] == i;
+        const uint32_t other = second ? e->a : e->b, product = second ? e->b : e->a;
+        const dsi_expr *const m = p->body.exprs + product;
+        if (s->fused[product] == i) {
+            dsi_free_slot(s, m->a, i);
+            dsi_free_slot(s, m->b, i);
+            s->slot_of[i] = p->places[i] = dsi_take_slot(p, s);
+            return dsi_add_step(p, e->op == DSI_OP_add ? DSI_X_mul_add : second ? DSI_X_sub_mul : DSI_X_mul_sub,
+                                p->places[i], p->places[m->a], p->places[m->b], p->places[other]);
+        }
+    }
     s->slot_of[i] = p->places[i] = dsi_take_slot(p, s);
-    p->operations++;
     return dsi_add_step(p, e->op, p->places[i], p->places[e->a],
                         operands & 2 ? p->places[e->b] : p->places[e->a],
                         operands & 4 ? p->places[e->c] : p->places[e->a]);
@@ -10966,7 +11063,8 @@ static int dsi_assign(ds_kernel *kernel, dsi_slotting *s)
             if (!dsi_add_step(p, DSI_X_store, 0, p->places[f->value], (uint32_t)next, 0)) return 0;
             dsi_free_slot(s, f->value, i);
         }
-        if (i == body->n_exprs || body->exprs[i].op >= DSI_X_first_index || p->uniform[i]) continue;
+        if (i == body->n_exprs || body->exprs[i].op >= DSI_X_first_index || p->uniform[i] || !s->uses[i])
+            continue;
         if (!(body->exprs[i].op == DSI_X_load ? dsi_assign_load(p, s, i) : dsi_assign_value(p, s,
                 i))) return 0;
     }
@@ -10998,8 +11096,130 @@ static int dsi_find_indices(dsi_program *p, uint8_t *below)
         if (!integer && (!below[i] || p->uniform[i])) continue;
         p->index_at[i] = integer ? (uint32_t)p->n_lines++ : (uint32_t)p->n_before++;
         p->indices[p->n_indices++] = (uint32_t)i;
+        p->floors |= body->exprs[i].op == DSI_X_floor;
     }
     return 1;
+}
+
+/* who adds to an argument, and so who may add to it at the same time */
+static uint32_t dsi_sum_kind(const dsi_program *p, uint32_t arg)
+{
+    const dsi_body *const body = &p->body;
+    int own = 1, reduced = 1;
+    size_t i;
+    for (i = 0; i < body->n_effects; i++) {
+        const dsi_expr *const e = body->exprs + body->effects[i].index;
+        if (body->effects[i].arg != arg) continue;
+        own = own && e->op == DSI_X_lane && e->a == DSI_FLAT_LANE;
+        reduced = reduced && p->uniform[body->effects[i].index];
+    }
+    return reduced ? DSI_SUM_REDUCED : own ? DSI_SUM_OWN : DSI_SUM_SHARED;
+}
+
+/* each pair of argument and index once */
+static int dsi_add_use(dsi_program *p, uint32_t arg, uint32_t index, uint32_t shared)
+{
+    size_t i;
+    void *dsi_grown;
+    for (i = 0; i < p->n_uses; i++)
+        if (p->uses[i].arg == arg && p->uses[i].index == index) return 1;
+    if (!DSI_GROW(&p->body, dsi_use, p->uses, p->cap_uses, p->n_uses + 1)) return 0;
+    p->uses[p->n_uses].arg = arg;
+    p->uses[p->n_uses].index = index;
+    p->uses[p->n_uses++].shared = shared;
+    return 1;
+}
+
+/* the sum that begins with effect i, and all effects that belong to it */
+static int dsi_add_sum(dsi_program *p, size_t i)
+{
+    const dsi_body *const body = &p->body;
+    const dsi_effect *const e = body->effects + i;
+    dsi_sum *sum;
+    size_t k;
+    void *dsi_grown;
+    if (!DSI_GROW(&p->body, dsi_sum, p->sums, p->cap_sums, p->n_sums + 1)) return 0;
+    sum = p->sums + p->n_sums;
+    sum->arg = e->arg;
+    sum->component = e->component;
+    sum->first = (uint32_t)p->n_summed;
+    sum->kind = dsi_sum_kind(p, e->arg);
+    for (k = i; k < body->n_effects; k++)
+        if (body->effects[k].arg == e->arg && body->effects[k].component == e->component)
+            p->summed[p->n_summed++] = (uint32_t)k;
+    sum->count = (uint32_t)p->n_summed - sum->first;
+    sum->number = 0;
+    if (sum->kind == DSI_SUM_REDUCED) {
+        sum->number = (uint32_t)p->n_reduced;
+        p->n_reduced += sum->count;
+    } else if (sum->kind == DSI_SUM_SHARED) { /* components of an argument share its number */
+        for (k = 0; k < p->n_sums && p->sums[k].arg != e->arg; k++) continue;
+        sum->number = k < p->n_sums ? p->sums[k].number : (uint32_t)p->n_shared++;
+    }
+    p->n_sums++;
+    return 1;
+}
+
+/* sums by argument and component, and the elements that lanes use */
+static int dsi_find_sums(ds_kernel *kernel)
+{
+    dsi_program *const p = &kernel->program;
+    const dsi_body *const body = &p->body;
+    size_t i, k;
+    void *dsi_grown;
+    if (!DSI_GROW(&p->body, uint32_t, p->summed, p->cap_summed, body->n_effects + 1)) return 0;
+    for (i = 0; i < p->n_streams; i++)
+        if (!dsi_add_use(p, p->streams[i].arg, p->streams[i].index, 0)) return 0;
+    for (i = 0; i < body->n_effects; i++) {
+        const dsi_effect *const e = body->effects + i;
+        uint32_t shared = 0;
+        for (k = 0; k < i; k++)
+            if (body->effects[k].arg == e->arg && body->effects[k].component == e->component) break;
+        if (kernel->args[e->arg].kind == DSI_ARG_SUM && k == i && !dsi_add_sum(p, i)) return 0;
+        for (k = 0; k < p->n_sums; k++)
+            if (p->sums[k].arg == e->arg && p->sums[k].kind == DSI_SUM_SHARED) shared = p->sums[k].number + 1;
+        if (!dsi_add_use(p, e->arg, e->index, shared)) return 0;
+    }
+    return 1;
+}
+
+/* sums take a minus sign in: what is added negated is subtracted as it is */
+static void dsi_subtract_sums(ds_kernel *kernel)
+{
+    dsi_body *const body = &kernel->program.body;
+    size_t i;
+    for (i = 0; i < body->n_effects; i++) {
+        dsi_effect *const e = body->effects + i;
+        if (kernel->args[e->arg].kind != DSI_ARG_SUM || body->exprs[e->value].op != DSI_OP_neg) continue;
+        e->value = body->exprs[e->value].a;
+        e->minus = 1;
+    }
+}
+
+/* a b + c, a b - c and c - a b are one step where no one else wants the product: it is rounded all the same.
+   fused [n_exprs]: for a product, the sum that takes it in; elsewhere 0 */
+static void dsi_find_fused(const dsi_program *p, uint32_t *uses, uint32_t *fused)
+{
+    const dsi_body *const body = &p->body;
+    size_t i;
+    memset(uses, 0, body->n_exprs * sizeof *uses);
+    memset(fused, 0, body->n_exprs * sizeof *fused);
+    for (i = 0; i < body->n_effects; i++) uses[body->effects[i].value] += 2;
+    for (i = body->n_exprs; i-- > 0;) {
+        const dsi_expr *const e = body->exprs + i;
+        const unsigned operands = dsi_operands_of(e->op);
+        if (!uses[i] && e->op < DSI_X_first_index) continue; /* dead */
+        if (operands & 1) uses[e->a]++;
+        if (operands & 2) uses[e->b]++;
+        if (operands & 4) uses[e->c]++;
+    }
+    for (i = 0; i < body->n_exprs; i++) {
+        const dsi_expr *const e = body->exprs + i;
+        if ((e->op != DSI_OP_add && e->op != DSI_OP_sub) || !uses[i] || p->uniform[i]) continue;
+        if (body->exprs[e->b].op == DSI_OP_mul && uses[e->b] == 1 && !p->uniform[e->b]) fused[e->b] = (uint32_t)i;
+        else if (body->exprs[e->a].op == DSI_OP_mul && uses[e->a] == 1 && !p->uniform[e->a])
+            fused[e->a] = (uint32_t)i;
+    }
 }
 
 /* Of all that printed text depends on: every expression in its order, by which loads, uniforms and effects
@@ -11036,8 +11256,9 @@ static int dsi_compile(ds_kernel *kernel)
     void *dsi_grown;
     dsi_body_begin(&p->body, allocator);
     if (!dsi_rebuild_expanded(&kernel->body, &p->body)) return 0;
+    dsi_subtract_sums(kernel);
     n = p->body.n_exprs;
-    work = (uint32_t *)allocator->resize(allocator->user, NULL, 0, 3 * n * sizeof *work);
+    work = (uint32_t *)allocator->resize(allocator->user, NULL, 0, 5 * n * sizeof *work);
     below = (uint8_t *)allocator->resize(allocator->user, NULL, 0, n);
     good = work && below && DSI_GROW(&p->body, uint32_t, p->places, p->cap_places, n) &&
            DSI_GROW(&p->body, uint8_t, p->uniform, p->cap_uniform, n);
@@ -11045,13 +11266,17 @@ static int dsi_compile(ds_kernel *kernel)
         s.last = work;
         s.free_slots = work + n;
         s.slot_of = work + 2 * n;
+        s.uses = work + 3 * n;
+        s.fused = work + 4 * n;
         s.n_free = 0;
         memset(p->places, 0, n * sizeof *p->places);
         dsi_find_uniform(&p->body, p->uniform);
-        dsi_find_last_uses(p, kernel, s.last);
-        good = dsi_assign_uniform(p) && dsi_assign(kernel, &s) && dsi_find_indices(p, below);
+        dsi_find_fused(p, s.uses, s.fused);
+        dsi_find_last_uses(p, kernel, &s);
+        good = dsi_assign_uniform(p) && dsi_assign(kernel, &s) && dsi_find_indices(p, below) &&
+               dsi_find_sums(kernel);
     }
-    dsi_release(allocator, work, 3 * n * sizeof *work);
+    dsi_release(allocator, work, 5 * n * sizeof *work);
     dsi_release(allocator, below, n);
     if (!good) {
         p->body.result = DSIM_ERROR_MEMORY;
@@ -11060,7 +11285,7 @@ static int dsi_compile(ds_kernel *kernel)
     for (i = 0; i < p->n_steps; i++) {
         dsi_instruction *const step = p->steps + i;
         step->out = dsi_place_of(p, step->out);
-        if (step->op < DSI_X_constant || step->op == DSI_X_gate || step->op == DSI_X_store) {
+        if (step->op < DSI_X_constant || (step->op >= DSI_X_store && step->op <= DSI_X_sub_mul)) {
             step->a = dsi_place_of(p, step->a);
             if (step->op != DSI_X_store) step->b = dsi_place_of(p, step->b);
             step->c = dsi_place_of(p, step->c);
@@ -11071,7 +11296,7 @@ static int dsi_compile(ds_kernel *kernel)
     p->hash = 0;
     for (i = 0; i < p->body.n_effects; i++) {
         const dsi_effect *const e = p->body.effects + i;
-        p->hash = dsi_mix(dsi_mix(p->hash, e->arg), e->component);
+        p->hash = dsi_mix(dsi_mix(p->hash, e->arg), e->component + ((uint64_t)e->minus << 32));
         p->hash = dsi_mix(dsi_mix(p->hash, p->body.hashes[e->index]), p->body.hashes[e->value]);
     }
     p->text_hash = dsi_hash_text(kernel);
@@ -11180,6 +11405,9 @@ typedef void dsi_lanes_fn(const dsi_numbers *x, const dsi_instruction *step, siz
 #define DSI_CALL_1(name) dsi_in_lane_##name(a[at_a + i])
 #define DSI_CALL_2(name) dsi_in_lane_##name(a[at_a + i], b[at_b + i])
 #define DSI_CALL_3(name) dsi_in_lane_##name(a[at_a + i], b[at_b + i], c[at_c + i])
+#define DSI_CALL_4(name) a[at_a + i] * b[at_b + i] + c[at_c + i]
+#define DSI_CALL_5(name) a[at_a + i] * b[at_b + i] - c[at_c + i]
+#define DSI_CALL_6(name) c[at_c + i] - a[at_a + i] * b[at_b + i]
 #define DSI_LANES_OF(name, operands, target, attribute) \
     attribute static void dsi_lanes_##name##_##target(const dsi_numbers *x, const dsi_instruction *step, \
                                                       size_t n) \
@@ -11195,15 +11423,15 @@ typedef void dsi_lanes_fn(const dsi_numbers *x, const dsi_instruction *step, siz
             DSI_IVDEP for (i = 0; i < DSI_STRIDE; i++) out[at + i] = DSI_CALL_##operands(name); \
         } \
     }
-/* to[i] += from[i], n of them, any number */
+/* to[i] += sign from[i], sign +1 or -1, n of them, any number */
 #define DSI_GAIN_OF(target, attribute) \
     attribute static void dsi_lanes_gain_##target(ds_real *DSI_RESTRICT to, \
-                                                  const ds_real *DSI_RESTRICT from, size_t n) \
+                                                  const ds_real *DSI_RESTRICT from, ds_real sign, size_t n) \
     { \
         size_t i, k; \
         for (i = 0; i + DSI_STRIDE <= n; i += DSI_STRIDE) \
-            DSI_IVDEP for (k = 0; k < DSI_STRIDE; k++) to[i + k] += from[i + k]; \
-        for (; i < n; i++) to[i] += from[i]; \
+            DSI_IVDEP for (k = 0; k < DSI_STRIDE; k++) to[i + k] += sign * from[i + k]; \
+        for (; i < n; i++) to[i] += sign * from[i]; \
     }
 #ifdef DSI_WIDE
 #define DSI_AVX2 __attribute__((target("avx2")))
@@ -11220,7 +11448,13 @@ DSI_GAIN_OF(avx512, DSI_AVX512)
 DSI_GAIN_OF(plain, )
 #endif
 DSI_LANE_OPS(DSI_ROW)
+DSI_ROW(mul_add, 4)
+DSI_ROW(mul_sub, 5)
+DSI_ROW(sub_mul, 6)
 #undef DSI_ROW
+#undef DSI_CALL_4
+#undef DSI_CALL_5
+#undef DSI_CALL_6
 #undef DSI_CALL_1
 #undef DSI_CALL_2
 #undef DSI_CALL_3
@@ -11287,6 +11521,9 @@ static dsi_lanes_fn *dsi_lanes_of(unsigned op, int wide)
 #define DSI_ROW(name, operands) case DSI_OP_##name: return DSI_BY_WIDTH(name, wide);
     DSI_LANE_OPS(DSI_ROW)
 #undef DSI_ROW
+    case DSI_X_mul_add: return DSI_BY_WIDTH(mul_add, wide);
+    case DSI_X_mul_sub: return DSI_BY_WIDTH(mul_sub, wide);
+    case DSI_X_sub_mul: return DSI_BY_WIDTH(sub_mul, wide);
 #define DSI_ROW(name) case DSI_OP_##name: return dsi_lanes_##name;
     DSI_ROW(exp) DSI_ROW(log) DSI_ROW(sin) DSI_ROW(cos) DSI_ROW(tanh) DSI_ROW(pow)
 #undef DSI_ROW
@@ -11299,6 +11536,29 @@ static dsi_lanes_fn *dsi_lanes_of(unsigned op, int wide)
 /* an index in a block: first + step * lane in lanes below `valid`; or, for all, a table */
 typedef struct dsi_line { int64_t first, step; const int64_t *table; size_t valid; } dsi_line;
 
+/* a block of lanes, neighbours along the last axis */
+typedef struct dsi_lane_block {
+    size_t flat, coordinate[3]; /* of the first lane */
+    size_t n;
+} dsi_lane_block;
+
+/* The blocks of a launch, found when its indices are checked. reach: the lowest and highest element of each
+   shared sum that a block adds to, [n_blocks][n_shared][2]. */
+typedef struct dsi_planned { size_t flat; uint32_t n, as_table; } dsi_planned;
+typedef struct dsi_plan {
+    dsi_planned *blocks;
+    int64_t *reach;
+    size_t n_blocks, cap_blocks, cap_reach;
+    uint64_t key, used; /* key 0: not to be used again; the launch that used it last */
+} dsi_plan;
+
+/* where a stream comes from; packed: its first element, if neighbours are neighbours in memory */
+typedef struct dsi_source {
+    const dsi_line *line;
+    ds_real *packed, *slot;
+    uint64_t n;
+} dsi_source;
+
 /* printed text in the place of steps, if there is some */
 typedef struct dsi_printed_run {
     const ds_printed_kernel *kernel; /* NULL: steps */
@@ -11310,29 +11570,30 @@ typedef struct dsi_printed_run {
     size_t n_in;
 } dsi_printed_run;
 
+/* A run is one part of a launch: it does what its part owns, with scratch memory of its own. */
 typedef struct dsi_run {
     const ds_kernel *kernel;
     const dsi_program *program;
     const ds_array *args;
+    dsi_plan *plan;
     size_t lanes[3], rank, inner, n_lanes; /* of the grid; along its last axis; in all */
     size_t width; /* lanes of a block at most, a multiple of DSI_STRIDE */
+    size_t part, n_parts;
     int wide;
     dsi_numbers x;
     dsi_lanes_fn **fns; /* of the steps */
-    ds_real *numbers; /* slots [width], uniforms [DSI_STRIDE], numbers below floors [width] */
+    ds_real *numbers; /* slots [width], numbers below floors [width], uniforms [DSI_STRIDE] */
     dsi_line *lines;
+    dsi_source *sources; /* of the streams */
     int64_t *tables; /* [n_lines][width] */
     uint32_t *order; /* of effects, for sums */
     dsi_printed_run text;
+    ds_real *reducing; /* [n_reduced][DSI_STRIDE] */
+    ds_real *reduced; /* [chunks][n_reduced], of all parts */
     /* what is wrong: an index beyond its array */
     size_t bad_lane, bad_arg;
     int64_t bad_index;
 } dsi_run;
-
-typedef struct dsi_block_of_lanes {
-    size_t flat, coordinate[3]; /* of the first lane */
-    size_t n;
-} dsi_block_of_lanes;
 
 DSI_INLINE int64_t dsi_line_at(const dsi_line *line, size_t i)
 {
@@ -11407,19 +11668,29 @@ static size_t dsi_component_at(const ds_array *array, size_t component)
     return component * (array->pitch ? array->pitch : 1);
 }
 
-/* the element that lanes [0, n) of a line use outside of the array, if there is one: sets what is bad */
+/* the lowest and the highest of lanes [0, n) */
+static void dsi_reach_of(const dsi_line *line, size_t n, int64_t *low, int64_t *high)
+{
+    const int64_t last = dsi_line_at(line, n - 1);
+    size_t i;
+    *low = *high = dsi_line_at(line, 0);
+    for (i = 1; line->table && i < n; i++) {
+        const int64_t x = line->table[i];
+        *low = x < *low ? x : *low;
+        *high = x > *high ? x : *high;
+    }
+    *low = last < *low ? last : *low;
+    *high = last > *high ? last : *high;
+}
+
+/* is what lanes [0, n) of a line use an element of the array? If not, sets what is bad. */
 static int dsi_is_inside(dsi_run *run, const dsi_line *line, size_t n, size_t arg, size_t flat)
 {
     const uint64_t most = run->args[arg].n;
+    int64_t low, high;
     size_t i;
-    uint64_t any = 0;
-    if (!line->table) {
-        const int64_t last = dsi_line_at(line, n - 1);
-        if ((uint64_t)line->first < most && (uint64_t)last < most) return 1;
-    } else {
-        for (i = 0; i < n; i++) any |= (uint64_t)((uint64_t)line->table[i] >= most);
-        if (!any) return 1;
-    }
+    dsi_reach_of(line, n, &low, &high);
+    if (low >= 0 && (uint64_t)high < most) return 1;
     for (i = 0; i + 1 < n && (uint64_t)dsi_line_at(line, i) < most; i++) continue;
     run->bad_lane = flat + i;
     run->bad_arg = arg;
@@ -11442,16 +11713,16 @@ static size_t dsi_run_length(const int32_t *from, size_t stride, size_t n, int64
     return i;
 }
 
-/* a column of an index array read along a line */
-static int dsi_line_load(dsi_run *run, const dsi_expr *e, const dsi_line *at, const dsi_block_of_lanes *block,
-                         int64_t *table, dsi_line *r)
+/* a column of an index array read along a line. known: it is one as far as the block goes, and inside */
+static int dsi_line_load(dsi_run *run, const dsi_expr *e, const dsi_line *at, const dsi_lane_block *block,
+                         int known, int64_t *table, dsi_line *r)
 {
     const ds_array *const array = run->args + e->a;
     const size_t stride = dsi_stride_of(array);
     const int32_t *const from = (const int32_t *)array->data + dsi_component_at(array, e->c);
     const size_t n = at->table ? block->n : at->valid < block->n ? at->valid : block->n;
     size_t i;
-    if (!dsi_is_inside(run, at, n, e->a, block->flat)) return 0;
+    if (!known && !dsi_is_inside(run, at, n, e->a, block->flat)) return 0;
     if (at->table) {
         for (i = 0; i < n; i++) table[i] = from[(size_t)at->table[i] * stride];
         r->table = table;
@@ -11462,6 +11733,10 @@ static int dsi_line_load(dsi_run *run, const dsi_expr *e, const dsi_line *at, co
     r->step = 0;
     r->valid = n;
     if (n > 1 && at->step) {
+        if (known) {
+            r->step = (int64_t)from[(size_t)(at->first + at->step) * stride] - r->first;
+            return 1;
+        }
         r->step = (int64_t)from[(size_t)(at->first + at->step) * stride] - r->first;
         if (at->step > 0)
             r->valid = dsi_run_length(from + (size_t)at->first * stride, (size_t)at->step * stride, n,
@@ -11512,8 +11787,10 @@ static const dsi_line *dsi_line_of(const dsi_run *run, uint32_t expr)
     return run->lines + run->program->index_at[expr];
 }
 
-/* an integer, as a line if it is one at least for a few lanes, else as a table; 0: an index is outside */
-static int dsi_find_line(dsi_run *run, uint32_t x, const dsi_block_of_lanes *block, int as_table)
+/* An integer of a block. DSI_LINE: a line as far as it is one, or a table; DSI_TABLE: a line only if it holds in
+   the whole block; DSI_LINE_KNOWN: a line, as was found before. 0: an index is outside. */
+enum dsi_how { DSI_LINE, DSI_TABLE, DSI_LINE_KNOWN };
+static int dsi_find_line(dsi_run *run, uint32_t x, const dsi_lane_block *block, enum dsi_how how)
 {
     const dsi_expr *const e = run->program->body.exprs + x;
     const uint32_t k = run->program->index_at[x];
@@ -11543,8 +11820,8 @@ static int dsi_find_line(dsi_run *run, uint32_t x, const dsi_block_of_lanes *blo
         return 1;
     case DSI_X_load_index:
         a = dsi_line_of(run, e->b);
-        if (!dsi_line_load(run, e, a, block, table, r)) return 0;
-        if (!as_table || r->table || r->valid >= block->n) return 1;
+        if (!dsi_line_load(run, e, a, block, how == DSI_LINE_KNOWN, table, r)) return 0;
+        if (how != DSI_TABLE || r->table || r->valid >= block->n) return 1;
         for (i = 0; i < block->n; i++) /* of a line that reads more than its valid lanes */
             table[i] = ((const int32_t *)run->args[e->a].data)[dsi_component_at(run->args + e->a, e->c) +
                                                                (size_t)dsi_line_at(a, i) *
@@ -11557,7 +11834,7 @@ static int dsi_find_line(dsi_run *run, uint32_t x, const dsi_block_of_lanes *blo
     b = operands & 2 ? dsi_line_of(run, e->b) : a;
     c = operands & 4 ? dsi_line_of(run, e->c) : a;
     if (!a->table && !b->table && !c->table && dsi_line_op(e->op, a, b, c, block->n, r) &&
-        (!as_table || r->valid >= block->n))
+        (how != DSI_TABLE || r->valid >= block->n))
         return 1;
     for (i = 0; i < block->n; i++)
         table[i] = dsi_index_value(e->op, dsi_line_at(a, i), dsi_line_at(b, i), dsi_line_at(c, i));
@@ -11566,7 +11843,7 @@ static int dsi_find_line(dsi_run *run, uint32_t x, const dsi_block_of_lanes *blo
 }
 
 /* a number below a floor: before the block, at its own place; a load looks whether it is inside */
-static int dsi_find_number(dsi_run *run, uint32_t x, const dsi_block_of_lanes *block)
+static int dsi_find_number(dsi_run *run, uint32_t x, const dsi_lane_block *block)
 {
     const dsi_program *const p = run->program;
     const dsi_expr *const e = p->body.exprs + x;
@@ -11590,189 +11867,258 @@ static int dsi_find_number(dsi_run *run, uint32_t x, const dsi_block_of_lanes *b
     return 1;
 }
 
-/* The indices of a block as lines. The block shrinks to where all lines hold; if that would leave only a few
-   lanes, those that do not hold become tables. 0: an index is outside of its array. */
-static int dsi_find_lines(dsi_run *run, dsi_block_of_lanes *block)
-{
-    const dsi_program *const p = run->program;
-    size_t i, valid = block->n;
-    int as_table;
-    for (as_table = 0; as_table < 2; as_table++) {
-        for (i = 0; i < p->n_indices; i++) {
-            const uint32_t x = p->indices[i];
-            const int integer = p->body.exprs[x].op >= DSI_X_first_index;
-            if (!(integer ? dsi_find_line(run, x, block, as_table) : dsi_find_number(run, x,
-                    block))) return 0;
-            if (integer && !dsi_line_of(run, x)->table) valid = dsi_least(valid, dsi_line_of(run, x)->valid);
-        }
-        if (as_table || valid == block->n || valid >= DSI_FEW_LANES) break;
-        valid = block->n;
-    }
-    block->n = valid;
-    return 1;
-}
-
-/* are all indices that the block uses inside? */
-static int dsi_check_block(dsi_run *run, const dsi_block_of_lanes *block)
+/* all indices of a block; `valid` of them hold as lines */
+static int dsi_find_all_lines(dsi_run *run, const dsi_lane_block *block, enum dsi_how how, size_t *valid)
 {
     const dsi_program *const p = run->program;
     size_t i;
-    for (i = 0; i < p->n_streams; i++)
-        if (!dsi_is_inside(run, dsi_line_of(run, p->streams[i].index), block->n, p->streams[i].arg,
-                           block->flat))
-            return 0;
-    for (i = 0; i < p->body.n_effects; i++)
-        if (!dsi_is_inside(run, dsi_line_of(run, p->body.effects[i].index), block->n, p->body.effects[i].arg,
-                           block->flat))
-            return 0;
+    for (i = 0; i < p->n_indices; i++) {
+        const uint32_t x = p->indices[i];
+        if (p->body.exprs[x].op < DSI_X_first_index) {
+            if (!dsi_find_number(run, x, block)) return 0;
+            continue;
+        }
+        if (!dsi_find_line(run, x, block, how)) return 0;
+        if (!dsi_line_of(run, x)->table) *valid = dsi_least(*valid, dsi_line_of(run, x)->valid);
+    }
+    return 1;
+}
+
+/* Plans the block that begins at a lane: it shrinks to where all indices hold as lines; if that would leave
+   only a few lanes, those that do not hold become tables. Then looks whether all elements are inside. */
+static int dsi_plan_block(dsi_run *run, dsi_lane_block *block, dsi_planned *planned, int64_t *reach)
+{
+    const dsi_program *const p = run->program;
+    size_t i, valid = block->n;
+    planned->as_table = 0;
+    if (!dsi_find_all_lines(run, block, DSI_LINE, &valid)) return 0;
+    if (valid < block->n && valid < DSI_FEW_LANES) {
+        planned->as_table = 1;
+        valid = block->n;
+        if (!dsi_find_all_lines(run, block, DSI_TABLE, &valid)) return 0;
+    }
+    block->n = valid;
+    planned->flat = block->flat;
+    planned->n = (uint32_t)valid;
+    for (i = 0; i < 2 * p->n_shared; i += 2) {
+        reach[i] = INT64_MAX;
+        reach[i + 1] = INT64_MIN;
+    }
+    for (i = 0; i < p->n_uses; i++) {
+        const dsi_use *const use = p->uses + i;
+        int64_t low, high, *const r = use->shared ? reach + 2 * (use->shared - 1) : NULL;
+        dsi_reach_of(dsi_line_of(run, use->index), valid, &low, &high);
+        if (low < 0 || (uint64_t)high >= run->args[use->arg].n)
+            return dsi_is_inside(run, dsi_line_of(run, use->index), valid, use->arg, block->flat);
+        if (r) {
+            r[0] = low < r[0] ? low : r[0];
+            r[1] = high > r[1] ? high : r[1];
+        }
+    }
     return 1;
 }
 
 /* the numbers of a load: read in place where they lie one after the other and the last stride ends within the
    array, else gathered into its slot */
-static void dsi_run_load(dsi_run *run, const dsi_stream *s, uint32_t place, size_t n)
+static void dsi_run_load(dsi_run *run, uint32_t stream, uint32_t place, size_t n)
 {
-    const ds_array *const array = run->args + s->arg;
-    const dsi_line *const line = dsi_line_of(run, s->index);
-    if (array->type == DSIM_ARRAY_REAL && !line->table && line->step == 1 && dsi_stride_of(array) == 1 &&
-        n % DSI_STRIDE == 0) {
-        run->x.at[place] = (ds_real *)array->data + (size_t)line->first + dsi_component_at(array,
-                s->component);
+    const dsi_source *const source = run->sources + stream;
+    const dsi_line *const line = source->line;
+    if (source->packed && !line->table && line->step == 1 && (uint64_t)line->first + dsi_whole(n) <= source->n) {
+        run->x.at[place] = source->packed + line->first;
         return;
     }
-    run->x.at[place] = run->numbers + s->slot * run->width;
-    dsi_load_lanes(array, s->component, line, run->x.at[place], n);
+    run->x.at[place] = source->slot;
+    dsi_load_lanes(run->args + run->program->streams[stream].arg, run->program->streams[stream].component, line,
+                   source->slot, n);
 }
 
-/* to[...] = or += the n numbers at `from`, which are one number in all lanes where mask is 0 */
+/* What the n numbers at `from` are for their elements: values, or what is added or subtracted. mask 0: they are
+   one number. */
+enum dsi_storing { DSI_STORE, DSI_ADD_TO, DSI_SUBTRACT_FROM };
 #define DSI_SCATTER(type, assign) \
     do { \
         type *const to = (type *)array->data + first; \
         if (line->table) \
-            for (i = 0; i < n; i++) to[(size_t)line->table[i] * stride] assign from[i & mask]; \
-        else if (step == 1) for (i = 0; i < n; i++) to[i] assign from[i & mask]; \
-        else for (i = 0; i < n; i++) to[(ptrdiff_t)i * step] assign from[i & mask]; \
+            for (i = 0; i < n; i++) to[(size_t)line->table[i] * stride] assign (type)from[i & mask]; \
+        else if (step == 1) for (i = 0; i < n; i++) to[i] assign (type)from[i & mask]; \
+        else for (i = 0; i < n; i++) to[(ptrdiff_t)i * step] assign (type)from[i & mask]; \
     } while (0)
 #define DSI_SCATTER_ANY(assign) \
-    if (array->type == DSIM_ARRAY_REAL) DSI_SCATTER(ds_real, assign (ds_real)); \
-    else if (array->type == DSIM_ARRAY_FLOAT) DSI_SCATTER(float, assign (float)); \
-    else DSI_SCATTER(double, assign (double));
-static void dsi_store_lanes(const ds_array *array, size_t component, const dsi_line *line,
-                            const ds_real *from,
-                        size_t mask, size_t n, int add)
+    do { \
+        if (array->type == DSIM_ARRAY_REAL) DSI_SCATTER(ds_real, assign); \
+        else if (array->type == DSIM_ARRAY_FLOAT) DSI_SCATTER(float, assign); \
+        else DSI_SCATTER(double, assign); \
+    } while (0)
+static void dsi_store_lanes(const ds_array *array, size_t component, const dsi_line *line, const ds_real *from,
+                            size_t mask, size_t n, enum dsi_storing how)
 {
     const size_t stride = dsi_stride_of(array);
-    const size_t first = dsi_component_at(array, component) + (line->table ? 0
-                                                               : (size_t)line->first * stride);
+    const size_t first = dsi_component_at(array, component) + (line->table ? 0 : (size_t)line->first * stride);
     const ptrdiff_t step = line->table ? 0 : (ptrdiff_t)(line->step * (int64_t)stride);
     size_t i;
-    if (add && step == 1 && mask && array->type == DSIM_ARRAY_REAL)
-        DSI_BY_WIDTH(gain, dsi_wide())((ds_real *)array->data + first, from, n);
-    else if (add) {
-        DSI_SCATTER_ANY(+=)
-    } else {
-        DSI_SCATTER_ANY(=)
-    }
+    if (array->type == DSIM_ARRAY_REAL && !line->table && step == 1 && mask) {
+        ds_real *const to = (ds_real *)array->data + first;
+        if (how == DSI_STORE) memcpy(to, from, n * sizeof *to);
+        else DSI_BY_WIDTH(gain, dsi_wide())(to, from, (ds_real)(how == DSI_ADD_TO ? 1 : -1), n);
+    } else if (how == DSI_STORE) DSI_SCATTER_ANY(=);
+    else if (how == DSI_ADD_TO) DSI_SCATTER_ANY(+=);
+    else DSI_SCATTER_ANY(-=);
 }
 #undef DSI_SCATTER_ANY
 #undef DSI_SCATTER
 
-/* do sums e and f add to the same numbers? */
-static int dsi_is_same_sum(const dsi_effect *e, const dsi_effect *f)
+/* the elements [low, high) of a shared sum that a part owns; everything of other sums */
+static void dsi_owned(const dsi_run *run, const dsi_sum *sum, size_t part, int64_t *low, int64_t *high)
 {
-    return e->arg == f->arg && e->component == f->component;
+    const uint64_t n = run->args[sum->arg].n, parts = run->n_parts;
+    *low = 0;
+    *high = (int64_t)n;
+    if (sum->kind != DSI_SUM_SHARED) return;
+    *low = (int64_t)(n / parts * part + n % parts * part / parts);
+    *high = (int64_t)(n / parts * (part + 1) + n % parts * (part + 1) / parts);
 }
 
-/* What `count` effects, order [count], add to one component of an argument, lane by lane as the plain loop
-   would. Where all are lines with the same positive step, those that begin later meet an element in an
-   earlier lane: so a number gets its terms in the same order if whole effects are added in descending order
-   of their beginnings. */
-static void dsi_run_sum(dsi_run *run, uint32_t *order, size_t count, size_t n)
+/* the lanes [*begin, *end) of [0, n) whose elements on a line lie in [low, high) */
+static void dsi_clip(const dsi_line *line, int64_t low, int64_t high, size_t n, size_t *begin, size_t *end)
+{
+    *begin = 0;
+    *end = n;
+    while (*begin < *end && (dsi_line_at(line, *begin) < low || dsi_line_at(line, *begin) >= high)) ++*begin;
+    while (*begin < *end && (dsi_line_at(line, *end - 1) < low || dsi_line_at(line, *end - 1) >= high)) --*end;
+}
+
+/* Effects of a sum in an order in which whole effects can be added one after the other, or 0: lanes must go one
+   by one. Where all are lines with the same positive step, those that begin later meet an element in an earlier
+   lane: so a number gets its terms in the order of the plain loop if effects go in descending order of their
+   beginnings. */
+static int dsi_order_sum(const dsi_run *run, const dsi_sum *sum, uint32_t *order)
 {
     const dsi_body *const body = &run->program->body;
-    const dsi_effect *const e = body->effects + order[0];
-    const ds_array *const array = run->args + e->arg;
-    const int64_t step = dsi_line_of(run, e->index)->step;
-    int apart = count == 1;
+    const uint32_t *const summed = run->program->summed + sum->first;
+    const dsi_line *const first = dsi_line_of(run, body->effects[summed[0]].index);
     size_t i, k;
-    if (!apart) {
-        apart = step > 0;
-        for (i = 0; i < count; i++) {
-            const dsi_line *const line = dsi_line_of(run, body->effects[order[i]].index);
-            apart = apart && !line->table && line->step == step;
-        }
-        for (i = 1; apart && i < count; i++) { /* insertion sort, stable */
-            const uint32_t moved = order[i];
-            const int64_t first = dsi_line_of(run, body->effects[moved].index)->first;
-            for (k = i; k > 0 && dsi_line_of(run, body->effects[order[k - 1]].index)->first < first; k--)
-                order[k] = order[k - 1];
-            order[k] = moved;
-        }
+    order[0] = summed[0];
+    if (sum->count == 1) return !first->table;
+    if (first->step <= 0) return 0;
+    for (i = 0; i < sum->count; i++) {
+        const dsi_line *const line = dsi_line_of(run, body->effects[summed[i]].index);
+        if (line->table || line->step != first->step) return 0;
+        for (k = i; k > 0 && dsi_line_of(run, body->effects[order[k - 1]].index)->first < line->first; k--)
+            order[k] = order[k - 1];
+        order[k] = summed[i];
     }
-    if (apart) {
-        for (i = 0; i < count; i++) {
-            const dsi_effect *const f = body->effects + order[i];
-            const uint32_t place = run->program->places[f->value];
-            dsi_store_lanes(array, f->component, dsi_line_of(run, f->index), run->x.at[place],
-                            run->x.mask[place], n, 1);
-        }
-        return;
-    }
+    return 1;
+}
+
+/* lane by lane, in each effect by effect; elements in [low, high) */
+static void dsi_sum_lanes(const dsi_run *run, const dsi_sum *sum, size_t n, int64_t low, int64_t high)
+{
+    const dsi_body *const body = &run->program->body;
+    const ds_array *const array = run->args + sum->arg;
+    const size_t stride = dsi_stride_of(array), component = dsi_component_at(array, sum->component);
+    size_t i, k;
     for (i = 0; i < n; i++)
-        for (k = 0; k < count; k++) {
-            const dsi_effect *const f = body->effects + order[k];
-            const uint32_t place = run->program->places[f->value];
-            const dsi_line *const line = dsi_line_of(run, f->index);
-            const size_t at = dsi_component_at(array, f->component) +
-                              (size_t)dsi_line_at(line, i) * dsi_stride_of(array);
-            const ds_real x = run->x.at[place][i & run->x.mask[place]];
+        for (k = 0; k < sum->count; k++) {
+            const dsi_effect *const e = body->effects + run->program->summed[sum->first + k];
+            const uint32_t place = run->program->places[e->value];
+            const int64_t element = dsi_line_at(dsi_line_of(run, e->index), i);
+            const size_t at = component + (size_t)element * stride;
+            const ds_real value = run->x.at[place][i & run->x.mask[place]], x = e->minus ? -value : value;
+            if (element < low || element >= high) continue;
             if (array->type == DSIM_ARRAY_REAL) ((ds_real *)array->data)[at] += x;
             else if (array->type == DSIM_ARRAY_FLOAT) ((float *)array->data)[at] += (float)x;
             else ((double *)array->data)[at] += (double)x;
         }
 }
 
-/* sums and updates, when all numbers of the block are there */
-static void dsi_run_effects(dsi_run *run, size_t n)
+/* What the effects of a sum add to its elements that the part owns, in the order of the plain loop. */
+static void dsi_run_sum(dsi_run *run, const dsi_sum *sum, size_t n)
 {
     const dsi_body *const body = &run->program->body;
-    size_t i, k, count;
-    for (i = 0; i < body->n_effects; i++) {
+    int64_t low, high;
+    size_t i;
+    dsi_owned(run, sum, run->part, &low, &high);
+    if (!dsi_order_sum(run, sum, run->order)) {
+        dsi_sum_lanes(run, sum, n, low, high);
+        return;
+    }
+    for (i = 0; i < sum->count; i++) {
+        const dsi_effect *const e = body->effects + run->order[i];
+        const uint32_t place = run->program->places[e->value];
+        dsi_line line = *dsi_line_of(run, e->index);
+        size_t begin = 0, end = n;
+        if (run->n_parts > 1) dsi_clip(&line, low, high, n, &begin, &end);
+        line.first = dsi_line_at(&line, begin);
+        if (begin < end)
+            dsi_store_lanes(run->args + sum->arg, e->component, &line,
+                            run->x.at[place] + (begin & run->x.mask[place]), run->x.mask[place], end - begin,
+                            e->minus ? DSI_SUBTRACT_FROM : DSI_ADD_TO);
+    }
+}
+
+/* Sums into elements that are the same for all lanes: chunks of lanes from fixed boundaries, in each
+   DSI_STRIDE partial sums by lane, added up in pairs; then chunk after chunk. No width of blocks and no number
+   of parts changes that. */
+enum { DSI_CHUNK = 4096 };
+static void dsi_run_reduced(dsi_run *run, const dsi_sum *sum, const dsi_lane_block *block)
+{
+    const dsi_program *const p = run->program;
+    const size_t end = block->flat + block->n;
+    size_t i, k, half;
+    for (k = 0; k < sum->count; k++) {
+        const dsi_effect *const e = p->body.effects + p->summed[sum->first + k];
+        const uint32_t place = p->places[e->value];
+        const ds_real *const from = run->x.at[place];
+        const size_t mask = run->x.mask[place];
+        ds_real *const part = run->reducing + (sum->number + k) * DSI_STRIDE;
+        if (block->flat % DSI_CHUNK == 0) memset(part, 0, DSI_STRIDE * sizeof *part);
+        for (i = 0; i < block->n; i++) part[(block->flat + i) % DSI_STRIDE] += from[i & mask];
+        if (end % DSI_CHUNK != 0 && end != run->n_lanes) continue;
+        for (half = DSI_STRIDE / 2; half; half /= 2)
+            for (i = 0; i < half; i++) part[i] += part[i + half];
+        run->reduced[block->flat / DSI_CHUNK * p->n_reduced + sum->number + k] = e->minus ? -part[0] : part[0];
+    }
+}
+
+/* sums and updates, when all numbers of the block are there; at home: those that no other part does */
+static void dsi_run_effects(dsi_run *run, const dsi_lane_block *block, int home)
+{
+    const dsi_body *const body = &run->program->body;
+    size_t i;
+    for (i = 0; home && i < body->n_effects; i++) {
         const dsi_effect *const e = body->effects + i;
         const uint32_t place = run->program->places[e->value];
         if (run->kernel->args[e->arg].kind == DSI_ARG_UPDATE)
             dsi_store_lanes(run->args + e->arg, e->component, dsi_line_of(run, e->index), run->x.at[place],
-                        run->x.mask[place], n, 0);
-        if (run->kernel->args[e->arg].kind != DSI_ARG_SUM) continue;
-        for (k = 0; k < i; k++)
-            if (dsi_is_same_sum(body->effects + k, e)) break;
-        if (k < i) continue; /* it was added with that */
-        for (k = i, count = 0; k < body->n_effects; k++)
-            if (dsi_is_same_sum(body->effects + k, e)) run->order[count++] = (uint32_t)k;
-        dsi_run_sum(run, run->order, count, n);
+                            run->x.mask[place], block->n, DSI_STORE);
+    }
+    for (i = 0; i < run->program->n_sums; i++) {
+        const dsi_sum *const sum = run->program->sums + i;
+        if (sum->kind == DSI_SUM_SHARED || (home && sum->kind == DSI_SUM_OWN)) dsi_run_sum(run, sum, block->n);
+        else if (home) dsi_run_reduced(run, sum, block);
     }
 }
 
-static void dsi_run_steps(dsi_run *run, const dsi_block_of_lanes *block)
+static void dsi_run_steps(dsi_run *run, const dsi_lane_block *block, int home)
 {
     const dsi_program *const p = run->program;
     const size_t whole = dsi_whole(block->n);
     size_t i, k;
     for (i = p->n_once; i < p->n_steps; i++) {
         const dsi_instruction *const step = p->steps + i;
-        if (step->op == DSI_X_load) dsi_run_load(run, p->streams + step->a, step->out, block->n);
+        if (run->fns[i]) run->fns[i](&run->x, step, whole);
+        else if (step->op == DSI_X_load) dsi_run_load(run, step->a, step->out, block->n);
         else if (step->op == DSI_X_number) {
             for (k = 0; k < block->n; k++)
                 run->x.at[step->out][k] = (ds_real)dsi_line_at(dsi_line_of(run, step->a), k);
-        } else if (step->op == DSI_X_store) {
+        } else if (home) { /* a store */
             const dsi_effect *const e = p->body.effects + step->b;
-            dsi_store_lanes(run->args + e->arg, e->component, dsi_line_of(run, e->index), run->x.at[step->a],
-                        run->x.mask[step->a], block->n, 0);
-        } else {
-            run->fns[i](&run->x, step, whole);
+            dsi_store_lanes(run->args + e->arg, e->component, dsi_line_of(run, e->index),
+                            run->x.at[step->a], run->x.mask[step->a], block->n, DSI_STORE);
         }
     }
-    dsi_run_effects(run, block->n);
+    dsi_run_effects(run, block, home);
 }
 
 /* Printed text. It computes what effects store or add, but for uniforms, loads and numbers of indices, which
@@ -11815,7 +12161,7 @@ static void dsi_prepare_text(dsi_run *run)
     }
 }
 
-/* n numbers of an array that may be used where they lie, by whole strides; NULL: they are not in a row */
+/* where n numbers may be written by whole strides, or NULL */
 static ds_real *dsi_in_place(const ds_array *array, size_t component, const dsi_line *line, size_t n)
 {
     if (array->type != DSIM_ARRAY_REAL || line->table || line->step != 1 || dsi_stride_of(array) != 1 ||
@@ -11824,21 +12170,17 @@ static ds_real *dsi_in_place(const ds_array *array, size_t component, const dsi_
     return (ds_real *)array->data + (size_t)line->first + dsi_component_at(array, component);
 }
 
-static void dsi_run_text(dsi_run *run, const dsi_block_of_lanes *block)
+/* home: as for steps; only there results may go where they are stored, if no sum waits for them */
+static void dsi_run_text(dsi_run *run, const dsi_lane_block *block, int home)
 {
     dsi_printed_run *const t = &run->text;
     const dsi_program *const p = run->program;
     const dsi_instruction *step;
     size_t i, k;
     for (i = 0; i < p->n_streams; i++) {
-        const dsi_stream *const s = p->streams + i;
-        const dsi_line *const line = dsi_line_of(run, s->index);
-        ds_real *at = dsi_in_place(run->args + s->arg, s->component, line, block->n);
-        if (!at) {
-            at = t->numbers + i * run->width;
-            dsi_load_lanes(run->args + s->arg, s->component, line, at, block->n);
-        }
-        t->in[i] = run->x.at[p->n_slots + p->n_uniforms + i] = at;
+        const size_t place = p->n_slots + p->n_uniforms + i;
+        dsi_run_load(run, (uint32_t)i, (uint32_t)place, block->n);
+        t->in[i] = run->x.at[place];
     }
     for (step = p->steps + p->n_once; i < t->n_in; step++) {
         ds_real *const at = t->numbers + i * run->width;
@@ -11846,16 +12188,15 @@ static void dsi_run_text(dsi_run *run, const dsi_block_of_lanes *block)
         for (k = 0; k < block->n; k++) at[k] = (ds_real)dsi_line_at(dsi_line_of(run, step->a), k);
         t->in[i++] = at;
     }
-    /* results go where they are stored, if no sum waits for them */
     for (i = 0; i < p->body.n_effects; i++) {
         const dsi_effect *const e = p->body.effects + i;
         ds_real *const buffer = t->numbers + (t->n_in + i) * run->width;
         if (!t->out[i] || run->x.at[p->places[e->value]] == buffer) continue;
         t->out[i] = dsi_in_place(run->args + e->arg, e->component, dsi_line_of(run, e->index), block->n);
-        if (!t->out[i] || run->kernel->args[e->arg].kind != DSI_ARG_OUT) t->out[i] = buffer;
+        if (!t->out[i] || !home || run->kernel->args[e->arg].kind != DSI_ARG_OUT) t->out[i] = buffer;
     }
     t->kernel->fn(dsi_whole(block->n), t->in, t->uniforms, t->out);
-    for (i = 0; i < p->body.n_effects; i++) {
+    for (i = 0; home && i < p->body.n_effects; i++) {
         const dsi_effect *const e = p->body.effects + i;
         const uint32_t where = t->where[e->value];
         const ds_real *const from = !where ? run->x.at[p->places[e->value]]
@@ -11864,9 +12205,10 @@ static void dsi_run_text(dsi_run *run, const dsi_block_of_lanes *block)
         if (run->kernel->args[e->arg].kind != DSI_ARG_OUT ||
             (t->out[i] && from == dsi_in_place(run->args + e->arg, e->component, line, block->n)))
             continue;
-        dsi_store_lanes(run->args + e->arg, e->component, line, from, where ? (size_t)-1 : 0, block->n, 0);
+        dsi_store_lanes(run->args + e->arg, e->component, line, from, where ? (size_t)-1 : 0, block->n,
+                        DSI_STORE);
     }
-    dsi_run_effects(run, block->n);
+    dsi_run_effects(run, block, home);
 }
 
 /* what is the same in all lanes, integers too; 0: an index is outside */
@@ -11874,7 +12216,7 @@ static int dsi_run_once(dsi_run *run)
 {
     const dsi_program *const p = run->program;
     const dsi_body *const body = &p->body;
-    dsi_block_of_lanes block;
+    dsi_lane_block block;
     size_t i, k, next = 0;
     memset(&block, 0, sizeof block);
     block.n = 1;
@@ -11883,7 +12225,7 @@ static int dsi_run_once(dsi_run *run)
         const dsi_instruction *const step = p->steps + next;
         ds_real number = 0;
         if (e->op >= DSI_X_first_index) {
-            if (p->uniform[i] && !dsi_find_line(run, (uint32_t)i, &block, 0)) return 0;
+            if (p->uniform[i] && !dsi_find_line(run, (uint32_t)i, &block, DSI_LINE)) return 0;
             continue;
         }
         if (!p->uniform[i]) continue;
@@ -11903,36 +12245,134 @@ static int dsi_run_once(dsi_run *run)
     return 1;
 }
 
-/* all blocks in order; `check`: only whether their indices are inside */
-static int dsi_run_blocks_of_lanes(dsi_run *run, int check)
+/* the block of at most `width` lanes that begins at a lane */
+static void dsi_begin_block(const dsi_run *run, size_t flat, dsi_lane_block *block)
 {
+    size_t rest = flat, axis = run->rank;
+    block->flat = flat;
+    while (axis-- > 1) {
+        block->coordinate[axis] = rest % run->lanes[axis];
+        rest /= run->lanes[axis];
+    }
+    block->coordinate[0] = rest;
+    block->n = dsi_least(run->width, run->inner - block->coordinate[run->rank - 1]);
+    if (run->program->n_reduced) block->n = dsi_least(block->n, DSI_CHUNK - flat % DSI_CHUNK);
+}
+
+/* All blocks of the launch; every index is inside. Errors: RANGE (what is bad is set), MEMORY. */
+static ds_result dsi_make_plan(dsi_run *run, const ds_allocator *allocator)
+{
+    dsi_plan *const plan = run->plan;
+    const size_t most = SIZE_MAX / 64, shared = run->program->n_shared;
     size_t flat = 0;
+    plan->n_blocks = 0;
     while (flat < run->n_lanes) {
-        dsi_block_of_lanes block;
-        size_t rest = flat, axis = run->rank;
-        memset(&block, 0, sizeof block);
-        block.flat = flat;
-        while (axis-- > 0) {
-            block.coordinate[axis] = rest % run->lanes[axis];
-            rest /= run->lanes[axis];
-        }
-        block.n = dsi_least(run->width, run->inner - block.coordinate[run->rank - 1]);
-        if (!dsi_find_lines(run, &block)) return 0;
-        if (check && !dsi_check_block(run, &block)) return 0;
-        if (!check && run->text.kernel) dsi_run_text(run, &block);
-        else if (!check) dsi_run_steps(run, &block);
+        dsi_lane_block block;
+        void *blocks = plan->blocks, *reach = plan->reach;
+        ds_result result = DSIM_OK;
+        if (plan->n_blocks == plan->cap_blocks)
+            result = dsi_grow(allocator, &blocks, &plan->cap_blocks, plan->n_blocks + 1, most,
+                              sizeof *plan->blocks);
+        plan->blocks = (dsi_planned *)blocks;
+        if (!result && 2 * shared * (plan->n_blocks + 1) > plan->cap_reach)
+            result = dsi_grow(allocator, &reach, &plan->cap_reach, 2 * shared * (plan->n_blocks + 1), most,
+                              sizeof *plan->reach);
+        plan->reach = (int64_t *)reach;
+        if (result) return DSIM_ERROR_MEMORY;
+        dsi_begin_block(run, flat, &block);
+        if (!dsi_plan_block(run, &block, plan->blocks + plan->n_blocks,
+                            shared ? plan->reach + 2 * shared * plan->n_blocks : NULL))
+            return DSIM_ERROR_RANGE;
+        plan->n_blocks++;
         flat += block.n;
     }
-    return 1;
+    return DSIM_OK;
+}
+
+/* Whose is a block? Each part owns a range of elements of every shared sum, and runs all blocks that reach it.
+   What a block stores, and sums of its own, are done where it is at home. */
+static size_t dsi_home(const dsi_run *run, size_t k)
+{
+    const dsi_plan *const plan = run->plan;
+    const dsi_program *const p = run->program;
+    const size_t parts = run->n_parts, chunks = run->n_lanes / DSI_CHUNK + 1;
+    size_t i, part;
+    if (p->n_reduced)
+        return (size_t)((double)(plan->blocks[k].flat / DSI_CHUNK) / (double)chunks * (double)parts);
+    if (!p->n_shared) return (size_t)((double)k / (double)plan->n_blocks * (double)parts);
+    for (i = 0; p->sums[i].kind != DSI_SUM_SHARED; i++) continue; /* the first has number 0 */
+    for (part = 0; part + 1 < parts; part++) {
+        int64_t low, high;
+        dsi_owned(run, p->sums + i, part, &low, &high);
+        if (plan->reach[2 * p->n_shared * k] < high) break;
+    }
+    return part;
+}
+
+/* does the block add to elements that the part owns? */
+static int dsi_is_reached(const dsi_run *run, size_t k)
+{
+    const dsi_program *const p = run->program;
+    const int64_t *const reach = run->plan->reach + 2 * p->n_shared * k;
+    size_t i;
+    for (i = 0; i < p->n_sums; i++) {
+        int64_t low, high;
+        if (p->sums[i].kind != DSI_SUM_SHARED) continue;
+        dsi_owned(run, p->sums + i, run->part, &low, &high);
+        if (reach[2 * p->sums[i].number] < high && reach[2 * p->sums[i].number + 1] >= low) return 1;
+    }
+    return 0;
+}
+
+static void dsi_run_part(dsi_run *run)
+{
+    size_t k;
+    for (k = 0; k < run->plan->n_blocks; k++) {
+        const dsi_planned *const planned = run->plan->blocks + k;
+        const int home = run->n_parts == 1 || dsi_home(run, k) == run->part;
+        dsi_lane_block block;
+        size_t valid;
+        if (!home && !(run->program->n_shared && dsi_is_reached(run, k))) continue;
+        dsi_begin_block(run, planned->flat, &block);
+        valid = block.n = planned->n;
+        dsi_find_all_lines(run, &block, planned->as_table ? DSI_TABLE : DSI_LINE_KNOWN, &valid);
+        if (run->text.kernel) dsi_run_text(run, &block, home);
+        else dsi_run_steps(run, &block, home);
+    }
+}
+
+/* a task of parallel_for: parts [begin, end) */
+static void dsi_run_parts(void *task, size_t begin, size_t end, size_t worker)
+{
+    (void)worker;
+    for (; begin < end; begin++) dsi_run_part((dsi_run *)task + begin);
+}
+
+/* what reductions came to, chunk after chunk */
+static void dsi_add_reduced(const dsi_run *run)
+{
+    const dsi_program *const p = run->program;
+    const size_t chunks = (run->n_lanes + DSI_CHUNK - 1) / DSI_CHUNK;
+    size_t c, i, k;
+    for (c = 0; p->n_reduced && c < chunks; c++)
+        for (i = 0; i < p->n_sums; i++)
+            for (k = 0; p->sums[i].kind == DSI_SUM_REDUCED && k < p->sums[i].count; k++) {
+                const dsi_effect *const e = p->body.effects + p->summed[p->sums[i].first + k];
+                dsi_store_lanes(run->args + e->arg, e->component, dsi_line_of(run, e->index),
+                                run->reduced + c * p->n_reduced + p->sums[i].number + k, 0, 1, DSI_ADD_TO);
+            }
 }
 
 /* Launches. */
+enum { DSI_PLANS = 16, DSI_SHORT_INDEX = 64, DSI_MOST_PARTS = 64, DSI_PARALLEL_LANES = 2048 };
 struct ds_runner {
     ds_runner_desc desc;
     ds_error error;
     const char *printed; /* what became of printed text in the last launch */
     void *memory; /* scratch: grows only */
     size_t cap_memory;
+    dsi_plan plans[DSI_PLANS];
+    uint64_t launches;
 };
 
 DIFFSIM_API ds_runner *ds_runner_create(const ds_runner_desc *desc)
@@ -11948,8 +12388,14 @@ DIFFSIM_API ds_runner *ds_runner_create(const ds_runner_desc *desc)
 DIFFSIM_API void ds_runner_destroy(ds_runner *runner)
 {
     ds_allocator allocator;
+    size_t i;
     if (!runner) return;
     allocator = runner->desc.allocator;
+    for (i = 0; i < DSI_PLANS; i++) {
+        dsi_plan *const plan = runner->plans + i;
+        dsi_release(&allocator, plan->blocks, plan->cap_blocks * sizeof *plan->blocks);
+        dsi_release(&allocator, plan->reach, plan->cap_reach * sizeof *plan->reach);
+    }
     dsi_release(&allocator, runner->memory, runner->cap_memory);
     allocator.resize(allocator.user, runner, sizeof *runner, 0);
 }
@@ -12136,6 +12582,18 @@ static ds_result dsi_check_arrays(ds_runner *runner, const ds_kernel *kernel, co
     return DSIM_OK;
 }
 
+/* Is a number of an update argument an effect's value as it is? Then it must not be read in place: updates may
+   have changed it before that effect's turn. */
+static int dsi_is_passed_on(const dsi_run *run, size_t stream)
+{
+    const dsi_program *const p = run->program;
+    size_t i;
+    if (run->kernel->args[p->streams[stream].arg].kind != DSI_ARG_UPDATE) return 0;
+    for (i = 0; i < p->body.n_effects; i++)
+        if (p->places[p->body.effects[i].value] == p->n_slots + p->n_uniforms + stream) return 1;
+    return 0;
+}
+
 /* Scratch memory of a run: one block, cut into arrays. memory NULL: only counts. Returns its bytes. */
 static size_t dsi_lay_out_run(dsi_run *run, char *memory)
 {
@@ -12151,7 +12609,9 @@ static size_t dsi_lay_out_run(dsi_run *run, char *memory)
     DSI_CUT(size_t, run->x.mask, p->n_places)
     DSI_CUT(dsi_lanes_fn *, run->fns, p->n_steps)
     DSI_CUT(dsi_line, run->lines, p->n_lines)
+    DSI_CUT(dsi_source, run->sources, p->n_streams)
     DSI_CUT(uint32_t, run->order, p->body.n_effects)
+    DSI_CUT(ds_real, run->reducing, p->n_reduced * DSI_STRIDE)
     if (run->text.kernel) {
         dsi_printed_run *const t = &run->text;
         t->n_in = p->n_streams + dsi_count_numbers(p);
@@ -12172,7 +12632,23 @@ static size_t dsi_lay_out_run(dsi_run *run, char *memory)
             run->x.mask[i] = 0;
         } else run->x.at[i] = i < behind ? NULL : run->numbers + (p->n_slots + i - behind) * run->width;
     }
-    for (i = 0; memory && i < p->n_steps; i++) run->fns[i] = dsi_lanes_of(p->steps[i].op, run->wide);
+    for (i = 0; memory && i < p->n_steps; i++) {
+        const uint32_t op = p->steps[i].op;
+        run->fns[i] = op == DSI_X_load || op == DSI_X_number || op == DSI_X_store ? NULL
+                                                                                  : dsi_lanes_of(op, run->wide);
+    }
+    for (i = 0; memory && i < p->n_streams; i++) {
+        const dsi_stream *const stream = p->streams + i;
+        const ds_array *const array = run->args + stream->arg;
+        dsi_source *const source = run->sources + i;
+        source->line = dsi_line_of(run, stream->index);
+        source->slot = run->text.kernel ? run->text.numbers + i * run->width
+                                        : run->numbers + stream->slot * run->width;
+        source->n = array->n;
+        source->packed = array->type == DSIM_ARRAY_REAL && dsi_stride_of(array) == 1 && !dsi_is_passed_on(run, i)
+                             ? (ds_real *)array->data + dsi_component_at(array, stream->component)
+                             : NULL;
+    }
     return end;
 }
 
@@ -12187,11 +12663,155 @@ static size_t dsi_choose_width(const dsi_program *p, size_t wanted, int printed)
     return dsi_whole(width);
 }
 
+/* What a plan depends on: the program, the grid, lengths, and the contents of index arrays by their ids; short
+   ones are read. 0: on more than that. */
+static uint64_t dsi_plan_key(const dsi_run *run)
+{
+    const ds_kernel *const kernel = run->kernel;
+    uint64_t key = dsi_mix(kernel->program.hash, run->width);
+    size_t i, k, c;
+    if (run->program->floors) return 0;
+    for (i = 0; i < run->rank; i++) key = dsi_mix(key, run->lanes[i]);
+    for (i = 0; i < kernel->n_args; i++) {
+        const ds_array *const a = run->args + i;
+        if (kernel->args[i].kind == DSI_ARG_NONE) continue;
+        key = dsi_mix(key, a->n);
+        if (kernel->args[i].kind != DSI_ARG_INDEX) continue;
+        if (a->n * a->components <= DSI_SHORT_INDEX) {
+            for (k = 0; k < a->n; k++)
+                for (c = 0; c < a->components; c++)
+                    key = dsi_mix(key, (uint32_t)((const int32_t *)a->data)[k * dsi_stride_of(a) +
+                                                                            dsi_component_at(a, c)]);
+            continue;
+        }
+        if (!a->id) return 0;
+        key = dsi_mix(dsi_mix(key, a->id), (uint64_t)(uintptr_t)a->data);
+        key = dsi_mix(dsi_mix(key, a->stride), a->pitch);
+    }
+    return key ? key : 1;
+}
+
+/* the plan for this key, or the one that was used least lately, to be made anew */
+static dsi_plan *dsi_find_plan(ds_runner *runner, uint64_t key)
+{
+    dsi_plan *oldest = runner->plans;
+    size_t i;
+    runner->launches++;
+    for (i = 0; i < DSI_PLANS; i++) {
+        if (key && runner->plans[i].key == key) return runner->plans + i;
+        if (runner->plans[i].used < oldest->used) oldest = runner->plans + i;
+    }
+    oldest->key = 0;
+    return oldest;
+}
+
+static ds_result dsi_refuse_range(ds_runner *runner, const dsi_run *run)
+{
+    dsi_text t = dsi_launch_refuse(runner, run->kernel, DSIM_ERROR_RANGE, run->bad_lane, run->bad_arg);
+    dsi_put(&t, "lane ");
+    dsi_put_size(&t, run->bad_lane);
+    dsi_put(&t, " uses element ");
+    if (run->bad_index < 0) dsi_put(&t, "-");
+    dsi_put_size(&t, run->bad_index < 0 ? (size_t)(0 - (uint64_t)run->bad_index) : (size_t)run->bad_index);
+    dsi_put(&t, " of ");
+    dsi_put_size(&t, run->args[run->bad_arg].n);
+    return dsi_launch_refused(runner, &t);
+}
+
+/* at least so many bytes of scratch memory */
+static ds_result dsi_reserve(ds_runner *runner, const ds_kernel *kernel, size_t bytes)
+{
+    const ds_allocator *const allocator = &runner->desc.allocator;
+    void *larger;
+    if (bytes <= runner->cap_memory) return DSIM_OK;
+    larger = allocator->resize(allocator->user, runner->memory, runner->cap_memory, bytes);
+    if (!larger) {
+        dsi_text t = dsi_launch_refuse(runner, kernel, DSIM_ERROR_MEMORY, 0, (size_t)-1);
+        dsi_put(&t, "no memory for the numbers of a block, in bytes ");
+        dsi_put_size(&t, bytes);
+        return dsi_launch_refused(runner, &t);
+    }
+    runner->memory = larger;
+    runner->cap_memory = bytes;
+    memset(larger, 0, bytes); /* lanes behind the last of a block are computed, too: with numbers */
+    return DSIM_OK;
+}
+
+/* what is asked of a launch, as a run; scratch memory comes later */
+static ds_result dsi_launch_begin(ds_runner *runner, const ds_kernel *kernel, const size_t *lanes,
+                                  const ds_array *args, dsi_run *run)
+{
+    size_t i;
+    memset(run, 0, sizeof *run);
+    run->kernel = kernel;
+    run->program = &kernel->program;
+    run->args = args;
+    run->rank = kernel->desc.rank;
+    run->n_lanes = run->n_parts = 1;
+    for (i = 0; i < run->rank; i++) {
+        run->lanes[i] = lanes[i];
+        if (ds_size_mul(run->n_lanes, lanes[i], &run->n_lanes) || run->n_lanes > PTRDIFF_MAX) {
+            dsi_text t = dsi_launch_refuse(runner, kernel, DSIM_ERROR_OVERFLOW, i, (size_t)-1);
+            dsi_put(&t, "there are too many lanes");
+            return dsi_launch_refused(runner, &t);
+        }
+    }
+    run->inner = run->lanes[run->rank - 1];
+    run->text.kernel = dsi_find_printed(runner, kernel);
+    run->width = dsi_choose_width(run->program, runner->desc.width, run->text.kernel != NULL);
+    run->wide = dsi_wide();
+    if (runner->desc.jobs.parallel_for && run->n_lanes >= DSI_PARALLEL_LANES)
+        run->n_parts = dsi_least(runner->desc.jobs.n_workers ? runner->desc.jobs.n_workers : 1, DSI_MOST_PARTS);
+    return DSIM_OK;
+}
+
+/* Scratch memory: runs [n_parts], what reductions come to, then that of each part. Plans with the first run, then
+   does all parts. */
+static ds_result dsi_launch_run(ds_runner *runner, dsi_run *run)
+{
+    const size_t chunks = (run->n_lanes + DSI_CHUNK - 1) / DSI_CHUNK, n_parts = run->n_parts;
+    const size_t head = dsi_round_up(n_parts * sizeof *run);
+    const size_t reduced = dsi_round_up(chunks * run->program->n_reduced * sizeof(ds_real));
+    const size_t each = dsi_lay_out_run(run, NULL) + 64;
+    dsi_run *runs;
+    uint64_t key;
+    size_t i;
+    ds_result result = dsi_reserve(runner, run->kernel, head + reduced + n_parts * each);
+    if (result) return result;
+    runs = (dsi_run *)runner->memory;
+    run->reduced = (ds_real *)(void *)((char *)runner->memory + head);
+    for (i = 0; i < n_parts; i++) {
+        runs[i] = *run;
+        runs[i].part = i;
+        dsi_lay_out_run(runs + i, (char *)runner->memory + head + reduced + i * each);
+        if (!dsi_run_once(runs + i)) return dsi_refuse_range(runner, runs + i);
+        if (run->text.kernel) dsi_prepare_text(runs + i);
+    }
+    key = dsi_plan_key(run);
+    runs->plan = dsi_find_plan(runner, key);
+    runs->plan->used = runner->launches;
+    if (!runs->plan->key) {
+        result = dsi_make_plan(runs, &runner->desc.allocator);
+        if (result == DSIM_ERROR_RANGE) return dsi_refuse_range(runner, runs);
+        if (result) {
+            dsi_text t = dsi_launch_refuse(runner, run->kernel, result, 0, (size_t)-1);
+            dsi_put(&t, "no memory for the plan of so many lanes: ");
+            dsi_put_size(&t, run->n_lanes);
+            return dsi_launch_refused(runner, &t);
+        }
+        runs->plan->key = key;
+    }
+    for (i = 1; i < n_parts; i++) runs[i].plan = runs->plan;
+    if (n_parts == 1) dsi_run_part(runs);
+    else ds_parallel_for(&runner->desc.jobs, n_parts, 1, dsi_run_parts, runs);
+    dsi_add_reduced(runs);
+    return DSIM_OK;
+}
+
 DIFFSIM_API ds_result ds_launch_grid(ds_runner *runner, const ds_kernel *kernel, const size_t *lanes,
                                      const ds_array *args, size_t n_args)
 {
     dsi_run run;
-    size_t i, bytes;
     DIFFSIM_ASSERT(runner && kernel && lanes);
     if (!runner || !kernel || !lanes) return DSIM_ERROR_ARGUMENT;
     memset(&runner->error, 0, sizeof runner->error);
@@ -12201,55 +12821,9 @@ DIFFSIM_API ds_result ds_launch_grid(ds_runner *runner, const ds_kernel *kernel,
         dsi_put(&t, kernel->error.code ? kernel->error.text : "its body has not ended: ds_kernel_end");
         return dsi_launch_refused(runner, &t);
     }
-    if (dsi_check_arrays(runner, kernel, args, n_args)) return runner->error.code;
-    memset(&run, 0, sizeof run);
-    run.kernel = kernel;
-    run.program = &kernel->program;
-    run.args = args;
-    run.rank = kernel->desc.rank;
-    run.n_lanes = 1;
-    for (i = 0; i < run.rank; i++) {
-        run.lanes[i] = lanes[i];
-        if (ds_size_mul(run.n_lanes, lanes[i], &run.n_lanes) || run.n_lanes > PTRDIFF_MAX) {
-            dsi_text t = dsi_launch_refuse(runner, kernel, DSIM_ERROR_OVERFLOW, i, (size_t)-1);
-            dsi_put(&t, "there are too many lanes");
-            return dsi_launch_refused(runner, &t);
-        }
-    }
-    run.inner = run.lanes[run.rank - 1];
-    run.text.kernel = dsi_find_printed(runner, kernel);
-    run.width = dsi_choose_width(run.program, runner->desc.width, run.text.kernel != NULL);
-    run.wide = dsi_wide();
-    if (!run.n_lanes) return DSIM_OK;
-    bytes = dsi_lay_out_run(&run, NULL) + 64;
-    if (bytes > runner->cap_memory) {
-        void *const larger = runner->desc.allocator.resize(runner->desc.allocator.user, runner->memory,
-                                                           runner->cap_memory, bytes);
-        if (!larger) {
-            dsi_text t = dsi_launch_refuse(runner, kernel, DSIM_ERROR_MEMORY, 0, (size_t)-1);
-            dsi_put(&t, "no memory for the numbers of a block, in bytes ");
-            dsi_put_size(&t, bytes);
-            return dsi_launch_refused(runner, &t);
-        }
-        runner->memory = larger;
-        runner->cap_memory = bytes;
-        memset(larger, 0, bytes); /* lanes behind the last of a block are computed, too: with numbers */
-    }
-    dsi_lay_out_run(&run, (char *)runner->memory);
-    if (!dsi_run_once(&run) || !dsi_run_blocks_of_lanes(&run, 1)) {
-        dsi_text t = dsi_launch_refuse(runner, kernel, DSIM_ERROR_RANGE, run.bad_lane, run.bad_arg);
-        dsi_put(&t, "lane ");
-        dsi_put_size(&t, run.bad_lane);
-        dsi_put(&t, " uses element ");
-        if (run.bad_index < 0) dsi_put(&t, "-");
-        dsi_put_size(&t, run.bad_index < 0 ? (size_t)(0 - (uint64_t)run.bad_index) : (size_t)run.bad_index);
-        dsi_put(&t, " of ");
-        dsi_put_size(&t, args[run.bad_arg].n);
-        return dsi_launch_refused(runner, &t);
-    }
-    if (run.text.kernel) dsi_prepare_text(&run);
-    dsi_run_blocks_of_lanes(&run, 0);
-    return DSIM_OK;
+    if (dsi_check_arrays(runner, kernel, args, n_args) || dsi_launch_begin(runner, kernel, lanes, args, &run))
+        return runner->error.code;
+    return run.n_lanes ? dsi_launch_run(runner, &run) : DSIM_OK;
 }
 
 DIFFSIM_API ds_result ds_launch(ds_runner *runner, const ds_kernel *kernel, size_t lanes,
@@ -12288,6 +12862,7 @@ typedef struct dsi_deriving {
     uint32_t *bar; /* [n] adjoints or tangents; n: expressions of the new body that are differentiated */
     uint8_t *active; /* [n]: depends on a number of `by` */
     uint8_t *gated; /* [n]: what is made of it goes through a choice */
+    uint8_t *risky; /* [n]: made of curved rows, so perhaps not finite where a choice leaves it out */
     size_t n;
 } dsi_deriving;
 
@@ -12298,6 +12873,40 @@ static void dsi_derive_end(dsi_deriving *d)
     dsi_release(allocator, d->bar, d->n * sizeof *d->bar);
     dsi_release(allocator, d->active, d->n);
     dsi_release(allocator, d->gated, d->n);
+    dsi_release(allocator, d->risky, d->n);
+}
+
+static int dsi_is_curved(unsigned op) { return op < DSI_OP_sum && dsi_ops[op].shape == DSI_SHAPE_CURVED; }
+/* May a row hand an adjoint of exactly zero to what it is made of, while that may be infinite? Choices do. */
+static int dsi_is_choice(unsigned op)
+{
+    if (op == DSI_X_gate || op == DSI_OP_safe_sqrt || op == DSI_OP_safe_norm || op == DSI_OP_safe_div ||
+        op == DSI_OP_smooth_step)
+        return 1;
+    return op < DSI_OP_sum && dsi_ops[op].shape == DSI_SHAPE_FLAT;
+}
+static void dsi_find_gated(dsi_deriving *d)
+{
+    const dsi_body *const body = &d->to->body;
+    size_t i;
+    memset(d->gated, 0, d->n);
+    for (i = 0; i < d->n; i++) {
+        const dsi_expr *const e = body->exprs + i;
+        const unsigned operands = dsi_operands_of(e->op);
+        d->risky[i] = (uint8_t)(e->op < DSI_X_first_index &&
+                                (dsi_is_curved(e->op) || (operands & 1 && d->risky[e->a]) ||
+                                 (operands & 2 && d->risky[e->b]) || (operands & 4 && d->risky[e->c])));
+        if (e->op == DSI_X_load || e->op == DSI_X_number) d->risky[i] = 0;
+    }
+    for (i = d->n; i-- > 0;) {
+        const dsi_expr *const e = body->exprs + i;
+        const unsigned operands = dsi_operands_of(e->op);
+        if (e->op >= DSI_X_first_index || !(d->gated[i] || dsi_is_choice(e->op)) ||
+            e->op == DSI_X_load) continue;
+        if (operands & 1) d->gated[e->a] = 1;
+        if (operands & 2) d->gated[e->b] = 1;
+        if (operands & 4) d->gated[e->c] = 1;
+    }
 }
 
 /* name_adjoint; a long name loses its end, not the suffix */
@@ -12370,10 +12979,11 @@ static ds_kernel *dsi_derive_begin(dsi_deriving *d, const ds_kernel *from, const
     d->bar = (uint32_t *)allocator->resize(allocator->user, NULL, 0, d->n * sizeof *d->bar);
     d->active = (uint8_t *)allocator->resize(allocator->user, NULL, 0, d->n);
     d->gated = (uint8_t *)allocator->resize(allocator->user, NULL, 0, d->n);
-    if (!d->bar || !d->active || !d->gated) d->to->body.result = DSIM_ERROR_MEMORY;
+    d->risky = (uint8_t *)allocator->resize(allocator->user, NULL, 0, d->n);
+    if (!d->bar || !d->active || !d->gated || !d->risky) d->to->body.result = DSIM_ERROR_MEMORY;
     if (dsi_kernel_failed(d->to)) return d->to;
     memset(d->bar, 0, d->n * sizeof *d->bar);
-    memset(d->gated, 0, d->n);
+    dsi_find_gated(d);
     for (i = 0; i < d->n; i++) {
         const dsi_expr *const e = d->to->body.exprs + i;
         const unsigned operands = dsi_operands_of(e->op);
@@ -12386,36 +12996,22 @@ static ds_kernel *dsi_derive_begin(dsi_deriving *d, const ds_kernel *from, const
     return d->to;
 }
 
-/* May a row hand an adjoint of exactly zero to what it is made of, while that may be infinite? Choices do. */
-static int dsi_is_choice(unsigned op)
+/* Does a gain need the gate? Where values are finite and slopes are not, always: roots at 0 and their kin. In what
+   a choice may leave out, wherever a number may not be finite: curved rows, and all that is made of them. */
+static int dsi_is_steep(unsigned op)
 {
-    if (op == DSI_X_gate || op == DSI_OP_safe_sqrt || op == DSI_OP_safe_norm || op == DSI_OP_safe_div ||
-        op == DSI_OP_smooth_step)
-        return 1;
-    return op < DSI_OP_sum && dsi_ops[op].shape == DSI_SHAPE_FLAT;
+    return op == DSI_OP_sqrt || op == DSI_OP_cbrt || op == DSI_OP_asin || op == DSI_OP_acos || op == DSI_OP_pow ||
+           op == DSI_OP_powi || op == DSI_OP_hypot || op == DSI_OP_atan2 || op == DSI_OP_smooth_abs;
 }
-static void dsi_find_gated(dsi_deriving *d)
-{
-    const dsi_body *const body = &d->to->body;
-    size_t i;
-    for (i = d->n; i-- > 0;) {
-        const dsi_expr *const e = body->exprs + i;
-        const unsigned operands = dsi_operands_of(e->op);
-        if (e->op >= DSI_X_first_index || !(d->gated[i] || dsi_is_choice(e->op)) ||
-            e->op == DSI_X_load) continue;
-        if (operands & 1) d->gated[e->a] = 1;
-        if (operands & 2) d->gated[e->b] = 1;
-        if (operands & 4) d->gated[e->c] = 1;
-    }
-}
-
-/* the rule of zeros: g = 0 gives 0 */
 static uint32_t dsi_guard(const dsi_deriving *d, size_t i, uint32_t g, uint32_t gain)
 {
-    const unsigned op = d->to->body.exprs[i].op;
-    const int curved = op < DSI_OP_sum && dsi_ops[op].shape == DSI_SHAPE_CURVED;
-    if (gain == g || !(curved || d->gated[i])) return gain;
-    return dsi_emit(&d->to->body, DSI_X_gate, g, gain, 0);
+    dsi_body *const body = &d->to->body;
+    const dsi_expr e = body->exprs[i];
+    const unsigned operands = dsi_operands_of(e.op);
+    const int risky = dsi_is_curved(e.op) || (operands & 1 && d->risky[e.a]) || (operands & 2 && d->risky[e.b]) ||
+                      (operands & 4 && d->risky[e.c]);
+    if (gain == g || gain == dsi_emit_neg(body, g)) return gain;
+    return dsi_is_steep(e.op) || (d->gated[i] && risky) ? dsi_emit(body, DSI_X_gate, g, gain, 0) : gain;
 }
 
 static ds_result dsi_derive_refuse(dsi_deriving *d, size_t i, const char *function)
@@ -12433,7 +13029,6 @@ static ds_result dsi_derive_reverse(dsi_deriving *d, const char *function)
 {
     dsi_body *const body = &d->to->body;
     size_t i, k;
-    dsi_find_gated(d);
     for (i = d->n; i-- > 0;) {
         const dsi_expr e = body->exprs[i]; /* a copy: the array grows */
         const unsigned operands = dsi_operands_of(e.op);
@@ -12447,6 +13042,10 @@ static ds_result dsi_derive_reverse(dsi_deriving *d, const char *function)
             if (!(wanted >> k & 1) || !gain[k]) continue;
             if (gain[k] == DSI_NO_EXPR) return dsi_derive_refuse(d, i, function);
             gain[k] = dsi_guard(d, i, g, gain[k]);
+            if (k == 0 && part[0] == part[1] && wanted & 2 && gain[1] != DSI_NO_EXPR) {
+                gain[0] = dsi_emit(body, DSI_OP_add, gain[0], dsi_guard(d, i, g, gain[1]), 0);
+                gain[1] = 0;
+            }
             d->bar[part[k]] = dsi_emit(body, DSI_OP_add, d->bar[part[k]], gain[k], 0);
         }
         if (body->result) return dsi_kernel_failed(d->to);
@@ -12631,17 +13230,16 @@ static ds_kernel *dsi_derive_local(const ds_kernel *kernel, const char *by, int 
             /* bars and gates of the gradient's own expressions */
             dsi_release(allocator, d.bar, d.n * sizeof *d.bar);
             dsi_release(allocator, d.gated, d.n);
+            dsi_release(allocator, d.risky, d.n);
             d.bar = (uint32_t *)allocator->resize(allocator->user, NULL, 0, of_gradient * sizeof *d.bar);
             d.gated = (uint8_t *)allocator->resize(allocator->user, NULL, 0, of_gradient);
+            d.risky = (uint8_t *)allocator->resize(allocator->user, NULL, 0, of_gradient);
             dsi_release(allocator, d.active, d.n);
             d.active = NULL;
             d.n = of_gradient;
             (void)dsi_grown;
-            if (!d.bar || !d.gated) body->result = DSIM_ERROR_MEMORY;
-            if (!dsi_kernel_failed(d.to)) {
-                memset(d.gated, 0, d.n);
-                dsi_find_gated(&d);
-            }
+            if (!d.bar || !d.gated || !d.risky) body->result = DSIM_ERROR_MEMORY;
+            if (!dsi_kernel_failed(d.to)) dsi_find_gated(&d);
             for (i = 0; i < n && !dsi_kernel_failed(d.to); i++) {
                 memset(d.bar, 0, d.n * sizeof *d.bar);
                 d.bar[coordinate[i]] = dsi_constant(body, 1);
@@ -12741,7 +13339,7 @@ static const char *dsi_printed_op(unsigned op)
     }
 }
 
-enum { DSI_MOST_PRINTED = 4000, DSI_CHUNK = 64, DSI_MOST_WAITING = 64 };
+enum { DSI_MOST_PRINTED = 4000, DSI_PRINTED_CHUNK = 64, DSI_MOST_WAITING = 64 };
 typedef struct dsi_printer {
     dsi_text text;
     char none; /* where text goes that has no room at all */
@@ -12752,7 +13350,7 @@ typedef struct dsi_printer {
     uint32_t *stage; /* of expressions; functions: they are called at its end */
     uint32_t *shown; /* 1 + the last stage in which the expression has a name */
     uint32_t *waits; /* 1: in an array, to be read in another loop */
-    size_t n_stages, n_waiting, n_functions;
+    size_t n_stages, n_waiting, n_functions, n_statements;
     int has_sqrt;
 } dsi_printer;
 
@@ -12853,7 +13451,6 @@ static void dsi_find_stages(dsi_printer *p)
         p->stage[i] = UINT32_MAX;
         p->shown[i] = p->waits[i] = 0;
         if (!dsi_is_printed(p, (uint32_t)i)) continue;
-        p->n_functions += (size_t)dsi_is_function(p, (uint32_t)i);
         p->has_sqrt |= e->op == DSI_OP_sqrt || e->op == DSI_OP_safe_sqrt;
         for (k = 0; k < 3; k++)
             if (dsi_operands_of(e->op) >> k & 1) {
@@ -12866,8 +13463,10 @@ static void dsi_find_stages(dsi_printer *p)
         const uint32_t part[3] = { e->a, e->b, e->c };
         const int function = dsi_is_function(p, (uint32_t)i);
         const size_t stored = dsi_effect_of(p, (uint32_t)i) < body->n_effects;
-        if (!dsi_is_printed(p, (uint32_t)i)) continue;
+        if (!dsi_is_printed(p, (uint32_t)i) || (p->stage[i] == UINT32_MAX && !stored)) continue; /* dead */
         if (function || p->stage[i] == UINT32_MAX) p->stage[i] = p->shown[i];
+        p->n_functions += (size_t)function;
+        p->n_statements++;
         if (p->n_stages < p->stage[i] + 1 + (function && stored))
             p->n_stages = p->stage[i] + 1 + (function && stored);
         p->waits[i] |= (uint32_t)function;
@@ -13086,7 +13685,7 @@ static void dsi_print_declarations(dsi_printer *p)
     for (x = 1; x < body->n_exprs; x++) { /* uniforms are shown where they are operands */
         const dsi_expr *const e = body->exprs + x;
         const uint32_t part[3] = { e->a, e->b, e->c };
-        for (k = 0; k < 3 && dsi_is_printed(p, x); k++)
+        for (k = 0; k < 3 && p->stage[x] != UINT32_MAX; k++)
             if (dsi_operands_of(e->op) >> k & 1) p->shown[part[k]] = 1;
     }
     for (x = 0; x < body->n_exprs; x++) {
@@ -13114,7 +13713,7 @@ static void dsi_print_declarations(dsi_printer *p)
     for (x = 0; x < body->n_exprs; x++)
         if (p->waits[x]) {
             dsi_print_with(p, "    ds_real w", x, "[");
-            dsi_print_size(p, p->n_waiting > DSI_MOST_WAITING ? 16 : DSI_CHUNK);
+            dsi_print_size(p, p->n_waiting > DSI_MOST_WAITING ? 16 : DSI_PRINTED_CHUNK);
             dsi_print(p, "];\n");
         }
 }
@@ -13131,7 +13730,7 @@ static void dsi_print_lanes(dsi_printer *p)
     if (p->n_functions) {
         dsi_print(p, "    for (at = 0; at < n; at += m) {\n");
         if (p->n_waiting > DSI_MOST_WAITING) dsi_print(p, "        m = 16;\n");
-        else dsi_print_with(p, "        m = n - at < 64 ? n - at : ", DSI_CHUNK, ";\n");
+        else dsi_print_with(p, "        m = n - at < 64 ? n - at : ", DSI_PRINTED_CHUNK, ";\n");
     } else if (p->n_stages) dsi_print(p, "    for (at = 0; at < n; at += 16) {\n");
     for (stage = 0; stage < p->n_stages; stage++) dsi_print_stage(p, stage);
     dsi_print(p, p->n_stages ? "    }\n}\n" : "}\n");
@@ -13156,7 +13755,7 @@ static void dsi_print_head(dsi_printer *p)
         dsi_print_harmless(p, arg->name);
         dsi_print_with(p, "[", arg->components, "]\n");
     }
-    dsi_print_with(p, "\n   Per lane: ", info.operations, " operations");
+    dsi_print_with(p, "\n   Per lane: ", p->n_statements, " operations");
     dsi_print_with(p, ", ", p->n_functions, " of them functions");
     dsi_print_with(p, "; ", info.loads, " numbers loaded, ");
     dsi_print_with(p, "", info.stores, " stored or added. */\n\n");
@@ -13260,8 +13859,7 @@ DIFFSIM_API size_t ds_kernel_print_c(const ds_kernel *kernel, char *text, size_t
     size_t n;
     memset(&p, 0, sizeof p);
     p.text = text && bytes ? dsi_text_into(text, bytes) : dsi_text_into(&p.none, 1);
-    if (!kernel || kernel->error.code || !kernel->ended || kernel->program.operations > DSI_MOST_PRINTED)
-        return 0;
+    if (!kernel || kernel->error.code || !kernel->ended) return 0;
     n = kernel->program.body.n_exprs;
     work = (uint32_t *)kernel->desc.allocator.resize(kernel->desc.allocator.user, NULL, 0, 3 * n *
                                                      sizeof *work);
@@ -13274,7 +13872,7 @@ DIFFSIM_API size_t ds_kernel_print_c(const ds_kernel *kernel, char *text, size_t
     name = dsi_text_into(p.name, sizeof p.name);
     dsi_put_identifier(&name, kernel->name, 0);
     dsi_find_stages(&p);
-    dsi_print_file(&p);
+    if (p.n_statements <= DSI_MOST_PRINTED) dsi_print_file(&p);
     dsi_release(&kernel->desc.allocator, work, 3 * n * sizeof *work);
     return p.n;
 }

@@ -341,11 +341,35 @@ static int refuse(void)
     return good;
 }
 
+/* two updates that exchange their numbers: neither sees what the other wrote */
+static int exchange(void)
+{
+    ds_kernel *k = ds_kernel_begin(NULL, "exchange");
+    ds_arg a = ds_arg_update(k, "a", 1), b = ds_arg_update(k, "b", 1);
+    ds_var x = ds_load(a, ds_lane(k)), y = ds_load(b, ds_lane(k));
+    ds_runner *runner = ds_runner_create(NULL);
+    ds_real one[48], two[48];
+    ds_array args[2];
+    int i, good;
+    for (i = 0; i < 48; i++) one[i] = 1;
+    for (i = 0; i < 48; i++) two[i] = 2;
+    args[0] = ds_array_reals(one, 48, 1);
+    args[1] = ds_array_reals(two, 48, 1);
+    ds_store(a, ds_lane(k), y);
+    ds_store(b, ds_lane(k), x);
+    good = ds_kernel_end(k) == DSIM_OK && ds_launch(runner, k, 48, args, 2) == DSIM_OK;
+    for (i = 0; i < 48; i++) good &= one[i] > 1 && two[i] < 2;
+    if (!good) puts("numbers were not exchanged");
+    ds_runner_destroy(runner);
+    ds_kernel_destroy(k);
+    return good;
+}
+
 int main(int n, char **words)
 {
     int good = make();
     size_t i;
-    if (good) good = n > 1 && !strcmp(words[1], "print") ? print() && refuse() : compare();
+    if (good) good = n > 1 && !strcmp(words[1], "print") ? print() && refuse() : compare() && exchange();
     for (i = 0; i < n_all; i++) ds_kernel_destroy(all[i].kernel);
     return !good;
 }

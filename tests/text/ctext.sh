@@ -103,7 +103,8 @@ ignored()
         "0 interpreted: $3"
     equal "$1: with the same bits" "$(tail -1 "$work/said")" "$(cat "$work/hash_double")"
 }
-ignored 'another hash' 's/ = { UINT64_C(0x/ = { 1 + UINT64_C(0x/' 'the kernel has changed since it was printed; print it again'
+ignored 'another hash' 's/ = { UINT64_C(0x/ = { 1 + UINT64_C(0x/' \
+    'the kernel has changed since it was printed; print it again'
 ignored 'another number type' 's/), 8, 1, "/), 4, 1, "/' \
     'the printed kernel is for numbers of another size; print it again'
 ignored 'another format' 's/), 8, 1, "/), 8, 2, "/' \
