@@ -10004,6 +10004,23 @@ static uint32_t dsi_simpler_product(dsi_body *body, unsigned op, uint32_t a, uin
     return DSI_NO_EXPR;
 }
 
+/* have a and b the same factor, but for the sign, and is it none of 1 and -1? */
+static int dsi_is_scaled_alike(const dsi_body *body, uint32_t a, uint32_t b)
+{
+    double of_a = 1, of_b = 1;
+    dsi_bare(body, a, &of_a);
+    dsi_bare(body, b, &of_b);
+    return (of_a == of_b || of_a == -of_b) && of_a != 1 && of_a != -1;
+}
+
+/* a + sign b of such */
+static uint32_t dsi_simpler_sum(dsi_body *body, uint32_t a, uint32_t b, double sign)
+{
+    double of_a = 1, of_b = sign;
+    const uint32_t bare_a = dsi_bare(body, a, &of_a), bare_b = dsi_bare(body, b, &of_b);
+    return dsi_emit_scaled(body, dsi_emit(body, of_a == of_b ? DSI_OP_add : DSI_OP_sub, bare_a, bare_b, 0), of_a);
+}
+
 /* What is simpler and gives the same number, but for the sign of zero and where numbers leave the range of
    normal ones; DSI_NO_EXPR: nothing is. Minus signs move outwards, where sums take them in. */
 static uint32_t dsi_simpler(dsi_body *body, unsigned op, uint32_t a, uint32_t b, uint32_t c)
@@ -10020,11 +10037,13 @@ static uint32_t dsi_simpler(dsi_body *body, unsigned op, uint32_t a, uint32_t b,
     case DSI_OP_add:
         if (a == 0 || b == 0) return a ? a : b;
         if (a == b) return dsi_emit(body, DSI_OP_mul, a, dsi_constant(body, 2), 0);
+        if (dsi_is_scaled_alike(body, a, b)) return dsi_simpler_sum(body, a, b, 1);
         if (minus_b) return dsi_emit(body, DSI_OP_sub, a, bare_b, 0);
         return minus_a ? dsi_emit(body, DSI_OP_sub, b, bare_a, 0) : DSI_NO_EXPR;
     case DSI_OP_sub:
         if (b == 0) return a;
         if (a == 0) return dsi_emit_neg(body, b);
+        if (dsi_is_scaled_alike(body, a, b)) return dsi_simpler_sum(body, a, b, -1);
         if (minus_b) return dsi_emit(body, DSI_OP_add, a, bare_b, 0);
         return minus_a ? dsi_emit_neg(body, dsi_emit(body, DSI_OP_add, bare_a, b, 0)) : DSI_NO_EXPR;
     case DSI_OP_mul: case DSI_OP_div: return dsi_simpler_product(body, op, a, b);
@@ -13185,82 +13204,483 @@ static size_t dsi_coordinate(const dsi_deriving *d, size_t k)
     return 0;
 }
 
-/* gradient, and with `second` the Hessian by tangents of the gradient, one coordinate at a time */
-static ds_kernel *dsi_derive_local(const ds_kernel *kernel, const char *by, int second, const char *function)
+/* Second derivatives by edge pushing (Gower and Mello 2012). The second differential of the energy is kept as
+
+       d2E = sum over i of w[i][i] di^2 + sum over i < j of 2 w[i][j] di dj
+
+   with di the differential of expression i. Expressions are taken from the newest to the oldest; each puts its
+   di = sum of c[k] dk over its operands in, and adds what its own second derivatives make of its adjoint. In
+   the end only leaves are left, and w is the Hessian.
+
+   Where all coordinates enter by differences, as points of an element do, those are leaves at first, and the
+   coordinates come last: the rows of the point that is subtracted are sums. With `stopping`, a branching
+   expression that depends on many leaves is one, too: a determinant, an invariant. What meets in two of them is
+   an outer product of their gradients. */
+typedef struct dsi_edge { uint32_t other, expr, next; } dsi_edge;
+typedef struct dsi_pushing {
+    dsi_deriving *d;
+    dsi_body *body;
+    dsi_edge *weights;
+    uint32_t *head; /* [n]: 1 + the first weight of an expression, or 0 */
+    uint32_t *base; /* [n]: the leaves that gradients are taken by */
+    uint64_t *reach; /* [n][words]: on which of those an expression depends */
+    uint8_t *leaf; /* [n]: DSI_INNER and so on */
+    size_t n_weights, cap_weights, n_base, words;
+    int stopping;
+} dsi_pushing;
+enum { DSI_INNER, DSI_WIDE_LEAF, DSI_BASE_LEAF, DSI_MANY_LEAVES = 7 };
+
+/* Templates: rows of operands that are not there yet; leaf k stands for operand k, leaf 3 for the value. So a
+   derivative of a column sees what depends on an operand, whatever the operand is made of. */
+static uint32_t dsi_placeholder(dsi_body *body, uint32_t k)
+{
+    return dsi_intern(body, DSI_X_load, UINT32_MAX, 0, k);
+}
+static uint32_t dsi_substitute(dsi_body *body, uint32_t x, const uint32_t operand[4])
+{
+    const dsi_expr e = body->exprs[x];
+    const unsigned operands = dsi_operands_of(e.op);
+    uint32_t a, b, c;
+    if (e.op == DSI_X_load) return operand[e.c];
+    if (!operands || body->result) return x;
+    a = operands & 1 ? dsi_substitute(body, e.a, operand) : 0;
+    b = operands & 2 ? dsi_substitute(body, e.b, operand) : 0;
+    c = operands & 4 ? dsi_substitute(body, e.c, operand) : 0;
+    return dsi_emit(body, e.op, a, b, c);
+}
+
+/* d x / d operand `which` of a template x; slope: that of the value */
+static uint32_t dsi_template_slope(dsi_body *body, uint32_t x, uint32_t which, uint32_t slope)
+{
+    const dsi_expr e = body->exprs[x];
+    const unsigned operands = dsi_operands_of(e.op);
+    const uint32_t part[3] = { e.a, e.b, e.c };
+    uint32_t k, sum = 0;
+    if (e.op == DSI_X_load) return e.c == which ? dsi_constant(body, 1) : e.c == 3 ? slope : 0;
+    for (k = 0; k < 3 && !body->result; k++) {
+        uint32_t gain[3] = { 0, 0, 0 };
+        const uint32_t g = operands >> k & 1 ? dsi_template_slope(body, part[k], which, slope) : 0;
+        if (!g) continue;
+        dsi_emit_gains(body, &e, x, g, 1u << k, gain);
+        if (gain[k] != DSI_NO_EXPR) sum = dsi_emit(body, DSI_OP_add, sum, gain[k], 0);
+    }
+    return sum;
+}
+
+/* first and second derivatives of an expression by its operands: slope [3], second [3][3], upper half */
+static void dsi_find_slopes(dsi_body *body, const dsi_expr *e, uint32_t value, uint32_t slope[3],
+                            uint32_t second[3][3])
+{
+    const unsigned operands = dsi_operands_of(e->op);
+    uint32_t hole[4], actual[4], template_slope[3] = { 0, 0, 0 }, i, k;
+    dsi_expr row = *e;
+    for (k = 0; k < 4; k++) hole[k] = dsi_placeholder(body, k);
+    row.a = hole[0];
+    row.b = hole[1];
+    row.c = hole[2];
+    actual[0] = e->a;
+    actual[1] = e->b;
+    actual[2] = e->c;
+    actual[3] = value;
+    /* clipping is for adjoints only: the value is a copy */
+    if (e->op == DSI_OP_clip_gradient) template_slope[0] = dsi_constant(body, 1);
+    else dsi_emit_gains(body, &row, hole[3], dsi_constant(body, 1), operands, template_slope);
+    for (k = 0; k < 3; k++) {
+        if (!(operands >> k & 1) || template_slope[k] == DSI_NO_EXPR) template_slope[k] = 0;
+        slope[k] = dsi_substitute(body, template_slope[k], actual);
+    }
+    for (i = 0; i < 3; i++)
+        for (k = i; k < 3; k++) {
+            second[i][k] = 0;
+            if (template_slope[i] && operands >> k & 1)
+                second[i][k] = dsi_substitute(
+                    body, dsi_template_slope(body, template_slope[i], k, template_slope[k]), actual);
+        }
+}
+
+/* where w[i][j] is kept: with the one that is taken first. Those taken out on the way come first, then wide
+   leaves, then the base and coordinates. */
+static uint32_t dsi_owner(const dsi_pushing *p, uint32_t i, uint32_t j)
+{
+    if (p->leaf[i] != p->leaf[j]) return p->leaf[i] < p->leaf[j] ? i : j;
+    return i > j ? i : j;
+}
+
+static dsi_edge *dsi_find_edge(const dsi_pushing *p, uint32_t i, uint32_t j)
+{
+    const uint32_t owner = dsi_owner(p, i, j), other = owner == i ? j : i;
+    uint32_t k;
+    for (k = p->head[owner]; k; k = p->weights[k - 1].next)
+        if (p->weights[k - 1].other == other) return p->weights + k - 1;
+    return NULL;
+}
+
+/* w[i][j] += expr */
+static void dsi_add_edge(dsi_pushing *p, uint32_t i, uint32_t j, uint32_t expr)
+{
+    const uint32_t owner = dsi_owner(p, i, j);
+    dsi_edge *w = dsi_find_edge(p, i, j);
+    void *dsi_grown;
+    if (!expr || p->body->result) return;
+    if (w) {
+        w->expr = dsi_emit(p->body, DSI_OP_add, w->expr, expr, 0);
+        return;
+    }
+    if (!DSI_GROW(p->body, dsi_edge, p->weights, p->cap_weights, p->n_weights + 1)) return;
+    w = p->weights + p->n_weights++;
+    w->other = owner == i ? j : i;
+    w->expr = expr;
+    w->next = p->head[owner];
+    p->head[owner] = (uint32_t)p->n_weights;
+}
+
+static uint32_t dsi_emit_times(dsi_body *body, uint32_t a, uint32_t b)
+{
+    return a && b ? dsi_emit(body, DSI_OP_mul, a, b, 0) : 0;
+}
+static uint32_t dsi_emit_twice(dsi_body *body, uint32_t a) { return a ? dsi_emit(body, DSI_OP_add, a, a, 0) : 0; }
+
+/* the operands of an expression that are differentiated, each once, with slopes and second derivatives by them;
+   returns how many */
+static size_t dsi_find_parts(const dsi_pushing *p, uint32_t x, uint32_t part[3], uint32_t slope[3],
+                             uint32_t second[3][3])
+{
+    dsi_body *const body = p->body;
+    const dsi_expr e = body->exprs[x];
+    const unsigned operands = dsi_operands_of(e.op);
+    const uint32_t operand[3] = { e.a, e.b, e.c };
+    uint32_t all_slopes[3], all_second[3][3], i, k, at[3] = { 3, 3, 3 };
+    size_t n = 0, j;
+    dsi_find_slopes(body, &e, x, all_slopes, all_second);
+    for (i = 0; i < 3; i++) {
+        if (!(operands >> i & 1) || !p->d->active[operand[i]]) continue;
+        for (j = 0; j < n && part[j] != operand[i]; j++) continue;
+        at[i] = (uint32_t)j;
+        if (j < n) {
+            slope[j] = dsi_emit(body, DSI_OP_add, slope[j], all_slopes[i], 0);
+            continue;
+        }
+        part[n] = operand[i];
+        slope[n++] = all_slopes[i];
+    }
+    for (i = 0; i < 3; i++)
+        for (k = 0; k < 3; k++) second[i][k] = 0;
+    for (i = 0; i < 3; i++)
+        for (k = i; k < 3; k++) {
+            const uint32_t low = at[i] < at[k] ? at[i] : at[k], high = at[i] < at[k] ? at[k] : at[i];
+            uint32_t term = all_second[i][k];
+            if (high > 2 || !term) continue;
+            if (i != k && low == high) term = dsi_emit_twice(body, term); /* x x: both mixed ones */
+            second[low][high] = dsi_emit(body, DSI_OP_add, second[low][high], term, 0);
+        }
+    return n;
+}
+
+/* does it depend on many leaves? */
+static int dsi_is_wide(const dsi_pushing *p, uint32_t x)
+{
+    size_t i, count = 0;
+    uint64_t bits;
+    for (i = 0; i < p->words; i++)
+        for (bits = p->reach[x * p->words + i]; bits; bits &= bits - 1) count++;
+    return count >= DSI_MANY_LEAVES;
+}
+
+/* takes expression x out: its weights go to its operands */
+static void dsi_push_edges(dsi_pushing *p, uint32_t x)
+{
+    dsi_body *const body = p->body;
+    const dsi_deriving *const d = p->d;
+    const uint32_t bar = d->bar[x];
+    uint32_t part[3] = { 0, 0, 0 }, slope[3] = { 0, 0, 0 }, second[3][3], weight = p->head[x], i, k;
+    size_t n;
+    if (!weight && !bar) return;
+    n = dsi_find_parts(p, x, part, slope, second);
+    for (i = 0; i < n; i++)
+        for (k = i; k < n; k++)
+            dsi_add_edge(p, part[i], part[k],
+                           bar && second[i][k] ? dsi_guard(d, x, bar, dsi_emit_times(body, bar, second[i][k])) : 0);
+    if (p->stopping && n > 1 && weight && dsi_is_wide(p, x)) {
+        p->head[x] = 0;
+        p->leaf[x] = DSI_WIDE_LEAF;
+        for (; weight; weight = p->weights[weight - 1].next) {
+            const dsi_edge w = p->weights[weight - 1];
+            dsi_add_edge(p, x, w.other, w.expr);
+        }
+        return;
+    }
+    for (; weight && !body->result; weight = p->weights[weight - 1].next) {
+        const dsi_edge w = p->weights[weight - 1];
+        for (i = 0; i < n; i++) {
+            const uint32_t moved = dsi_guard(d, x, w.expr, dsi_emit_times(body, slope[i], w.expr));
+            if (w.other == x)
+                for (k = i; k < n; k++)
+                    dsi_add_edge(p, part[i], part[k], dsi_emit_times(body, moved, slope[k]));
+            else dsi_add_edge(p, part[i], w.other, part[i] == w.other ? dsi_emit_twice(body, moved) : moved);
+        }
+    }
+    p->head[x] = 0;
+}
+
+/* What met in leaves that are no coordinates: outer products of their gradients. wide: such an expression and
+   its gradient by the base. */
+static void dsi_finish_wide(dsi_pushing *p, uint32_t x, uint32_t *const *gradients)
+{
+    dsi_body *const body = p->body;
+    uint32_t weight = p->head[x];
+    size_t m, n;
+    p->head[x] = 0;
+    for (; weight && !body->result; weight = p->weights[weight - 1].next) {
+        const dsi_edge w = p->weights[weight - 1];
+        const uint32_t *const g = gradients[x], *const h = p->leaf[w.other] == DSI_WIDE_LEAF ? gradients[w.other] : NULL;
+        for (m = 0; m < p->n_base; m++) {
+            const uint32_t scaled = dsi_emit_times(body, w.expr, g[m]);
+            if (w.other == x) {
+                for (n = m; n < p->n_base; n++)
+                    dsi_add_edge(p, p->base[m], p->base[n], dsi_emit_times(body, scaled, g[n]));
+            } else if (h) {
+                for (n = 0; n < p->n_base; n++)
+                    dsi_add_edge(p, p->base[m], p->base[n],
+                                   m == n ? dsi_emit_twice(body, dsi_emit_times(body, scaled, h[n]))
+                                          : dsi_emit_times(body, scaled, h[n]));
+            } else dsi_add_edge(p, p->base[m], w.other, p->base[m] == w.other ? dsi_emit_twice(body, scaled) : scaled);
+        }
+    }
+}
+
+static void dsi_finish_all_wide(dsi_pushing *p, const char *function)
+{
+    const ds_allocator *const allocator = &p->body->allocator;
+    const size_t n = p->d->n;
+    uint32_t **gradients = NULL, *numbers = NULL;
+    size_t i, m, wide = 0, used = 0;
+    for (i = 0; i < n; i++) wide += p->leaf[i] == DSI_WIDE_LEAF;
+    if (!wide) return;
+    gradients = (uint32_t **)allocator->resize(allocator->user, NULL, 0, n * sizeof *gradients);
+    numbers = (uint32_t *)allocator->resize(allocator->user, NULL, 0, wide * p->n_base * sizeof *numbers);
+    if (!gradients || !numbers) p->body->result = DSIM_ERROR_MEMORY;
+    for (i = 0; i < n && !p->body->result; i++) {
+        gradients[i] = NULL;
+        if (p->leaf[i] != DSI_WIDE_LEAF) continue;
+        gradients[i] = numbers + p->n_base * used++;
+        memset(p->d->bar, 0, n * sizeof *p->d->bar);
+        p->d->bar[i] = dsi_constant(p->body, 1);
+        dsi_derive_reverse(p->d, function);
+        for (m = 0; m < p->n_base; m++) gradients[i][m] = p->d->bar[p->base[m]];
+    }
+    for (i = n; i-- > 0 && !p->body->result;)
+        if (p->leaf[i] == DSI_WIDE_LEAF) dsi_finish_wide(p, (uint32_t)i, gradients);
+    dsi_release(allocator, gradients, n * sizeof *gradients);
+    dsi_release(allocator, numbers, wide * p->n_base * sizeof *numbers);
+}
+
+/* Leaves at first: differences of two coordinates, if the coordinates enter in no other way and there are not
+   more of them; else the coordinates. */
+static void dsi_find_base(dsi_pushing *p, const uint32_t *coordinate, size_t n)
+{
+    const dsi_body *const body = p->body;
+    size_t i, k, differences = 0;
+    int good = 1;
+    for (i = 0; i < p->d->n; i++) {
+        const dsi_expr *const e = body->exprs + i;
+        const unsigned operands = dsi_operands_of(e->op);
+        const uint32_t part[3] = { e->a, e->b, e->c };
+        size_t loads = 0;
+        if (!p->d->active[i] || e->op == DSI_X_load) continue;
+        for (k = 0; k < 3; k++)
+            loads += (operands >> k & 1) && p->d->active[part[k]] && body->exprs[part[k]].op == DSI_X_load;
+        if (loads) good = good && loads == 2 && (e->op == DSI_OP_sub || e->op == DSI_OP_add);
+        if (loads == 2) p->base[differences++] = (uint32_t)i;
+    }
+    p->n_base = differences;
+    if (!good || differences > n) {
+        memcpy(p->base, coordinate, n * sizeof *coordinate);
+        p->n_base = n;
+    }
+    for (i = 0; i < p->n_base; i++) p->leaf[p->base[i]] = DSI_BASE_LEAF;
+    for (i = 0; i < n; i++) p->leaf[coordinate[i]] = DSI_BASE_LEAF;
+}
+
+/* on which leaves each expression depends */
+static void dsi_find_reach(dsi_pushing *p)
+{
+    size_t i, k;
+    memset(p->reach, 0, p->d->n * p->words * sizeof *p->reach);
+    for (i = 0; i < p->n_base; i++) p->reach[p->base[i] * p->words + i / 64] |= (uint64_t)1 << i % 64;
+    for (i = 0; i < p->d->n; i++) {
+        const dsi_expr *const e = p->body->exprs + i;
+        const unsigned operands = dsi_operands_of(e->op);
+        const uint32_t part[3] = { e->a, e->b, e->c };
+        size_t j;
+        if (!p->d->active[i] || p->leaf[i] || e->op == DSI_X_load) continue;
+        for (k = 0; k < 3; k++)
+            for (j = 0; (operands >> k & 1) && j < p->words; j++)
+                p->reach[i * p->words + j] |= p->reach[part[k] * p->words + j];
+    }
+}
+
+/* the second derivatives of the energy whose adjoints d->bar holds: hessian [n (n + 1) / 2] */
+static void dsi_derive_by_pushing(dsi_deriving *d, const uint32_t *coordinate, size_t n, int stopping,
+                                  uint32_t *hessian, const char *function)
+{
+    const ds_allocator *const allocator = &d->to->desc.allocator;
+    dsi_pushing p;
+    size_t i, k, words = n / 64 + 1;
+    memset(&p, 0, sizeof p);
+    p.d = d;
+    p.body = &d->to->body;
+    p.words = words;
+    p.stopping = stopping;
+    p.head = (uint32_t *)allocator->resize(allocator->user, NULL, 0, d->n * sizeof *p.head);
+    p.base = (uint32_t *)allocator->resize(allocator->user, NULL, 0, d->n * sizeof *p.base);
+    p.reach = (uint64_t *)allocator->resize(allocator->user, NULL, 0, d->n * words * sizeof *p.reach);
+    p.leaf = (uint8_t *)allocator->resize(allocator->user, NULL, 0, d->n);
+    if (!p.head || !p.base || !p.reach || !p.leaf) p.body->result = DSIM_ERROR_MEMORY;
+    if (!p.body->result) {
+        memset(p.head, 0, d->n * sizeof *p.head);
+        memset(p.leaf, 0, d->n);
+        dsi_find_base(&p, coordinate, n);
+        dsi_find_reach(&p);
+        for (i = d->n; i-- > 0 && !p.body->result;)
+            if (d->active[i] && !p.leaf[i]) dsi_push_edges(&p, (uint32_t)i);
+        dsi_finish_all_wide(&p, function);
+        /* differences are taken out last; they have no adjoints any more */
+        memset(d->bar, 0, d->n * sizeof *d->bar);
+        p.stopping = 0;
+        for (i = 0; i < p.n_base; i++)
+            p.leaf[p.base[i]] = p.body->exprs[p.base[i]].op == DSI_X_load ? DSI_BASE_LEAF : DSI_INNER;
+        for (i = d->n; i-- > 0 && !p.body->result;)
+            if (d->active[i] && !p.leaf[i]) dsi_push_edges(&p, (uint32_t)i);
+        for (i = 0; i < n && !p.body->result; i++)
+            for (k = i; k < n; k++) {
+                const dsi_edge *const w = dsi_find_edge(&p, coordinate[i], coordinate[k]);
+                *hessian++ = w ? w->expr : 0;
+            }
+    }
+    dsi_release(allocator, p.head, d->n * sizeof *p.head);
+    dsi_release(allocator, p.base, d->n * sizeof *p.base);
+    dsi_release(allocator, p.reach, d->n * words * sizeof *p.reach);
+    dsi_release(allocator, p.leaf, d->n);
+    dsi_release(allocator, p.weights, p.cap_weights * sizeof *p.weights);
+}
+
+/* the second derivatives as tangents of the gradient, one coordinate at a time: hessian [n (n + 1) / 2] */
+static void dsi_derive_by_tangents(dsi_deriving *d, const uint32_t *coordinate, const uint32_t *gradient, size_t n,
+                                   uint32_t *hessian, const char *function)
+{
+    const ds_allocator *const allocator = &d->to->desc.allocator;
+    dsi_deriving g; /* over the expressions of the gradient, too */
+    size_t i, k;
+    memset(&g, 0, sizeof g);
+    g.from = d->from;
+    g.to = d->to;
+    g.n = d->to->body.n_exprs;
+    g.bar = (uint32_t *)allocator->resize(allocator->user, NULL, 0, g.n * sizeof *g.bar);
+    g.gated = (uint8_t *)allocator->resize(allocator->user, NULL, 0, g.n);
+    g.risky = (uint8_t *)allocator->resize(allocator->user, NULL, 0, g.n);
+    if (!g.bar || !g.gated || !g.risky) d->to->body.result = DSIM_ERROR_MEMORY;
+    else dsi_find_gated(&g);
+    for (i = 0; i < n && !dsi_kernel_failed(d->to); i++) {
+        memset(g.bar, 0, g.n * sizeof *g.bar);
+        g.bar[coordinate[i]] = dsi_constant(&d->to->body, 1);
+        if (dsi_derive_forward(&g, function)) break;
+        for (k = i; k < n; k++) *hessian++ = g.bar[gradient[k]];
+    }
+    dsi_derive_end(&g);
+}
+
+/* what a lane's coordinates are, and their gradient and Hessian: expressions of the new body */
+typedef struct dsi_local {
+    uint32_t *coordinate, *gradient, *hessian;
+    size_t n, n_second;
+} dsi_local;
+enum dsi_way { DSI_FIRST_ONLY, DSI_BY_TANGENTS, DSI_BY_PUSHING, DSI_BY_STOPPING };
+
+/* coordinates and room; 0: there are none, or too many, or there is no memory */
+static int dsi_local_begin(dsi_deriving *d, enum dsi_way way, const char *function, dsi_local *local)
+{
+    const ds_allocator *const allocator = &d->to->desc.allocator;
+    size_t i, n = 0;
+    while (dsi_coordinate(d, n)) n++;
+    local->n = n;
+    local->n_second = way == DSI_FIRST_ONLY ? 0 : n * (n + 1) / 2;
+    if (!n || n > DSI_MOST_COMPONENTS || local->n_second > DSI_MOST_COMPONENTS) {
+        dsi_text t = dsi_kernel_refuse(d->to, DSIM_ERROR_ARGUMENT, n);
+        dsi_put(&t, function);
+        dsi_put(&t, ": a lane must load 1 to 4096 numbers (hessian: 1 to 89) from `by`, and loads ");
+        dsi_put_size(&t, n);
+        dsi_kernel_refused(d->to, &t);
+        return 0;
+    }
+    local->coordinate = (uint32_t *)allocator->resize(allocator->user, NULL, 0,
+                                                      (2 * n + local->n_second) * sizeof(uint32_t));
+    if (!local->coordinate) d->to->body.result = DSIM_ERROR_MEMORY;
+    if (dsi_kernel_failed(d->to)) return 0;
+    local->gradient = local->coordinate + n;
+    local->hessian = local->gradient + n;
+    for (i = 0; i < n; i++) local->coordinate[i] = (uint32_t)dsi_coordinate(d, i);
+    return 1;
+}
+
+/* gradient and, in one of three ways, Hessian */
+static void dsi_local_derive(dsi_deriving *d, enum dsi_way way, const char *function, dsi_local *local)
+{
+    const dsi_body *const from = &d->from->body;
+    dsi_body *const body = &d->to->body;
+    const uint32_t lane = dsi_intern(body, DSI_X_lane, DSI_FLAT_LANE, 0, 0);
+    size_t i, arg;
+    for (i = 0; i < from->n_effects; i++) {
+        const uint32_t x = d->map[from->effects[i].value];
+        d->bar[x] = dsi_emit(body, DSI_OP_add, d->bar[x], dsi_constant(body, 1), 0);
+    }
+    if (dsi_derive_reverse(d, function)) return;
+    for (i = 0; i < local->n; i++) local->gradient[i] = d->bar[local->coordinate[i]];
+    if (way == DSI_BY_TANGENTS)
+        dsi_derive_by_tangents(d, local->coordinate, local->gradient, local->n, local->hessian, function);
+    else if (way != DSI_FIRST_ONLY)
+        dsi_derive_by_pushing(d, local->coordinate, local->n, way == DSI_BY_STOPPING, local->hessian, function);
+    if (dsi_kernel_failed(d->to)) return;
+    arg = dsi_add_arg(d->to, "gradient", "", DSI_ARG_OUT, local->n);
+    for (i = 0; i < local->n; i++) dsi_emit_effect(body, arg, lane, i, local->gradient[i]);
+    if (!local->n_second) return;
+    arg = dsi_add_arg(d->to, "hessian", "", DSI_ARG_OUT, local->n_second);
+    for (i = 0; i < local->n_second; i++) dsi_emit_effect(body, arg, lane, i, local->hessian[i]);
+}
+
+static ds_kernel *dsi_derive_local(const ds_kernel *kernel, const char *by, enum dsi_way way, const char *function)
 {
     dsi_deriving d;
-    size_t i, k, n = 0;
+    dsi_local local;
     if (!dsi_derive_begin(&d, kernel, by, function)) return NULL;
-    if (!dsi_kernel_failed(d.to)) {
-        dsi_body *const body = &d.to->body;
-        const ds_allocator *const allocator = &d.to->desc.allocator;
-        const uint32_t lane = dsi_intern(body, DSI_X_lane, DSI_FLAT_LANE, 0, 0);
-        uint32_t *coordinate = NULL, *gradient = NULL;
-        while (dsi_coordinate(&d, n)) n++;
-        if (!n || n > DSI_MOST_COMPONENTS / 2 || (second && n * (n + 1) / 2 > DSI_MOST_COMPONENTS)) {
-            dsi_text t = dsi_kernel_refuse(d.to, DSIM_ERROR_ARGUMENT, n);
-            dsi_put(&t, function);
-            dsi_put(&t, ": between 1 and 2048 numbers (hessian: 89) must be loaded from `by`, here ");
-            dsi_put_size(&t, n);
-            dsi_kernel_refused(d.to, &t);
-            dsi_derive_end(&d);
-            return d.to;
-        }
-        for (i = 0; i < kernel->body.n_effects; i++) {
-            const uint32_t x = d.map[kernel->body.effects[i].value];
-            d.bar[x] = dsi_emit(body, DSI_OP_add, d.bar[x], dsi_constant(body, 1), 0);
-        }
-        coordinate = (uint32_t *)allocator->resize(allocator->user, NULL, 0, 2 * n * sizeof *coordinate);
-        if (!coordinate) body->result = DSIM_ERROR_MEMORY;
-        if (!dsi_kernel_failed(d.to)) dsi_derive_reverse(&d, function);
-        if (!dsi_kernel_failed(d.to)) {
-            const size_t arg = dsi_add_arg(d.to, "gradient", "", DSI_ARG_OUT, n);
-            gradient = coordinate + n;
-            for (i = 0; i < n; i++) {
-                coordinate[i] = (uint32_t)dsi_coordinate(&d, i);
-                gradient[i] = d.bar[coordinate[i]];
-                dsi_emit_effect(body, arg, lane, i, gradient[i]);
-            }
-        }
-        if (second && !dsi_kernel_failed(d.to)) {
-            const size_t arg = dsi_add_arg(d.to, "hessian", "", DSI_ARG_OUT, n * (n + 1) / 2);
-            const size_t of_gradient = body->n_exprs;
-            size_t at = 0;
-            void *dsi_grown;
-            /* bars and gates of the gradient's own expressions */
-            dsi_release(allocator, d.bar, d.n * sizeof *d.bar);
-            dsi_release(allocator, d.gated, d.n);
-            dsi_release(allocator, d.risky, d.n);
-            d.bar = (uint32_t *)allocator->resize(allocator->user, NULL, 0, of_gradient * sizeof *d.bar);
-            d.gated = (uint8_t *)allocator->resize(allocator->user, NULL, 0, of_gradient);
-            d.risky = (uint8_t *)allocator->resize(allocator->user, NULL, 0, of_gradient);
-            dsi_release(allocator, d.active, d.n);
-            d.active = NULL;
-            d.n = of_gradient;
-            (void)dsi_grown;
-            if (!d.bar || !d.gated || !d.risky) body->result = DSIM_ERROR_MEMORY;
-            if (!dsi_kernel_failed(d.to)) dsi_find_gated(&d);
-            for (i = 0; i < n && !dsi_kernel_failed(d.to); i++) {
-                memset(d.bar, 0, d.n * sizeof *d.bar);
-                d.bar[coordinate[i]] = dsi_constant(body, 1);
-                if (dsi_derive_forward(&d, function)) break;
-                for (k = i; k < n; k++) dsi_emit_effect(body, arg, lane, at++, d.bar[gradient[k]]);
-            }
-        }
-        dsi_release(allocator, coordinate, 2 * n * sizeof *coordinate);
-        dsi_kernel_finish(d.to);
-    }
+    memset(&local, 0, sizeof local);
+    if (!dsi_kernel_failed(d.to) && dsi_local_begin(&d, way, function, &local))
+        dsi_local_derive(&d, way, function, &local);
+    dsi_release(&d.to->desc.allocator, local.coordinate, (2 * local.n + local.n_second) * sizeof(uint32_t));
+    if (!dsi_kernel_failed(d.to)) dsi_kernel_finish(d.to);
     dsi_derive_end(&d);
     return d.to;
 }
 
 DIFFSIM_API ds_kernel *ds_kernel_gradient(const ds_kernel *kernel, const char *by)
 {
-    return dsi_derive_local(kernel, by, 0, "ds_kernel_gradient");
+    return dsi_derive_local(kernel, by, DSI_FIRST_ONLY, "ds_kernel_gradient");
 }
+
+/* of three ways, the one with the fewest operations */
 DIFFSIM_API ds_kernel *ds_kernel_hessian(const ds_kernel *kernel, const char *by)
 {
-    return dsi_derive_local(kernel, by, 1, "ds_kernel_hessian");
+    ds_kernel *best = dsi_derive_local(kernel, by, DSI_BY_STOPPING, "ds_kernel_hessian");
+    int way;
+    for (way = DSI_BY_PUSHING; best && !best->error.code && way >= DSI_BY_TANGENTS; way--) {
+        ds_kernel *other = dsi_derive_local(kernel, by, (enum dsi_way)way, "ds_kernel_hessian");
+        if (other && !other->error.code && other->program.operations < best->program.operations) {
+            ds_kernel *const worse = best;
+            best = other;
+            other = worse;
+        }
+        ds_kernel_destroy(other);
+    }
+    return best;
 }
 
 /* Reports. */
