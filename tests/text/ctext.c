@@ -238,12 +238,13 @@ static uint64_t hash_array(ds_array *a, size_t n, uint64_t hash)
     return ds_hash_bytes(a->data, n * (a->type == DSIM_ARRAY_FLOAT ? 4 : sizeof(ds_real)), hash);
 }
 
-/* an array of n elements. layout 0: as elements, 1: component by component, 2: the same in float. Half of the
-   indices are in a row. */
+/* an array of n elements. layout 0: as elements, 1: component by component, from element 600 on with NaN,
+   infinity and -0, 2: by component in float. Half of the indices are in a row. */
 static ds_array make_array(int components, int layout, size_t n, uint64_t *state)
 {
     const size_t c = (size_t)abs(components);
     ds_array a = ds_array_reals((const ds_real *)calloc(n * c, 8), n, c);
+    volatile double zero = 0;
     size_t i;
     if (components < 0) {
         a.type = DSIM_ARRAY_INT32;
@@ -254,9 +255,12 @@ static ds_array make_array(int components, int layout, size_t n, uint64_t *state
     if (layout) a.stride = 1;
     if (layout) a.pitch = n;
     if (layout == 2) a.type = DSIM_ARRAY_FLOAT;
-    for (i = 0; i < n * c; i++)
-        if (layout == 2) ((float *)a.data)[i] = (float)random_number(state);
-        else ((ds_real *)a.data)[i] = (ds_real)random_number(state);
+    for (i = 0; i < n * c; i++) {
+        double x = random_number(state);
+        if (i % n >= 600 && layout == 1) x = i % 7 ? x : i % 11 < 4 ? 0 / zero : i % 11 < 8 ? 1 / zero : -zero;
+        if (layout == 2) ((float *)a.data)[i] = (float)x;
+        else ((ds_real *)a.data)[i] = (ds_real)x;
+    }
     return a;
 }
 
