@@ -1702,6 +1702,9 @@ typedef struct ds_printed_kernel {
     ds_printed_fn *fn; /* n: a multiple of 16; in [loads][n], out [results][n] */
 } ds_printed_kernel;
 DIFFSIM_API size_t ds_kernel_print_c(const ds_kernel *kernel, char *text, size_t bytes);
+/* The same for CUDA, on its own: __global__ void <name>_cuda(ds_cuda_launch launch), a thread for each lane. It
+   checks no index and adds with atomicAdd, so sums are in any order. 0: also for more than 32 arguments. */
+DIFFSIM_API size_t ds_kernel_print_cuda(const ds_kernel *kernel, char *text, size_t bytes);
 
 /* A runner executes kernels: it owns the scratch memory, and nothing of the caller's. One launch at a time.
    width: lanes of a block, 0: chosen by the working set. printed [n_printed] is not copied. */
@@ -13771,7 +13774,7 @@ typedef struct dsi_printer {
     uint32_t *shown; /* 1 + the last stage in which the expression has a name */
     uint32_t *waits; /* 1: in an array, to be read in another loop */
     size_t n_stages, n_waiting, n_functions, n_statements;
-    int has_sqrt;
+    int has_sqrt, cuda;
 } dsi_printer;
 
 /* words; $ is the kernel's name */
@@ -13931,11 +13934,15 @@ static void dsi_print_operand(dsi_printer *p, uint32_t x)
 {
     const dsi_expr *const e = p->program->body.exprs + x;
     char digits[40];
-    if (e->op == DSI_X_constant && dsi_double_is_finite(dsi_from_bits(dsi_bits_of(e)))) {
+    const double number = dsi_from_bits(dsi_bits_of(e));
+    if (e->op == DSI_X_constant && p->cuda && !dsi_double_is_finite(number)) {
+        dsi_print(p, number > 0 ? "(ds_real)INFINITY" : number < 0 ? "(ds_real)-INFINITY" : "(ds_real)NAN");
+    } else if (e->op == DSI_X_constant && dsi_double_is_finite(dsi_from_bits(dsi_bits_of(e)))) {
         ds_text_from_real(digits, sizeof digits, dsi_from_bits(dsi_bits_of(e)), 0);
         dsi_print(p, "(ds_real)");
         dsi_print(p, digits);
-    } else if (p->program->uniform[x])
+    } else if (p->cuda) dsi_print_with(p, "v", x, "");
+    else if (p->program->uniform[x])
         dsi_print_with(p, "u", p->program->places[x] - p->program->n_slots, "");
     else if (e->op == DSI_X_load) dsi_print_load(p, x);
     else dsi_print_with(p, "v", x, "");
@@ -14157,15 +14164,17 @@ static void dsi_print_lanes(dsi_printer *p)
 }
 
 /* what is known of the kernel, as a comment */
-static void dsi_print_head(dsi_printer *p)
+static void dsi_print_head(dsi_printer *p, const char *as)
 {
     const ds_kernel_info info = ds_kernel_get_info(p->kernel);
     size_t i;
     dsi_print(p, "/* Kernel '");
     dsi_print_harmless(p, p->kernel->name);
-    dsi_print_with(p, "' as C, by ds_kernel_print_c, format ", DSI_PRINTED_FORMAT, ". To be included behind "
-              "diffsim.h;\n   a runner uses it by ds_runner_desc.printed. Made again when the kernel "
-              "changes, not by hand.\n\n");
+    dsi_print(p, "' as ");
+    dsi_print(p, as);
+    dsi_print_with(p, ", format ", DSI_PRINTED_FORMAT, ".\n   Made again when the kernel changes, not by hand.");
+    dsi_print(p, p->cuda ? "\n\n" : "\n   To be included behind diffsim.h; a runner uses it by "
+                                    "ds_runner_desc.printed.\n\n");
     for (i = 0; i < p->kernel->n_args; i++) {
         const dsi_argument *const arg = p->kernel->args + i;
         if (arg->kind == DSI_ARG_NONE) continue;
@@ -14249,7 +14258,7 @@ static void dsi_print_file(dsi_printer *p)
     const char *at;
     char hash[17];
     size_t i;
-    dsi_print_head(p);
+    dsi_print_head(p, "C, by ds_kernel_print_c");
     dsi_print(p, dsi_printed_begin);
     for (at = dsi_printed_sqrt; p->has_sqrt && *at; at++) {
         const char c[2] = { *at, 0 };
@@ -14271,7 +14280,140 @@ static void dsi_print_file(dsi_printer *p)
     dsi_print(p, "\", $_any };\n");
 }
 
-DIFFSIM_API size_t ds_kernel_print_c(const ds_kernel *kernel, char *text, size_t bytes)
+static const char dsi_printed_cuda[] =
+    "#ifndef DS_CUDA_LAUNCH\n"
+    "#define DS_CUDA_LAUNCH\n"
+    "#include <math.h>\n"
+    "typedef $REAL ds_real;\n"
+    "/* number c of element e is data[e * stride + c * pitch]; lanes along each axis, 1 beyond the rank */\n"
+    "typedef struct ds_cuda_array { void *data; long long stride, pitch; } ds_cuda_array;\n"
+    "typedef struct ds_cuda_launch { long long lanes[3]; ds_cuda_array args[32]; } ds_cuda_launch;\n"
+    "static __device__ long long ds_cuda_div(long long a, long long b) /* rounded down; 0 for b = 0 */\n"
+    "{\n"
+    "    return b == 0 ? 0 : a / b - (a % b != 0 && (a % b < 0) != (b < 0));\n"
+    "}\n"
+    "#endif\n\n"
+    "static __global__ void $_cuda(ds_cuda_launch launch)\n"
+    "{\n"
+    "    const long long lane = (long long)blockIdx.x * blockDim.x + threadIdx.x;\n"
+    "    const long long lane_2 = lane % launch.lanes[2];\n"
+    "    const long long lane_1 = lane / launch.lanes[2] % launch.lanes[1];\n"
+    "    const long long lane_0 = lane / launch.lanes[2] / launch.lanes[1];\n"
+    "    (void)lane_1, (void)lane_2;\n"
+    "    if (lane_0 >= launch.lanes[0]) return;\n";
+
+/* an element of an argument: ((const ds_real *)launch.args[1].data)[i5 * ... + 2 * ...] */
+static void dsi_print_element(dsi_printer *p, const char *type, uint32_t arg, uint32_t index,
+                              size_t component)
+{
+    dsi_print(p, "((");
+    dsi_print(p, type);
+    dsi_print_with(p, " *)launch.args[", arg, "].data)[");
+    dsi_print_with(p, "i", index, " * ");
+    dsi_print_with(p, "launch.args[", arg, "].stride + ");
+    dsi_print_with(p, "", component, " * ");
+    dsi_print_with(p, "launch.args[", arg, "].pitch]");
+}
+
+/* an integer by its operands */
+static void dsi_print_integer(dsi_printer *p, const dsi_expr *e)
+{
+    /* by DSI_INDEX_OPS; A, B, C: operands */
+    static const char *const patterns[] = { "A + B", "A - B", "A * B", "ds_cuda_div(A, B)",
+        "A - B * ds_cuda_div(A, B)", "A < B ? A : B", "A > B ? A : B", "A < B", "A <= B", "A == B",
+        "A ? B : C" };
+    const int64_t number = dsi_wrap(dsi_bits_of(e));
+    const char *c;
+    char one[2] = { 0, 0 };
+    if (e->op == DSI_X_integer) {
+        dsi_print(p, number < 0 ? "-" : "");
+        dsi_print_size(p, number < 0 ? (size_t)(0 - (uint64_t)number) : (size_t)number);
+    } else if (e->op == DSI_X_lane && e->a == DSI_FLAT_LANE) dsi_print(p, "lane");
+    else if (e->op == DSI_X_lane) dsi_print_with(p, "lane_", e->a, "");
+    else if (e->op == DSI_X_lanes) dsi_print_with(p, "launch.lanes[", e->a, "]");
+    else if (e->op == DSI_X_load_index) dsi_print_element(p, "const int", e->a, e->b, e->c);
+    else if (e->op == DSI_X_floor) {
+        dsi_print(p, "(long long)floor((double)");
+        dsi_print_operand(p, e->a);
+        dsi_print(p, ")");
+    } else
+        for (c = patterns[e->op - DSI_X_index_add]; *c; c++) {
+            one[0] = *c;
+            if (*c < 'A' || *c > 'C') dsi_print(p, one);
+            else dsi_print_with(p, "i", *c == 'A' ? e->a : *c == 'B' ? e->b : e->c, "");
+        }
+}
+
+/* an expression as a statement of one lane */
+static void dsi_print_in_thread(dsi_printer *p, uint32_t x)
+{
+    const dsi_expr *const e = p->program->body.exprs + x;
+    const int integer = e->op >= DSI_X_first_index;
+    if (e->op == DSI_X_constant) return;
+    dsi_print_with(p, integer ? "    const long long i" : "    const ds_real v", x, " = ");
+    if (integer) dsi_print_integer(p, e);
+    else if (e->op == DSI_X_load) dsi_print_element(p, "const ds_real", e->a, e->b, e->c);
+    else if (e->op == DSI_X_number) dsi_print_with(p, "(ds_real)i", e->a, "");
+    else if (dsi_printed_op(e->op)) dsi_print_value(p, e);
+    else {
+        dsi_print(p, dsi_ops[e->op].name);
+        dsi_print(p, sizeof(ds_real) == 4 ? "f(" : "(");
+        dsi_print_operand(p, e->a);
+        if (dsi_operands_of(e->op) & 2) dsi_print(p, ", ");
+        if (dsi_operands_of(e->op) & 2) dsi_print_operand(p, e->b);
+        dsi_print(p, ")");
+    }
+    dsi_print(p, ";\n");
+}
+
+static void dsi_print_cuda_file(dsi_printer *p)
+{
+    const dsi_body *const body = &p->program->body;
+    const char *at;
+    uint32_t x;
+    size_t i;
+    dsi_print_head(p, "CUDA, by ds_kernel_print_cuda");
+    for (at = dsi_printed_cuda; *at; at++) {
+        const char c[2] = { *at, 0 };
+        if (strncmp(at, "$REAL", 5)) dsi_print(p, c);
+        else {
+            dsi_print(p, sizeof(ds_real) == 4 ? "float" : "double");
+            at += 4;
+        }
+    }
+    for (x = 0; x < body->n_exprs; x++)
+        if (p->shown[x]) dsi_print_in_thread(p, x);
+    for (i = 0; i < body->n_effects; i++) {
+        const dsi_effect *const e = body->effects + i;
+        const int sum = p->kernel->args[e->arg].kind == DSI_ARG_SUM;
+        dsi_print(p, sum ? "    atomicAdd(&" : "    ");
+        dsi_print_element(p, "ds_real", e->arg, e->index, e->component);
+        dsi_print(p, !sum ? " = " : e->minus ? ", -" : ", ");
+        dsi_print_operand(p, e->value);
+        dsi_print(p, sum ? ");\n" : ";\n");
+    }
+    dsi_print(p, "}\n");
+}
+
+/* what effects need, in p->shown */
+static void dsi_find_needed(dsi_printer *p)
+{
+    const dsi_body *const body = &p->program->body;
+    size_t i;
+    for (i = 0; i < body->n_exprs; i++) p->shown[i] = 0;
+    for (i = 0; i < body->n_effects; i++)
+        p->shown[body->effects[i].value] = p->shown[body->effects[i].index] = 1;
+    for (i = body->n_exprs; i-- > 0;) {
+        const dsi_expr *const e = body->exprs + i;
+        const unsigned operands = dsi_operands_of(e->op);
+        if (!p->shown[i]) continue;
+        if (operands & 1) p->shown[e->a] = 1;
+        if (operands & 2) p->shown[e->b] = 1;
+        if (operands & 4) p->shown[e->c] = 1;
+    }
+}
+
+static size_t dsi_print_kernel(const ds_kernel *kernel, char *text, size_t bytes, int cuda)
 {
     dsi_printer p;
     dsi_text name;
@@ -14279,22 +14421,32 @@ DIFFSIM_API size_t ds_kernel_print_c(const ds_kernel *kernel, char *text, size_t
     size_t n;
     memset(&p, 0, sizeof p);
     p.text = text && bytes ? dsi_text_into(text, bytes) : dsi_text_into(&p.none, 1);
-    if (!kernel || kernel->error.code || !kernel->ended) return 0;
+    if (!kernel || kernel->error.code || !kernel->ended || (cuda && kernel->n_args > 32)) return 0;
     n = kernel->program.body.n_exprs;
     work = (uint32_t *)kernel->desc.allocator.resize(kernel->desc.allocator.user, NULL, 0, 3 * n *
                                                      sizeof *work);
     if (!work) return 0;
     p.kernel = kernel;
     p.program = &kernel->program;
+    p.cuda = cuda;
     p.stage = work;
     p.shown = work + n;
     p.waits = work + 2 * n;
     name = dsi_text_into(p.name, sizeof p.name);
     dsi_put_identifier(&name, kernel->name, 0);
     dsi_find_stages(&p);
-    if (p.n_statements <= DSI_MOST_PRINTED) dsi_print_file(&p);
+    if (cuda) dsi_find_needed(&p);
+    if (p.n_statements <= DSI_MOST_PRINTED) (cuda ? dsi_print_cuda_file : dsi_print_file)(&p);
     dsi_release(&kernel->desc.allocator, work, 3 * n * sizeof *work);
     return p.n;
+}
+DIFFSIM_API size_t ds_kernel_print_c(const ds_kernel *kernel, char *text, size_t bytes)
+{
+    return dsi_print_kernel(kernel, text, bytes, 0);
+}
+DIFFSIM_API size_t ds_kernel_print_cuda(const ds_kernel *kernel, char *text, size_t bytes)
+{
+    return dsi_print_kernel(kernel, text, bytes, 1);
 }
 
 /* >>impl 15 learning ------------------------------------------------------------------------------

@@ -1,5 +1,5 @@
-/* Kernels as C text, for ctext.sh. `print`: their text. Otherwise all are run, by the interpreter and, where
-   the text was compiled in (-DPRINTED='"file"'), by it; results must have the same bits, whose hash is
+/* Kernels as C text, for ctext.sh. `print`, `cuda`: their text. Otherwise all are run, by the interpreter and,
+   where the text was compiled in (-DPRINTED='"file"'), by it; results must have the same bits, whose hash is
    printed, and what the runner says of each kernel. */
 #include "diffsim.h"
 #include <stdio.h>
@@ -8,6 +8,10 @@
 
 #ifdef PRINTED
 #include PRINTED
+#endif
+#ifdef CUDA
+#include "text/cuda_shim.h"
+#include CUDA
 #endif
 
 enum { LANES = 777, SIDE = 40, MOST_KERNELS = 16, MOST_ARGS = 24 };
@@ -257,7 +261,8 @@ static ds_array make_array(int components, int layout, size_t n, uint64_t *state
     if (layout == 2) a.type = DSIM_ARRAY_FLOAT;
     for (i = 0; i < n * c; i++) {
         double x = random_number(state);
-        if (i % n >= 600 && layout == 1) x = i % 7 ? x : i % 11 < 4 ? 0 / zero : i % 11 < 8 ? 1 / zero : -zero;
+        if (i % n >= 600 && layout == 1 && i % 7 == 0)
+            x = i % 11 < 4 ? 0 / zero : i % 11 < 8 ? 1 / zero : -zero;
         if (layout == 2) ((float *)a.data)[i] = (float)x;
         else ((ds_real *)a.data)[i] = (ds_real)x;
     }
@@ -315,18 +320,18 @@ static int compare(void)
 }
 
 /* all kernels; their lengths are those of the whole text, whatever the room */
-static int print(void)
+static int print(size_t (*to_text)(const ds_kernel *, char *, size_t))
 {
     static char text[1 << 20], part[100];
     size_t i;
     int good = 1;
     for (i = 0; i < n_all; i++) {
-        const size_t length = ds_kernel_print_c(all[i].kernel, text, sizeof text);
+        const size_t length = to_text(all[i].kernel, text, sizeof text);
         puts(text);
         good &= length > 1000 && length == strlen(text);
-        good &= ds_kernel_print_c(all[i].kernel, NULL, 0) == length;
-        good &= ds_kernel_print_c(all[i].kernel, part, sizeof part) == length && strlen(part) == 99 &&
-                !memcmp(part, text, 99);
+        good &= to_text(all[i].kernel, NULL, 0) == length;
+        good &= to_text(all[i].kernel, part, sizeof part) == length;
+        good &= strlen(part) == 99 && !memcmp(part, text, 99);
     }
     return good;
 }
@@ -344,6 +349,58 @@ static int refuse(void)
     ds_kernel_destroy(k);
     return good;
 }
+
+#ifdef CUDA
+/* kernels as CUDA, a thread after the other, against the interpreter: to rounding, as sums have another order */
+static int compare_cuda(void)
+{
+    static void (*const fns[])(ds_cuda_launch) = {
+        spring_force_cuda, spring_force_adjoint_cuda, spring_force_tangent_cuda, energy_cuda,
+        energy_adjoint_cuda, tet_cuda, tet_gradient_cuda, tet_hessian_cuda, K0_2D_wave_____step_____cuda,
+        copy_cuda, twice_cuda
+    };
+    const size_t n = LANES + 100, lanes = 400;
+    ds_runner *runner = ds_runner_create(NULL);
+    size_t k, i, j;
+    int good = 1;
+    blockDim.x = 32;
+    for (k = 0; k < n_all; k++) {
+        ds_array a[MOST_ARGS], b[MOST_ARGS];
+        ds_cuda_launch launch;
+        size_t grid[2] = { SIDE, lanes / SIDE };
+        uint64_t state = 1, again = 1;
+        memset(&launch, 0, sizeof launch);
+        if (all[k].rank == 1) grid[0] = lanes;
+        launch.lanes[0] = (long long)grid[0];
+        launch.lanes[1] = all[k].rank == 1 ? 1 : (long long)grid[1];
+        launch.lanes[2] = 1;
+        for (i = 0; i < all[k].n_args; i++) {
+            a[i] = make_array(all[k].components[i], 0, n, &state);
+            b[i] = make_array(all[k].components[i], 0, n, &again);
+            launch.args[i].data = b[i].data;
+            launch.args[i].stride = (long long)b[i].components;
+            launch.args[i].pitch = 1;
+        }
+        good &= !ds_launch_grid(runner, all[k].kernel, grid, a, all[k].n_args);
+        for (blockIdx.x = 0; blockIdx.x < 20; blockIdx.x++)
+            for (threadIdx.x = 0; threadIdx.x < 32; threadIdx.x++) fns[k](launch);
+        for (i = 0; i < all[k].n_args; i++) {
+            for (j = 0; a[i].type != DSIM_ARRAY_INT32 && j < n * a[i].components; j++) {
+                const double x = (double)((ds_real *)a[i].data)[j], y = (double)((ds_real *)b[i].data)[j];
+                const double bound = sizeof(ds_real) == 4 ? 1e-3 : 1e-9;
+                if (fabs(x - y) <= bound * (1 + fabs(x)) || (x != x && y != y) || x == y) continue;
+                printf("kernel %d, argument %d, %d: %g %g\n", (int)k, (int)i, (int)j, x, y);
+                good = 0;
+                break;
+            }
+            free(a[i].data);
+            free(b[i].data);
+        }
+    }
+    ds_runner_destroy(runner);
+    return good;
+}
+#endif
 
 /* two updates that exchange their numbers: neither sees what the other wrote */
 static int exchange(void)
@@ -373,7 +430,13 @@ int main(int n, char **words)
 {
     int good = make();
     size_t i;
-    if (good) good = n > 1 && !strcmp(words[1], "print") ? print() && refuse() : compare() && exchange();
+    if (!good) return 1;
+    if (n > 1 && !strcmp(words[1], "print")) good = print(ds_kernel_print_c) && refuse();
+    else if (n > 1 && !strcmp(words[1], "cuda")) good = print(ds_kernel_print_cuda);
+    else good = compare() && exchange();
+#ifdef CUDA
+    good &= compare_cuda();
+#endif
     for (i = 0; i < n_all; i++) ds_kernel_destroy(all[i].kernel);
     return !good;
 }

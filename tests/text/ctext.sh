@@ -84,7 +84,18 @@ for real in $reals; do
     same "$text" $real clang clang -std=c99 -O1 $warnings
     same "$text" $real "$CXX" g++ -std=c++11 -O0 $warnings
     test $real = double && same "$text" $real tcc tcc
+    "$work/print" cuda >"$work/text_$real.cu"
+    if have "$CXX" g++; then
+        check "$real: as CUDA, on a shim" build run "$work/ctext.cc" $real "$CXX" -std=c++11 -O0 -I. \
+            -DCUDA="\"$work/text_$real.cu\""
+        check "$real: CUDA text and the interpreter agree to rounding" "$work/run"
+    fi
     test -n "$FULL" || continue
+    if have nvcc nvidia-cuda-toolkit; then
+        check "$real: nvcc compiles it" nvcc -arch=sm_80 -c "$work/text_$real.cu" -o "$work/text_$real.cuo"
+    else
+        skip "$real: nvcc compiles it" "no nvcc: install the CUDA toolkit"
+    fi
     for flags in '-std=c99 -O0' "-std=c99 -O3 $native" '-std=c11 -O1' '-std=gnu99 -Os'; do
         same "$text" $real "$CC" gcc $flags $warnings
         same "$text" $real clang clang $flags $warnings
