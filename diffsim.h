@@ -1702,8 +1702,8 @@ typedef struct ds_printed_kernel {
     ds_printed_fn *fn; /* n: a multiple of 16; in [loads][n], out [results][n] */
 } ds_printed_kernel;
 DIFFSIM_API size_t ds_kernel_print_c(const ds_kernel *kernel, char *text, size_t bytes);
-/* The same for CUDA, on its own: __global__ void <name>_cuda(ds_cuda_launch launch), a thread for each lane. It
-   checks no index and adds with atomicAdd, so sums are in any order. 0: also for more than 32 arguments. */
+/* The same for CUDA, on its own: __global__ void <name>_cuda(ds_cuda_launch launch), a thread for each lane.
+   It checks no index and adds with atomicAdd, so sums are in any order. 0: also for over 32 arguments. */
 DIFFSIM_API size_t ds_kernel_print_cuda(const ds_kernel *kernel, char *text, size_t bytes);
 
 /* A runner executes kernels: it owns the scratch memory, and nothing of the caller's. One launch at a time.
@@ -13742,11 +13742,11 @@ DIFFSIM_API size_t ds_kernel_report(const ds_kernel *kernel, char *text, size_t 
    stands in the stage behind the last function that it needs, or later, where it is first used; what crosses
    from one loop to another waits in arrays of a few lanes. */
 
-/* rows that are a few instructions, as C of their operands A, B, C; # is f in float. All others are functions
+/* rows that are a few instructions, as C of their operands A, B, C; @ is f in float. All others are functions
    of the same name. */
 #define DSI_PRINTED_OPS(DSI_ROW) \
-    DSI_ROW(neg, "-A") DSI_ROW(abs, "fabs#(A)") DSI_ROW(sign, "(ds_real)((A > 0) - (A < 0))") \
-    DSI_ROW(floor, "floor#(A)") DSI_ROW(sqrt, "sqrt#(A)") DSI_ROW(safe_sqrt, "sqrt#(0 > A ? 0 : A)") \
+    DSI_ROW(neg, "-A") DSI_ROW(abs, "fabs@(A)") DSI_ROW(sign, "(ds_real)((A > 0) - (A < 0))") \
+    DSI_ROW(floor, "floor@(A)") DSI_ROW(sqrt, "sqrt@(A)") DSI_ROW(safe_sqrt, "sqrt@(0 > A ? 0 : A)") \
     DSI_ROW(add, "A + B") DSI_ROW(sub, "A - B") DSI_ROW(mul, "A * B") DSI_ROW(div, "A / B") \
     DSI_ROW(min, "A < B || A != A ? A : B") DSI_ROW(max, "A > B || A != A ? A : B") \
     DSI_ROW(clip_gradient, "B != B ? B : A") DSI_ROW(lt, "(ds_real)(A < B)") \
@@ -13777,19 +13777,17 @@ typedef struct dsi_printer {
     int has_sqrt, cuda;
 } dsi_printer;
 
-/* words; $ is the kernel's name */
+/* words; $ is the kernel's name, ~ the type of numbers, @ is f in float */
 static void dsi_print(dsi_printer *p, const char *words)
 {
+    const int is_float = sizeof(ds_real) == 4;
     char c[2] = { 0, 0 };
     for (; *words; words++) {
-        if (*words == '$') {
-            p->n += strlen(p->name);
-            dsi_put(&p->text, p->name);
-            continue;
-        }
+        const char *const more = *words == '$' ? p->name : *words == '~' ? (is_float ? "float" : "double")
+                                 : *words == '@' ? (is_float ? "f" : "") : c;
         c[0] = *words;
-        p->n++;
-        dsi_put(&p->text, c);
+        p->n += strlen(more);
+        dsi_put(&p->text, more);
     }
 }
 static void dsi_print_size(dsi_printer *p, size_t number)
@@ -13815,20 +13813,26 @@ static void dsi_print_harmless(dsi_printer *p, const char *name)
     }
 }
 
+static char dsi_in_name(char c)
+{
+    const char harmless = dsi_harmless(c);
+    return harmless == ' ' || harmless == '.' || harmless == '-' ? '_' : harmless;
+}
+
 /* a name as an identifier: what is none, or might be taken for such a one, is numbered */
 static void dsi_put_identifier(dsi_text *t, const char *name, size_t number)
 {
     const char *c;
     char one[2] = { 0, 0 };
     int plain = (name[0] >= 'a' && name[0] <= 'z') || (name[0] >= 'A' && name[0] <= 'Z');
-    for (c = name; *c; c++) plain = plain && (*c == '_' || (dsi_harmless(*c) == *c && !strchr(" .-_", *c)));
+    for (c = name; *c; c++) plain = plain && dsi_in_name(*c) == *c;
     if (!plain || (name[0] == 'K' && name[1] >= '0' && name[1] <= '9')) {
         dsi_put(t, "K");
         dsi_put_size(t, number);
         dsi_put(t, "_");
     }
     for (c = name; *c; c++) {
-        one[0] = strchr(" .-", dsi_harmless(*c)) ? '_' : dsi_harmless(*c);
+        one[0] = dsi_in_name(*c);
         dsi_put(t, one);
     }
 }
@@ -13968,8 +13972,7 @@ static void dsi_print_value(dsi_printer *p, const dsi_expr *e)
         c[0] = *pattern;
         if (*pattern >= 'A' && *pattern <= 'C') dsi_print_operand(p, *pattern == 'A' ? e->a : *pattern == 'B'
                                                                      ? e->b : e->c);
-        else if (*pattern != '#') dsi_print(p, c);
-        else if (sizeof(ds_real) == 4) dsi_print(p, "f");
+        else dsi_print(p, c);
     }
 }
 
@@ -14216,7 +14219,7 @@ static const char dsi_printed_sqrt[] =
     "#ifdef __cplusplus\n"
     "extern \"C\"\n"
     "#endif\n"
-    "ds_real SQRT(ds_real) __attribute__((const));\n"
+    "ds_real sqrt@(ds_real) __attribute__((const));\n"
     "#pragma GCC diagnostic pop\n"
     "#endif\n";
 static const char dsi_printed_end[] =
@@ -14255,19 +14258,11 @@ static const char dsi_printed_end[] =
 static void dsi_print_file(dsi_printer *p)
 {
     static const char digit[] = "0123456789abcdef";
-    const char *at;
     char hash[17];
     size_t i;
     dsi_print_head(p, "C, by ds_kernel_print_c");
     dsi_print(p, dsi_printed_begin);
-    for (at = dsi_printed_sqrt; p->has_sqrt && *at; at++) {
-        const char c[2] = { *at, 0 };
-        if (strncmp(at, "SQRT", 4)) dsi_print(p, c);
-        else {
-            dsi_print(p, sizeof(ds_real) == 4 ? "sqrtf" : "sqrt");
-            at += 3;
-        }
-    }
+    if (p->has_sqrt) dsi_print(p, dsi_printed_sqrt);
     dsi_print_lanes(p);
     dsi_print(p, dsi_printed_end);
     for (i = 0; i < 16; i++) hash[i] = digit[p->program->text_hash >> (60 - 4 * i) & 15];
@@ -14284,7 +14279,7 @@ static const char dsi_printed_cuda[] =
     "#ifndef DS_CUDA_LAUNCH\n"
     "#define DS_CUDA_LAUNCH\n"
     "#include <math.h>\n"
-    "typedef $REAL ds_real;\n"
+    "typedef ~ ds_real;\n"
     "/* number c of element e is data[e * stride + c * pitch]; lanes along each axis, 1 beyond the rank */\n"
     "typedef struct ds_cuda_array { void *data; long long stride, pitch; } ds_cuda_array;\n"
     "typedef struct ds_cuda_launch { long long lanes[3]; ds_cuda_array args[32]; } ds_cuda_launch;\n"
@@ -14293,7 +14288,7 @@ static const char dsi_printed_cuda[] =
     "    return b == 0 ? 0 : a / b - (a % b != 0 && (a % b < 0) != (b < 0));\n"
     "}\n"
     "#endif\n\n"
-    "static __global__ void $_cuda(ds_cuda_launch launch)\n"
+    "__global__ void $_cuda(ds_cuda_launch launch)\n"
     "{\n"
     "    const long long lane = (long long)blockIdx.x * blockDim.x + threadIdx.x;\n"
     "    const long long lane_2 = lane % launch.lanes[2];\n"
@@ -14357,7 +14352,7 @@ static void dsi_print_in_thread(dsi_printer *p, uint32_t x)
     else if (dsi_printed_op(e->op)) dsi_print_value(p, e);
     else {
         dsi_print(p, dsi_ops[e->op].name);
-        dsi_print(p, sizeof(ds_real) == 4 ? "f(" : "(");
+        dsi_print(p, "@(");
         dsi_print_operand(p, e->a);
         if (dsi_operands_of(e->op) & 2) dsi_print(p, ", ");
         if (dsi_operands_of(e->op) & 2) dsi_print_operand(p, e->b);
@@ -14369,18 +14364,10 @@ static void dsi_print_in_thread(dsi_printer *p, uint32_t x)
 static void dsi_print_cuda_file(dsi_printer *p)
 {
     const dsi_body *const body = &p->program->body;
-    const char *at;
     uint32_t x;
     size_t i;
     dsi_print_head(p, "CUDA, by ds_kernel_print_cuda");
-    for (at = dsi_printed_cuda; *at; at++) {
-        const char c[2] = { *at, 0 };
-        if (strncmp(at, "$REAL", 5)) dsi_print(p, c);
-        else {
-            dsi_print(p, sizeof(ds_real) == 4 ? "float" : "double");
-            at += 4;
-        }
-    }
+    dsi_print(p, dsi_printed_cuda);
     for (x = 0; x < body->n_exprs; x++)
         if (p->shown[x]) dsi_print_in_thread(p, x);
     for (i = 0; i < body->n_effects; i++) {
