@@ -12604,8 +12604,8 @@ static ds_result dsi_check_arrays(ds_runner *runner, const ds_kernel *kernel, co
     return DSIM_OK;
 }
 
-/* Is a number of an update argument an effect's value as it is? Then it must not be read in place: updates may
-   have changed it before that effect's turn. */
+/* Is a number of an update argument an effect's value as it is? Then it must not be read in place: updates
+   may have changed it before that effect's turn. */
 static int dsi_is_passed_on(const dsi_run *run, size_t stream)
 {
     const dsi_program *const p = run->program;
@@ -12667,7 +12667,8 @@ static size_t dsi_lay_out_run(dsi_run *run, char *memory)
         source->slot = run->text.kernel ? run->text.numbers + i * run->width
                                         : run->numbers + stream->slot * run->width;
         source->n = array->n;
-        source->packed = array->type == DSIM_ARRAY_REAL && dsi_stride_of(array) == 1 && !dsi_is_passed_on(run, i)
+        source->packed = array->type == DSIM_ARRAY_REAL && dsi_stride_of(array) == 1 &&
+                                 !dsi_is_passed_on(run, i)
                              ? (ds_real *)array->data + dsi_component_at(array, stream->component)
                              : NULL;
     }
@@ -14175,8 +14176,9 @@ static void dsi_print_head(dsi_printer *p, const char *as)
     dsi_print_harmless(p, p->kernel->name);
     dsi_print(p, "' as ");
     dsi_print(p, as);
-    dsi_print_with(p, ", format ", DSI_PRINTED_FORMAT, ".\n   Made again when the kernel changes, not by hand.");
-    dsi_print(p, p->cuda ? "\n\n" : "\n   To be included behind diffsim.h; a runner uses it by "
+    dsi_print_with(p, ", format ", DSI_PRINTED_FORMAT, ".\n");
+    dsi_print(p, "   Made again when the kernel changes, not by hand.\n");
+    dsi_print(p, p->cuda ? "\n" : "   To be included behind diffsim.h; a runner uses it by "
                                     "ds_runner_desc.printed.\n\n");
     for (i = 0; i < p->kernel->n_args; i++) {
         const dsi_argument *const arg = p->kernel->args + i;
