@@ -1662,6 +1662,18 @@ DIFFSIM_API ds_kernel *ds_kernel_tangent(const ds_kernel *kernel, const char *by
 DIFFSIM_API ds_kernel *ds_kernel_gradient(const ds_kernel *kernel, const char *by);
 DIFFSIM_API ds_kernel *ds_kernel_hessian(const ds_kernel *kernel, const char *by);
 
+/* A recorded tape as a kernel: lane by lane, element e of the argument "in" gives the n_in inputs, leaves of the
+   tape, and element e of "out" gets the n_out outputs. All other leaves are constants. The tape must be one that
+   can be replayed, without branches, custom nodes and checkpoints; it stays as it is. */
+DIFFSIM_API ds_kernel *ds_kernel_from_tape(ds_tape *tape, const char *name, const ds_var *in, size_t n_in,
+                                           const ds_var *out, size_t n_out);
+
+/* Two kernels over the same lanes as one: each lane does the first, then the second; numbers in between stay in
+   registers. Arguments of the same name are one argument; the others follow in their order. What the second
+   loads from a result of the first is the number that the same lane has stored there, at the same index; any
+   other way of meeting is refused as a RACE. */
+DIFFSIM_API ds_kernel *ds_kernel_fuse(const ds_kernel *first, const ds_kernel *second);
+
 /* What became of the body. operations: arithmetic per lane when run, loads and stores not counted; recorded:
    nodes before simplification; slots: numbers that live at once; loads,
        stores: numbers per lane; hash: of the
@@ -1714,7 +1726,7 @@ typedef struct ds_runner_desc {
     ds_logger log;
     ds_jobs jobs;
     size_t width;
-    int validate; /* look for elements written twice, numbers that are not finite and integers divided by 0 */
+    int validate; /* before anything is written, look for elements written twice and numbers that are not finite */
     const ds_printed_kernel *const *printed;
     size_t n_printed;
 } ds_runner_desc;
@@ -4202,11 +4214,17 @@ enum {
     DSI_BLOCK_COUNT
 };
 
+/* at -O3 a loop of fixed length would be unrolled before it is a vector, and then never become one */
+#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 8
+#define DSI_NO_UNROLL _Pragma("GCC unroll 1")
+#else
+#define DSI_NO_UNROLL
+#endif
 /* static uint64_t dsi_block_sin_avx2(x, y, out, n): out [n] by the core, n a multiple of DSI_LANES; not 0: a
    lane needs more. One copy for each instruction set; the arithmetic, and so the bits, are the same in all.
    The inner loop has a fixed length, so that it becomes a few vectors without a rest. */
 #if defined(__GNUC__) && !defined(__clang__) && !defined(__TINYC__) && !defined(__CUDACC__)
-#define DSI_IVDEP _Pragma("GCC ivdep")
+#define DSI_IVDEP _Pragma("GCC ivdep") DSI_NO_UNROLL
 #else
 #define DSI_IVDEP
 #endif
@@ -11360,7 +11378,7 @@ DIFFSIM_API ds_result ds_kernel_end(ds_kernel *kernel)
     DSI_ROW(mul, 2) DSI_ROW(div, 2) DSI_ROW(min, 2) DSI_ROW(max, 2) DSI_ROW(clip_gradient, 2) DSI_ROW(lt, 2) \
     DSI_ROW(le, 2) DSI_ROW(gt, 2) DSI_ROW(ge, 2) DSI_ROW(eq, 2) DSI_ROW(ne, 2) DSI_ROW(select, 3)
 #define DSI_STRIDE ((size_t)16)
-enum { DSI_MOST_WIDTH = 512, DSI_FEW_LANES = 16 };
+enum { DSI_MOST_WIDTH = 512, DSI_FEW_LANES = 8 };
 
 #if defined(__clang__)
 #if __clang_major__ >= 13 && !defined(__wasm__)
@@ -11372,7 +11390,7 @@ enum { DSI_MOST_WIDTH = 512, DSI_FEW_LANES = 16 };
 #pragma GCC optimize("no-fast-math", "fp-contract=off", "no-trapping-math", "no-math-errno", "tree-vectorize")
 #endif
 #if defined(__GNUC__) && !defined(__clang__) && !defined(__TINYC__) && !defined(__CUDACC__)
-#define DSI_IVDEP _Pragma("GCC ivdep")
+#define DSI_IVDEP _Pragma("GCC ivdep") DSI_NO_UNROLL
 #else
 #define DSI_IVDEP
 #endif
@@ -11566,17 +11584,18 @@ typedef struct dsi_lane_block {
 
 /* The blocks of a launch, found when its indices are checked. reach: the lowest and highest element of each
    shared sum that a block adds to, [n_blocks][n_shared][2]. */
-typedef struct dsi_planned { size_t flat; uint32_t n, as_table; } dsi_planned;
+typedef struct dsi_planned { size_t flat; uint32_t n; uint8_t as_table, kept; } dsi_planned; /* kept: its lines */
 typedef struct dsi_plan {
     dsi_planned *blocks;
     int64_t *reach;
-    size_t n_blocks, cap_blocks, cap_reach;
+    struct dsi_line *lines; /* of each block, [n_blocks][n_lines], if there are not too many */
+    size_t n_blocks, cap_blocks, cap_reach, cap_lines;
     uint64_t key, used; /* key 0: not to be used again; the launch that used it last */
 } dsi_plan;
 
 /* where a stream comes from; packed: its first element, if neighbours are neighbours in memory */
 typedef struct dsi_source {
-    const dsi_line *line;
+    uint32_t line;
     ds_real *packed, *slot;
     uint64_t n;
 } dsi_source;
@@ -11605,7 +11624,7 @@ typedef struct dsi_run {
     dsi_numbers x;
     dsi_lanes_fn **fns; /* of the steps */
     ds_real *numbers; /* slots [width], numbers below floors [width], uniforms [DSI_STRIDE] */
-    dsi_line *lines;
+    dsi_line *lines, *own_lines; /* of the block: the plan's, or its own */
     dsi_source *sources; /* of the streams */
     int64_t *tables; /* [n_lines][width] */
     uint32_t *order; /* of effects, for sums */
@@ -11615,6 +11634,7 @@ typedef struct dsi_run {
     /* what is wrong: an index beyond its array */
     size_t bad_lane, bad_arg;
     int64_t bad_index;
+    int is_bad; /* a number is not finite, or an element is written twice */
 } dsi_run;
 
 DSI_INLINE int64_t dsi_line_at(const dsi_line *line, size_t i)
@@ -11945,7 +11965,7 @@ static int dsi_plan_block(dsi_run *run, dsi_lane_block *block, dsi_planned *plan
 static void dsi_run_load(dsi_run *run, uint32_t stream, uint32_t place, size_t n)
 {
     const dsi_source *const source = run->sources + stream;
-    const dsi_line *const line = source->line;
+    const dsi_line *const line = run->lines + source->line;
     if (source->packed && !line->table && line->step == 1 && (uint64_t)line->first + dsi_whole(n) <= source->n) {
         run->x.at[place] = source->packed + line->first;
         return;
@@ -12033,24 +12053,64 @@ static int dsi_order_sum(const dsi_run *run, const dsi_sum *sum, uint32_t *order
     return 1;
 }
 
-/* lane by lane, in each effect by effect; elements in [low, high) */
+/* an effect of a sum: which elements, and what they gain */
+typedef struct dsi_adding {
+    const int64_t *table;
+    int64_t first, step;
+    const ds_real *from;
+    size_t mask;
+    ds_real sign;
+} dsi_adding;
+enum { DSI_MOST_ADDING = 16 };
+
+/* lane by lane, in each effect by effect; elements in [low, high), all if `all` */
+#define DSI_ADD_LANES(type) \
+    for (i = 0; i < n; i++) \
+        for (k = 0; k < count; k++) { \
+            const dsi_adding *const a = adding + k; \
+            const int64_t element = a->table ? a->table[i] : a->first + a->step * (int64_t)i; \
+            if (all || (element >= low && element < high)) \
+                ((type *)array->data)[component + (size_t)element * stride] += \
+                    (type)(a->sign * a->from[i & a->mask]); \
+        }
+DSI_INLINE void dsi_add_lanes(const ds_array *array, size_t component, const dsi_adding *adding, size_t count,
+                              size_t n, int all, int64_t low, int64_t high)
+{
+    const size_t stride = dsi_stride_of(array);
+    size_t i, k;
+    if (array->type == DSIM_ARRAY_REAL) DSI_ADD_LANES(ds_real)
+    else if (array->type == DSIM_ARRAY_FLOAT) DSI_ADD_LANES(float)
+    else DSI_ADD_LANES(double)
+}
+#undef DSI_ADD_LANES
+
+/* the effects of a sum in groups: more than DSI_MOST_ADDING would have to be lane by lane across groups, so each
+   lane goes alone there */
 static void dsi_sum_lanes(const dsi_run *run, const dsi_sum *sum, size_t n, int64_t low, int64_t high)
 {
     const dsi_body *const body = &run->program->body;
     const ds_array *const array = run->args + sum->arg;
-    const size_t stride = dsi_stride_of(array), component = dsi_component_at(array, sum->component);
-    size_t i, k;
-    for (i = 0; i < n; i++)
-        for (k = 0; k < sum->count; k++) {
-            const dsi_effect *const e = body->effects + run->program->summed[sum->first + k];
-            const uint32_t place = run->program->places[e->value];
-            const int64_t element = dsi_line_at(dsi_line_of(run, e->index), i);
-            const size_t at = component + (size_t)element * stride;
-            const ds_real value = run->x.at[place][i & run->x.mask[place]], x = e->minus ? -value : value;
-            if (element < low || element >= high) continue;
-            if (array->type == DSIM_ARRAY_REAL) ((ds_real *)array->data)[at] += x;
-            else if (array->type == DSIM_ARRAY_FLOAT) ((float *)array->data)[at] += (float)x;
-            else ((double *)array->data)[at] += (double)x;
+    const size_t component = dsi_component_at(array, sum->component);
+    const int all = run->n_parts == 1 || sum->kind != DSI_SUM_SHARED, alone = sum->count > DSI_MOST_ADDING;
+    dsi_adding adding[DSI_MOST_ADDING];
+    size_t begin, lane, k, count;
+    for (lane = 0; lane < (alone ? n : 1); lane++)
+        for (begin = 0; begin < sum->count; begin += count) {
+            count = dsi_least(sum->count - begin, DSI_MOST_ADDING);
+            for (k = 0; k < count; k++) {
+                const dsi_effect *const e = body->effects + run->program->summed[sum->first + begin + k];
+                const dsi_line *const line = dsi_line_of(run, e->index);
+                const uint32_t place = run->program->places[e->value];
+                adding[k].table = line->table ? line->table + lane : NULL;
+                adding[k].first = line->table ? 0 : dsi_line_at(line, lane);
+                adding[k].step = line->step;
+                adding[k].mask = run->x.mask[place];
+                adding[k].from = run->x.at[place] + (lane & adding[k].mask);
+                adding[k].sign = (ds_real)(e->minus ? -1 : 1);
+            }
+            if (all && count == 4 && !alone) dsi_add_lanes(array, component, adding, 4, n, 1, low, high);
+            else if (all && count == 2 && !alone) dsi_add_lanes(array, component, adding, 2, n, 1, low, high);
+            else dsi_add_lanes(array, component, adding, count, alone ? 1 : n, all, low, high);
         }
 }
 
@@ -12122,7 +12182,25 @@ static void dsi_run_effects(dsi_run *run, const dsi_lane_block *block, int home)
     }
 }
 
-static void dsi_run_steps(dsi_run *run, const dsi_lane_block *block, int home)
+/* What a part does with a block: only what it owns of shared sums; all; or nothing but look at the numbers, each
+   of which must be finite. */
+enum dsi_doing { DSI_ITS_SHARE, DSI_AT_HOME, DSI_LOOK };
+
+/* the values of an effect; sets what is bad */
+static void dsi_look_at(dsi_run *run, size_t effect, const dsi_lane_block *block)
+{
+    const dsi_effect *const e = run->program->body.effects + effect;
+    const uint32_t place = run->program->places[e->value];
+    size_t i;
+    for (i = 0; i < block->n && !run->is_bad; i++)
+        if (!dsi_is_finite(run->x.at[place][i & run->x.mask[place]])) {
+            run->is_bad = 1;
+            run->bad_lane = block->flat + i;
+            run->bad_arg = e->arg;
+        }
+}
+
+static void dsi_run_steps(dsi_run *run, const dsi_lane_block *block, enum dsi_doing doing)
 {
     const dsi_program *const p = run->program;
     const size_t whole = dsi_whole(block->n);
@@ -12134,13 +12212,20 @@ static void dsi_run_steps(dsi_run *run, const dsi_lane_block *block, int home)
         else if (step->op == DSI_X_number) {
             for (k = 0; k < block->n; k++)
                 run->x.at[step->out][k] = (ds_real)dsi_line_at(dsi_line_of(run, step->a), k);
-        } else if (home) { /* a store */
+        } else if (doing == DSI_LOOK) {
+            dsi_look_at(run, step->b, block);
+        } else if (doing == DSI_AT_HOME) { /* a store */
             const dsi_effect *const e = p->body.effects + step->b;
             dsi_store_lanes(run->args + e->arg, e->component, dsi_line_of(run, e->index),
                             run->x.at[step->a], run->x.mask[step->a], block->n, DSI_STORE);
         }
     }
-    dsi_run_effects(run, block, home);
+    if (doing != DSI_LOOK) {
+        dsi_run_effects(run, block, doing == DSI_AT_HOME);
+        return;
+    }
+    for (i = 0; i < p->body.n_effects; i++)
+        if (run->kernel->args[p->body.effects[i].arg].kind != DSI_ARG_OUT) dsi_look_at(run, i, block);
 }
 
 /* Printed text. It computes what effects store or add, but for uniforms, loads and numbers of indices, which
@@ -12281,31 +12366,44 @@ static void dsi_begin_block(const dsi_run *run, size_t flat, dsi_lane_block *blo
     if (run->program->n_reduced) block->n = dsi_least(block->n, DSI_CHUNK - flat % DSI_CHUNK);
 }
 
+/* room for one block more; its lines are kept as long as all of them are below DSI_KEPT_LINES */
+enum { DSI_KEPT_LINES = 1 << 20 };
+static ds_result dsi_grow_plan(dsi_plan *plan, const ds_allocator *allocator, size_t n_lines, size_t shared)
+{
+    const size_t most = SIZE_MAX / 64, need = plan->n_blocks + 1;
+    void *blocks = plan->blocks, *reach = plan->reach, *lines = plan->lines;
+    ds_result result = DSIM_OK;
+    if (need > plan->cap_blocks)
+        result = dsi_grow(allocator, &blocks, &plan->cap_blocks, need, most, sizeof *plan->blocks);
+    plan->blocks = (dsi_planned *)blocks;
+    if (!result && 2 * shared * need > plan->cap_reach)
+        result = dsi_grow(allocator, &reach, &plan->cap_reach, 2 * shared * need, most, sizeof *plan->reach);
+    plan->reach = (int64_t *)reach;
+    if (!result && n_lines * need > plan->cap_lines && n_lines * need <= DSI_KEPT_LINES)
+        result = dsi_grow(allocator, &lines, &plan->cap_lines, n_lines * need, most, sizeof *plan->lines);
+    plan->lines = (dsi_line *)lines;
+    return result;
+}
+
 /* All blocks of the launch; every index is inside. Errors: RANGE (what is bad is set), MEMORY. */
 static ds_result dsi_make_plan(dsi_run *run, const ds_allocator *allocator)
 {
     dsi_plan *const plan = run->plan;
-    const size_t most = SIZE_MAX / 64, shared = run->program->n_shared;
+    const size_t shared = run->program->n_shared, n_lines = run->program->n_lines;
     size_t flat = 0;
     plan->n_blocks = 0;
     while (flat < run->n_lanes) {
+        dsi_planned *planned;
         dsi_lane_block block;
-        void *blocks = plan->blocks, *reach = plan->reach;
-        ds_result result = DSIM_OK;
-        if (plan->n_blocks == plan->cap_blocks)
-            result = dsi_grow(allocator, &blocks, &plan->cap_blocks, plan->n_blocks + 1, most,
-                              sizeof *plan->blocks);
-        plan->blocks = (dsi_planned *)blocks;
-        if (!result && 2 * shared * (plan->n_blocks + 1) > plan->cap_reach)
-            result = dsi_grow(allocator, &reach, &plan->cap_reach, 2 * shared * (plan->n_blocks + 1), most,
-                              sizeof *plan->reach);
-        plan->reach = (int64_t *)reach;
-        if (result) return DSIM_ERROR_MEMORY;
+        if (dsi_grow_plan(plan, allocator, n_lines, shared)) return DSIM_ERROR_MEMORY;
+        planned = plan->blocks + plan->n_blocks;
         dsi_begin_block(run, flat, &block);
-        if (!dsi_plan_block(run, &block, plan->blocks + plan->n_blocks,
-                            shared ? plan->reach + 2 * shared * plan->n_blocks : NULL))
+        if (!dsi_plan_block(run, &block, planned, shared ? plan->reach + 2 * shared * plan->n_blocks : NULL))
             return DSIM_ERROR_RANGE;
         plan->n_blocks++;
+        planned->kept = !planned->as_table && !run->program->floors && n_lines * plan->n_blocks <= plan->cap_lines;
+        if (planned->kept)
+            memcpy(plan->lines + n_lines * (plan->n_blocks - 1), run->lines, n_lines * sizeof *plan->lines);
         flat += block.n;
     }
     return DSIM_OK;
@@ -12346,20 +12444,30 @@ static int dsi_is_reached(const dsi_run *run, size_t k)
     return 0;
 }
 
+/* the indices of a planned block */
+static void dsi_find_planned(dsi_run *run, size_t k, dsi_lane_block *block)
+{
+    const dsi_planned *const planned = run->plan->blocks + k;
+    size_t valid;
+    block->flat = planned->flat;
+    block->n = planned->n;
+    run->lines = planned->kept ? run->plan->lines + k * run->program->n_lines : run->own_lines;
+    if (planned->kept) return;
+    dsi_begin_block(run, planned->flat, block);
+    valid = block->n = planned->n;
+    dsi_find_all_lines(run, block, planned->as_table ? DSI_TABLE : DSI_LINE_KNOWN, &valid);
+}
+
 static void dsi_run_part(dsi_run *run)
 {
     size_t k;
     for (k = 0; k < run->plan->n_blocks; k++) {
-        const dsi_planned *const planned = run->plan->blocks + k;
         const int home = run->n_parts == 1 || dsi_home(run, k) == run->part;
         dsi_lane_block block;
-        size_t valid;
         if (!home && !(run->program->n_shared && dsi_is_reached(run, k))) continue;
-        dsi_begin_block(run, planned->flat, &block);
-        valid = block.n = planned->n;
-        dsi_find_all_lines(run, &block, planned->as_table ? DSI_TABLE : DSI_LINE_KNOWN, &valid);
+        dsi_find_planned(run, k, &block);
         if (run->text.kernel) dsi_run_text(run, &block, home);
-        else dsi_run_steps(run, &block, home);
+        else dsi_run_steps(run, &block, home ? DSI_AT_HOME : DSI_ITS_SHARE);
     }
 }
 
@@ -12417,6 +12525,7 @@ DIFFSIM_API void ds_runner_destroy(ds_runner *runner)
         dsi_plan *const plan = runner->plans + i;
         dsi_release(&allocator, plan->blocks, plan->cap_blocks * sizeof *plan->blocks);
         dsi_release(&allocator, plan->reach, plan->cap_reach * sizeof *plan->reach);
+        dsi_release(&allocator, plan->lines, plan->cap_lines * sizeof *plan->lines);
     }
     dsi_release(&allocator, runner->memory, runner->cap_memory);
     allocator.resize(allocator.user, runner, sizeof *runner, 0);
@@ -12630,7 +12739,7 @@ static size_t dsi_lay_out_run(dsi_run *run, char *memory)
     DSI_CUT(ds_real *, run->x.at, p->n_places)
     DSI_CUT(size_t, run->x.mask, p->n_places)
     DSI_CUT(dsi_lanes_fn *, run->fns, p->n_steps)
-    DSI_CUT(dsi_line, run->lines, p->n_lines)
+    DSI_CUT(dsi_line, run->own_lines, p->n_lines)
     DSI_CUT(dsi_source, run->sources, p->n_streams)
     DSI_CUT(uint32_t, run->order, p->body.n_effects)
     DSI_CUT(ds_real, run->reducing, p->n_reduced * DSI_STRIDE)
@@ -12644,6 +12753,7 @@ static size_t dsi_lay_out_run(dsi_run *run, char *memory)
         DSI_CUT(uint32_t, t->where, p->body.n_exprs)
     }
 #undef DSI_CUT
+    run->lines = run->own_lines;
     for (i = 0; memory && i < p->n_places; i++) {
         ds_real *const uniforms = run->numbers + (p->n_slots + p->n_before) * run->width;
         const size_t behind = p->n_slots + p->n_uniforms + p->n_streams;
@@ -12663,7 +12773,7 @@ static size_t dsi_lay_out_run(dsi_run *run, char *memory)
         const dsi_stream *const stream = p->streams + i;
         const ds_array *const array = run->args + stream->arg;
         dsi_source *const source = run->sources + i;
-        source->line = dsi_line_of(run, stream->index);
+        source->line = p->index_at[stream->index];
         source->slot = run->text.kernel ? run->text.numbers + i * run->width
                                         : run->numbers + stream->slot * run->width;
         source->n = array->n;
@@ -12675,23 +12785,23 @@ static size_t dsi_lay_out_run(dsi_run *run, char *memory)
     return end;
 }
 
-/* lanes of a block so that its numbers take half of a first cache of 32 KiB; of printed text those are what
-   it reads and writes */
+/* Lanes of a block: as many as keep its numbers in a first cache, but not so few that the steps themselves cost
+   more than what they do. Of printed text the numbers are those that it reads and writes. */
 static size_t dsi_choose_width(const dsi_program *p, size_t wanted, int printed)
 {
     const size_t places = (printed ? p->n_streams + p->body.n_effects : p->n_slots) + p->n_before + 1;
-    size_t width = wanted ? wanted : 24576 / (places * sizeof(ds_real));
+    size_t width = wanted ? wanted : 32768 / (places * sizeof(ds_real));
     if (width > DSI_MOST_WIDTH) width = DSI_MOST_WIDTH;
-    if (width < 4 * DSI_STRIDE && !wanted) width = 4 * DSI_STRIDE;
+    if (width < 128 && !wanted) width = 128;
     return dsi_whole(width);
 }
 
 /* What a plan depends on: the program, the grid, lengths, and the contents of index arrays by their ids; short
-   ones are read. 0: on more than that. */
+   ones are read. Lines are in the order of expressions, so it is the hash of that order. 0: on more than that. */
 static uint64_t dsi_plan_key(const dsi_run *run)
 {
     const ds_kernel *const kernel = run->kernel;
-    uint64_t key = dsi_mix(kernel->program.hash, run->width);
+    uint64_t key = dsi_mix(kernel->program.text_hash, run->width);
     size_t i, k, c;
     if (run->program->floors) return 0;
     for (i = 0; i < run->rank; i++) key = dsi_mix(key, run->lanes[i]);
@@ -12788,6 +12898,74 @@ static ds_result dsi_launch_begin(ds_runner *runner, const ds_kernel *kernel, co
     return DSIM_OK;
 }
 
+/* Does any lane write an element that another has written? seen: a bit for each number of an argument. */
+static void dsi_look_for_twins(dsi_run *run, size_t arg, uint8_t *seen)
+{
+    const dsi_body *const body = &run->program->body;
+    size_t k, i, lane;
+    for (k = 0; k < run->plan->n_blocks; k++) {
+        dsi_lane_block block;
+        dsi_find_planned(run, k, &block);
+        for (i = 0; i < body->n_effects; i++) {
+            const dsi_effect *const e = body->effects + i;
+            for (lane = 0; e->arg == arg && lane < block.n; lane++) {
+                const int64_t element = dsi_line_at(dsi_line_of(run, e->index), lane);
+                const size_t bit = (size_t)element * run->kernel->args[arg].components + e->component;
+                if (seen[bit / 8] >> bit % 8 & 1) {
+                    run->is_bad = 1;
+                    run->bad_lane = block.flat + lane;
+                    run->bad_arg = arg;
+                    run->bad_index = element;
+                    return;
+                }
+                seen[bit / 8] = (uint8_t)(seen[bit / 8] | 1u << bit % 8);
+            }
+        }
+    }
+}
+
+/* The validating mode: everything is computed and looked at before anything is written. */
+static ds_result dsi_validate(ds_runner *runner, dsi_run *run)
+{
+    const ds_allocator *const allocator = &runner->desc.allocator;
+    const ds_kernel *const kernel = run->kernel;
+    dsi_text t;
+    size_t i, k;
+    for (i = 0; i < kernel->n_args && !run->is_bad; i++) {
+        const size_t bytes = kernel->args[i].kind == DSI_ARG_OUT ? run->args[i].n * kernel->args[i].components / 8 + 1
+                                                                 : 0;
+        uint8_t *seen;
+        if (!bytes) continue;
+        seen = (uint8_t *)allocator->resize(allocator->user, NULL, 0, bytes);
+        if (!seen) {
+            t = dsi_launch_refuse(runner, kernel, DSIM_ERROR_MEMORY, i, i);
+            dsi_put(&t, "no memory to look for elements written twice");
+            return dsi_launch_refused(runner, &t);
+        }
+        memset(seen, 0, bytes);
+        dsi_look_for_twins(run, i, seen);
+        dsi_release(allocator, seen, bytes);
+    }
+    if (run->is_bad) {
+        t = dsi_launch_refuse(runner, kernel, DSIM_ERROR_RACE, run->bad_lane, run->bad_arg);
+        dsi_put(&t, "lane ");
+        dsi_put_size(&t, run->bad_lane);
+        dsi_put(&t, " writes what another lane has written, element ");
+        dsi_put_size(&t, (size_t)run->bad_index);
+        return dsi_launch_refused(runner, &t);
+    }
+    for (k = 0; k < run->plan->n_blocks && !run->is_bad; k++) {
+        dsi_lane_block block;
+        dsi_find_planned(run, k, &block);
+        dsi_run_steps(run, &block, DSI_LOOK);
+    }
+    if (!run->is_bad) return DSIM_OK;
+    t = dsi_launch_refuse(runner, kernel, DSIM_ERROR_NON_FINITE, run->bad_lane, run->bad_arg);
+    dsi_put(&t, "would get a number that is not finite from lane ");
+    dsi_put_size(&t, run->bad_lane);
+    return dsi_launch_refused(runner, &t);
+}
+
 /* Scratch memory: runs [n_parts], what reductions come to, then that of each part. Plans with the first run, then
    does all parts. */
 static ds_result dsi_launch_run(ds_runner *runner, dsi_run *run)
@@ -12810,7 +12988,7 @@ static ds_result dsi_launch_run(ds_runner *runner, dsi_run *run)
         if (!dsi_run_once(runs + i)) return dsi_refuse_range(runner, runs + i);
         if (run->text.kernel) dsi_prepare_text(runs + i);
     }
-    key = dsi_plan_key(run);
+    key = runner->desc.validate ? 0 : dsi_plan_key(run);
     runs->plan = dsi_find_plan(runner, key);
     runs->plan->used = runner->launches;
     if (!runs->plan->key) {
@@ -12824,6 +13002,7 @@ static ds_result dsi_launch_run(ds_runner *runner, dsi_run *run)
         }
         runs->plan->key = key;
     }
+    if (runner->desc.validate && (result = dsi_validate(runner, runs)) != DSIM_OK) return result;
     for (i = 1; i < n_parts; i++) runs[i].plan = runs->plan;
     if (n_parts == 1) dsi_run_part(runs);
     else ds_parallel_for(&runner->desc.jobs, n_parts, 1, dsi_run_parts, runs);
@@ -13685,6 +13864,202 @@ DIFFSIM_API ds_kernel *ds_kernel_hessian(const ds_kernel *kernel, const char *by
         ds_kernel_destroy(other);
     }
     return best;
+}
+
+/* Kernels from tapes. Slots of the tape become expressions as those of a body do, but for the inputs. */
+
+/* may the tape be taken as a kernel? What is wrong is the kernel's error. */
+static ds_result dsi_check_source(ds_kernel *kernel, ds_tape *tape, const ds_var *in, size_t n_in,
+                                  const ds_var *out, size_t n_out)
+{
+    static const char *const function = "ds_kernel_from_tape";
+    size_t i;
+    if (!in || !out || n_in < 1 || n_out < 1 || n_in > DSI_MOST_COMPONENTS || n_out > DSI_MOST_COMPONENTS)
+        return dsi_kernel_refuse_at(kernel, DSIM_ERROR_ARGUMENT, n_in, function,
+                                    ": between 1 and 4096 inputs and outputs are needed", NULL);
+    if (tape->error.code || tape->symbolic)
+        return dsi_kernel_refuse_at(kernel, tape->error.code ? tape->error.code : DSIM_ERROR_ARGUMENT, 0, function,
+                                    tape->error.code ? ": the tape has an error" : ": the tape is a kernel's", NULL);
+    if (tape->n_read && tape->rec.n_nodes > tape->n_read - 1)
+        return dsi_kernel_refuse_at(kernel, DSIM_ERROR_NOT_REPLAYABLE, tape->n_read - 1, function,
+                                    ": a value was read while the tape was recorded", NULL);
+    for (i = 0; i < n_in + n_out; i++) {
+        const ds_var var = i < n_in ? in[i] : out[i - n_in];
+        if (i >= n_in && !var.rec) continue; /* a constant output */
+        if (var.rec != dsi_rec_of(tape) || !dsi_is_alive(tape, var))
+            return dsi_kernel_refuse_at(kernel, var.rec ? DSIM_ERROR_STALE : DSIM_ERROR_NO_RECORDER, i, function,
+                                        ": an input or output is not of this tape", NULL);
+    }
+    if (dsi_find_steps(tape, "kernel_from_tape"))
+        return dsi_kernel_refuse_at(kernel, DSIM_ERROR_MEMORY, 0, function, ": no memory", NULL);
+    for (i = tape->steps.first; i < tape->steps.n; i++) {
+        const dsi_node *const node = tape->rec.nodes + tape->steps.all[i].node;
+        if (node->op / 8u == DSI_OP_custom || node->op / 8u == DSI_OP_branch)
+            return dsi_kernel_refuse_at(kernel, DSIM_ERROR_ARGUMENT, tape->steps.all[i].node, function,
+                                        ": lanes cannot do what the tape does", dsi_name_of(node));
+    }
+    return DSIM_OK;
+}
+
+DIFFSIM_API ds_kernel *ds_kernel_from_tape(ds_tape *tape, const char *name, const ds_var *in, size_t n_in,
+                                           const ds_var *out, size_t n_out)
+{
+    ds_kernel *kernel;
+    ds_kernel_desc desc;
+    size_t i, k;
+    uint32_t lane;
+    void *dsi_grown;
+    DIFFSIM_ASSERT(tape);
+    if (!tape) return NULL;
+    memset(&desc, 0, sizeof desc);
+    desc.allocator = tape->desc.allocator;
+    desc.log = tape->desc.log;
+    kernel = dsi_kernel_create(&desc, name);
+    if (!kernel) return NULL;
+    kernel->ended = 1;
+    if (dsi_check_source(kernel, tape, in, n_in, out, n_out)) return kernel;
+    dsi_add_arg(kernel, "in", "", DSI_ARG_IN, n_in);
+    dsi_add_arg(kernel, "out", "", DSI_ARG_OUT, n_out);
+    lane = dsi_intern(&kernel->body, DSI_X_lane, DSI_FLAT_LANE, 0, 0);
+    if (!DSI_GROW(&kernel->body, uint32_t, kernel->expr_of, kernel->cap_expr_of, tape->rec.n_values + 1)) {
+        dsi_kernel_failed(kernel);
+        return kernel;
+    }
+    kernel->tape = tape; /* borrowed while its nodes are read */
+    for (i = 0; i < tape->rec.n_values; i++) kernel->expr_of[i] = DSI_NO_EXPR;
+    for (i = 0; i < n_in; i++) kernel->expr_of[dsi_slot(in[i])] = dsi_emit_load(&kernel->body, 0, lane, i);
+    for (i = tape->steps.first; i < tape->steps.n && !kernel->body.result; i++) {
+        const dsi_node *const node = tape->rec.nodes + tape->steps.all[i].node;
+        const size_t result = tape->steps.all[i].result;
+        if (node->op != DSI_CODE(DSI_OP_leaves, 0)) dsi_translate(kernel, node, result);
+        for (k = result; node->op == DSI_CODE(DSI_OP_leaves, 0) && k < result + node->a; k++)
+            if (kernel->expr_of[k] == DSI_NO_EXPR)
+                kernel->expr_of[k] = dsi_constant(&kernel->body, (double)tape->rec.values[k]);
+    }
+    kernel->tape = NULL;
+    for (i = 0; i < n_out && !kernel->body.result; i++)
+        dsi_emit_effect(&kernel->body, 1, lane, i,
+                        out[i].rec ? kernel->expr_of[dsi_slot(out[i])]
+                                   : dsi_constant(&kernel->body, dsi_number(out[i])));
+    dsi_kernel_finish(kernel);
+    return kernel;
+}
+
+/* Fusion. */
+typedef struct dsi_fusing {
+    ds_kernel *to;
+    uint32_t *map; /* of the kernel that is being copied */
+    uint32_t *arg; /* its arguments in the new kernel */
+    size_t n_first; /* effects of the first */
+} dsi_fusing;
+
+static ds_result dsi_fuse_refuse(ds_kernel *to, size_t arg, const char *what)
+{
+    return dsi_kernel_refuse_at(to, DSIM_ERROR_RACE, arg, "ds_kernel_fuse", what, to->args[arg].name);
+}
+
+/* the argument of the second kernel in the new one: a new one, or that of the same name */
+static ds_result dsi_fuse_arg(dsi_fusing *f, const dsi_argument *arg, uint32_t *at)
+{
+    ds_kernel *const to = f->to;
+    size_t i;
+    for (i = 0; i < to->n_args && strcmp(to->args[i].name, arg->name); i++) continue;
+    *at = (uint32_t)i;
+    if (i == to->n_args) {
+        dsi_add_arg(to, arg->name, "", arg->kind, arg->components);
+        return dsi_kernel_failed(to);
+    }
+    if (to->args[i].components != arg->components)
+        return dsi_fuse_refuse(to, i, ": the kernels have different numbers of components of");
+    if (to->args[i].kind == DSI_ARG_NONE) to->args[i].kind = arg->kind;
+    if (arg->kind == DSI_ARG_NONE || arg->kind == to->args[i].kind ||
+        ((to->args[i].kind == DSI_ARG_OUT || to->args[i].kind == DSI_ARG_UPDATE) && arg->kind == DSI_ARG_IN))
+        return DSIM_OK;
+    return dsi_fuse_refuse(to, i, ": the kernels use in different ways, and not one after the other,");
+}
+
+/* a load of the second kernel: what the first has stored there, or from an array */
+static uint32_t dsi_fuse_load(dsi_fusing *f, const dsi_expr *e)
+{
+    dsi_body *const body = &f->to->body;
+    const uint32_t arg = f->arg[e->a], index = f->map[e->b];
+    size_t i;
+    for (i = f->n_first; i-- > 0;)
+        if (body->effects[i].arg == arg && body->effects[i].component == e->c && body->effects[i].index == index)
+            return body->effects[i].value;
+    if (f->to->args[arg].kind == DSI_ARG_OUT)
+        dsi_fuse_refuse(f->to, arg, ": the second kernel loads what the same lane did not store, of");
+    return dsi_emit_load(body, arg, index, e->c);
+}
+
+/* copies expressions and effects of a kernel into the new one */
+static void dsi_fuse_copy(dsi_fusing *f, const ds_kernel *from)
+{
+    dsi_body *const body = &f->to->body;
+    size_t i, k;
+    for (i = 0; i < from->body.n_exprs && !dsi_kernel_failed(f->to); i++) {
+        const dsi_expr *const e = from->body.exprs + i;
+        const unsigned operands = dsi_operands_of(e->op);
+        const uint32_t a = operands & 1 ? f->map[e->a] : e->a, b = operands & 2 ? f->map[e->b] : e->b;
+        const uint32_t c = operands & 4 ? f->map[e->c] : e->c;
+        if (e->op == DSI_X_load) f->map[i] = dsi_fuse_load(f, e);
+        else if (e->op == DSI_X_load_index) f->map[i] = dsi_intern(body, e->op, f->arg[a], b, c);
+        else f->map[i] = !operands ? i ? dsi_intern(body, e->op, a, b, c) : 0 : dsi_emit(body, e->op, a, b, c);
+    }
+    for (i = 0; i < from->body.n_effects && !dsi_kernel_failed(f->to); i++) {
+        const dsi_effect *const e = from->body.effects + i;
+        const uint32_t arg = f->arg[e->arg];
+        for (k = 0; k < f->n_first && f->to->args[arg].kind != DSI_ARG_SUM; k++)
+            if (body->effects[k].arg == arg) {
+                dsi_fuse_refuse(f->to, arg, ": both kernels write");
+                return;
+            }
+        dsi_emit_effect(body, arg, f->map[e->index], e->component, f->map[e->value]);
+    }
+}
+
+DIFFSIM_API ds_kernel *ds_kernel_fuse(const ds_kernel *first, const ds_kernel *second)
+{
+    dsi_fusing f;
+    const ds_kernel *kernels[2];
+    const ds_allocator *allocator;
+    dsi_text name;
+    size_t exprs, n_args, i, k;
+    DIFFSIM_ASSERT(first && second);
+    if (!first || !second) return NULL;
+    memset(&f, 0, sizeof f);
+    kernels[0] = first;
+    kernels[1] = second;
+    f.to = dsi_kernel_create(&first->desc, first->name);
+    if (!f.to) return NULL;
+    f.to->ended = 1;
+    name.out = f.to->name;
+    name.capacity = sizeof f.to->name;
+    name.n = strlen(f.to->name);
+    dsi_put(&name, "+");
+    dsi_put(&name, second->name);
+    if (first->error.code || second->error.code || !first->ended || !second->ended ||
+        first->desc.rank != second->desc.rank) {
+        dsi_kernel_refuse_at(f.to, first->error.code ? first->error.code
+                                   : second->error.code ? second->error.code : DSIM_ERROR_ARGUMENT, 0,
+                             "ds_kernel_fuse", ": both must have ended without an error, with the same rank", NULL);
+        return f.to;
+    }
+    allocator = &f.to->desc.allocator;
+    exprs = first->body.n_exprs > second->body.n_exprs ? first->body.n_exprs : second->body.n_exprs;
+    n_args = first->n_args > second->n_args ? first->n_args : second->n_args;
+    f.map = (uint32_t *)allocator->resize(allocator->user, NULL, 0, (exprs + n_args + 1) * sizeof *f.map);
+    if (!f.map) f.to->body.result = DSIM_ERROR_MEMORY;
+    f.arg = f.map + exprs;
+    for (k = 0; k < 2 && !dsi_kernel_failed(f.to); k++) {
+        f.n_first = f.to->body.n_effects;
+        for (i = 0; i < kernels[k]->n_args && !f.to->error.code; i++)
+            dsi_fuse_arg(&f, kernels[k]->args + i, f.arg + i);
+        if (!f.to->error.code) dsi_fuse_copy(&f, kernels[k]);
+    }
+    dsi_release(allocator, f.map, (exprs + n_args + 1) * sizeof *f.map);
+    if (!dsi_kernel_failed(f.to)) dsi_kernel_finish(f.to);
+    return f.to;
 }
 
 /* Reports. */
