@@ -119,7 +119,7 @@
      5 ops      THE table of operations: value, derivative, test interval
      6 tape     ds_tape, ds_var, ds_var3, ds_vars: record, reverse, Hessians, replay, custom nodes, ds_explain
      7 kernels  ds_kernel: a program for one lane, recorded once, run over many; its adjoint, tangent,
-                gradient and Hessian are kernels, too; ds_launch
+                gradient and Hessian are kernels, too; ds_launch; ds_kernel_print_c
     15 learning  ds_optimizer: Adam and its kin, clipping, schedules, bounds
     16 checks   ds_check_gradient, ds_check_hessian, ds_check_adjoint: a certificate for any derivative
 
@@ -1700,8 +1700,26 @@ typedef struct ds_array {
 DIFFSIM_API ds_array ds_array_reals(const ds_real *data, size_t n, size_t components);
 DIFFSIM_API ds_array ds_array_indices(const int32_t *data, size_t n, size_t components);
 
+/* A kernel as C. ds_kernel_print_c writes a source file, to be kept beside the program and included behind
+   this header: a function over lanes, and a constant <name>_printed for ds_runner_desc.printed. A runner then
+   calls that function wherever it would interpret the same kernel; the bits are the same, and what surrounds
+   it (arrays, bounds, the order of sums) stays the runner's. Text of a kernel that has changed since is
+   ignored; ds_runner_printed tells. Returns the length of the whole text, as snprintf does, however much of
+   it had room; 0: the kernel has an error or more than 4000 operations. */
+typedef void ds_printed_fn(size_t n, const ds_real *const *in, const ds_real *uniforms, ds_real *const *out);
+typedef struct ds_printed_kernel {
+    uint64_t hash;
+    unsigned real_bytes, format;
+    const char *name;
+    ds_printed_fn *fn; /* n: a multiple of 16; in [loads][n], out [results][n] */
+} ds_printed_kernel;
+DIFFSIM_API size_t ds_kernel_print_c(const ds_kernel *kernel, char *text, size_t bytes);
+/* The same for CUDA, on its own: __global__ void <name>_cuda(ds_cuda_launch launch), a thread for each lane.
+   It checks no index and adds with atomicAdd, so sums are in any order. 0: also for over 32 arguments. */
+DIFFSIM_API size_t ds_kernel_print_cuda(const ds_kernel *kernel, char *text, size_t bytes);
+
 /* A runner executes kernels: it owns the scratch memory, and nothing of the caller's. One launch at a time.
-   width: lanes of a block, 0: chosen by the working set. */
+   width: lanes of a block, 0: chosen by the working set. printed [n_printed] is not copied. */
 typedef struct ds_runner ds_runner;
 typedef struct ds_runner_desc {
     ds_allocator allocator;
@@ -1709,10 +1727,13 @@ typedef struct ds_runner_desc {
     ds_jobs jobs;
     size_t width;
     int validate; /* before anything is written, look for elements written twice and numbers that are not finite */
+    const ds_printed_kernel *const *printed;
+    size_t n_printed;
 } ds_runner_desc;
 DIFFSIM_API ds_runner *ds_runner_create(const ds_runner_desc *desc); /* NULL means {0} */
 DIFFSIM_API void ds_runner_destroy(ds_runner *runner); /* NULL is fine */
 DIFFSIM_API const ds_error *ds_runner_error(const ds_runner *runner); /* of the last launch */
+DIFFSIM_API const char *ds_runner_printed(const ds_runner *runner); /* did it run printed text? why not? */
 
 /* Runs all lanes. Sizes and types of the arrays, and every index that a lane will use, are checked before
    anything is written: on error the arrays are as they were. index of the error: the argument,
@@ -9658,7 +9679,7 @@ typedef struct dsi_program {
     size_t n_steps, n_once, n_streams, n_slots, n_uniforms, n_places, operations;
     size_t n_indices, n_lines, n_before; /* in all; integers; numbers below a floor */
     size_t cap_steps, cap_streams, cap_places, cap_uniform, cap_indices, cap_index_at;
-    uint64_t hash;
+    uint64_t hash, text_hash;
 } dsi_program;
 
 struct ds_kernel {
@@ -10922,6 +10943,18 @@ static int dsi_rebuild(const dsi_body *from, dsi_body *to, int expanded, int loa
     return !to->result;
 }
 
+/* the same with rows expanded. Their parts are emitted as C evaluates arguments, in any order: the second
+   copy puts them into that of the walk. */
+static int dsi_rebuild_expanded(const dsi_body *from, dsi_body *to)
+{
+    dsi_body expanded;
+    dsi_body_begin(&expanded, &to->allocator);
+    if (!dsi_rebuild(from, &expanded, 1, 0) || !dsi_rebuild(&expanded, to, 0, 0))
+        to->result = DSIM_ERROR_MEMORY;
+    dsi_body_end(&expanded);
+    return !to->result;
+}
+
 /* which numbers are the same in all lanes, and which integers: those that no lane enters. uniform [n_exprs]
    */
 static void dsi_find_uniform(const dsi_body *body, uint8_t *uniform)
@@ -11247,6 +11280,27 @@ static void dsi_find_fused(const dsi_program *p, uint32_t *uses, uint32_t *fused
     }
 }
 
+/* Of all that printed text depends on: every expression in its order, by which loads, uniforms and effects
+   are numbered, and the kinds of arguments. Kernels that compute the same can differ in that order, so
+   program.hash is not enough. Rows count by name: their codes are others in another version of the table. */
+static uint64_t dsi_hash_text(const ds_kernel *kernel)
+{
+    const dsi_program *const p = &kernel->program;
+    uint64_t hash = dsi_mix(p->hash, p->body.n_exprs);
+    size_t i;
+    for (i = 0; i < p->body.n_exprs; i++) {
+        const dsi_expr *const e = p->body.exprs + i;
+        const char *const name = e->op < DSI_OP_sum ? dsi_ops[e->op].name : "";
+        hash = dsi_mix(hash, ds_hash_bytes(name, strlen(name), e->op < DSI_OP_sum ? 0 : e->op - DSI_OP_sum));
+        hash = dsi_mix(dsi_mix(dsi_mix(hash, e->a), e->b), e->c);
+    }
+    for (i = 0; i < p->body.n_effects; i++) {
+        const dsi_effect *const e = p->body.effects + i;
+        hash = dsi_mix(dsi_mix(hash, (uint64_t)kernel->args[e->arg].kind), e->value);
+    }
+    return hash;
+}
+
 /* the program of a kernel whose body is complete; 0 if there is no memory */
 static int dsi_compile(ds_kernel *kernel)
 {
@@ -11259,7 +11313,7 @@ static int dsi_compile(ds_kernel *kernel)
     int good;
     void *dsi_grown;
     dsi_body_begin(&p->body, allocator);
-    if (!dsi_rebuild(&kernel->body, &p->body, 1, 0)) return 0;
+    if (!dsi_rebuild_expanded(&kernel->body, &p->body)) return 0;
     dsi_subtract_sums(kernel);
     n = p->body.n_exprs;
     work = (uint32_t *)allocator->resize(allocator->user, NULL, 0, 5 * n * sizeof *work);
@@ -11303,6 +11357,7 @@ static int dsi_compile(ds_kernel *kernel)
         p->hash = dsi_mix(dsi_mix(p->hash, e->arg), e->component + ((uint64_t)e->minus << 32));
         p->hash = dsi_mix(dsi_mix(p->hash, p->body.hashes[e->index]), p->body.hashes[e->value]);
     }
+    p->text_hash = dsi_hash_text(kernel);
     return 1;
 }
 
@@ -11563,6 +11618,17 @@ typedef struct dsi_source {
     uint64_t n;
 } dsi_source;
 
+/* printed text in the place of steps, if there is some */
+typedef struct dsi_printed_run {
+    const ds_printed_kernel *kernel; /* NULL: steps */
+    ds_real *numbers; /* [n_in + n_effects][width], where loads are gathered and results wait */
+    ds_real *uniforms;
+    const ds_real **in; /* [n_in]: loads, then numbers of indices */
+    ds_real **out; /* of effects; NULL: what is no result of the text, or is that of an earlier effect */
+    uint32_t *where; /* of expressions: 1 + k, input k or the result of effect k - n_in */
+    size_t n_in;
+} dsi_printed_run;
+
 /* A run is one part of a launch: it does what its part owns, with scratch memory of its own. */
 typedef struct dsi_run {
     const ds_kernel *kernel;
@@ -11580,6 +11646,7 @@ typedef struct dsi_run {
     dsi_source *sources; /* of the streams */
     int64_t *tables; /* [n_lines][width] */
     uint32_t *order; /* of effects, for sums */
+    dsi_printed_run text;
     ds_real *reducing; /* [n_reduced][DSI_STRIDE] */
     ds_real *reduced; /* [chunks][n_reduced], of all parts */
     /* what is wrong: an index beyond its array */
@@ -12192,6 +12259,96 @@ static void dsi_run_steps(dsi_run *run, const dsi_lane_block *block, enum dsi_do
         if (run->kernel->args[p->body.effects[i].arg].kind != DSI_ARG_OUT) dsi_look_at(run, i, block);
 }
 
+/* Printed text. It computes what effects store or add, but for uniforms, loads and numbers of indices, which
+   are there already; a value of several effects is written for the first. */
+
+/* numbers of indices that differ by lane */
+static size_t dsi_count_numbers(const dsi_program *p)
+{
+    size_t n = 0, i;
+    for (i = p->n_once; i < p->n_steps; i++) n += p->steps[i].op == DSI_X_number;
+    return n;
+}
+
+/* when uniforms are known: them, and where the values of effects will be; x.at of sums and updates is set,
+   since their places are no others' */
+static void dsi_prepare_text(dsi_run *run)
+{
+    dsi_printed_run *const t = &run->text;
+    const dsi_program *const p = run->program;
+    size_t i, k = 0;
+    for (i = 0; i < p->n_uniforms; i++) t->uniforms[i] = run->x.at[p->n_slots + i][0];
+    for (i = 0; i < p->body.n_exprs; i++) {
+        const unsigned op = p->body.exprs[i].op;
+        t->where[i] = 0;
+        if (p->uniform[i]) continue;
+        if (op == DSI_X_load) t->where[i] = (uint32_t)(p->places[i] - p->n_slots - p->n_uniforms) + 1;
+        if (op == DSI_X_number) t->where[i] = (uint32_t)(p->n_streams + k++) + 1;
+    }
+    for (i = 0; i < p->body.n_effects; i++) {
+        const uint32_t x = p->body.effects[i].value;
+        t->out[i] = NULL;
+        if (p->uniform[x] || t->where[x]) continue;
+        t->where[x] = (uint32_t)(t->n_in + i) + 1;
+        t->out[i] = t->numbers + (t->n_in + i) * run->width;
+    }
+    for (i = 0; i < p->body.n_effects; i++) {
+        const dsi_effect *const e = p->body.effects + i;
+        if (run->kernel->args[e->arg].kind != DSI_ARG_OUT && t->where[e->value] > p->n_streams)
+            run->x.at[p->places[e->value]] = t->numbers + (t->where[e->value] - 1) * run->width;
+    }
+}
+
+/* where n numbers may be written by whole strides, or NULL */
+static ds_real *dsi_in_place(const ds_array *array, size_t component, const dsi_line *line, size_t n)
+{
+    if (array->type != DSIM_ARRAY_REAL || line->table || line->step != 1 || dsi_stride_of(array) != 1 ||
+        n % DSI_STRIDE)
+        return NULL;
+    return (ds_real *)array->data + (size_t)line->first + dsi_component_at(array, component);
+}
+
+/* home: as for steps; only there results may go where they are stored, if no sum waits for them */
+static void dsi_run_text(dsi_run *run, const dsi_lane_block *block, int home)
+{
+    dsi_printed_run *const t = &run->text;
+    const dsi_program *const p = run->program;
+    const dsi_instruction *step;
+    size_t i, k;
+    for (i = 0; i < p->n_streams; i++) {
+        const size_t place = p->n_slots + p->n_uniforms + i;
+        dsi_run_load(run, (uint32_t)i, (uint32_t)place, block->n);
+        t->in[i] = run->x.at[place];
+    }
+    for (step = p->steps + p->n_once; i < t->n_in; step++) {
+        ds_real *const at = t->numbers + i * run->width;
+        if (step->op != DSI_X_number) continue;
+        for (k = 0; k < block->n; k++) at[k] = (ds_real)dsi_line_at(dsi_line_of(run, step->a), k);
+        t->in[i++] = at;
+    }
+    for (i = 0; i < p->body.n_effects; i++) {
+        const dsi_effect *const e = p->body.effects + i;
+        ds_real *const buffer = t->numbers + (t->n_in + i) * run->width;
+        if (!t->out[i] || run->x.at[p->places[e->value]] == buffer) continue;
+        t->out[i] = dsi_in_place(run->args + e->arg, e->component, dsi_line_of(run, e->index), block->n);
+        if (!t->out[i] || !home || run->kernel->args[e->arg].kind != DSI_ARG_OUT) t->out[i] = buffer;
+    }
+    t->kernel->fn(dsi_whole(block->n), t->in, t->uniforms, t->out);
+    for (i = 0; home && i < p->body.n_effects; i++) {
+        const dsi_effect *const e = p->body.effects + i;
+        const uint32_t where = t->where[e->value];
+        const ds_real *const from = !where ? run->x.at[p->places[e->value]]
+                                    : where <= t->n_in ? t->in[where - 1] : t->out[where - 1 - t->n_in];
+        const dsi_line *const line = dsi_line_of(run, e->index);
+        if (run->kernel->args[e->arg].kind != DSI_ARG_OUT ||
+            (t->out[i] && from == dsi_in_place(run->args + e->arg, e->component, line, block->n)))
+            continue;
+        dsi_store_lanes(run->args + e->arg, e->component, line, from, where ? (size_t)-1 : 0, block->n,
+                        DSI_STORE);
+    }
+    dsi_run_effects(run, block, home);
+}
+
 /* what is the same in all lanes, integers too; 0: an index is outside */
 static int dsi_run_once(dsi_run *run)
 {
@@ -12340,7 +12497,8 @@ static void dsi_run_part(dsi_run *run)
         dsi_lane_block block;
         if (!home && !(run->program->n_shared && dsi_is_reached(run, k))) continue;
         dsi_find_planned(run, k, &block);
-        dsi_run_steps(run, &block, home ? DSI_AT_HOME : DSI_ITS_SHARE);
+        if (run->text.kernel) dsi_run_text(run, &block, home);
+        else dsi_run_steps(run, &block, home ? DSI_AT_HOME : DSI_ITS_SHARE);
     }
 }
 
@@ -12371,6 +12529,7 @@ enum { DSI_PLANS = 16, DSI_SHORT_INDEX = 64, DSI_MOST_PARTS = 64, DSI_PARALLEL_L
 struct ds_runner {
     ds_runner_desc desc;
     ds_error error;
+    const char *printed; /* what became of printed text in the last launch */
     void *memory; /* scratch: grows only */
     size_t cap_memory;
     dsi_plan plans[DSI_PLANS];
@@ -12407,6 +12566,45 @@ DIFFSIM_API const ds_error *ds_runner_error(const ds_runner *runner)
     static const ds_error no_runner = { DSIM_ERROR_ARGUMENT, 0,
                                         "the runner is NULL: ds_runner_create found no memory" };
     return runner ? &runner->error : &no_runner;
+}
+
+DIFFSIM_API const char *ds_runner_printed(const ds_runner *runner)
+{
+    return runner && runner->printed ? runner->printed : "nothing was launched";
+}
+
+/* a character as printed text has it in comments and strings */
+static char dsi_harmless(char c)
+{
+    const int plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+    return plain || c == ' ' || c == '.' || c == '-' ? c : '_';
+}
+
+/* the printed text of a kernel, or NULL; the runner remembers why */
+enum { DSI_PRINTED_FORMAT = 1 };
+static const ds_printed_kernel *dsi_find_printed(ds_runner *runner, const ds_kernel *kernel)
+{
+    size_t i, k;
+    runner->printed = runner->desc.n_printed ? "interpreted: no printed kernel has this name or content"
+                                             : "interpreted: the runner has no printed kernels";
+    for (i = 0; runner->desc.printed && i < runner->desc.n_printed; i++) {
+        const ds_printed_kernel *const printed = runner->desc.printed[i];
+        if (!printed || !printed->fn || !printed->name) continue;
+        if (printed->hash == kernel->program.text_hash) {
+            if (printed->real_bytes == sizeof(ds_real) && printed->format == DSI_PRINTED_FORMAT) {
+                runner->printed = "the kernel ran as printed text";
+                return printed;
+            }
+            runner->printed = printed->format == DSI_PRINTED_FORMAT
+                ? "interpreted: the printed kernel is for numbers of another size; print it again"
+                : "interpreted: the printed kernel has the format of another version; print it again";
+            continue;
+        }
+        for (k = 0; kernel->name[k] && printed->name[k] == dsi_harmless(kernel->name[k]); k++) continue;
+        if (!kernel->name[k] && !printed->name[k])
+            runner->printed = "interpreted: the kernel has changed since it was printed; print it again";
+    }
+    return NULL;
 }
 
 DIFFSIM_API ds_array ds_array_reals(const ds_real *data, size_t n, size_t components)
@@ -12564,6 +12762,15 @@ static size_t dsi_lay_out_run(dsi_run *run, char *memory)
     DSI_CUT(dsi_source, run->sources, p->n_streams)
     DSI_CUT(uint32_t, run->order, p->body.n_effects)
     DSI_CUT(ds_real, run->reducing, p->n_reduced * DSI_STRIDE)
+    if (run->text.kernel) {
+        dsi_printed_run *const t = &run->text;
+        t->n_in = p->n_streams + dsi_count_numbers(p);
+        DSI_CUT(ds_real, t->numbers, (t->n_in + p->body.n_effects) * run->width)
+        DSI_CUT(ds_real, t->uniforms, p->n_uniforms)
+        DSI_CUT(const ds_real *, t->in, t->n_in)
+        DSI_CUT(ds_real *, t->out, p->body.n_effects)
+        DSI_CUT(uint32_t, t->where, p->body.n_exprs)
+    }
 #undef DSI_CUT
     run->lines = run->own_lines;
     for (i = 0; memory && i < p->n_places; i++) {
@@ -12586,7 +12793,8 @@ static size_t dsi_lay_out_run(dsi_run *run, char *memory)
         const ds_array *const array = run->args + stream->arg;
         dsi_source *const source = run->sources + i;
         source->line = p->index_at[stream->index];
-        source->slot = run->numbers + stream->slot * run->width;
+        source->slot = run->text.kernel ? run->text.numbers + i * run->width
+                                        : run->numbers + stream->slot * run->width;
         source->n = array->n;
         source->packed = array->type == DSIM_ARRAY_REAL && dsi_stride_of(array) == 1 && !stream->copied
                              ? (ds_real *)array->data + dsi_component_at(array, stream->component)
@@ -12596,10 +12804,10 @@ static size_t dsi_lay_out_run(dsi_run *run, char *memory)
 }
 
 /* Lanes of a block: as many as keep its numbers in a first cache, but not so few that the steps themselves cost
-   more than what they do. */
-static size_t dsi_choose_width(const dsi_program *p, size_t wanted)
+   more than what they do. Of printed text the numbers are those that it reads and writes. */
+static size_t dsi_choose_width(const dsi_program *p, size_t wanted, int printed)
 {
-    const size_t places = p->n_slots + p->n_before + 1;
+    const size_t places = (printed ? p->n_streams + p->body.n_effects : p->n_slots) + p->n_before + 1;
     size_t width = wanted ? wanted : 32768 / (places * sizeof(ds_real));
     if (width > DSI_MOST_WIDTH) width = DSI_MOST_WIDTH;
     if (width < 128 && !wanted) width = 128;
@@ -12607,11 +12815,12 @@ static size_t dsi_choose_width(const dsi_program *p, size_t wanted)
 }
 
 /* What a plan depends on: the program, the grid, lengths, and the contents of index arrays by their ids; short
-   ones are read. 0: on more than that. */
+   ones are read. Lines are in the order of expressions, so it is the hash of that order. 0: on more than
+   that. */
 static uint64_t dsi_plan_key(const dsi_run *run)
 {
     const ds_kernel *const kernel = run->kernel;
-    uint64_t key = dsi_mix(kernel->program.hash, run->width);
+    uint64_t key = dsi_mix(kernel->program.text_hash, run->width);
     size_t i, k, c;
     if (run->program->floors) return 0;
     for (i = 0; i < run->rank; i++) key = dsi_mix(key, run->lanes[i]);
@@ -12700,7 +12909,8 @@ static ds_result dsi_launch_begin(ds_runner *runner, const ds_kernel *kernel, co
         }
     }
     run->inner = run->lanes[run->rank - 1];
-    run->width = dsi_choose_width(run->program, runner->desc.width);
+    run->text.kernel = dsi_find_printed(runner, kernel);
+    run->width = dsi_choose_width(run->program, runner->desc.width, run->text.kernel != NULL);
     run->wide = dsi_wide();
     if (runner->desc.jobs.parallel_for && run->n_lanes >= DSI_PARALLEL_LANES)
         run->n_parts = dsi_least(runner->desc.jobs.n_workers ? runner->desc.jobs.n_workers : 1, DSI_MOST_PARTS);
@@ -12795,6 +13005,7 @@ static ds_result dsi_launch_run(ds_runner *runner, dsi_run *run)
         runs[i].part = i;
         dsi_lay_out_run(runs + i, (char *)runner->memory + head + reduced + i * each);
         if (!dsi_run_once(runs + i)) return dsi_refuse_range(runner, runs + i);
+        if (run->text.kernel) dsi_prepare_text(runs + i);
     }
     key = runner->desc.validate ? 0 : dsi_plan_key(run);
     runs->plan = dsi_find_plan(runner, key);
@@ -12919,6 +13130,13 @@ static void dsi_find_gated(dsi_deriving *d)
     }
 }
 
+/* name_adjoint; a long name loses its end, not the suffix */
+static void dsi_append_name(char *name, size_t capacity, const char *suffix)
+{
+    const size_t length = dsi_least(strlen(name), capacity - 1 - strlen(suffix));
+    memcpy(name + length, suffix, strlen(suffix) + 1);
+}
+
 /* the new kernel with the arguments of the old one, which it reads at most, and its expressions; NULL: no
    memory at all */
 static ds_kernel *dsi_derive_begin(dsi_deriving *d, const ds_kernel *from, const char *by,
@@ -12935,6 +13153,7 @@ static ds_kernel *dsi_derive_begin(dsi_deriving *d, const ds_kernel *from, const
     body = &from->body;
     d->to = dsi_kernel_create(&from->desc, from->name);
     if (!d->to) return NULL;
+    dsi_append_name(d->to->name, sizeof d->to->name, function + strlen("ds_kernel"));
     allocator = &d->to->desc.allocator;
     d->to->ended = 1;
     if (from->error.code || !from->ended) {
@@ -13945,6 +14164,706 @@ DIFFSIM_API size_t ds_kernel_report(const ds_kernel *kernel, char *text, size_t 
     dsi_put_size(&t, info.bytes_per_lane);
     dsi_put(&t, " bytes");
     return t.n;
+}
+
+/* Printed text. The body of a program, one statement for each operation, in a loop over lanes that compilers
+   turn into vectors. Functions, which would keep them from it, are called between such loops: an operation
+   stands in the stage behind the last function that it needs, or later, where it is first used; what crosses
+   from one loop to another waits in arrays of a few lanes. */
+
+/* rows that are a few instructions, as C of their operands A, B, C; @ is f in float. All others are functions
+   of the same name. */
+#define DSI_PRINTED_OPS(DSI_ROW) \
+    DSI_ROW(neg, "-A") DSI_ROW(abs, "fabs@(A)") DSI_ROW(sign, "(ds_real)((A > 0) - (A < 0))") \
+    DSI_ROW(floor, "floor@(A)") DSI_ROW(sqrt, "sqrt@(A)") DSI_ROW(safe_sqrt, "sqrt@(0 > A ? 0 : A)") \
+    DSI_ROW(add, "A + B") DSI_ROW(sub, "A - B") DSI_ROW(mul, "A * B") DSI_ROW(div, "A / B") \
+    DSI_ROW(min, "A < B || A != A ? A : B") DSI_ROW(max, "A > B || A != A ? A : B") \
+    DSI_ROW(clip_gradient, "B != B ? B : A") DSI_ROW(lt, "(ds_real)(A < B)") \
+    DSI_ROW(le, "(ds_real)(A <= B)") DSI_ROW(gt, "(ds_real)(A > B)") DSI_ROW(ge, "(ds_real)(A >= B)") \
+    DSI_ROW(eq, "(ds_real)(A == B)") DSI_ROW(ne, "(ds_real)(A != B)") DSI_ROW(select, "A != 0 ? B : C")
+static const char *dsi_printed_op(unsigned op)
+{
+    switch (op) {
+#define DSI_ROW(name, text) case DSI_OP_##name: return text;
+    DSI_PRINTED_OPS(DSI_ROW)
+#undef DSI_ROW
+    default: return NULL;
+    }
+}
+
+enum { DSI_MOST_PRINTED = 4000, DSI_PRINTED_CHUNK = 64, DSI_MOST_WAITING = 64 };
+typedef struct dsi_printer {
+    dsi_text text;
+    char none; /* where text goes that has no room at all */
+    size_t n; /* characters in full */
+    const ds_kernel *kernel;
+    const dsi_program *program;
+    char name[64]; /* of the kernel, as an identifier */
+    uint32_t *stage; /* of expressions; functions: they are called at its end */
+    uint32_t *shown; /* 1 + the last stage in which the expression has a name */
+    uint32_t *waits; /* 1: in an array, to be read in another loop */
+    size_t n_stages, n_waiting, n_functions, n_statements;
+    int has_sqrt, cuda;
+} dsi_printer;
+
+/* words; $ is the kernel's name, ~ the type of numbers, @ is f in float */
+static void dsi_print(dsi_printer *p, const char *words)
+{
+    const int is_float = sizeof(ds_real) == 4;
+    char c[2] = { 0, 0 };
+    for (; *words; words++) {
+        const char *const more = *words == '$' ? p->name : *words == '~' ? (is_float ? "float" : "double")
+                                 : *words == '@' ? (is_float ? "f" : "") : c;
+        c[0] = *words;
+        p->n += strlen(more);
+        dsi_put(&p->text, more);
+    }
+}
+static void dsi_print_size(dsi_printer *p, size_t number)
+{
+    char digits[24];
+    dsi_text t = dsi_text_into(digits, sizeof digits);
+    dsi_put_size(&t, number);
+    dsi_print(p, digits);
+}
+/* "before 3 after" */
+static void dsi_print_with(dsi_printer *p, const char *before, size_t number, const char *after)
+{
+    dsi_print(p, before);
+    dsi_print_size(p, number);
+    dsi_print(p, after);
+}
+static void dsi_print_harmless(dsi_printer *p, const char *name)
+{
+    char c[2] = { 0, 0 };
+    for (; *name; name++) {
+        c[0] = dsi_harmless(*name);
+        dsi_print(p, c);
+    }
+}
+
+static char dsi_in_name(char c)
+{
+    const char harmless = dsi_harmless(c);
+    return harmless == ' ' || harmless == '.' || harmless == '-' ? '_' : harmless;
+}
+
+/* a name as an identifier: what is none, or might be taken for such a one, is numbered */
+static void dsi_put_identifier(dsi_text *t, const char *name, size_t number)
+{
+    const char *c;
+    char one[2] = { 0, 0 };
+    int plain = (name[0] >= 'a' && name[0] <= 'z') || (name[0] >= 'A' && name[0] <= 'Z');
+    for (c = name; *c; c++) plain = plain && dsi_in_name(*c) == *c;
+    if (!plain || (name[0] == 'K' && name[1] >= '0' && name[1] <= '9')) {
+        dsi_put(t, "K");
+        dsi_put_size(t, number);
+        dsi_put(t, "_");
+    }
+    for (c = name; *c; c++) {
+        one[0] = dsi_in_name(*c);
+        dsi_put(t, one);
+    }
+}
+
+/* an operation or a function that is computed in each lane */
+static int dsi_is_printed(const dsi_printer *p, uint32_t x)
+{
+    return !p->program->uniform[x] && p->program->body.exprs[x].op < DSI_X_constant;
+}
+static int dsi_is_function(const dsi_printer *p, uint32_t x)
+{
+    return dsi_is_printed(p, x) && !dsi_printed_op(p->program->body.exprs[x].op);
+}
+
+/* the number of an input: a load's stream; then numbers of indices in the order of the body */
+static size_t dsi_input_of(const dsi_printer *p, uint32_t x)
+{
+    const dsi_program *const program = p->program;
+    size_t k = program->n_streams, i;
+    if (program->body.exprs[x].op == DSI_X_load) return program->places[x] - program->n_slots -
+        program->n_uniforms;
+    for (i = 0; i < x; i++) k += program->body.exprs[i].op == DSI_X_number && !program->uniform[i];
+    return k;
+}
+
+/* the first effect that x is the value of, or n_effects */
+static size_t dsi_effect_of(const dsi_printer *p, uint32_t x)
+{
+    const dsi_body *const body = &p->program->body;
+    size_t i;
+    for (i = 0; i < body->n_effects && body->effects[i].value != x; i++) continue;
+    return i;
+}
+
+/* stages; the operands of a function wait for it, and so does its value */
+static void dsi_find_stages(dsi_printer *p)
+{
+    const dsi_body *const body = &p->program->body;
+    size_t i, k;
+    for (i = 0; i < body->n_exprs; i++) { /* the earliest, in p->shown for now */
+        const dsi_expr *const e = body->exprs + i;
+        const uint32_t part[3] = { e->a, e->b, e->c };
+        p->stage[i] = UINT32_MAX;
+        p->shown[i] = p->waits[i] = 0;
+        if (!dsi_is_printed(p, (uint32_t)i)) continue;
+        p->has_sqrt |= e->op == DSI_OP_sqrt || e->op == DSI_OP_safe_sqrt;
+        for (k = 0; k < 3; k++)
+            if (dsi_operands_of(e->op) >> k & 1) {
+                const uint32_t after = p->shown[part[k]] + (uint32_t)dsi_is_function(p, part[k]);
+                p->shown[i] = p->shown[i] < after ? after : p->shown[i];
+            }
+    }
+    for (i = body->n_exprs; i-- > 0;) {
+        const dsi_expr *const e = body->exprs + i;
+        const uint32_t part[3] = { e->a, e->b, e->c };
+        const int function = dsi_is_function(p, (uint32_t)i);
+        const size_t stored = dsi_effect_of(p, (uint32_t)i) < body->n_effects;
+        if (!dsi_is_printed(p, (uint32_t)i) || (p->stage[i] == UINT32_MAX && !stored)) continue; /* dead */
+        if (function || p->stage[i] == UINT32_MAX) p->stage[i] = p->shown[i];
+        p->n_functions += (size_t)function;
+        p->n_statements++;
+        if (p->n_stages < p->stage[i] + 1 + (function && stored))
+            p->n_stages = p->stage[i] + 1 + (function && stored);
+        p->waits[i] |= (uint32_t)function;
+        for (k = 0; k < 3; k++)
+            if (dsi_operands_of(e->op) >> k & 1 && dsi_is_printed(p, part[k])) {
+                uint32_t *const stage = p->stage + part[k];
+                p->waits[part[k]] |= function || (*stage != UINT32_MAX && *stage != p->stage[i]);
+                *stage = *stage < p->stage[i] ? *stage : p->stage[i];
+            }
+    }
+    for (i = 0; i < body->n_exprs; i++) {
+        p->shown[i] = 0;
+        p->n_waiting += p->waits[i];
+    }
+}
+
+/* a load by its argument, component and, behind the first index at which the argument is read, a letter */
+static void dsi_print_load(dsi_printer *p, uint32_t x)
+{
+    const dsi_program *const program = p->program;
+    const dsi_expr *const e = program->body.exprs + x;
+    char name[80];
+    dsi_text t = dsi_text_into(name, sizeof name);
+    size_t i, k, others = 0;
+    for (i = 0; i < program->n_streams; i++) {
+        const dsi_stream *const s = program->streams + i;
+        if (s->arg == e->a && s->index == e->b) break;
+        for (k = 0; k < i; k++)
+            if (program->streams[k].arg == s->arg && program->streams[k].index == s->index) break;
+        others += k == i && s->arg == e->a;
+    }
+    dsi_put_identifier(&t, p->kernel->args[e->a].name, e->a);
+    dsi_put(&t, "_");
+    dsi_put_size(&t, e->c);
+    if (others) dsi_put(&t, "at");
+    if (others) dsi_put_size(&t, others);
+    dsi_print(p, name);
+}
+
+/* an operand as it is called within a loop of statements */
+static void dsi_print_operand(dsi_printer *p, uint32_t x)
+{
+    const dsi_expr *const e = p->program->body.exprs + x;
+    char digits[40];
+    const double number = dsi_from_bits(dsi_bits_of(e));
+    if (e->op == DSI_X_constant && p->cuda && !dsi_double_is_finite(number)) {
+        dsi_print(p, number > 0 ? "(ds_real)INFINITY" : number < 0 ? "(ds_real)-INFINITY" : "(ds_real)NAN");
+    } else if (e->op == DSI_X_constant && dsi_double_is_finite(dsi_from_bits(dsi_bits_of(e)))) {
+        ds_text_from_real(digits, sizeof digits, dsi_from_bits(dsi_bits_of(e)), 0);
+        dsi_print(p, "(ds_real)");
+        dsi_print(p, digits);
+    } else if (p->cuda) dsi_print_with(p, "v", x, "");
+    else if (p->program->uniform[x])
+        dsi_print_with(p, "u", p->program->places[x] - p->program->n_slots, "");
+    else if (e->op == DSI_X_load) dsi_print_load(p, x);
+    else dsi_print_with(p, "v", x, "");
+}
+
+/* the same where only arrays have it: whole, from their lane `at` or 0 on, or one lane of it */
+static void dsi_print_array(dsi_printer *p, uint32_t x, int whole)
+{
+    if (p->program->uniform[x]) {
+        dsi_print_operand(p, x);
+        return;
+    }
+    if (dsi_is_printed(p, x)) dsi_print_with(p, "w", x, whole ? "" : "[i]");
+    else dsi_print_with(p, "in", dsi_input_of(p, x), whole ? " + at" : "[at + i]");
+}
+
+/* op of a, b, c in C */
+static void dsi_print_value(dsi_printer *p, const dsi_expr *e)
+{
+    const char *pattern = dsi_printed_op(e->op);
+    char c[2] = { 0, 0 };
+    for (; *pattern; pattern++) {
+        c[0] = *pattern;
+        if (*pattern >= 'A' && *pattern <= 'C') dsi_print_operand(p, *pattern == 'A' ? e->a : *pattern == 'B'
+                                                                     ? e->b : e->c);
+        else dsi_print(p, c);
+    }
+}
+
+/* statements stand in two loops, or three */
+static const char *dsi_indent(const dsi_printer *p) { return &"                "[p->n_functions ? 0 : 4]; }
+
+/* gives x a name in this loop, if it comes from elsewhere */
+static void dsi_print_arrival(dsi_printer *p, uint32_t x, uint32_t stage)
+{
+    if (p->program->uniform[x] || p->shown[x] == stage + 1) return;
+    p->shown[x] = stage + 1;
+    dsi_print(p, dsi_indent(p));
+    dsi_print(p, "const ds_real ");
+    dsi_print_operand(p, x);
+    dsi_print(p, " = ");
+    dsi_print_array(p, x, 0);
+    dsi_print(p, ";\n");
+}
+
+/* an operation, and where its value goes */
+static void dsi_print_statement(dsi_printer *p, uint32_t x)
+{
+    const dsi_expr *const e = p->program->body.exprs + x;
+    const unsigned operands = dsi_operands_of(e->op);
+    const size_t effect = dsi_effect_of(p, x);
+    if (operands & 1) dsi_print_arrival(p, e->a, p->stage[x]);
+    if (operands & 2) dsi_print_arrival(p, e->b, p->stage[x]);
+    if (operands & 4) dsi_print_arrival(p, e->c, p->stage[x]);
+    dsi_print(p, dsi_indent(p));
+    dsi_print_with(p, "const ds_real v", x, " = ");
+    dsi_print_value(p, e);
+    dsi_print(p, ";\n");
+    p->shown[x] = p->stage[x] + 1;
+    if (p->waits[x]) {
+        dsi_print(p, dsi_indent(p));
+        dsi_print_with(p, "w", x, "[i] = ");
+        dsi_print_with(p, "v", x, ";\n");
+    }
+    if (effect < p->program->body.n_effects) {
+        dsi_print(p, dsi_indent(p));
+        dsi_print_with(p, "out", effect, "[at + i] = ");
+        dsi_print_with(p, "v", x, ";\n");
+    }
+}
+
+/* a function of a chunk: by arrays if there is such a one, else lane by lane */
+static void dsi_print_function(dsi_printer *p, uint32_t x)
+{
+    const dsi_expr *const e = p->program->body.exprs + x;
+    const unsigned operands = dsi_operands_of(e->op);
+    int whole = e->op == DSI_OP_pow && !p->program->uniform[e->a] && !p->program->uniform[e->b];
+#define DSI_ROW(name) whole |= e->op == DSI_OP_##name;
+    DSI_ROW(exp) DSI_ROW(log) DSI_ROW(sin) DSI_ROW(cos) DSI_ROW(tanh)
+#undef DSI_ROW
+    dsi_print(p, "        ");
+    if (!whole) dsi_print_with(p, "for (i = 0; i < m; i++) w", x, "[i] = ");
+    dsi_print(p, whole ? "ds_reals_" : "ds_real_");
+    dsi_print(p, dsi_ops[e->op].name);
+    dsi_print(p, "(");
+    dsi_print_array(p, e->a, whole);
+    if (operands & 2) dsi_print(p, ", ");
+    if (operands & 2) dsi_print_array(p, e->b, whole);
+    if (whole) dsi_print_with(p, ", w", x, ", m");
+    dsi_print(p, ");\n");
+}
+
+static void dsi_print_stage(dsi_printer *p, uint32_t stage)
+{
+    const dsi_body *const body = &p->program->body;
+    uint32_t x;
+    size_t i;
+    dsi_print(p, p->n_functions ? "        for (k = 0; k < m; k += 16) {\n"
+                                  "            DSI_EACH_LANE for (i = k; i < k + 16; i++) {\n"
+                                : "        DSI_EACH_LANE for (i = 0; i < 16; i++) {\n");
+    for (x = 1; x < body->n_exprs; x++)
+        if (dsi_is_printed(p, x) && !dsi_is_function(p, x) && p->stage[x] == stage) dsi_print_statement(p, x);
+    for (i = 0; i < body->n_effects; i++) { /* values of functions */
+        x = body->effects[i].value;
+        if (!dsi_is_function(p, x) || p->stage[x] + 1 != stage || dsi_effect_of(p, x) != i) continue;
+        dsi_print(p, dsi_indent(p));
+        dsi_print_with(p, "out", i, "[at + i] = ");
+        dsi_print_with(p, "w", x, "[i];\n");
+    }
+    dsi_print(p, p->n_functions ? "            }\n        }\n" : "        }\n");
+    for (x = 1; x < body->n_exprs; x++)
+        if (dsi_is_function(p, x) && p->stage[x] == stage) dsi_print_function(p, x);
+}
+
+/* an index for a comment: edge[lane][0]; what is deep inside is left out */
+static void dsi_print_index(dsi_printer *p, uint32_t x, int depth)
+{
+    const dsi_expr *const e = p->program->body.exprs + x;
+    const unsigned operands = dsi_operands_of(e->op);
+    const int64_t number = dsi_wrap(dsi_bits_of(e));
+    static const char *const words[] = {
+#define DSI_ROW(name, operands, value) #name,
+        DSI_INDEX_OPS(DSI_ROW)
+#undef DSI_ROW
+    };
+    if (!depth) dsi_print(p, "...");
+    else if (e->op == DSI_X_integer) {
+        dsi_print(p, number < 0 ? "-" : "");
+        dsi_print_size(p, number < 0 ? (size_t)(0 - (uint64_t)number) : (size_t)number);
+    } else if (e->op == DSI_X_lane && e->a == DSI_FLAT_LANE) dsi_print(p, "lane");
+    else if (e->op == DSI_X_lane) dsi_print_with(p, "lane_", e->a, "");
+    else if (e->op == DSI_X_lanes) dsi_print_with(p, "lanes_", e->a, "");
+    else if (e->op == DSI_X_floor) dsi_print(p, "floor(...)");
+    else if (e->op == DSI_X_load_index) {
+        dsi_print_harmless(p, p->kernel->args[e->a].name);
+        dsi_print(p, "[");
+        dsi_print_index(p, e->b, depth - 1);
+        dsi_print_with(p, "][", e->c, "]");
+    } else {
+        dsi_print(p, words[e->op - DSI_X_index_add]);
+        dsi_print(p, "(");
+        dsi_print_index(p, e->a, depth - 1);
+        if (operands & 2) dsi_print(p, ", ");
+        if (operands & 2) dsi_print_index(p, e->b, depth - 1);
+        if (operands & 4) dsi_print(p, ", ");
+        if (operands & 4) dsi_print_index(p, e->c, depth - 1);
+        dsi_print(p, ")");
+    }
+}
+static void dsi_print_place(dsi_printer *p, uint32_t arg, uint32_t index, size_t component)
+{
+    dsi_print(p, " /* ");
+    dsi_print_harmless(p, p->kernel->args[arg].name);
+    dsi_print(p, "[");
+    dsi_print_index(p, index, 5);
+    dsi_print_with(p, "][", component, "] */\n");
+}
+
+/* arrays and uniforms that are used, by names */
+static void dsi_print_declarations(dsi_printer *p)
+{
+    const dsi_program *const program = p->program;
+    const dsi_body *const body = &program->body;
+    uint32_t x;
+    size_t i, k;
+    for (x = 1; x < body->n_exprs; x++) { /* uniforms are shown where they are operands */
+        const dsi_expr *const e = body->exprs + x;
+        const uint32_t part[3] = { e->a, e->b, e->c };
+        for (k = 0; k < 3 && p->stage[x] != UINT32_MAX; k++)
+            if (dsi_operands_of(e->op) >> k & 1) p->shown[part[k]] = 1;
+    }
+    for (x = 0; x < body->n_exprs; x++) {
+        const dsi_expr *const e = body->exprs + x;
+        if (!p->shown[x]) continue;
+        if (program->uniform[x] && !(e->op == DSI_X_constant &&
+                                     dsi_double_is_finite(dsi_from_bits(dsi_bits_of(e))))) {
+            dsi_print_with(p, "    const ds_real u", program->places[x] - program->n_slots, " = uniforms[");
+            dsi_print_with(p, "", program->places[x] - program->n_slots, "];\n");
+        }
+        if (program->uniform[x] || (e->op != DSI_X_load && e->op != DSI_X_number)) continue;
+        dsi_print_with(p, "    const ds_real *const in", dsi_input_of(p, x), " = in[");
+        dsi_print_with(p, "", dsi_input_of(p, x), "];");
+        if (e->op == DSI_X_load) dsi_print_place(p, e->a, e->b, e->c);
+        else dsi_print(p, " /* an index as a number */\n");
+    }
+    for (x = 0; x < body->n_exprs; x++) p->shown[x] = 0;
+    for (i = 0; i < body->n_effects; i++) {
+        const dsi_effect *const e = body->effects + i;
+        if (!dsi_is_printed(p, e->value) || dsi_effect_of(p, e->value) != i) continue;
+        dsi_print_with(p, "    ds_real *const out", i, " = out[");
+        dsi_print_with(p, "", i, "];");
+        dsi_print_place(p, e->arg, e->index, e->component);
+    }
+    for (x = 0; x < body->n_exprs; x++)
+        if (p->waits[x]) {
+            dsi_print_with(p, "    ds_real w", x, "[");
+            dsi_print_size(p, p->n_waiting > DSI_MOST_WAITING ? 16 : DSI_PRINTED_CHUNK);
+            dsi_print(p, "];\n");
+        }
+}
+
+/* the function over lanes */
+static void dsi_print_lanes(dsi_printer *p)
+{
+    uint32_t stage;
+    dsi_print(p, "\nDSI_INLINE void $_lanes(size_t n, const ds_real *const *in, const ds_real *uniforms,\n"
+                 "    ds_real *const *out)\n{\n");
+    dsi_print_declarations(p);
+    if (p->n_stages) dsi_print(p, p->n_functions ? "    size_t at, i, k, m;\n" : "    size_t at, i;\n");
+    dsi_print(p, "    (void)n, (void)in, (void)uniforms, (void)out;\n");
+    if (p->n_functions) {
+        dsi_print(p, "    for (at = 0; at < n; at += m) {\n");
+        if (p->n_waiting > DSI_MOST_WAITING) dsi_print(p, "        m = 16;\n");
+        else dsi_print_with(p, "        m = n - at < 64 ? n - at : ", DSI_PRINTED_CHUNK, ";\n");
+    } else if (p->n_stages) dsi_print(p, "    for (at = 0; at < n; at += 16) {\n");
+    for (stage = 0; stage < p->n_stages; stage++) dsi_print_stage(p, stage);
+    dsi_print(p, p->n_stages ? "    }\n}\n" : "}\n");
+}
+
+/* what is known of the kernel, as a comment */
+static void dsi_print_head(dsi_printer *p, const char *as)
+{
+    const ds_kernel_info info = ds_kernel_get_info(p->kernel);
+    size_t i;
+    dsi_print(p, "/* Kernel '");
+    dsi_print_harmless(p, p->kernel->name);
+    dsi_print(p, "' as ");
+    dsi_print(p, as);
+    dsi_print_with(p, ", format ", DSI_PRINTED_FORMAT, ".\n");
+    dsi_print(p, "   Made again when the kernel changes, not by hand.\n");
+    dsi_print(p, p->cuda ? "\n" : "   To be included behind diffsim.h; a runner uses it by "
+                                    "ds_runner_desc.printed.\n\n");
+    for (i = 0; i < p->kernel->n_args; i++) {
+        const dsi_argument *const arg = p->kernel->args + i;
+        if (arg->kind == DSI_ARG_NONE) continue;
+        dsi_print(p, "       ");
+        dsi_print(p, dsi_arg_words[arg->kind]);
+        dsi_print(p, " ");
+        dsi_print_harmless(p, arg->name);
+        dsi_print_with(p, "[", arg->components, "]\n");
+    }
+    dsi_print_with(p, "\n   Per lane: ", p->n_statements, " operations");
+    dsi_print_with(p, ", ", p->n_functions, " of them functions");
+    dsi_print_with(p, "; ", info.loads, " numbers loaded, ");
+    dsi_print_with(p, "", info.stores, " stored or added. */\n\n");
+}
+
+static const char dsi_printed_begin[] =
+    "/* strict arithmetic, and vectors: no lane reads what another writes */\n"
+    "#if defined(__clang__)\n"
+    "#if __clang_major__ >= 13 && !defined(__wasm__)\n"
+    "#pragma float_control(precise, on, push)\n"
+    "#endif\n"
+    "#pragma STDC FP_CONTRACT OFF\n"
+    "#pragma clang diagnostic push\n"
+    "#pragma clang diagnostic ignored \"-Wpass-failed\"\n"
+    "#define DSI_EACH_LANE _Pragma(\"clang loop vectorize(assume_safety)\")\n"
+    "#elif defined(__GNUC__) && !defined(__TINYC__) && !defined(__CUDACC__)\n"
+    "#pragma GCC push_options\n"
+    "#pragma GCC optimize(\"no-fast-math\", \"fp-contract=off\", \"no-trapping-math\", \"no-math-errno\", "
+    "\"tree-vectorize\")\n"
+    "#define DSI_EACH_LANE _Pragma(\"GCC ivdep\")\n"
+    "#else\n"
+    "#define DSI_EACH_LANE\n"
+    "#endif\n";
+static const char dsi_printed_sqrt[] =
+    "/* a sqrt that may set errno is not made a vector instruction */\n"
+    "#if defined(__GLIBC__) && defined(__GNUC__) && !defined(__TINYC__) && !defined(__CUDACC__)\n"
+    "#pragma GCC diagnostic push\n"
+    "#pragma GCC diagnostic ignored \"-Wredundant-decls\"\n"
+    "#ifdef __cplusplus\n"
+    "extern \"C\"\n"
+    "#endif\n"
+    "ds_real sqrt@(ds_real) __attribute__((const));\n"
+    "#pragma GCC diagnostic pop\n"
+    "#endif\n";
+static const char dsi_printed_end[] =
+    "\n#if defined(__GNUC__) && !defined(__TINYC__) && defined(__x86_64__)\n"
+    "__attribute__((target(\"avx512f\"))) static void $_avx512(size_t n, const ds_real *const *in,\n"
+    "    const ds_real *uniforms, ds_real *const *out)\n"
+    "{\n"
+    "    $_lanes(n, in, uniforms, out);\n"
+    "}\n"
+    "__attribute__((target(\"avx2\"))) static void $_avx2(size_t n, const ds_real *const *in,\n"
+    "    const ds_real *uniforms, ds_real *const *out)\n"
+    "{\n"
+    "    $_lanes(n, in, uniforms, out);\n"
+    "}\n"
+    "#endif\n"
+    "static void $_any(size_t n, const ds_real *const *in, const ds_real *uniforms, ds_real *const *out)\n"
+    "{\n"
+    "#if defined(__GNUC__) && !defined(__TINYC__) && defined(__x86_64__)\n"
+    "    if (__builtin_cpu_supports(\"avx512f\")) $_avx512(n, in, uniforms, out);\n"
+    "    else if (__builtin_cpu_supports(\"avx2\")) $_avx2(n, in, uniforms, out);\n"
+    "    else\n"
+    "#endif\n"
+    "    $_lanes(n, in, uniforms, out);\n"
+    "}\n\n"
+    "#undef DSI_EACH_LANE\n"
+    "#if defined(__clang__)\n"
+    "#pragma clang diagnostic pop\n"
+    "#if __clang_major__ >= 13 && !defined(__wasm__)\n"
+    "#pragma float_control(pop)\n"
+    "#endif\n"
+    "#pragma STDC FP_CONTRACT DEFAULT\n"
+    "#elif defined(__GNUC__) && !defined(__TINYC__) && !defined(__CUDACC__)\n"
+    "#pragma GCC pop_options\n"
+    "#endif\n\n";
+
+static void dsi_print_file(dsi_printer *p)
+{
+    static const char digit[] = "0123456789abcdef";
+    char hash[17];
+    size_t i;
+    dsi_print_head(p, "C, by ds_kernel_print_c");
+    dsi_print(p, dsi_printed_begin);
+    if (p->has_sqrt) dsi_print(p, dsi_printed_sqrt);
+    dsi_print_lanes(p);
+    dsi_print(p, dsi_printed_end);
+    for (i = 0; i < 16; i++) hash[i] = digit[p->program->text_hash >> (60 - 4 * i) & 15];
+    hash[16] = 0;
+    dsi_print(p, "static const ds_printed_kernel $_printed = { UINT64_C(0x");
+    dsi_print(p, hash);
+    dsi_print_with(p, "), ", sizeof(ds_real), ", ");
+    dsi_print_with(p, "", DSI_PRINTED_FORMAT, ", \"");
+    dsi_print_harmless(p, p->kernel->name);
+    dsi_print(p, "\", $_any };\n");
+}
+
+static const char dsi_printed_cuda[] =
+    "#ifndef DS_CUDA_LAUNCH\n"
+    "#define DS_CUDA_LAUNCH\n"
+    "#include <math.h>\n"
+    "typedef ~ ds_real;\n"
+    "/* number c of element e is data[e * stride + c * pitch]; lanes along each axis, 1 beyond the rank */\n"
+    "typedef struct ds_cuda_array { void *data; long long stride, pitch; } ds_cuda_array;\n"
+    "typedef struct ds_cuda_launch { long long lanes[3]; ds_cuda_array args[32]; } ds_cuda_launch;\n"
+    "static __device__ long long ds_cuda_div(long long a, long long b) /* rounded down; 0 for b = 0 */\n"
+    "{\n"
+    "    return b == 0 ? 0 : a / b - (a % b != 0 && (a % b < 0) != (b < 0));\n"
+    "}\n"
+    "#endif\n\n"
+    "__global__ void $_cuda(ds_cuda_launch launch)\n"
+    "{\n"
+    "    const long long lane = (long long)blockIdx.x * blockDim.x + threadIdx.x;\n"
+    "    const long long lane_2 = lane % launch.lanes[2];\n"
+    "    const long long lane_1 = lane / launch.lanes[2] % launch.lanes[1];\n"
+    "    const long long lane_0 = lane / launch.lanes[2] / launch.lanes[1];\n"
+    "    (void)lane_1, (void)lane_2;\n"
+    "    if (lane_0 >= launch.lanes[0]) return;\n";
+
+/* an element of an argument: ((const ds_real *)launch.args[1].data)[i5 * ... + 2 * ...] */
+static void dsi_print_element(dsi_printer *p, const char *type, uint32_t arg, uint32_t index,
+                              size_t component)
+{
+    dsi_print(p, "((");
+    dsi_print(p, type);
+    dsi_print_with(p, " *)launch.args[", arg, "].data)[");
+    dsi_print_with(p, "i", index, " * ");
+    dsi_print_with(p, "launch.args[", arg, "].stride + ");
+    dsi_print_with(p, "", component, " * ");
+    dsi_print_with(p, "launch.args[", arg, "].pitch]");
+}
+
+/* an integer by its operands */
+static void dsi_print_integer(dsi_printer *p, const dsi_expr *e)
+{
+    /* by DSI_INDEX_OPS; A, B, C: operands */
+    static const char *const patterns[] = { "A + B", "A - B", "A * B", "ds_cuda_div(A, B)",
+        "A - B * ds_cuda_div(A, B)", "A < B ? A : B", "A > B ? A : B", "A < B", "A <= B", "A == B",
+        "A ? B : C" };
+    const int64_t number = dsi_wrap(dsi_bits_of(e));
+    const char *c;
+    char one[2] = { 0, 0 };
+    if (e->op == DSI_X_integer) {
+        dsi_print(p, number < 0 ? "-" : "");
+        dsi_print_size(p, number < 0 ? (size_t)(0 - (uint64_t)number) : (size_t)number);
+    } else if (e->op == DSI_X_lane && e->a == DSI_FLAT_LANE) dsi_print(p, "lane");
+    else if (e->op == DSI_X_lane) dsi_print_with(p, "lane_", e->a, "");
+    else if (e->op == DSI_X_lanes) dsi_print_with(p, "launch.lanes[", e->a, "]");
+    else if (e->op == DSI_X_load_index) dsi_print_element(p, "const int", e->a, e->b, e->c);
+    else if (e->op == DSI_X_floor) {
+        dsi_print(p, "(long long)floor((double)");
+        dsi_print_operand(p, e->a);
+        dsi_print(p, ")");
+    } else
+        for (c = patterns[e->op - DSI_X_index_add]; *c; c++) {
+            one[0] = *c;
+            if (*c < 'A' || *c > 'C') dsi_print(p, one);
+            else dsi_print_with(p, "i", *c == 'A' ? e->a : *c == 'B' ? e->b : e->c, "");
+        }
+}
+
+/* an expression as a statement of one lane */
+static void dsi_print_in_thread(dsi_printer *p, uint32_t x)
+{
+    const dsi_expr *const e = p->program->body.exprs + x;
+    const int integer = e->op >= DSI_X_first_index;
+    if (e->op == DSI_X_constant) return;
+    dsi_print_with(p, integer ? "    const long long i" : "    const ds_real v", x, " = ");
+    if (integer) dsi_print_integer(p, e);
+    else if (e->op == DSI_X_load) dsi_print_element(p, "const ds_real", e->a, e->b, e->c);
+    else if (e->op == DSI_X_number) dsi_print_with(p, "(ds_real)i", e->a, "");
+    else if (dsi_printed_op(e->op)) dsi_print_value(p, e);
+    else {
+        dsi_print(p, dsi_ops[e->op].name);
+        dsi_print(p, "@(");
+        dsi_print_operand(p, e->a);
+        if (dsi_operands_of(e->op) & 2) dsi_print(p, ", ");
+        if (dsi_operands_of(e->op) & 2) dsi_print_operand(p, e->b);
+        dsi_print(p, ")");
+    }
+    dsi_print(p, ";\n");
+}
+
+static void dsi_print_cuda_file(dsi_printer *p)
+{
+    const dsi_body *const body = &p->program->body;
+    uint32_t x;
+    size_t i;
+    dsi_print_head(p, "CUDA, by ds_kernel_print_cuda");
+    dsi_print(p, dsi_printed_cuda);
+    for (x = 0; x < body->n_exprs; x++)
+        if (p->shown[x]) dsi_print_in_thread(p, x);
+    for (i = 0; i < body->n_effects; i++) {
+        const dsi_effect *const e = body->effects + i;
+        const int sum = p->kernel->args[e->arg].kind == DSI_ARG_SUM;
+        dsi_print(p, sum ? "    atomicAdd(&" : "    ");
+        dsi_print_element(p, "ds_real", e->arg, e->index, e->component);
+        dsi_print(p, !sum ? " = " : e->minus ? ", -" : ", ");
+        dsi_print_operand(p, e->value);
+        dsi_print(p, sum ? ");\n" : ";\n");
+    }
+    dsi_print(p, "}\n");
+}
+
+/* what effects need, in p->shown */
+static void dsi_find_needed(dsi_printer *p)
+{
+    const dsi_body *const body = &p->program->body;
+    size_t i;
+    for (i = 0; i < body->n_exprs; i++) p->shown[i] = 0;
+    for (i = 0; i < body->n_effects; i++)
+        p->shown[body->effects[i].value] = p->shown[body->effects[i].index] = 1;
+    for (i = body->n_exprs; i-- > 0;) {
+        const dsi_expr *const e = body->exprs + i;
+        const unsigned operands = dsi_operands_of(e->op);
+        if (!p->shown[i]) continue;
+        if (operands & 1) p->shown[e->a] = 1;
+        if (operands & 2) p->shown[e->b] = 1;
+        if (operands & 4) p->shown[e->c] = 1;
+    }
+}
+
+static size_t dsi_print_kernel(const ds_kernel *kernel, char *text, size_t bytes, int cuda)
+{
+    dsi_printer p;
+    dsi_text name;
+    uint32_t *work;
+    size_t n;
+    memset(&p, 0, sizeof p);
+    p.text = text && bytes ? dsi_text_into(text, bytes) : dsi_text_into(&p.none, 1);
+    if (!kernel || kernel->error.code || !kernel->ended || (cuda && kernel->n_args > 32)) return 0;
+    n = kernel->program.body.n_exprs;
+    work = (uint32_t *)kernel->desc.allocator.resize(kernel->desc.allocator.user, NULL, 0, 3 * n *
+                                                     sizeof *work);
+    if (!work) return 0;
+    p.kernel = kernel;
+    p.program = &kernel->program;
+    p.cuda = cuda;
+    p.stage = work;
+    p.shown = work + n;
+    p.waits = work + 2 * n;
+    name = dsi_text_into(p.name, sizeof p.name);
+    dsi_put_identifier(&name, kernel->name, 0);
+    dsi_find_stages(&p);
+    if (cuda) dsi_find_needed(&p);
+    if (p.n_statements <= DSI_MOST_PRINTED) (cuda ? dsi_print_cuda_file : dsi_print_file)(&p);
+    dsi_release(&kernel->desc.allocator, work, 3 * n * sizeof *work);
+    return p.n;
+}
+DIFFSIM_API size_t ds_kernel_print_c(const ds_kernel *kernel, char *text, size_t bytes)
+{
+    return dsi_print_kernel(kernel, text, bytes, 0);
+}
+DIFFSIM_API size_t ds_kernel_print_cuda(const ds_kernel *kernel, char *text, size_t bytes)
+{
+    return dsi_print_kernel(kernel, text, bytes, 1);
 }
 
 /* >>impl 15 learning ------------------------------------------------------------------------------
