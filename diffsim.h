@@ -876,7 +876,14 @@ DIFFSIM_API ds_result ds_covariance(const ds_problem *problem, const ds_minimise
 #define DSI_PACK3(x, y, z) DSI_3(pack3, x, y, z)
 #define DSI_PACK4(x, y) DSI_2(pack4, x, y)
 #define DSI_PACK33(x, y, z) DSI_3(pack33, x, y, z)
+#define DSI_NEG33(x) DSI_1(neg33, x)
+#define DSI_TRANSPOSE33(x) DSI_1(transpose33, x)
+#define DSI_TRACE33(x) DSI_1(trace33, x)
+#define DSI_COFACTOR33(x) DSI_1(cofactor33, x)
 #define DSI_ADD33(x, y) DSI_2(add33, x, y)
+#define DSI_SCALE33(x, y) DSI_2(scale33, x, y)
+#define DSI_DDOT33(x, y) DSI_2(ddot33, x, y)
+#define DSI_MUL33(x, y) DSI_2(mul33, x, y)
 #define DSI_MATVEC3(x, y) DSI_2(matvec3, x, y)
 #define DSI_TMATVEC3(x, y) DSI_2(tmatvec3, x, y)
 #define DSI_OUTER33(x, y) DSI_2(outer33, x, y)
@@ -1046,7 +1053,12 @@ DIFFSIM_API ds_result ds_covariance(const ds_problem *problem, const ds_minimise
 
 /* name, kinds of result and operand, value, what a gains, shape. By rows:
        norm3           v = |a|: dv = a.da / v
-       normalize3      v = a / |a|: dv = (I - v v') da / |a|, symmetric; what g has along v is lost */
+       normalize3      v = a / |a|: dv = (I - v v') da / |a|, symmetric; what g has along v is lost
+       trace33         d tr A = I : dA
+       det33           d det A = cof A : dA
+       cofactor33      row r is a_s x a_t, a_s and a_t the rows behind it: bilinear, so that derivatives are
+                       exact for singular matrices, too
+       inverse33       dV = -V dA V, so A gains -V' G V'. By minors, times 1 / det */
 #define DSI_VOPS_1(DSI_ROW) \
     DSI_ROW(neg3, r3, r3, (DSI_NEG(a.x), DSI_NEG(a.y), DSI_NEG(a.z)), DSI_NEG3(g), \
             DSI_TERMS(DSI_U(0, -, a, 0) DSI_U(1, -, a, 1) DSI_U(2, -, a, 2))) \
@@ -1064,15 +1076,73 @@ DIFFSIM_API ds_result ds_covariance(const ds_problem *problem, const ds_minimise
             (DSI_SAFE_DIV(a.x, DSI_SQRT(DSI_SUM3(a, a))), DSI_SAFE_DIV(a.y, DSI_SQRT(DSI_SUM3(a, a))), \
              DSI_SAFE_DIV(a.z, DSI_SQRT(DSI_SUM3(a, a)))), \
             DSI_SCALE3(DSI_SUB3(g, DSI_SCALE3(v, DSI_DOT3(v, g))), DSI_SAFE_DIV(DSI_K(1.0), DSI_NORM3(a))), \
+            DSI_CURVED) \
+    DSI_ROW(neg33, r9, r9, \
+            (DSI_NEG(a.m[0]), DSI_NEG(a.m[1]), DSI_NEG(a.m[2]), DSI_NEG(a.m[3]), DSI_NEG(a.m[4]), \
+             DSI_NEG(a.m[5]), DSI_NEG(a.m[6]), DSI_NEG(a.m[7]), DSI_NEG(a.m[8])), \
+            DSI_NEG33(g), \
+            DSI_TERMS(DSI_U(0, -, a, 0) DSI_U(1, -, a, 1) DSI_U(2, -, a, 2) DSI_U(3, -, a, 3) \
+                      DSI_U(4, -, a, 4) DSI_U(5, -, a, 5) DSI_U(6, -, a, 6) DSI_U(7, -, a, 7) \
+                      DSI_U(8, -, a, 8))) \
+    DSI_ROW(transpose33, r9, r9, \
+            (a.m[0], a.m[3], a.m[6], a.m[1], a.m[4], a.m[7], a.m[2], a.m[5], a.m[8]), \
+            DSI_TRANSPOSE33(g), \
+            DSI_TERMS(DSI_U(0, +, a, 0) DSI_U(1, +, a, 3) DSI_U(2, +, a, 6) DSI_U(3, +, a, 1) \
+                      DSI_U(4, +, a, 4) DSI_U(5, +, a, 7) DSI_U(6, +, a, 2) DSI_U(7, +, a, 5) \
+                      DSI_U(8, +, a, 8))) \
+    DSI_ROW(trace33, r1, r9, (DSI_ADD(DSI_ADD(a.m[0], a.m[4]), a.m[8])), DSI_DIAGONAL(g), \
+            DSI_TERMS(DSI_U(0, +, a, 0) DSI_U(0, +, a, 4) DSI_U(0, +, a, 8))) \
+    DSI_ROW(det33, r1, r9, (DSI_DET(a)), DSI_SCALE33(DSI_COFACTOR33(a), g), DSI_CURVED) \
+    DSI_ROW(cofactor33, r9, r9, \
+            (DSI_MINOR(a.m[4], a.m[8], a.m[5], a.m[7]), DSI_MINOR(a.m[5], a.m[6], a.m[3], a.m[8]), \
+             DSI_MINOR(a.m[3], a.m[7], a.m[4], a.m[6]), DSI_MINOR(a.m[7], a.m[2], a.m[8], a.m[1]), \
+             DSI_MINOR(a.m[8], a.m[0], a.m[6], a.m[2]), DSI_MINOR(a.m[6], a.m[1], a.m[7], a.m[0]), \
+             DSI_MINOR(a.m[1], a.m[5], a.m[2], a.m[4]), DSI_MINOR(a.m[2], a.m[3], a.m[0], a.m[5]), \
+             DSI_MINOR(a.m[0], a.m[4], a.m[1], a.m[3])), \
+            DSI_PACK33(DSI_COFACTOR_BAR(3, 4, 5, 6, 7, 8), DSI_COFACTOR_BAR(6, 7, 8, 0, 1, 2), \
+                       DSI_COFACTOR_BAR(0, 1, 2, 3, 4, 5)), \
+            DSI_TERMS(DSI_T(0, +, a, 4, a, 8) DSI_T(0, -, a, 5, a, 7) DSI_T(1, +, a, 5, a, 6) \
+                      DSI_T(1, -, a, 3, a, 8) DSI_T(2, +, a, 3, a, 7) DSI_T(2, -, a, 4, a, 6) \
+                      DSI_T(3, +, a, 7, a, 2) DSI_T(3, -, a, 8, a, 1) DSI_T(4, +, a, 8, a, 0) \
+                      DSI_T(4, -, a, 6, a, 2) DSI_T(5, +, a, 6, a, 1) DSI_T(5, -, a, 7, a, 0) \
+                      DSI_T(6, +, a, 1, a, 5) DSI_T(6, -, a, 2, a, 4) DSI_T(7, +, a, 2, a, 3) \
+                      DSI_T(7, -, a, 0, a, 5) DSI_T(8, +, a, 0, a, 4) DSI_T(8, -, a, 1, a, 3))) \
+    DSI_ROW(inverse33, r9, r9, \
+            (DSI_MUL(DSI_MINOR(a.m[4], a.m[8], a.m[5], a.m[7]), DSI_UPON(a)), \
+             DSI_MUL(DSI_MINOR(a.m[7], a.m[2], a.m[8], a.m[1]), DSI_UPON(a)), \
+             DSI_MUL(DSI_MINOR(a.m[1], a.m[5], a.m[2], a.m[4]), DSI_UPON(a)), \
+             DSI_MUL(DSI_MINOR(a.m[5], a.m[6], a.m[3], a.m[8]), DSI_UPON(a)), \
+             DSI_MUL(DSI_MINOR(a.m[8], a.m[0], a.m[6], a.m[2]), DSI_UPON(a)), \
+             DSI_MUL(DSI_MINOR(a.m[2], a.m[3], a.m[0], a.m[5]), DSI_UPON(a)), \
+             DSI_MUL(DSI_MINOR(a.m[3], a.m[7], a.m[4], a.m[6]), DSI_UPON(a)), \
+             DSI_MUL(DSI_MINOR(a.m[6], a.m[1], a.m[7], a.m[0]), DSI_UPON(a)), \
+             DSI_MUL(DSI_MINOR(a.m[0], a.m[4], a.m[1], a.m[3]), DSI_UPON(a))), \
+            DSI_NEG33(DSI_MUL33(DSI_TRANSPOSE33(v), DSI_MUL33(g, DSI_TRANSPOSE33(v)))), \
             DSI_CURVED)
 #define DSI_SUM3(p, q) DSI_ADD(DSI_ADD(DSI_MUL(p.x, q.x), DSI_MUL(p.y, q.y)), DSI_MUL(p.z, q.z))
 #define DSI_MINOR(p, q, r, s) DSI_SUB(DSI_MUL(p, q), DSI_MUL(r, s))
+#define DSI_DET(p) \
+    DSI_ADD(DSI_ADD(DSI_MUL(p.m[0], DSI_MINOR(p.m[4], p.m[8], p.m[5], p.m[7])), \
+                    DSI_MUL(p.m[1], DSI_MINOR(p.m[5], p.m[6], p.m[3], p.m[8]))), \
+            DSI_MUL(p.m[2], DSI_MINOR(p.m[3], p.m[7], p.m[4], p.m[6])))
+#define DSI_UPON(p) DSI_DIV(DSI_K(1.0), DSI_DET(p))
+#define DSI_DIAGONAL(p) \
+    DSI_PACK33(DSI_PACK3(p, DSI_K(0.0), DSI_K(0.0)), DSI_PACK3(DSI_K(0.0), p, DSI_K(0.0)), \
+               DSI_PACK3(DSI_K(0.0), DSI_K(0.0), p))
+/* the rows behind row r, s = r + 1 and t = r + 2, of a and of g: a_s x g_t + g_s x a_t */
+#define DSI_COFACTOR_BAR(s0, s1, s2, t0, t1, t2) \
+    DSI_ADD3(DSI_CROSS3(DSI_TRIPLE(a, s0, s1, s2), DSI_TRIPLE(g, t0, t1, t2)), \
+             DSI_CROSS3(DSI_TRIPLE(g, s0, s1, s2), DSI_TRIPLE(a, t0, t1, t2)))
 
 /* name, kinds of result and operands, value, what a and b gain, shape. By rows:
        cross3          g.(da x b) = da.(b x g),  g.(a x db) = db.(g x a)
        matvec3         v = A b: A gains g b', b gains A' g
        tmatvec3        v = A' b: A gains b g', b gains A g
        outer33         V = a b' with the adjoint G: a gains G b, b gains G' a
+       scale33         b gains G : A
+       shift33         A + b I: b gains tr G
+       ddot33          A : B, the sum of products of entries
+       mul33           V = A B: A gains G B', B gains A' G
        rotate3         v = R b with R = I + 2 w [u] + 2 [u]^2, [u] the matrix of u x: b gains R' g, and
                        u to -u transposes R, a unit quaternion or not */
 #define DSI_VOPS_2(DSI_ROW) \
@@ -1123,12 +1193,57 @@ DIFFSIM_API ds_result ds_covariance(const ds_problem *problem, const ds_minimise
              DSI_ADD(a.m[3], b.m[3]), DSI_ADD(a.m[4], b.m[4]), DSI_ADD(a.m[5], b.m[5]), \
              DSI_ADD(a.m[6], b.m[6]), DSI_ADD(a.m[7], b.m[7]), DSI_ADD(a.m[8], b.m[8])), \
             g, g, \
-            \
             DSI_TERMS(DSI_U(0, +, a, 0) DSI_U(0, +, b, 0) DSI_U(1, +, a, 1) DSI_U(1, +, b, 1) \
                       DSI_U(2, +, a, 2) DSI_U(2, +, b, 2) DSI_U(3, +, a, 3) DSI_U(3, +, b, 3) \
                       DSI_U(4, +, a, 4) DSI_U(4, +, b, 4) DSI_U(5, +, a, 5) DSI_U(5, +, b, 5) \
                       DSI_U(6, +, a, 6) DSI_U(6, +, b, 6) DSI_U(7, +, a, 7) DSI_U(7, +, b, 7) \
                       DSI_U(8, +, a, 8) DSI_U(8, +, b, 8))) \
+    DSI_ROW(sub33, r9, r9, r9, \
+            (DSI_SUB(a.m[0], b.m[0]), DSI_SUB(a.m[1], b.m[1]), DSI_SUB(a.m[2], b.m[2]), \
+             DSI_SUB(a.m[3], b.m[3]), DSI_SUB(a.m[4], b.m[4]), DSI_SUB(a.m[5], b.m[5]), \
+             DSI_SUB(a.m[6], b.m[6]), DSI_SUB(a.m[7], b.m[7]), DSI_SUB(a.m[8], b.m[8])), \
+            g, DSI_NEG33(g), \
+            DSI_TERMS(DSI_U(0, +, a, 0) DSI_U(0, -, b, 0) DSI_U(1, +, a, 1) DSI_U(1, -, b, 1) \
+                      DSI_U(2, +, a, 2) DSI_U(2, -, b, 2) DSI_U(3, +, a, 3) DSI_U(3, -, b, 3) \
+                      DSI_U(4, +, a, 4) DSI_U(4, -, b, 4) DSI_U(5, +, a, 5) DSI_U(5, -, b, 5) \
+                      DSI_U(6, +, a, 6) DSI_U(6, -, b, 6) DSI_U(7, +, a, 7) DSI_U(7, -, b, 7) \
+                      DSI_U(8, +, a, 8) DSI_U(8, -, b, 8))) \
+    DSI_ROW(scale33, r9, r9, r1, \
+            (DSI_MUL(a.m[0], b), DSI_MUL(a.m[1], b), DSI_MUL(a.m[2], b), DSI_MUL(a.m[3], b), \
+             DSI_MUL(a.m[4], b), DSI_MUL(a.m[5], b), DSI_MUL(a.m[6], b), DSI_MUL(a.m[7], b), \
+             DSI_MUL(a.m[8], b)), \
+            DSI_SCALE33(g, b), DSI_DDOT33(g, a), \
+            DSI_TERMS(DSI_T(0, +, a, 0, b, 0) DSI_T(1, +, a, 1, b, 0) DSI_T(2, +, a, 2, b, 0) \
+                      DSI_T(3, +, a, 3, b, 0) DSI_T(4, +, a, 4, b, 0) DSI_T(5, +, a, 5, b, 0) \
+                      DSI_T(6, +, a, 6, b, 0) DSI_T(7, +, a, 7, b, 0) DSI_T(8, +, a, 8, b, 0))) \
+    DSI_ROW(shift33, r9, r9, r1, \
+            (DSI_ADD(a.m[0], b), a.m[1], a.m[2], a.m[3], DSI_ADD(a.m[4], b), a.m[5], a.m[6], a.m[7], \
+             DSI_ADD(a.m[8], b)), \
+            g, DSI_TRACE33(g), \
+            DSI_TERMS(DSI_U(0, +, a, 0) DSI_U(1, +, a, 1) DSI_U(2, +, a, 2) DSI_U(3, +, a, 3) \
+                      DSI_U(4, +, a, 4) DSI_U(5, +, a, 5) DSI_U(6, +, a, 6) DSI_U(7, +, a, 7) \
+                      DSI_U(8, +, a, 8) DSI_U(0, +, b, 0) DSI_U(4, +, b, 0) DSI_U(8, +, b, 0))) \
+    DSI_ROW(ddot33, r1, r9, r9, \
+            (DSI_ADD(DSI_ADD(DSI_LINE(0, 1, 2, 0, 1, 2), DSI_LINE(3, 4, 5, 3, 4, 5)), \
+                     DSI_LINE(6, 7, 8, 6, 7, 8))), \
+            DSI_SCALE33(b, g), DSI_SCALE33(a, g), \
+            DSI_TERMS(DSI_T(0, +, a, 0, b, 0) DSI_T(0, +, a, 1, b, 1) DSI_T(0, +, a, 2, b, 2) \
+                      DSI_T(0, +, a, 3, b, 3) DSI_T(0, +, a, 4, b, 4) DSI_T(0, +, a, 5, b, 5) \
+                      DSI_T(0, +, a, 6, b, 6) DSI_T(0, +, a, 7, b, 7) DSI_T(0, +, a, 8, b, 8))) \
+    DSI_ROW(mul33, r9, r9, r9, \
+            (DSI_LINE(0, 1, 2, 0, 3, 6), DSI_LINE(0, 1, 2, 1, 4, 7), DSI_LINE(0, 1, 2, 2, 5, 8), \
+             DSI_LINE(3, 4, 5, 0, 3, 6), DSI_LINE(3, 4, 5, 1, 4, 7), DSI_LINE(3, 4, 5, 2, 5, 8), \
+             DSI_LINE(6, 7, 8, 0, 3, 6), DSI_LINE(6, 7, 8, 1, 4, 7), DSI_LINE(6, 7, 8, 2, 5, 8)), \
+            DSI_MUL33(g, DSI_TRANSPOSE33(b)), DSI_MUL33(DSI_TRANSPOSE33(a), g), \
+            DSI_TERMS(DSI_T(0, +, a, 0, b, 0) DSI_T(1, +, a, 0, b, 1) DSI_T(2, +, a, 0, b, 2) \
+                      DSI_T(3, +, a, 3, b, 0) DSI_T(4, +, a, 3, b, 1) DSI_T(5, +, a, 3, b, 2) \
+                      DSI_T(6, +, a, 6, b, 0) DSI_T(7, +, a, 6, b, 1) DSI_T(8, +, a, 6, b, 2) \
+                      DSI_T(0, +, a, 1, b, 3) DSI_T(1, +, a, 1, b, 4) DSI_T(2, +, a, 1, b, 5) \
+                      DSI_T(3, +, a, 4, b, 3) DSI_T(4, +, a, 4, b, 4) DSI_T(5, +, a, 4, b, 5) \
+                      DSI_T(6, +, a, 7, b, 3) DSI_T(7, +, a, 7, b, 4) DSI_T(8, +, a, 7, b, 5) \
+                      DSI_T(0, +, a, 2, b, 6) DSI_T(1, +, a, 2, b, 7) DSI_T(2, +, a, 2, b, 8) \
+                      DSI_T(3, +, a, 5, b, 6) DSI_T(4, +, a, 5, b, 7) DSI_T(5, +, a, 5, b, 8) \
+                      DSI_T(6, +, a, 8, b, 6) DSI_T(7, +, a, 8, b, 7) DSI_T(8, +, a, 8, b, 8))) \
     DSI_ROW(pack4, r4, r1, r3, (a, b.x, b.y, b.z), g.w, DSI_PART(g), \
             DSI_TERMS(DSI_U(0, +, a, 0) DSI_U(1, +, b, 0) DSI_U(2, +, b, 1) DSI_U(3, +, b, 2))) \
     DSI_ROW(rotate3, r3, r4, r3, /* b + 2 (w t + u x t),  a = (w, u),  t = u x b */ \
@@ -1143,6 +1258,8 @@ DIFFSIM_API ds_result ds_covariance(const ds_problem *problem, const ds_minimise
             DSI_ROTATE3(DSI_PACK4(a.w, DSI_NEG3(DSI_PART(a))), g), \
             DSI_CURVED)
 #define DSI_PART(p) DSI_PACK3(p.x, p.y, p.z)
+#define DSI_LINE(i, j, k, p, q, r) \
+    DSI_ADD(DSI_ADD(DSI_MUL(a.m[i], b.m[p]), DSI_MUL(a.m[j], b.m[q])), DSI_MUL(a.m[k], b.m[r]))
 #define DSI_TURN_X DSI_MINOR(a.y, b.z, a.z, b.y)
 #define DSI_TURN_Y DSI_MINOR(a.z, b.x, a.x, b.z)
 #define DSI_TURN_Z DSI_MINOR(a.x, b.y, a.y, b.x)
@@ -1179,6 +1296,11 @@ DIFFSIM_API ds_result ds_covariance(const ds_problem *problem, const ds_minimise
             DSI_TRIPLE(g, 0, 1, 2), DSI_TRIPLE(g, 3, 4, 5), DSI_TRIPLE(g, 6, 7, 8), \
             DSI_TERMS(DSI_U(0, +, a, 0) DSI_U(1, +, a, 1) DSI_U(2, +, a, 2) DSI_U(3, +, b, 0) \
                       DSI_U(4, +, b, 1) DSI_U(5, +, b, 2) DSI_U(6, +, c, 0) DSI_U(7, +, c, 1) \
+                      DSI_U(8, +, c, 2))) \
+    DSI_ROW(columns33, r9, r3, r3, r3, (a.x, b.x, c.x, a.y, b.y, c.y, a.z, b.z, c.z), \
+            DSI_TRIPLE(g, 0, 3, 6), DSI_TRIPLE(g, 1, 4, 7), DSI_TRIPLE(g, 2, 5, 8), \
+            DSI_TERMS(DSI_U(0, +, a, 0) DSI_U(1, +, b, 0) DSI_U(2, +, c, 0) DSI_U(3, +, a, 1) \
+                      DSI_U(4, +, b, 1) DSI_U(5, +, c, 1) DSI_U(6, +, a, 2) DSI_U(7, +, b, 2) \
                       DSI_U(8, +, c, 2)))
 #define DSI_TRIPLE(p, i, j, k) DSI_PACK3(p.m[i], p.m[j], p.m[k])
 
@@ -1424,6 +1546,12 @@ DSI_INLINE ds_var3 (ds_row)(ds_var33 p, size_t i) /* errors: ARGUMENT, index i *
     return dsi_view3(p.rec, dsi_bad_part(p.rec, "row", 3, i, 1).at);
 }
 
+DSI_INLINE ds_var (ds_m)(ds_var33 p, size_t i, size_t j) /* row i, column j; errors: ARGUMENT, i or j */
+{
+    if (DSI_LIKELY(i < 3 && j < 3)) return dsi_view(p.rec, p.rec ? p.at + 3 * i + j : DSI_NOWHERE);
+    return dsi_bad_part(p.rec, "m", 3, i < 3 ? j : i, 1);
+}
+
 /* Parts of a block are views, too. A part that is not there is an error of the tape: ARGUMENT, index
    first. */
 DSI_INLINE ds_vars (ds_vars_slice)(ds_vars vars, size_t first, size_t n) /* entries first .. first + n - 1 */
@@ -1522,10 +1650,25 @@ DSI_RECORDS ds_var3 ds_safe_normalize3(ds_var3 a); /* 0 with derivative 0 at 0 *
 DSI_RECORDS ds_var4 ds_pack4(ds_var a, ds_var3 b); /* quaternion: scalar part a, vector part b */
 DSI_RECORDS ds_var3 ds_rotate3(ds_var4 a, ds_var3 b); /* by the unit quaternion a */
 DSI_RECORDS ds_var33 ds_pack33(ds_var3 a, ds_var3 b, ds_var3 c); /* matrix of three rows */
+DSI_RECORDS ds_var33 ds_columns33(ds_var3 a, ds_var3 b, ds_var3 c); /* matrix of three columns */
+DSI_RECORDS ds_var33 ds_neg33(ds_var33 a);
 DSI_RECORDS ds_var33 ds_add33(ds_var33 a, ds_var33 b);
+DSI_RECORDS ds_var33 ds_sub33(ds_var33 a, ds_var33 b);
+DSI_RECORDS ds_var33 ds_scale33(ds_var33 a, ds_var b);
+DSI_RECORDS ds_var33 ds_shift33(ds_var33 a, ds_var b); /* a + b I */
+DSI_RECORDS ds_var33 ds_mul33(ds_var33 a, ds_var33 b);
+DSI_RECORDS ds_var33 ds_transpose33(ds_var33 a);
+DSI_RECORDS ds_var ds_trace33(ds_var33 a);
+DSI_RECORDS ds_var ds_ddot33(ds_var33 a, ds_var33 b); /* a : b = tr(a' b) */
+DSI_RECORDS ds_var ds_det33(ds_var33 a);
+DSI_RECORDS ds_var33 ds_cofactor33(ds_var33 a); /* det(a) a^-T, for singular a, too */
+DSI_RECORDS ds_var33 ds_inverse33(ds_var33 a); /* not finite if det(a) is 0: the error names it */
 DSI_RECORDS ds_var33 ds_outer33(ds_var3 a, ds_var3 b); /* a b' */
 DSI_RECORDS ds_var3 ds_matvec3(ds_var33 a, ds_var3 b);
 DSI_RECORDS ds_var3 ds_tmatvec3(ds_var33 a, ds_var3 b); /* a' b */
+
+/* column j, copied out by a pack3 node. Errors: ARGUMENT, index j */
+DIFFSIM_API ds_var3 ds_column(ds_var33 a, size_t j);
 
 /* One node for a whole list, summed in order. x, a, b: [n] variables of one tape or constants; w: [n]
    finite numbers. */
@@ -2242,7 +2385,8 @@ DSI_EVERY_SIGNATURE
        template <class T> T energy(T x, T y) { return 0.5 * x * x + sin(x * y); }
 
    Every operation of the table has an overload with its bare name: sin(x), select(x < 0, -x, 1.0),
-   axpy3(dt, v, p); for ds_var3 and ds_v3 also dot, cross, norm, normalize. A plain number may stand for any
+   axpy3(dt, v, p); for ds_var3 and ds_v3 also dot, cross, norm, normalize, for ds_var33 and ds_m3 transpose,
+   inverse, det. A plain number may stand for any
    ds_var, as ds_c of it, but not for all of them at once. T sum{} is zero for numbers and variables. With
    plain numbers sin is that of the C library, and not always to the last bit that of a record.
 
@@ -2362,6 +2506,12 @@ DSI_OVERLOAD_1(norm, ds_v3_norm, ds_real, ds_v3)
 DSI_OVERLOAD_1(normalize, ds_v3_normalize, ds_v3, ds_v3)
 DSI_OVERLOAD_2(dot, ds_v3_dot, ds_real, ds_v3, ds_v3)
 DSI_OVERLOAD_2(cross, ds_v3_cross, ds_v3, ds_v3, ds_v3)
+DSI_OVERLOAD_1(transpose, ds_transpose33, ds_var33, ds_var33)
+DSI_OVERLOAD_1(inverse, ds_inverse33, ds_var33, ds_var33)
+DSI_OVERLOAD_1(det, ds_det33, ds_var, ds_var33)
+DSI_OVERLOAD_1(transpose, ds_m3_transpose, ds_m3, ds_m3)
+DSI_OVERLOAD_1(inverse, ds_m3_inverse, ds_m3, ds_m3)
+DSI_OVERLOAD_1(det, ds_m3_det, ds_real, ds_m3)
 
 /* operators: result, symbol, operands, what is called; ASSIGNING ones have the form a += b, too. p / s is
    p * (1 / s), one reciprocal for three components. */
@@ -2401,7 +2551,16 @@ DSI_OPERATOR(ds_var3, *, ds_var, ds_var3, (ds_scale3)(b, a))
 DSI_OPERATOR(ds_var3, *, double, ds_var3, (ds_scale3)(b, ds_c(a)))
 DSI_ASSIGNING(ds_var3, /, ds_var3, ds_var, (ds_scale3)(a, (ds_recip)(b)))
 DSI_ASSIGNING(ds_var3, /, ds_var3, double, (ds_scale3)(a, ds_c(1 / b)))
+DSI_NEGATION(ds_var33, (ds_neg33)(a))
 DSI_ASSIGNING(ds_var33, +, ds_var33, ds_var33, (ds_add33)(a, b))
+DSI_ASSIGNING(ds_var33, -, ds_var33, ds_var33, (ds_sub33)(a, b))
+DSI_ASSIGNING(ds_var33, *, ds_var33, ds_var33, (ds_mul33)(a, b))
+DSI_ASSIGNING(ds_var33, *, ds_var33, ds_var, (ds_scale33)(a, b))
+DSI_ASSIGNING(ds_var33, *, ds_var33, double, (ds_scale33)(a, ds_c(b)))
+DSI_OPERATOR(ds_var33, *, ds_var, ds_var33, (ds_scale33)(b, a))
+DSI_OPERATOR(ds_var33, *, double, ds_var33, (ds_scale33)(b, ds_c(a)))
+DSI_ASSIGNING(ds_var33, /, ds_var33, ds_var, (ds_scale33)(a, (ds_recip)(b)))
+DSI_ASSIGNING(ds_var33, /, ds_var33, double, (ds_scale33)(a, ds_c(1 / b)))
 DSI_OPERATOR(ds_var3, *, ds_var33, ds_var3, (ds_matvec3)(a, b))
 
 DSI_NEGATION(ds_v3, ds_v3_neg(a))
@@ -6133,8 +6292,7 @@ DSI_VOPS_3(DSI_EACH_3)
 #undef DSI_EACH_2
 #undef DSI_EACH_3
 
-/* in memory: numbers x and how they move, dx. Only kinds of operands and results of curved rows have load
-   and store; no matrix is among them. What is stored is the motion alone. */
+/* in memory: numbers x and how they move, dx. What is stored is the motion alone. */
 static DSI_UNUSED dsi_dual_r1 dsi_dual_load_r1(const ds_real *x, const ds_real *dx)
 {
     return dsi_dual(x[0], dx[0]);
@@ -6147,6 +6305,13 @@ static DSI_UNUSED dsi_dual_r4 dsi_dual_load_r4(const ds_real *x, const ds_real *
 {
     return dsi_dual_make_r4(dsi_dual(x[0], dx[0]), dsi_dual(x[1], dx[1]), dsi_dual(x[2], dx[2]),
                             dsi_dual(x[3], dx[3]));
+}
+static DSI_UNUSED dsi_dual_r9 dsi_dual_load_r9(const ds_real *x, const ds_real *dx)
+{
+    dsi_dual_r9 r;
+    int i;
+    for (i = 0; i < 9; i++) r.m[i] = dsi_dual(x[i], dx[i]);
+    return r;
 }
 static void dsi_dual_store_r1(ds_real *d, dsi_dual_r1 x) { d[0] = x.d; }
 static void dsi_dual_store_r3(ds_real *d, dsi_dual_r3 x)
@@ -6161,6 +6326,11 @@ static void dsi_dual_store_r4(ds_real *d, dsi_dual_r4 x)
     d[1] = x.x.d;
     d[2] = x.y.d;
     d[3] = x.z.d;
+}
+static void dsi_dual_store_r9(ds_real *d, dsi_dual_r9 x)
+{
+    int i;
+    for (i = 0; i < 9; i++) d[i] = x.m[i].d;
 }
 
 /* How what the operands of a curved row gain moves, with them. x: the operands' numbers, one after the other,
@@ -6325,9 +6495,8 @@ enum { DSI_ADJOINT_GAP = 272 };
 #define DSI_MOTION_CACHED ((size_t)1 << 16)
 #define DSI_MOTION_LIMIT ((size_t)1 << 20)
 
-/* slots that an inlined recording function takes at most: a vector of three numbers and three constants,
-   or a matrix */
-enum { DSI_MOST_INLINE = 9 };
+/* slots that an inlined recording function takes at most: a matrix and a constant (scale33) */
+enum { DSI_MOST_INLINE = 10 };
 
 /* Between the two types of the same thing: rec is the first member of a tape. */
 static ds_tape *dsi_tape_of(ds_recorder *rec) { return (ds_tape *)rec; }
@@ -7479,6 +7648,12 @@ DIFFSIM_API ds_var dsi_bad_part(ds_recorder *rec, const char *function, size_t s
     return dsi_part(rec, 0);
 }
 
+DIFFSIM_API ds_var3 (ds_column)(ds_var33 a, size_t j)
+{
+    if (j >= 3) return dsi_as_r3(dsi_bad_part(a.rec, "column", 3, j, 1));
+    return (ds_pack3)((ds_m)(a, 0, j), (ds_m)(a, 1, j), (ds_m)(a, 2, j));
+}
+
 /* three sizes that do not fit, at the end of the sentence `what` */
 DSI_APART ds_vars dsi_refuse_sizes(ds_tape *tape, const char *what, size_t m, size_t n, size_t k)
 {
@@ -8197,9 +8372,8 @@ typedef struct dsi_motion {
     size_t at; /* the node that failed */
 } dsi_motion;
 
-/* a row that is not a polynomial. At most 4 + 3 numbers go in (rotate3) and 3 come out; matrices occur in
-   polynomials alone. */
-enum { DSI_MOST_IN = 7, DSI_MOST_OUT = 3 };
+/* a row that is not a polynomial. At most a matrix goes in and comes out (inverse33). */
+enum { DSI_MOST_IN = 9, DSI_MOST_OUT = 9 };
 typedef struct dsi_partials {
     size_t n_in, n_out, slot[DSI_MOST_IN];
     int constant[DSI_MOST_IN]; /* held by the node: does not move */
@@ -13629,7 +13803,19 @@ DSI_ROW(tape, ds_tape *, (ds_recorder *)(void *)var) /* a tape begins with its r
 #define ds_pack4(p, q) DSI_HERE_2(ds_pack4, r1, r3, p, q)
 #define ds_rotate3(p, q) DSI_HERE_2(ds_rotate3, r4, r3, p, q)
 #define ds_pack33(p, q, s) DSI_HERE_3(ds_pack33, r3, r3, r3, p, q, s)
+#define ds_columns33(p, q, s) DSI_HERE_3(ds_columns33, r3, r3, r3, p, q, s)
+#define ds_neg33(p) DSI_HERE_1(ds_neg33, r9, p)
 #define ds_add33(p, q) DSI_HERE_2(ds_add33, r9, r9, p, q)
+#define ds_sub33(p, q) DSI_HERE_2(ds_sub33, r9, r9, p, q)
+#define ds_scale33(p, q) DSI_HERE_2(ds_scale33, r9, r1, p, q)
+#define ds_shift33(p, q) DSI_HERE_2(ds_shift33, r9, r1, p, q)
+#define ds_mul33(p, q) DSI_HERE_2(ds_mul33, r9, r9, p, q)
+#define ds_transpose33(p) DSI_HERE_1(ds_transpose33, r9, p)
+#define ds_trace33(p) DSI_HERE_1(ds_trace33, r9, p)
+#define ds_ddot33(p, q) DSI_HERE_2(ds_ddot33, r9, r9, p, q)
+#define ds_det33(p) DSI_HERE_1(ds_det33, r9, p)
+#define ds_cofactor33(p) DSI_HERE_1(ds_cofactor33, r9, p)
+#define ds_inverse33(p) DSI_HERE_1(ds_inverse33, r9, p)
 #define ds_outer33(p, q) DSI_HERE_2(ds_outer33, r3, r3, p, q)
 #define ds_matvec3(p, q) DSI_HERE_2(ds_matvec3, r9, r3, p, q)
 #define ds_tmatvec3(p, q) DSI_HERE_2(ds_tmatvec3, r9, r3, p, q)
@@ -13648,6 +13834,8 @@ DSI_ROW(tape, ds_tape *, (ds_recorder *)(void *)var) /* a tape begins with its r
 #define ds_input33(t, x) (ds_input33)(DSI_HERE(tape, t), x)
 #define ds_inputs(t, x, n) (ds_inputs)(DSI_HERE(tape, t), x, n)
 #define ds_row(p, i) (ds_row)(DSI_HERE(r9, p), i)
+#define ds_m(p, i, j) (ds_m)(DSI_HERE(r9, p), i, j)
+#define ds_column(p, j) (ds_column)(DSI_HERE(r9, p), j)
 #define ds_backward(f) (ds_backward)(DSI_HERE(r1, f))
 #define ds_tape_rewind(t, mark) (ds_tape_rewind)(DSI_HERE(tape, t), mark)
 /* a list: the first entry that has a recorder is told */
