@@ -1670,6 +1670,32 @@ DSI_RECORDS ds_var3 ds_tmatvec3(ds_var33 a, ds_var3 b); /* a' b */
 /* column j, copied out by a pack3 node. Errors: ARGUMENT, index j */
 DIFFSIM_API ds_var3 ds_column(ds_var33 a, size_t j);
 
+/* Rotation, stretch, eigenvalues of a 3x3 matrix: one node each, values by ds_m3_polar, ds_m3_symmetric_eigen
+   and ds_m3_svd, derivatives of every order from the equations that the results fulfil, never through the
+   iterations.
+   ds_polar33: the rotation R nearest to a = R S. No derivative exists where two singular values sum to 0 (a
+   squeezed flat in two directions, or inverted at its smallest stretch): there and within 8 units of rounding
+   of it that sum counts as 8 units of rounding of tr S; at a = 0 the derivative is 0.
+   ds_stretch33: tr S, so that |a - R|^2 = a : a - 2 tr S + 3: cheaper than through R.
+   ds_symmetric_eigen33: of (a + a') / 2 = v diag(w) v'. ds_svd33: a = u diag(s) v'. Any result may be NULL.
+   Equal values have a derivative only if it counts for nothing in f; else ds_backward says NON_FINITE with
+   the name: u and v where two values are equal (of ds_svd33: or sum to 0), and second derivatives of w, s
+   there. */
+DIFFSIM_API ds_var33 ds_polar33(ds_var33 a);
+DIFFSIM_API ds_var ds_stretch33(ds_var33 a);
+DIFFSIM_API void ds_symmetric_eigen33(ds_var33 a, ds_var3 *w, ds_var33 *v);
+DIFFSIM_API void ds_svd33(ds_var33 a, ds_var33 *u, ds_var3 *s, ds_var33 *v);
+
+/* 2x2 matrices are four numbers, row-major; these functions record a few scalar operations each. out may be
+   an operand. polar22: the rotation nearest to a, ((a0 + a3, a1 - a2), (a2 - a1, a0 + a3)) normalised, of
+   which the length is the stretch, the trace of what is left; where that is 0, the identity with derivative
+   0. */
+DIFFSIM_API void ds_mul22(const ds_var a[4], const ds_var b[4], ds_var out[4]);
+DIFFSIM_API ds_var ds_det22(const ds_var a[4]);
+DIFFSIM_API void ds_inverse22(const ds_var a[4], ds_var out[4]);
+DIFFSIM_API void ds_polar22(const ds_var a[4], ds_var out[4]);
+DIFFSIM_API ds_var ds_stretch22(const ds_var a[4]);
+
 /* One node for a whole list, summed in order. x, a, b: [n] variables of one tape or constants; w: [n]
    finite numbers. */
 DIFFSIM_API ds_var ds_sum(const ds_var *x, size_t n);
@@ -2509,6 +2535,8 @@ DSI_OVERLOAD_2(cross, ds_v3_cross, ds_v3, ds_v3, ds_v3)
 DSI_OVERLOAD_1(transpose, ds_transpose33, ds_var33, ds_var33)
 DSI_OVERLOAD_1(inverse, ds_inverse33, ds_var33, ds_var33)
 DSI_OVERLOAD_1(det, ds_det33, ds_var, ds_var33)
+DSI_OVERLOAD_1(polar33, ds_polar33, ds_var33, ds_var33)
+DSI_OVERLOAD_1(stretch33, ds_stretch33, ds_var, ds_var33)
 DSI_OVERLOAD_1(transpose, ds_m3_transpose, ds_m3, ds_m3)
 DSI_OVERLOAD_1(inverse, ds_m3_inverse, ds_m3, ds_m3)
 DSI_OVERLOAD_1(det, ds_m3_det, ds_real, ds_m3)
@@ -9597,6 +9625,346 @@ DIFFSIM_API ds_vars (ds_checkpoint)(ds_segment *body, void *user, const ds_var *
     return dsi_record_custom("checkpoint", body ? &dsi_checkpoint_type : NULL, body, user, in, n_in, n_out);
 }
 
+/* Composites: operations whose values y come from iterations and whose derivatives from one rule, which
+   records y_dot = J x_dot, linear in x_dot, from x and y. On a tape they are custom nodes. Each of their
+   functions records the rule on a small tape on the stack and asks it: its numbers are the tangent, a reverse
+   sweep from y_dot gives J' y_bar at x_dot, and the tangent of that sweep, with x moving by x_dot and y by J
+   x_dot, the second derivatives. From: Griewank and Walther 2008, ch. 5 and 15. */
+enum { DSI_RULE_IN = 9, DSI_RULE_OUT = 21, DSI_RULE_NODES = 96, DSI_RULE_VALUES = 256 };
+typedef struct dsi_composite {
+    size_t n_in, n_out;
+    void (*value)(const ds_real *x, ds_real *y);
+    void (*rule)(ds_vars x, ds_vars y, ds_vars x_dot, ds_var *y_dot); /* y_dot [n_out] */
+} dsi_composite;
+
+/* memory: what ds_tape_bytes asks for; DSI_ARRAYS + 1 roundings up */
+typedef struct dsi_rule_run {
+    union {
+        double number;
+        void *pointer;
+        uint64_t word;
+        unsigned char bytes[sizeof(ds_tape) + DSI_RULE_NODES * (sizeof(dsi_node) + sizeof(dsi_step)) +
+                            (4 * DSI_RULE_VALUES + DSI_ADJOINT_GAP) * sizeof(ds_real) +
+                            (DSI_ARRAYS + 1) * DSI_ALIGN];
+    } memory;
+    ds_tape *tape;
+    ds_vars x, y, x_dot;
+    ds_var y_dot[DSI_RULE_OUT];
+} dsi_rule_run;
+
+/* records the rule; 0: x or y is not finite, and so is no derivative. x_dot: NULL for zeros, on which J does
+   not depend */
+static int dsi_run_rule(const ds_custom_io *io, const ds_real *x_dot, dsi_rule_run *run)
+{
+    static const ds_real still[DSI_RULE_IN] = { 0 };
+    const dsi_composite *const c = (const dsi_composite *)io->user;
+    ds_tape_desc desc;
+    memset(&desc, 0, sizeof desc);
+    desc.max_nodes = DSI_RULE_NODES;
+    desc.max_values = DSI_RULE_VALUES;
+    desc.directions = 1;
+    run->tape = ds_tape_init(&run->memory, sizeof run->memory, &desc);
+    if (!run->tape) return 0;
+    run->x = ds_inputs(run->tape, io->in, io->n_in);
+    run->y = ds_inputs(run->tape, io->out, io->n_out);
+    run->x_dot = ds_inputs(run->tape, x_dot ? x_dot : still, io->n_in);
+    c->rule(run->x, run->y, run->x_dot, run->y_dot);
+    return run->tape->error.code == DSIM_OK;
+}
+
+/* the adjoints of the rule's tape from out_bar; a zero contributes nothing, so the sweep is careful. What is
+   not finite is handed on: the sweep that asks will find and name the node */
+static ds_real *dsi_reverse_rule(const ds_custom_io *io, dsi_rule_run *run)
+{
+    ds_tape *const tape = run->tape;
+    dsi_sweep r = dsi_sweep_of(tape, tape->rec.n_values);
+    size_t i;
+    memset(tape->adjoints, 0, tape->rec.n_values * sizeof *tape->adjoints);
+    for (i = 0; i < io->n_out; i++) tape->adjoints[dsi_slot(run->y_dot[i])] += io->out_bar[i];
+    dsi_run_sweep(&r, 0, tape->rec.n_nodes, 1);
+    return tape->adjoints + (uint32_t)run->x_dot.at;
+}
+
+static ds_result dsi_composite_forward(const ds_custom_io *io)
+{
+    const dsi_composite *const c = (const dsi_composite *)io->user;
+    c->value(io->in, io->out);
+    return DSIM_OK;
+}
+
+static ds_result dsi_composite_reverse(const ds_custom_io *io)
+{
+    dsi_rule_run run;
+    const ds_real *const gain = dsi_run_rule(io, NULL, &run) ? dsi_reverse_rule(io, &run) : NULL;
+    size_t i;
+    for (i = 0; i < io->n_in; i++) io->in_bar[i] += gain ? gain[i] : dsi_nan();
+    return DSIM_OK;
+}
+
+static ds_result dsi_composite_tangent(const ds_custom_io *io)
+{
+    dsi_rule_run run;
+    const int good = dsi_run_rule(io, io->in_dot, &run);
+    size_t i;
+    for (i = 0; i < io->n_out; i++)
+        io->out_dot[i] += good ? run.tape->rec.values[dsi_slot(run.y_dot[i])] : dsi_nan();
+    return DSIM_OK;
+}
+
+/* in_bar = J(x, y)' out_bar: moves with out_bar, with x, and with y, which moves by J in_dot */
+static ds_result dsi_composite_second(const ds_custom_io *io)
+{
+    dsi_rule_run run;
+    dsi_motion m;
+    size_t i, one = 1;
+    if (!dsi_run_rule(io, io->in_dot, &run)) {
+        for (i = 0; i < io->n_in; i++) io->in_bar_dot[i] = dsi_nan();
+        return DSIM_OK;
+    }
+    dsi_reverse_rule(io, &run);
+    if (dsi_begin_motion(run.tape, 2, &one, "composite", &m)) return DSIM_ERROR_MEMORY;
+    for (i = 0; i < io->n_in; i++) m.tan[(uint32_t)run.x.at + i] = io->in_dot[i];
+    for (i = 0; i < io->n_out; i++) {
+        m.tan[(uint32_t)run.y.at + i] = run.tape->rec.values[dsi_slot(run.y_dot[i])];
+        m.dot[dsi_slot(run.y_dot[i])] += io->out_bar_dot[i];
+    }
+    (void)dsi_move_carefully(&m); /* no custom nodes in a rule: nothing fails */
+    for (i = 0; i < io->n_in; i++) io->in_bar_dot[i] += m.dot[(uint32_t)run.x_dot.at + i];
+    return DSIM_OK;
+}
+
+/* parts of a block as a vector and a matrix; the rows of m [w], which are m_r x w */
+static ds_var3 dsi_block3(ds_vars block, size_t first) { return dsi_view3(block.rec, block.at + first); }
+static ds_var33 dsi_block33(ds_vars block, size_t first)
+{
+    return dsi_as_r9(dsi_view(block.rec, block.at + first));
+}
+static void dsi_put_rows(ds_var33 m, ds_var *out)
+{
+    size_t i;
+    for (i = 0; i < 9; i++) out[i] = ds_m(m, i / 3, i % 3);
+}
+static void dsi_put_turned(ds_var33 m, ds_var3 w, ds_var *out)
+{
+    size_t r;
+    for (r = 0; r < 3; r++) {
+        const ds_var3 row = ds_cross3(ds_row(m, r), w);
+        out[3 * r] = ds_x(row);
+        out[3 * r + 1] = ds_y(row);
+        out[3 * r + 2] = ds_z(row);
+    }
+}
+
+/* m^-1 b for a symmetric m, of which what is above the diagonal is read, by m = L D L'. Pivots below `least`
+   are raised to it. */
+static ds_var3 dsi_solve_symmetric(ds_var33 m, ds_var3 b, double least)
+{
+    const ds_var d0 = ds_max(ds_m(m, 0, 0), ds_c(least));
+    const ds_var l10 = ds_div(ds_m(m, 0, 1), d0), l20 = ds_div(ds_m(m, 0, 2), d0);
+    const ds_var m11 = ds_sub(ds_m(m, 1, 1), ds_mul(l10, ds_m(m, 0, 1)));
+    const ds_var m12 = ds_sub(ds_m(m, 1, 2), ds_mul(l10, ds_m(m, 0, 2)));
+    const ds_var d1 = ds_max(m11, ds_c(least)), l21 = ds_div(m12, d1);
+    const ds_var m22 = ds_sub(ds_m(m, 2, 2), ds_mul(l20, ds_m(m, 0, 2)));
+    const ds_var d2 = ds_max(ds_sub(m22, ds_mul(l21, m12)), ds_c(least));
+    const ds_var y1 = ds_sub(ds_y(b), ds_mul(l10, ds_x(b)));
+    const ds_var z2 = ds_sub(ds_z(b), ds_mul(l20, ds_x(b))), y2 = ds_sub(z2, ds_mul(l21, y1));
+    const ds_var z = ds_div(y2, d2), z1 = ds_div(y1, d1), y = ds_sub(z1, ds_mul(l21, z));
+    const ds_var z0 = ds_div(ds_x(b), d0), x0 = ds_sub(z0, ds_mul(l10, y));
+    return ds_pack3(ds_sub(x0, ds_mul(l20, z)), y, z);
+}
+
+/* y: R [9], tr S. R' F = S, so R' dR S + dS = R' dF =: A, and with R' dR = [w], dS being symmetric, the
+   skew part says (tr S I - S) w = ax A; d tr S = R : dF. Divided by tr S, so that nothing underflows. */
+static void dsi_polar_value(const ds_real *x, ds_real *y)
+{
+    ds_m3 r, p;
+    ds_m3_polar(dsi_load_r9(x), &r, &p);
+    dsi_store_r9(y, r);
+    y[9] = p.m[0] + p.m[4] + p.m[8];
+}
+static void dsi_polar_rule(ds_vars x, ds_vars y, ds_vars x_dot, ds_var *y_dot)
+{
+    const ds_var33 R = dsi_block33(y, 0), dF = dsi_block33(x_dot, 0), Rt = ds_transpose33(R);
+    const ds_var33 S = ds_mul33(Rt, dsi_block33(x, 0)), A = ds_mul33(Rt, dF);
+    const ds_var part = ds_safe_div(ds_c(1), ds_vars_at(y, 9)), minus = ds_neg(part);
+    const ds_var33 m = ds_shift33(ds_scale33(S, minus), ds_c(1));
+    const ds_var ax = ds_sub(ds_m(A, 2, 1), ds_m(A, 1, 2)), ay = ds_sub(ds_m(A, 0, 2), ds_m(A, 2, 0));
+    const ds_var az = ds_sub(ds_m(A, 1, 0), ds_m(A, 0, 1));
+    const ds_var3 b = ds_scale3(ds_pack3(ax, ay, az), part);
+    dsi_put_turned(R, dsi_solve_symmetric(m, b, 8 * dsi_epsilon()), y_dot);
+    y_dot[9] = ds_ddot33(R, dF);
+}
+
+/* y: w [3], v [9]. With B = v' dA v, dA made symmetric: dw_i = B_ii, v' dv has B_ij / (w_j - w_i) */
+static void dsi_eigen_value(const ds_real *x, ds_real *y)
+{
+    const ds_m3 a = dsi_load_r9(x);
+    ds_m3 v;
+    ds_v3 w;
+    ds_m3_symmetric_eigen(ds_m3_scale(ds_m3_add(a, ds_m3_transpose(a)), (ds_real)0.5), &w, &v);
+    dsi_store_r3(y, w);
+    dsi_store_r9(y + 3, v);
+}
+/* half of (m_ij + sign m_ji) / (q + sign_q p), with p and q numbers of i and j */
+static ds_var dsi_half_over(ds_var33 m, size_t i, size_t j, ds_vars y, size_t first, int minus)
+{
+    const ds_var p = ds_vars_at(y, first + i), q = ds_vars_at(y, first + j);
+    const ds_var mij = ds_m(m, i, j), mji = ds_m(m, j, i);
+    const ds_var part = minus ? ds_sub(mij, mji) : ds_add(mij, mji);
+    const ds_var over = minus ? ds_add(q, p) : ds_sub(q, p);
+    return ds_div(ds_mul(ds_c(0.5), part), over);
+}
+static void dsi_eigen_rule(ds_vars x, ds_vars y, ds_vars x_dot, ds_var *y_dot)
+{
+    const ds_var33 V = dsi_block33(y, 3), AV = ds_mul33(dsi_block33(x_dot, 0), V);
+    const ds_var33 B = ds_mul33(ds_transpose33(V), AV);
+    const ds_var wx = dsi_half_over(B, 2, 1, y, 0, 0), wy = dsi_half_over(B, 0, 2, y, 0, 0);
+    const ds_var wz = dsi_half_over(B, 1, 0, y, 0, 0);
+    (void)x;
+    y_dot[0] = ds_m(B, 0, 0);
+    y_dot[1] = ds_m(B, 1, 1);
+    y_dot[2] = ds_m(B, 2, 2);
+    dsi_put_turned(V, ds_pack3(wx, wy, wz), y_dot + 3);
+}
+
+/* y: u [9], s [3], v [9]. P = u' dF v = [p] diag(s) + diag(ds) - diag(s) [q] with [p] = u' du, [q] = v' dv:
+   P_ij + P_ji = (p_ij + q_ij) (s_j - s_i),  P_ij - P_ji = (p_ij - q_ij) (s_j + s_i) */
+static void dsi_svd_value(const ds_real *x, ds_real *y)
+{
+    ds_m3 u, v;
+    ds_v3 s;
+    ds_m3_svd(dsi_load_r9(x), &u, &s, &v);
+    dsi_store_r9(y, u);
+    dsi_store_r3(y + 9, s);
+    dsi_store_r9(y + 12, v);
+}
+static void dsi_svd_rule(ds_vars x, ds_vars y, ds_vars x_dot, ds_var *y_dot)
+{
+    static const unsigned char row[3] = { 2, 0, 1 }, column[3] = { 1, 2, 0 };
+    const ds_var33 U = dsi_block33(y, 0), V = dsi_block33(y, 12);
+    const ds_var33 FV = ds_mul33(dsi_block33(x_dot, 0), V), P = ds_mul33(ds_transpose33(U), FV);
+    ds_var p[3], q[3];
+    size_t k;
+    (void)x;
+    for (k = 0; k < 3; k++) {
+        const ds_var sum = dsi_half_over(P, row[k], column[k], y, 9, 0);
+        const ds_var difference = dsi_half_over(P, row[k], column[k], y, 9, 1);
+        p[k] = ds_add(sum, difference);
+        q[k] = ds_sub(sum, difference);
+        y_dot[9 + k] = ds_m(P, k, k);
+    }
+    dsi_put_turned(U, ds_pack3(p[0], p[1], p[2]), y_dot);
+    dsi_put_turned(V, ds_pack3(q[0], q[1], q[2]), y_dot + 12);
+}
+
+static const dsi_composite dsi_polar = { 9, 10, dsi_polar_value, dsi_polar_rule };
+static const dsi_composite dsi_eigen = { 9, 12, dsi_eigen_value, dsi_eigen_rule };
+static const dsi_composite dsi_svd = { 9, 21, dsi_svd_value, dsi_svd_rule };
+/* of all composites; the name is that of the function */
+#define DSI_COMPOSITE(name) \
+    static const ds_custom_type dsi_##name##_type = { #name, dsi_composite_forward, dsi_composite_reverse, \
+                                                      dsi_composite_tangent, dsi_composite_second };
+DSI_COMPOSITE(polar33)
+DSI_COMPOSITE(stretch33)
+DSI_COMPOSITE(symmetric_eigen33)
+DSI_COMPOSITE(svd33)
+#undef DSI_COMPOSITE
+
+/* the block of the outputs; the composite is only read, the pointer of a custom node is not const */
+static ds_vars dsi_record_composite(const ds_custom_type *type, const dsi_composite *c, ds_var33 a)
+{
+    ds_var in[9];
+    dsi_put_rows(a, in);
+    return dsi_record_custom(type->name, type, NULL, (void *)c, in, c->n_in, c->n_out);
+}
+
+/* A block that was refused is dead, and so are the views of it. */
+DIFFSIM_API ds_var33 (ds_polar33)(ds_var33 a)
+{
+    return dsi_block33(dsi_record_composite(&dsi_polar33_type, &dsi_polar, a), 0);
+}
+
+DIFFSIM_API ds_var (ds_stretch33)(ds_var33 a)
+{
+    const ds_vars y = dsi_record_composite(&dsi_stretch33_type, &dsi_polar, a);
+    return dsi_part(y.rec, y.at + 9);
+}
+
+DIFFSIM_API void (ds_symmetric_eigen33)(ds_var33 a, ds_var3 *w, ds_var33 *v)
+{
+    const ds_vars y = dsi_record_composite(&dsi_symmetric_eigen33_type, &dsi_eigen, a);
+    if (w) *w = dsi_block3(y, 0);
+    if (v) *v = dsi_block33(y, 3);
+}
+
+DIFFSIM_API void (ds_svd33)(ds_var33 a, ds_var33 *u, ds_var3 *s, ds_var33 *v)
+{
+    const ds_vars y = dsi_record_composite(&dsi_svd33_type, &dsi_svd, a);
+    if (u) *u = dsi_block33(y, 0);
+    if (s) *s = dsi_block3(y, 9);
+    if (v) *v = dsi_block33(y, 12);
+}
+
+/* 2x2 matrices. One operation a line: the order of arguments is open. */
+DIFFSIM_API void (ds_mul22)(const ds_var a[4], const ds_var b[4], ds_var out[4])
+{
+    ds_var r[4];
+    size_t i;
+    DIFFSIM_ASSERT(a && b && out);
+    if (!a || !b || !out) return;
+    for (i = 0; i < 4; i++) {
+        const ds_var first = ds_mul(a[i & 2], b[i & 1]);
+        r[i] = ds_fma(a[(i & 2) + 1], b[(i & 1) + 2], first);
+    }
+    for (i = 0; i < 4; i++) out[i] = r[i];
+}
+
+DIFFSIM_API ds_var (ds_det22)(const ds_var a[4])
+{
+    ds_var other;
+    DIFFSIM_ASSERT(a);
+    if (!a) return ds_c((double)dsi_nan());
+    other = ds_mul(a[1], a[2]);
+    return ds_sub(ds_mul(a[0], a[3]), other);
+}
+
+DIFFSIM_API void (ds_inverse22)(const ds_var a[4], ds_var out[4])
+{
+    ds_var first, part, minus;
+    DIFFSIM_ASSERT(a && out);
+    if (!a || !out) return;
+    first = a[0];
+    part = ds_recip((ds_det22)(a));
+    minus = ds_neg(part);
+    out[0] = ds_mul(a[3], part);
+    out[1] = ds_mul(a[1], minus);
+    out[2] = ds_mul(a[2], minus);
+    out[3] = ds_mul(first, part);
+}
+
+DIFFSIM_API ds_var (ds_stretch22)(const ds_var a[4])
+{
+    ds_var c;
+    DIFFSIM_ASSERT(a);
+    if (!a) return ds_c((double)dsi_nan());
+    c = ds_add(a[0], a[3]);
+    return ds_safe_norm(c, ds_sub(a[2], a[1]));
+}
+
+DIFFSIM_API void (ds_polar22)(const ds_var a[4], ds_var out[4])
+{
+    ds_var c, s, length;
+    DIFFSIM_ASSERT(a && out);
+    if (!a || !out) return;
+    c = ds_add(a[0], a[3]);
+    s = ds_sub(a[2], a[1]);
+    length = ds_safe_norm(c, s);
+    c = ds_safe_div(c, length);
+    out[0] = out[3] = ds_select(length, c, ds_c(1));
+    out[2] = ds_safe_div(s, length);
+    out[1] = ds_neg(out[2]);
+}
+
 /* Reading. All readers go through dsi_read: numbers of a variable that is not good, of a torn tape, or of
    a sweep that has not been, are NaN. The first to read anything marks the tape (n_read): what is recorded
    later may depend on it. */
@@ -13819,6 +14187,10 @@ DSI_ROW(tape, ds_tape *, (ds_recorder *)(void *)var) /* a tape begins with its r
 #define ds_outer33(p, q) DSI_HERE_2(ds_outer33, r3, r3, p, q)
 #define ds_matvec3(p, q) DSI_HERE_2(ds_matvec3, r9, r3, p, q)
 #define ds_tmatvec3(p, q) DSI_HERE_2(ds_tmatvec3, r9, r3, p, q)
+#define ds_polar33(p) DSI_HERE_1(ds_polar33, r9, p)
+#define ds_stretch33(p) DSI_HERE_1(ds_stretch33, r9, p)
+#define ds_symmetric_eigen33(p, w, v) (ds_symmetric_eigen33)(DSI_HERE(r9, p), w, v)
+#define ds_svd33(p, u, s, v) (ds_svd33)(DSI_HERE(r9, p), u, s, v)
 #define ds_vars_dot(p, q) DSI_HERE_2(ds_vars_dot, block, block, p, q)
 #define ds_affine(p, q, s) DSI_HERE_3(ds_affine, block, block, block, p, q, s)
 #define ds_vars_tanh(p) DSI_HERE_1(ds_vars_tanh, block, p)
@@ -13878,6 +14250,16 @@ DSI_INLINE ds_result dsi_here_backward(const ds_var *f, const ds_real *seeds, si
 {
     return ds_backward_many(f, seeds, dsi_here_list(f, n, file, line));
 }
+/* a 2x2 matrix */
+DSI_INLINE const ds_var *dsi_here_22(const ds_var *x, const char *file, int line)
+{
+    return dsi_here_list(x, 4, file, line) ? x : NULL;
+}
+#define ds_mul22(p, q, out) (ds_mul22)(dsi_here_22(p, __FILE__, __LINE__), q, out)
+#define ds_det22(p) (ds_det22)(dsi_here_22(p, __FILE__, __LINE__))
+#define ds_inverse22(p, out) (ds_inverse22)(dsi_here_22(p, __FILE__, __LINE__), out)
+#define ds_polar22(p, out) (ds_polar22)(dsi_here_22(p, __FILE__, __LINE__), out)
+#define ds_stretch22(p) (ds_stretch22)(dsi_here_22(p, __FILE__, __LINE__))
 #define ds_backward_many(f, seeds, n) dsi_here_backward(f, seeds, n, __FILE__, __LINE__)
 #define ds_sum(x, n) dsi_here_sum(x, n, __FILE__, __LINE__)
 #define ds_weighted_sum(w, x, n) dsi_here_weighted_sum(w, x, n, __FILE__, __LINE__)

@@ -1,5 +1,6 @@
 /* test_matrices.c - 3x3 matrices on a tape: rows against plain matrices, bit for bit; identities of their
-   derivatives, singular matrices included; views */
+   derivatives, singular matrices included; views. Rotations, stretches, eigenvalues: against differences of
+   the plain functions and the closed form of the Hessian; what happens where there is no derivative */
 #define DIFFSIM_IMPLEMENTATION
 #include "../diffsim.h"
 
@@ -132,10 +133,257 @@ static void test_inverse(void)
     ds_tape_destroy(t);
 }
 
+/* the composites as functions of nine numbers: all outputs in a row, plain and recorded */
+enum { MOST = 21 };
+static size_t plain(int which, ds_m3 a, double *out)
+{
+    ds_m3 p, q;
+    ds_v3 s;
+    size_t n = 0;
+    int i;
+    memset(&s, 0, sizeof s);
+    if (which == 0) ds_m3_polar(a, &p, &q);
+    else if (which == 2) ds_m3_svd(a, &p, &s, &q);
+    else ds_m3_symmetric_eigen(ds_m3_scale(ds_m3_add(a, ds_m3_transpose(a)), (ds_real)0.5), &s, &p);
+    for (i = 0; i < 9; i++) out[n++] = (double)p.m[i];
+    if (which == 0) out[n++] = (double)(q.m[0] + q.m[4] + q.m[8]);
+    else out[n++] = (double)s.x, out[n++] = (double)s.y, out[n++] = (double)s.z;
+    for (i = 0; which == 2 && i < 9; i++) out[n++] = (double)q.m[i];
+    return n;
+}
+static size_t recorded(int which, ds_var33 A, ds_var *out)
+{
+    ds_var33 p, q = A;
+    ds_var3 s = ds_row(A, 0);
+    size_t n = 0, i;
+    ds_var trace = ds_c(0);
+    if (which == 0) p = ds_polar33(A), trace = ds_stretch33(A);
+    else if (which == 1) ds_symmetric_eigen33(A, &s, &p);
+    else ds_svd33(A, &p, &s, &q);
+    for (i = 0; i < 9; i++) out[n++] = ds_m(p, i / 3, i % 3);
+    if (which == 0) out[n++] = trace;
+    else out[n++] = ds_x(s), out[n++] = ds_y(s), out[n++] = ds_z(s);
+    for (i = 0; which == 2 && i < 9; i++) out[n++] = ds_m(q, i / 3, i % 3);
+    return n;
+}
+static const char *const names[] = { "polar33, stretch33", "symmetric_eigen33", "svd33" };
+
+/* values are those of the plain functions; the Jacobian, row by row, is that of differences. Half of the
+   matrices are inverted */
+static void test_composites(void)
+{
+    ds_tape *t = ds_tape_create(NULL);
+    ds_rng rng = ds_rng_make(4, 0);
+    const double h = IS_FLOAT ? 5e-3 : 1e-5, close = IS_FLOAT ? 2e-2 : 2e-8;
+    for (int which = 0; which < 3; which++) {
+        double worst = 0;
+        int same_values = 1, inverted = 0;
+        size_t flips = 0;
+        for (int trial = 0; trial < 40; trial++) {
+            const ds_m3 r = random_m3(&rng);
+            ds_m3 a, u, v, J[MOST];
+            ds_v3 s;
+            ds_var33 A;
+            ds_var y[MOST];
+            double up[MOST], down[MOST], value[MOST];
+            size_t n, o, flipped;
+            /* singular values 2, 1.2 and +-0.5, eigenvalues apart, too */
+            ds_m3_svd(r, &u, &s, &v);
+            if (which == 1) v = u;
+            s = ds_v3_make(2, (ds_real)1.2, trial % 2 ? (ds_real)-0.5 : (ds_real)0.5);
+            a = ds_m3_mul(ds_m3_mul(u, ds_m3_diagonal(s.x, s.y, s.z)), ds_m3_transpose(v));
+            inverted += ds_m3_det(a) < 0;
+            ds_tape_reset(t);
+            A = ds_input33(t, a);
+            n = recorded(which, A, y);
+            plain(which, a, value);
+            for (o = 0; o < n; o++) {
+                same_values &= (double)ds_value(y[o]) == value[o];
+                if (ds_backward(y[o])) tap_diag("%s", ds_tape_error(t)->text);
+                J[o] = ds_grad33(A);
+            }
+            for (int i = 0; i < 9; i++) {
+                ds_m3 moved = a;
+                double width;
+                moved.m[i] = a.m[i] + (ds_real)h;
+                width = (double)moved.m[i];
+                plain(which, moved, up);
+                moved.m[i] = a.m[i] - (ds_real)h;
+                width -= (double)moved.m[i];
+                plain(which, moved, down);
+                /* vectors may change sign in between: another choice of many */
+                for (flipped = o = 0; o < n; o++) flipped |= fabs(up[o] - down[o]) > 0.5;
+                flips += flipped;
+                for (o = 0; o < n && !flipped; o++)
+                    worst = fmax(worst, fabs((up[o] - down[o]) / width - (double)J[o].m[i]));
+            }
+        }
+        TAP_OK(same_values, "%s: values of the plain function", names[which]);
+        TAP_OK(inverted == 20 && flips < 20 && worst <= close, "%s: Jacobian of differences (%.1e)",
+               names[which], worst);
+    }
+    ds_tape_destroy(t);
+}
+
+/* as-rigid-as-possible, |F - R|^2 / 2: its gradient is F - R; its Hessian is I less 2 / (s_i + s_j) along
+   each twist U (E_ij - E_ji) V' / sqrt 2 */
+static void test_arap(void)
+{
+    ds_tape *t = ds_tape_create(NULL);
+    ds_rng rng = ds_rng_make(5, 0);
+    double first[2] = { 0, 0 }, second[2] = { 0, 0 };
+    for (int trial = 0; trial < 40; trial++) {
+        const ds_m3 r = random_m3(&rng);
+        ds_m3 a, u, v, R, S;
+        ds_v3 s;
+        double H[81], sigma[3];
+        int i, j, k;
+        ds_m3_svd(r, &u, &s, &v);
+        s = ds_v3_make(2, (ds_real)1.2, trial % 2 ? (ds_real)-0.5 : 1);
+        a = ds_m3_mul(ds_m3_mul(u, ds_m3_diagonal(s.x, s.y, s.z)), ds_m3_transpose(v));
+        ds_m3_polar(a, &R, &S);
+        sigma[0] = (double)s.x, sigma[1] = (double)s.y, sigma[2] = (double)s.z;
+        for (i = 0; i < 81; i++) H[i] = i % 10 == 0;
+        for (k = 0; k < 3; k++) {
+            const int p = k, q = (k + 1) % 3;
+            double twist[9];
+            for (i = 0; i < 3; i++)
+                for (j = 0; j < 3; j++)
+                    twist[3 * i + j] = sqrt(0.5) * (double)(u.m[3 * i + p] * v.m[3 * j + q] -
+                                                            u.m[3 * i + q] * v.m[3 * j + p]);
+            for (i = 0; i < 81; i++) H[i] -= 2 / (sigma[p] + sigma[q]) * twist[i / 9] * twist[i % 9];
+        }
+        for (int way = 0; way < 2; way++) {
+            ds_real got[81];
+            ds_var x[9], f;
+            ds_var33 A;
+            ds_tape_reset(t);
+            A = ds_input33(t, a);
+            for (i = 0; i < 9; i++) x[i] = ds_m(A, (size_t)i / 3, (size_t)i % 3);
+            if (way) {
+                const ds_var33 D = ds_sub33(A, ds_polar33(A));
+                f = ds_mul(ds_c(0.5), ds_ddot33(D, D));
+            } else {
+                const ds_var square = ds_mul(ds_c(0.5), ds_ddot33(A, A));
+                f = ds_sub(square, ds_stretch33(A));
+            }
+            if (ds_hessian(f, x, 9, got)) tap_diag("%s", ds_tape_error(t)->text);
+            first[way] = fmax(first[way], distance(ds_grad33(A), ds_m3_add(a, ds_m3_scale(R, -1))));
+            for (i = 0; i < 81; i++) second[way] = fmax(second[way], fabs((double)got[i] - H[i]));
+        }
+    }
+    TAP_OK(first[0] <= tolerance() && first[1] <= tolerance(), "ARAP: the gradient is F - R (%.1e, %.1e)",
+           first[0], first[1]);
+    TAP_OK(second[0] <= tolerance() && second[1] <= tolerance(),
+           "ARAP: the Hessian is the closed form, by the trace and by R (%.1e, %.1e)", second[0], second[1]);
+    ds_tape_destroy(t);
+}
+
+/* where no rotation is nearest, everything stays finite; the energy's own gradient stays right */
+static void test_no_rotation(void)
+{
+    static const ds_real diagonals[][3] = {
+        { 0, 0, 0 }, { 1, 0, 0 }, { 3, 2, -2 }, { 2, -2, 3 }, { 1, 1, -1 }, { -1, -1, -1 }
+    };
+    ds_tape *t = ds_tape_create(NULL);
+    ds_rng rng = ds_rng_make(6, 0);
+    for (int k = 0; k < 6; k++) {
+        const ds_real *d = diagonals[k];
+        const ds_m3 g = random_m3(&rng);
+        ds_m3 a = ds_m3_diagonal(d[0], d[1], d[2]), R, S;
+        for (int turned = 0; turned < 2; turned++) {
+            ds_m3 u, v;
+            ds_v3 s;
+            ds_var33 A;
+            ds_var f, x[9];
+            ds_real H[81];
+            if (turned) {
+                ds_m3_svd(random_m3(&rng), &u, &s, &v);
+                a = ds_m3_mul(ds_m3_mul(u, a), ds_m3_transpose(v));
+            }
+            ds_m3_polar(a, &R, &S);
+            ds_tape_reset(t);
+            A = ds_input33(t, a);
+            for (size_t i = 0; i < 9; i++) x[i] = ds_m(A, i / 3, i % 3);
+            f = ds_ddot33(ds_input33(t, g), ds_polar33(A));
+            if (!TAP_OK(ds_hessian(f, x, 9, H) == DSIM_OK, "(%g, %g, %g): finite derivatives of R",
+                        (double)d[0], (double)d[1], (double)d[2]))
+                tap_diag("%s", ds_tape_error(t)->text);
+            f = ds_stretch33(A);
+            TAP_OK(ds_backward(f) == DSIM_OK && distance(ds_grad33(A), R) == 0, "d tr S is R");
+        }
+    }
+    ds_tape_destroy(t);
+}
+
+/* equal values: what counts is right, what has no derivative is refused by name */
+static void test_equal_values(void)
+{
+    ds_tape *t = ds_tape_create(NULL);
+    ds_rng rng = ds_rng_make(7, 0);
+    const ds_m3 a = ds_m3_diagonal(2, 2, 1);
+    const ds_var33 A = ds_input33(t, a), G = ds_input33(t, random_m3(&rng));
+    const ds_mark mark = ds_tape_mark(t);
+    ds_var3 w;
+    ds_var33 u, v;
+    ds_var sum, x[9];
+    ds_real H[81];
+    for (size_t i = 0; i < 9; i++) x[i] = ds_m(A, i / 3, i % 3);
+    ds_symmetric_eigen33(A, &w, &v);
+    sum = ds_add(ds_x(w), ds_y(w));
+    TAP_OK(ds_backward(sum) == DSIM_OK && distance(ds_grad33(A), ds_m3_diagonal(1, 1, 0)) <= tolerance(),
+           "two equal eigenvalues: their sum has a gradient");
+    TAP_OK(ds_hessian(ds_x(w), x, 9, H) == DSIM_ERROR_NON_FINITE, "one of them has no second derivative");
+    ds_tape_rewind(t, mark);
+    ds_symmetric_eigen33(A, NULL, &v);
+    TAP_OK(ds_backward(ds_ddot33(G, v)) == DSIM_ERROR_NON_FINITE, "their vectors have no derivative");
+    TAP_HAS(ds_tape_error(t)->text, "'symmetric_eigen33'", "and it says which");
+    ds_tape_rewind(t, mark);
+    ds_svd33(A, &u, &w, NULL);
+    TAP_OK(ds_backward(ds_dot3(w, w)) == DSIM_OK && distance(ds_grad33(A), ds_m3_scale(a, 2)) <= tolerance(),
+           "two equal singular values: s.s has the gradient 2 A");
+    TAP_OK(ds_backward(ds_ddot33(G, u)) == DSIM_ERROR_NON_FINITE, "their vectors have no derivative");
+    TAP_HAS(ds_tape_error(t)->text, "'svd33'", "and it says which");
+    ds_tape_reset(t);
+    TAP_OK(ds_backward(ds_stretch33(A)) == DSIM_ERROR_STALE, "a stale matrix");
+    TAP_HAS(ds_tape_error(t)->text, "ds_stretch33: operand 1", "is refused by name");
+    ds_tape_destroy(t);
+}
+
+/* a tape in the caller's memory is enough, nothing is allocated; replay follows the inputs */
+static void test_fixed(void)
+{
+    static union { double align; void *pointer; char bytes[40000]; } memory;
+    ds_tape_desc desc = { 0 };
+    ds_tape *t;
+    ds_var33 A;
+    ds_var x[9], f;
+    ds_real H[81];
+    desc.max_nodes = 100, desc.max_values = 300, desc.directions = 1;
+    t = ds_tape_init(memory.bytes, sizeof memory.bytes, &desc);
+    if (!TAP_OK(t != NULL, "a tape in static memory")) return;
+    A = ds_input33(t, ds_m3_diagonal(1, 2, 3));
+    for (size_t i = 0; i < 9; i++) x[i] = ds_m(A, i / 3, i % 3);
+    f = ds_square(ds_stretch33(A));
+    TAP_OK(ds_hessian(f, x, 9, H) == DSIM_OK, "takes derivatives of composites");
+    TAP_NEAR(ds_grad33(A).m[4], 12, tolerance(), "d (tr S)^2 is 2 tr S R");
+    TAP_NEAR(H[0], 2, tolerance(), "and its second derivative 2 R R' and more");
+    ds_tape_reset(t);
+    A = ds_input33(t, ds_m3_diagonal(1, 2, 3));
+    f = ds_square(ds_stretch33(A));
+    ds_set_input(ds_m(A, 0, 0), 5);
+    TAP_OK(ds_replay(t) == DSIM_OK && ds_value(f) == 100, "replay follows the input");
+}
+
 int main(void)
 {
     test_values();
     test_singular();
     test_inverse();
+    test_composites();
+    test_arap();
+    test_no_rotation();
+    test_equal_values();
+    test_fixed();
     return tap_end();
 }

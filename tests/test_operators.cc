@@ -250,6 +250,8 @@ static void vector_operators(void)
     SAME(transpose(F), ds_transpose33(F));
     SAME(inverse(F), ds_inverse33(F));
     SAME(det(F), ds_det33(F));
+    SAME(polar33(F), ds_polar33(F));
+    SAME(stretch33(F), ds_stretch33(F));
 }
 
 template <class type> static int same(type a, type b) { return !memcmp(&a, &b, sizeof a); }
