@@ -1737,6 +1737,8 @@ DIFFSIM_API ds_var dsi_record(unsigned op, ds_var a, ds_var b, ds_var c);
    into or written is not read, no element is written twice by a lane. Indices (ds_index) and numbers (ds_var)
    are distinct; indices carry no derivative. Variables of a kernel have no values: ds_value, ds_branch and
    ds_backward refuse them. Branches and loops of C run while recording; ds_select chooses in each lane.
+   Custom nodes and checkpoints are refused; ds_polar33 and its kin are called lane by lane, and make no
+   index.
 
    Sums have the order of the plain loop, lane by lane, statement by statement: the same bits for every width
    of block and every machine. Errors stick to the kernel; ds_kernel_end returns the first. */
@@ -9400,6 +9402,23 @@ DIFFSIM_API int (ds_branch)(ds_var condition)
 
 /* Recording custom nodes. */
 
+/* operations of the library's own that are custom nodes, see below */
+typedef struct dsi_composite {
+    size_t n_in, n_out;
+    void (*value)(const ds_real *x, ds_real *y);
+    void (*rule)(ds_vars x, ds_vars y, ds_vars x_dot, ds_var *y_dot); /* y_dot [n_out] */
+} dsi_composite;
+static ds_result dsi_composite_forward(const ds_custom_io *io)
+{
+    const dsi_composite *const c = (const dsi_composite *)io->user;
+    c->value(io->in, io->out);
+    return DSIM_OK;
+}
+static int dsi_is_composite(const ds_custom_type *type)
+{
+    return type && type->forward == dsi_composite_forward;
+}
+
 /* type NULL, or without a part that it needs: refused. The node is complete before forward is called: io
    is made from it, as in all later calls. If forward fails, it is taken back. name: of the public
    function, for the words of errors. in [n_in]; returns the block of n_out outputs. */
@@ -9412,7 +9431,9 @@ static ds_vars dsi_record_custom(const char *name, const ds_custom_type *type, d
     dsi_node *node;
     size_t i, copies, result;
     if (!tape) return dsi_block_of(dsi_view(NULL, DSI_NOWHERE), 0);
-    if (tape->error.code || dsi_refuse_symbolic(tape, name)) return dsi_dead_block(&tape->rec);
+    /* in a kernel composites alone have a meaning; what their user points to is a dsi_composite */
+    if (tape->error.code || (!dsi_is_composite(type) && dsi_refuse_symbolic(tape, name)))
+        return dsi_dead_block(&tape->rec);
     if (!n_out || !type || !type->forward || !type->name)
         dsi_refuse_at(tape, DSIM_ERROR_ARGUMENT, n_out, name,
                       ": its name, forward or body is missing, or outputs: ");
@@ -9631,11 +9652,6 @@ DIFFSIM_API ds_vars (ds_checkpoint)(ds_segment *body, void *user, const ds_var *
    sweep from y_dot gives J' y_bar at x_dot, and the tangent of that sweep, with x moving by x_dot and y by J
    x_dot, the second derivatives. From: Griewank and Walther 2008, ch. 5 and 15. */
 enum { DSI_RULE_IN = 9, DSI_RULE_OUT = 21, DSI_RULE_NODES = 96, DSI_RULE_VALUES = 256 };
-typedef struct dsi_composite {
-    size_t n_in, n_out;
-    void (*value)(const ds_real *x, ds_real *y);
-    void (*rule)(ds_vars x, ds_vars y, ds_vars x_dot, ds_var *y_dot); /* y_dot [n_out] */
-} dsi_composite;
 
 /* memory: what ds_tape_bytes asks for; DSI_ARRAYS + 1 roundings up */
 typedef struct dsi_rule_run {
@@ -9683,13 +9699,6 @@ static ds_real *dsi_reverse_rule(const ds_custom_io *io, dsi_rule_run *run)
     for (i = 0; i < io->n_out; i++) tape->adjoints[dsi_slot(run->y_dot[i])] += io->out_bar[i];
     dsi_run_sweep(&r, 0, tape->rec.n_nodes, 1);
     return tape->adjoints + (uint32_t)run->x_dot.at;
-}
-
-static ds_result dsi_composite_forward(const ds_custom_io *io)
-{
-    const dsi_composite *const c = (const dsi_composite *)io->user;
-    c->value(io->in, io->out);
-    return DSIM_OK;
 }
 
 static ds_result dsi_composite_reverse(const ds_custom_io *io)
@@ -9860,6 +9869,8 @@ static void dsi_svd_rule(ds_vars x, ds_vars y, ds_vars x_dot, ds_var *y_dot)
 static const dsi_composite dsi_polar = { 9, 10, dsi_polar_value, dsi_polar_rule };
 static const dsi_composite dsi_eigen = { 9, 12, dsi_eigen_value, dsi_eigen_rule };
 static const dsi_composite dsi_svd = { 9, 21, dsi_svd_value, dsi_svd_rule };
+/* by number: for kernels */
+static const dsi_composite *const dsi_composites[] = { &dsi_polar, &dsi_eigen, &dsi_svd };
 /* of all composites; the name is that of the function */
 #define DSI_COMPOSITE(name) \
     static const ds_custom_type dsi_##name##_type = { #name, dsi_composite_forward, dsi_composite_reverse, \
@@ -10085,6 +10096,11 @@ DIFFSIM_API ds_result ds_grads(ds_vars vars, ds_real *out)
    zeros is written out: `gate`, g != 0 ? gain : 0, behind curved rows and before choices. Afterwards rows
    that are made of others are expanded, until only primitives are left, which the interpreter has loops for.
 
+   A composite (section 6) is an expression of a list of its inputs; its outputs are expressions of it. To
+   differentiate it, its rule is recorded, translated with placeholders for x_dot, and swept forward or back,
+   so that a derivative holds nothing but rows of the table and the composite's outputs. When run, the value
+   function is called lane by lane.
+
    Running. A program works on blocks of lanes. In each block every index is a line first + step * lane, if
    it can be: then loads are plain reads of the caller's memory. Elsewhere indices are computed for each lane
    and numbers are gathered. Slots of the block's numbers are reused as soon as they are free, so that a block
@@ -10109,6 +10125,10 @@ enum {
     DSI_X_gate, /* a != 0 ? b : 0, with the derivative of b */
     DSI_X_number, /* of the index a */
     DSI_X_store, /* in programs: a: value, b: effect */
+    DSI_X_list, /* a: the list before, or 0; b: its last entry */
+    DSI_X_composite, /* a: list of inputs, b: number in dsi_composites; in programs a: call */
+    DSI_X_output, /* of the composite a, number b */
+    DSI_X_seed, /* a: number; what a rule is linear in, while it is differentiated */
     DSI_X_first_index, /* those behind are integers */
     DSI_X_integer = DSI_X_first_index, /* a, b: the bits of an int64_t */
     DSI_X_lane, /* a: axis, or DSI_FLAT */
@@ -10153,14 +10173,21 @@ typedef struct dsi_argument {
    that is the same in all lanes a uniform, of a load its own. */
 typedef struct dsi_instruction { uint32_t op, out, a, b, c; } dsi_instruction;
 typedef struct dsi_stream { uint32_t arg, index, component, place, slot; } dsi_stream; /* a load */
+/* a composite in a program: places of its inputs and outputs, DSI_NO_EXPR: not wanted */
+typedef struct dsi_call {
+    const dsi_composite *composite;
+    uint32_t in[DSI_RULE_IN], out[DSI_RULE_OUT];
+} dsi_call;
 typedef struct dsi_program {
     dsi_body body; /* primitives only */
+    dsi_call *calls;
     dsi_instruction *steps; /* [n_once] for all lanes at once, then [n_steps - n_once] for each block */
     dsi_stream *streams;
     uint32_t *places; /* of each expression */
     uint8_t *uniform; /* of each expression: the same in all lanes */
     uint32_t *indices; /* integers, and numbers below a floor */
     uint32_t *index_at; /* of an expression, its number among the integers or those numbers */
+    size_t n_calls, cap_calls;
     size_t n_steps, n_once, n_streams, n_slots, n_uniforms, n_places, operations;
     size_t n_indices, n_lines, n_before; /* in all; integers; numbers below a floor */
     size_t cap_steps, cap_streams, cap_places, cap_uniform, cap_indices, cap_index_at;
@@ -10244,9 +10271,9 @@ static unsigned dsi_operands_of(unsigned op)
 {
     if (op < DSI_OP_sum) return (1u << dsi_ops[op].operands) - 1;
     switch (op) {
-    case DSI_X_gate: return 3;
+    case DSI_X_gate: case DSI_X_list: return 3;
     case DSI_X_load: case DSI_X_load_index: return 2;
-    case DSI_X_number: case DSI_X_floor: return 1;
+    case DSI_X_number: case DSI_X_floor: case DSI_X_composite: case DSI_X_output: return 1;
 #define DSI_ROW(name, operands, value) case DSI_X_index_##name: return (1u << operands) - 1;
     DSI_INDEX_OPS(DSI_ROW)
 #undef DSI_ROW
@@ -10517,6 +10544,17 @@ static uint32_t dsi_emit_load(dsi_body *body, size_t arg, uint32_t index, size_t
     if (body->n_exprs > before && DSI_GROW(body, uint32_t, body->loads, body->cap_loads, body->n_loads + 1))
         body->loads[body->n_loads++] = x;
     return x;
+}
+
+/* the inputs of a composite; its list begins at the last */
+static void dsi_inputs_of(const dsi_body *body, uint32_t at, uint32_t *x)
+{
+    uint32_t list = body->exprs[at].a;
+    size_t i = dsi_composites[body->exprs[at].b]->n_in;
+    while (i-- > 0) {
+        x[i] = body->exprs[list].b;
+        list = body->exprs[list].a;
+    }
 }
 
 static void dsi_emit_effect(dsi_body *body, size_t arg, uint32_t index, size_t component, uint32_t value)
@@ -10851,6 +10889,20 @@ static void dsi_translate_block(ds_kernel *kernel, const dsi_node *node, size_t 
     }
 }
 
+/* a composite; no other custom node is recorded in a kernel */
+static void dsi_translate_composite(ds_kernel *kernel, const dsi_node *node, size_t result)
+{
+    const dsi_custom c = dsi_view_custom(node);
+    dsi_body *const body = &kernel->body;
+    uint32_t x = 0, number = 0;
+    size_t i;
+    while (dsi_composites[number] != (const dsi_composite *)c.user) number++;
+    for (i = 0; i < c.n_in; i++) x = dsi_emit(body, DSI_X_list, x, dsi_expr_at(kernel, c.slots[i]), 0);
+    x = dsi_emit(body, DSI_X_composite, x, number, 0);
+    for (i = 0; i < c.n_out; i++)
+        kernel->expr_of[result + i] = dsi_emit(body, DSI_X_output, x, (uint32_t)i, 0);
+}
+
 static void dsi_translate(ds_kernel *kernel, const dsi_node *node, size_t result)
 {
     const unsigned op = node->op / 8u;
@@ -10869,6 +10921,7 @@ static void dsi_translate(ds_kernel *kernel, const dsi_node *node, size_t result
                         dsi_ops[op].operands > 2 ? x + node->c : NULL, x + result);
     else if (op < DSI_OP_affine) dsi_translate_list(kernel, node, result);
     else if (op <= DSI_OP_vars_tanh) dsi_translate_block(kernel, node, result);
+    else if (op == DSI_OP_custom) dsi_translate_composite(kernel, node, result);
 }
 
 /* everything recorded so far; the kernel's error */
@@ -10934,6 +10987,7 @@ DIFFSIM_API ds_kernel *ds_kernel_begin(const ds_kernel_desc *desc, const char *n
 static void dsi_program_end(dsi_program *p)
 {
     const ds_allocator allocator = p->body.allocator;
+    dsi_release(&allocator, p->calls, p->cap_calls * sizeof *p->calls);
     dsi_release(&allocator, p->steps, p->cap_steps * sizeof *p->steps);
     dsi_release(&allocator, p->streams, p->cap_streams * sizeof *p->streams);
     dsi_release(&allocator, p->places, p->cap_places * sizeof *p->places);
@@ -11341,6 +11395,11 @@ static void dsi_find_uniform(const dsi_body *body, uint8_t *uniform)
     for (i = 0; i < body->n_exprs; i++) {
         const dsi_expr *const e = body->exprs + i;
         const unsigned operands = dsi_operands_of(e->op);
+        /* composites are computed in each lane */
+        if (e->op == DSI_X_list || e->op == DSI_X_composite || e->op == DSI_X_output) {
+            uniform[i] = 0;
+            continue;
+        }
         uniform[i] = (uint8_t)(e->op != DSI_X_lane && (!(operands & 1) || uniform[e->a]) &&
                                (!(operands & 2) || uniform[e->b]) && (!(operands & 4) || uniform[e->c]));
     }
@@ -11379,6 +11438,12 @@ static void dsi_find_last_uses(const dsi_program *p, const ds_kernel *kernel, ui
         if (operands & 1) last[e->a] = (uint32_t)i;
         if (operands & 2) last[e->b] = (uint32_t)i;
         if (operands & 4) last[e->c] = (uint32_t)i;
+        if (e->op == DSI_X_composite) { /* what is in its list is read here */
+            uint32_t x[DSI_RULE_IN];
+            size_t k;
+            dsi_inputs_of(body, (uint32_t)i, x);
+            for (k = 0; k < dsi_composites[e->b]->n_in; k++) last[x[k]] = (uint32_t)i;
+        }
     }
     for (i = 0; i < body->n_effects; i++) {
         const dsi_effect *const e = body->effects + i;
@@ -11464,6 +11529,31 @@ static int dsi_assign_value(dsi_program *p, dsi_slotting *s, size_t i)
                         operands & 4 ? p->places[e->c] : p->places[e->a]);
 }
 
+/* a composite: its outputs get their slots here. They may be those of its inputs: a lane's are read first */
+static int dsi_assign_composite(dsi_program *p, dsi_slotting *s, size_t i)
+{
+    const dsi_body *const body = &p->body;
+    const dsi_composite *const c = dsi_composites[body->exprs[i].b];
+    uint32_t x[DSI_RULE_IN];
+    dsi_call *call;
+    size_t k;
+    void *dsi_grown;
+    if (!DSI_GROW(&p->body, dsi_call, p->calls, p->cap_calls, p->n_calls + 1)) return 0;
+    call = p->calls + p->n_calls;
+    call->composite = c;
+    dsi_inputs_of(body, (uint32_t)i, x);
+    for (k = 0; k < c->n_in; k++) call->in[k] = p->places[x[k]];
+    for (k = 0; k < c->n_in; k++) dsi_free_slot(s, x[k], i);
+    for (k = 0; k < c->n_out; k++) call->out[k] = DSI_NO_EXPR;
+    for (k = i + 1; k < body->n_exprs; k++) {
+        const dsi_expr *const e = body->exprs + k;
+        if (e->op == DSI_X_output && e->a == i)
+            call->out[e->b] = s->slot_of[k] = p->places[k] = dsi_take_slot(p, s);
+    }
+    p->operations++;
+    return dsi_add_step(p, DSI_X_composite, 0, (uint32_t)p->n_calls++, 0, 0);
+}
+
 /* steps of a block, in the order of the body, each store where its value has just been made */
 static int dsi_assign(ds_kernel *kernel, dsi_slotting *s)
 {
@@ -11479,8 +11569,11 @@ static int dsi_assign(ds_kernel *kernel, dsi_slotting *s)
             dsi_free_slot(s, f->value, i);
         }
         if (i == body->n_exprs || body->exprs[i].op >= DSI_X_first_index || p->uniform[i]) continue;
-        if (!(body->exprs[i].op == DSI_X_load ? dsi_assign_load(p, s, i) : dsi_assign_value(p, s,
-                i))) return 0;
+        if (body->exprs[i].op == DSI_X_list || body->exprs[i].op == DSI_X_output) continue;
+        if (!(body->exprs[i].op == DSI_X_load        ? dsi_assign_load(p, s, i)
+              : body->exprs[i].op == DSI_X_composite ? dsi_assign_composite(p, s, i)
+                                                     : dsi_assign_value(p, s, i)))
+            return 0;
     }
     return 1;
 }
@@ -11541,6 +11634,11 @@ static int dsi_compile(ds_kernel *kernel)
         dsi_find_uniform(&p->body, p->uniform);
         dsi_find_last_uses(p, kernel, s.last);
         good = dsi_assign_uniform(p) && dsi_assign(kernel, &s) && dsi_find_indices(p, below);
+        for (i = 0; good && i < n; i++)
+            if (below[i] && p->body.exprs[i].op == DSI_X_output && !kernel->error.code)
+                dsi_kernel_refuse_at(kernel, DSIM_ERROR_ARGUMENT, i, "ds_floor_index",
+                                     ": no index can be made of polar33, stretch33, symmetric_eigen33, svd33",
+                                     NULL);
     }
     dsi_release(allocator, work, 3 * n * sizeof *work);
     dsi_release(allocator, below, n);
@@ -11558,6 +11656,11 @@ static int dsi_compile(ds_kernel *kernel)
         }
     }
     for (i = 0; i < n; i++) p->places[i] = dsi_place_of(p, p->places[i]);
+    for (i = 0; i < p->n_calls; i++) {
+        dsi_call *const call = p->calls + i;
+        size_t k;
+        for (k = 0; k < call->composite->n_in; k++) call->in[k] = dsi_place_of(p, call->in[k]);
+    }
     p->n_places = p->n_slots + p->n_uniforms + p->n_streams + p->n_before;
     p->hash = 0;
     for (i = 0; i < p->body.n_effects; i++) {
@@ -12231,6 +12334,20 @@ static void dsi_run_effects(dsi_run *run, size_t n)
     }
 }
 
+/* the value function of a composite, lane by lane */
+static void dsi_run_call(dsi_run *run, const dsi_call *call, size_t n)
+{
+    const dsi_composite *const c = call->composite;
+    ds_real x[DSI_RULE_IN], y[DSI_RULE_OUT];
+    size_t i, k;
+    for (i = 0; i < n; i++) {
+        for (k = 0; k < c->n_in; k++) x[k] = *dsi_operand_at(&run->x, call->in[k], i);
+        c->value(x, y);
+        for (k = 0; k < c->n_out; k++)
+            if (call->out[k] != DSI_NO_EXPR) run->x.at[call->out[k]][i] = y[k];
+    }
+}
+
 static void dsi_run_steps(dsi_run *run, const dsi_block_of_lanes *block)
 {
     const dsi_program *const p = run->program;
@@ -12239,6 +12356,7 @@ static void dsi_run_steps(dsi_run *run, const dsi_block_of_lanes *block)
     for (i = p->n_once; i < p->n_steps; i++) {
         const dsi_instruction *const step = p->steps + i;
         if (step->op == DSI_X_load) dsi_run_load(run, p->streams + step->a, step->out, block->n);
+        else if (step->op == DSI_X_composite) dsi_run_call(run, p->calls + step->a, block->n);
         else if (step->op == DSI_X_number) {
             for (k = 0; k < block->n; k++)
                 run->x.at[step->out][k] = (ds_real)dsi_line_at(dsi_line_of(run, step->a), k);
@@ -12751,6 +12869,135 @@ static ds_result dsi_derive_refuse(dsi_deriving *d, size_t i, const char *functi
     return dsi_kernel_refused(d->to, &t);
 }
 
+/* The rule of the composite `at`, recorded on a tape of its own and translated: y_dot [n_out] become
+   expressions of the seeds. Returns the first seed; all that depends on a seed stands behind it. */
+static uint32_t dsi_emit_rule(dsi_deriving *d, uint32_t at, uint32_t *y_dot)
+{
+    ds_kernel *const kernel = d->to;
+    dsi_body *const body = &kernel->body;
+    const dsi_composite *const c = dsi_composites[body->exprs[at].b];
+    ds_tape_desc desc;
+    uint32_t x[DSI_RULE_IN + DSI_RULE_OUT + DSI_RULE_IN];
+    ds_var first = ds_c(0), out[DSI_RULE_OUT];
+    size_t i;
+    const size_t n = 2 * c->n_in + c->n_out;
+    dsi_inputs_of(body, at, x);
+    for (i = 0; i < c->n_out; i++) x[c->n_in + i] = dsi_emit(body, DSI_X_output, at, (uint32_t)i, 0);
+    for (i = 0; i < c->n_in; i++)
+        x[c->n_in + c->n_out + i] = dsi_intern(body, DSI_X_seed, (uint32_t)i, 0, 0);
+    memset(&desc, 0, sizeof desc);
+    desc.allocator = kernel->desc.allocator;
+    kernel->tape = ds_tape_create(&desc);
+    kernel->n_nodes = kernel->n_values = 0;
+    if (!kernel->tape) body->result = DSIM_ERROR_MEMORY;
+    if (!dsi_kernel_failed(kernel)) {
+        kernel->tape->symbolic = kernel;
+        for (i = 0; i < n; i++) {
+            const ds_var leaf = dsi_stand_in(kernel, x + i, 1);
+            first = i ? first : leaf;
+        }
+        c->rule(dsi_block_of(first, c->n_in), dsi_block_of(dsi_view(first.rec, first.at + c->n_in), c->n_out),
+                dsi_block_of(dsi_view(first.rec, first.at + c->n_in + c->n_out), c->n_in), out);
+        if (!dsi_catch_up(kernel))
+            for (i = 0; i < c->n_out; i++) y_dot[i] = dsi_expr_at(kernel, dsi_slot(out[i]));
+    }
+    ds_tape_destroy(kernel->tape);
+    kernel->tape = NULL;
+    return x[c->n_in + c->n_out];
+}
+
+/* one expression of a rule: what its operands gain from g, or with `forward` g from theirs. bar, active: of
+   expressions from `first` on. The rule is linear, so no gain is made of a seed. */
+static void dsi_sweep_expr(dsi_body *body, size_t i, size_t first, int forward, int gated, uint32_t *bar,
+                           const uint8_t *active)
+{
+    const dsi_expr e = body->exprs[i];
+    const unsigned operands = dsi_operands_of(e.op);
+    const int curved = e.op < DSI_OP_sum && dsi_ops[e.op].shape == DSI_SHAPE_CURVED;
+    const uint32_t part[3] = { e.a, e.b, e.c };
+    size_t k;
+    for (k = 0; k < 3; k++) {
+        uint32_t gain[3] = { 0, 0, 0 }, g;
+        if (!(operands >> k & 1) || part[k] < first || !active[part[k] - first]) continue;
+        g = forward ? bar[part[k] - first] : bar[i - first];
+        if (!g) continue;
+        dsi_emit_gains(body, &e, (uint32_t)i, g, 1u << k, gain);
+        if (gain[k] != g && (curved || gated)) gain[k] = dsi_emit(body, DSI_X_gate, g, gain[k], 0);
+        if (forward) bar[i - first] = dsi_emit(body, DSI_OP_add, bar[i - first], gain[k], 0);
+        else bar[part[k] - first] = dsi_emit(body, DSI_OP_add, bar[part[k] - first], gain[k], 0);
+    }
+}
+
+/* got = J given with `forward`, else J' given, J the derivative of the composite `at` */
+static void dsi_derive_composite(dsi_deriving *d, uint32_t at, int forward, const uint32_t *given,
+                                 uint32_t *got)
+{
+    dsi_body *const body = &d->to->body;
+    const ds_allocator *const allocator = &body->allocator;
+    const dsi_composite *const c = dsi_composites[body->exprs[at].b];
+    uint32_t y_dot[DSI_RULE_OUT] = { 0 };
+    const size_t first = dsi_emit_rule(d, at, y_dot), n = body->n_exprs - first;
+    uint32_t *const bar = (uint32_t *)allocator->resize(allocator->user, NULL, 0, n * sizeof *bar);
+    uint8_t *const active = (uint8_t *)allocator->resize(allocator->user, NULL, 0, n);
+    size_t i, k;
+    if (!bar || !active) body->result = DSIM_ERROR_MEMORY;
+    if (!body->result) {
+        memset(bar, 0, n * sizeof *bar);
+        for (i = 0; i < n; i++) {
+            const dsi_expr *const e = body->exprs + first + i;
+            const unsigned operands = dsi_operands_of(e->op);
+            active[i] = (uint8_t)(e->op == DSI_X_seed ||
+                                  (operands & 1 && e->a >= first && active[e->a - first]) ||
+                                  (operands & 2 && e->b >= first && active[e->b - first]) ||
+                                  (operands & 4 && e->c >= first && active[e->c - first]));
+            if (e->op == DSI_X_seed && forward) bar[i] = given[e->a];
+        }
+        for (k = 0; !forward && k < c->n_out; k++)
+            if (y_dot[k] >= first)
+                bar[y_dot[k] - first] = dsi_emit(body, DSI_OP_add, bar[y_dot[k] - first], given[k], 0);
+        for (i = 0; i < n; i++) {
+            const size_t x = first + (forward ? i : n - 1 - i);
+            if (active[x - first]) dsi_sweep_expr(body, x, first, forward, d->gated[at], bar, active);
+        }
+        for (k = 0; forward && k < c->n_out; k++) got[k] = y_dot[k] >= first ? bar[y_dot[k] - first] : 0;
+        for (i = 0; !forward && i < n; i++)
+            if (body->exprs[first + i].op == DSI_X_seed) got[body->exprs[first + i].a] = bar[i];
+    }
+    dsi_release(allocator, bar, n * sizeof *bar);
+    dsi_release(allocator, active, n);
+}
+
+/* what the inputs of the composite i gain, when all its outputs have their adjoints; the other way round, the
+   tangents of its outputs */
+static void dsi_reverse_composite(dsi_deriving *d, size_t i)
+{
+    dsi_body *const body = &d->to->body;
+    uint32_t x[DSI_RULE_IN], y_bar[DSI_RULE_OUT] = { 0 }, x_bar[DSI_RULE_IN] = { 0 };
+    size_t k, any = 0;
+    for (k = i + 1; k < d->n; k++) {
+        if (body->exprs[k].op != DSI_X_output || body->exprs[k].a != i) continue;
+        y_bar[body->exprs[k].b] = d->bar[k];
+        any += d->bar[k] != 0;
+    }
+    if (!any) return;
+    dsi_inputs_of(body, (uint32_t)i, x);
+    dsi_derive_composite(d, (uint32_t)i, 0, y_bar, x_bar);
+    for (k = 0; k < dsi_composites[body->exprs[i].b]->n_in; k++)
+        if (d->active[x[k]]) d->bar[x[k]] = dsi_emit(body, DSI_OP_add, d->bar[x[k]], x_bar[k], 0);
+}
+static void dsi_forward_composite(dsi_deriving *d, size_t i)
+{
+    const dsi_body *const body = &d->to->body;
+    uint32_t x[DSI_RULE_IN], x_dot[DSI_RULE_IN] = { 0 }, y_dot[DSI_RULE_OUT] = { 0 };
+    size_t k, any = 0;
+    dsi_inputs_of(body, (uint32_t)i, x);
+    for (k = 0; k < dsi_composites[body->exprs[i].b]->n_in; k++) any += (x_dot[k] = d->bar[x[k]]) != 0;
+    if (!any) return;
+    dsi_derive_composite(d, (uint32_t)i, 1, x_dot, y_dot);
+    for (k = i + 1; k < d->n; k++)
+        if (body->exprs[k].op == DSI_X_output && body->exprs[k].a == i) d->bar[k] = y_dot[body->exprs[k].b];
+}
+
 /* Reverse: adjoints of all that is active, from those that bar has. */
 static ds_result dsi_derive_reverse(dsi_deriving *d, const char *function)
 {
@@ -12763,7 +13010,8 @@ static ds_result dsi_derive_reverse(dsi_deriving *d, const char *function)
         const uint32_t part[3] = { e.a, e.b, e.c }, g = d->bar[i];
         uint32_t gain[3] = { 0, 0, 0 };
         unsigned wanted = 0;
-        if (!d->active[i] || !g || e.op == DSI_X_load) continue;
+        if (d->active[i] && e.op == DSI_X_composite) dsi_reverse_composite(d, i);
+        if (!d->active[i] || !g || e.op == DSI_X_load || e.op == DSI_X_output) continue;
         for (k = 0; k < 3; k++) wanted |= (operands >> k & 1) && d->active[part[k]] ? 1u << k : 0;
         dsi_emit_gains(body, &e, (uint32_t)i, g, wanted, gain);
         for (k = 0; k < 3; k++) {
@@ -12788,6 +13036,8 @@ static ds_result dsi_derive_forward(dsi_deriving *d, const char *function)
         const unsigned operands = dsi_operands_of(e.op);
         const uint32_t part[3] = { e.a, e.b, e.c };
         if (e.op >= DSI_X_first_index || e.op == DSI_X_load || e.op == DSI_X_number) continue;
+        if (e.op == DSI_X_composite) dsi_forward_composite(d, i);
+        if (e.op == DSI_X_list || e.op == DSI_X_composite || e.op == DSI_X_output) continue;
         if (e.op == DSI_X_gate) {
             d->bar[i] = d->bar[e.b];
             if (d->bar[i])

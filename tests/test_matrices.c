@@ -1,12 +1,14 @@
 /* test_matrices.c - 3x3 matrices on a tape: rows against plain matrices, bit for bit; identities of their
    derivatives, singular matrices included; views. Rotations, stretches, eigenvalues: against differences of
-   the plain functions and the closed form of the Hessian; what happens where there is no derivative */
+   the plain functions and the closed form of the Hessian; what happens where there is no derivative. The same
+   in kernels: values, adjoints, tangents and Hessians are those of the tape */
 #define DIFFSIM_IMPLEMENTATION
 #include "../diffsim.h"
 
 #include "tap.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define IS_FLOAT (sizeof(ds_real) == 4)
@@ -375,6 +377,250 @@ static void test_fixed(void)
     TAP_OK(ds_replay(t) == DSIM_OK && ds_value(f) == 100, "replay follows the input");
 }
 
+/* energies of a matrix for kernel and tape; one recording call to an argument list, so that both record the
+   same */
+static ds_var energy_stretch(ds_var33 F)
+{
+    const ds_var square = ds_ddot33(F, F);
+    return ds_fma(ds_c(-2), ds_stretch33(F), square);
+}
+static ds_var energy_polar(ds_var33 F)
+{
+    ds_var33 D = ds_polar33(F);
+    D = ds_sub33(F, D);
+    return ds_ddot33(D, D);
+}
+static ds_var energy_svd(ds_var33 F)
+{
+    ds_var3 s;
+    ds_var33 u, v;
+    ds_var f, g;
+    ds_svd33(F, &u, &s, &v);
+    f = ds_sin(ds_mul(ds_x(s), ds_y(s)));
+    g = ds_mul(ds_m(u, 0, 1), ds_m(v, 1, 1));
+    return ds_mul(ds_add(f, g), ds_z(s));
+}
+static ds_var energy_eigen(ds_var33 F)
+{
+    ds_var3 w;
+    ds_var33 v;
+    ds_var f, g;
+    ds_symmetric_eigen33(F, &w, &v);
+    f = ds_sin(ds_x(w));
+    g = ds_mul(ds_m(v, 0, 1), ds_y(w));
+    return ds_fma(f, g, ds_m(v, 2, 1));
+}
+static ds_var energy_rows(ds_var33 F)
+{
+    ds_var33 D = ds_inverse33(F);
+    ds_var f, g;
+    D = ds_mul33(D, ds_transpose33(F));
+    f = ds_trace33(ds_mul33(D, D));
+    g = ds_det33(F);
+    D = ds_shift33(ds_neg33(ds_cofactor33(F)), g);
+    return ds_fma(f, g, ds_ddot33(D, F));
+}
+/* a composite of composites; outputs that other outputs depend on */
+static ds_var energy_deep(ds_var33 F)
+{
+    ds_var33 D = ds_polar33(F), u;
+    ds_var f;
+    D = ds_mul33(ds_transpose33(D), F);
+    u = ds_polar33(ds_shift33(D, ds_c(0.1)));
+    f = ds_trace33(ds_mul33(u, ds_scale33(F, ds_c(0.5))));
+    u = ds_columns33(ds_row(F, 1), ds_row(F, 0), ds_row(F, 2));
+    return ds_fma(ds_c(2), ds_stretch33(u), f);
+}
+/* an input of a composite that is made of another one: that one must wait for both */
+static ds_var energy_shared(ds_var33 F)
+{
+    const ds_var p = ds_mul(ds_m(F, 0, 0), ds_m(F, 1, 1));
+    const ds_var3 first = ds_pack3(p, ds_m(F, 0, 1), ds_m(F, 0, 2));
+    const ds_var3 last = ds_pack3(ds_m(F, 2, 0), ds_m(F, 2, 1), ds_sin(p));
+    return ds_trace33(ds_polar33(ds_pack33(first, ds_row(F, 1), last)));
+}
+/* of eigenvalues, which may be equal; their vectors count by a factor that is 0 when run */
+static ds_var energy_trace(ds_var33 F)
+{
+    ds_var3 w;
+    ds_var33 v;
+    ds_var sum, zero;
+    ds_symmetric_eigen33(F, &w, &v);
+    sum = ds_add(ds_add(ds_x(w), ds_y(w)), ds_z(w));
+    zero = ds_relu(ds_neg(ds_square(ds_x(w))));
+    return ds_fma(zero, ds_m(v, 0, 1), sum);
+}
+typedef ds_var energy_function(ds_var33 F);
+static energy_function *const energies[] = {
+    energy_stretch, energy_polar, energy_svd, energy_eigen, energy_rows, energy_deep, energy_shared
+};
+
+static ds_kernel *energy_kernel(energy_function *energy, const ds_kernel_desc *desc)
+{
+    ds_kernel *const k = ds_kernel_begin(desc, "energy");
+    ds_arg F, E;
+    if (!k) return NULL;
+    F = ds_arg_in(k, "F", 9);
+    E = ds_arg_out(k, "E", 1);
+    ds_store(E, ds_lane(k), energy(ds_load33(F, ds_lane(k))));
+    ds_kernel_end(k);
+    return k;
+}
+static void launch(ds_runner *r, const ds_kernel *k, size_t lanes, const ds_array *args)
+{
+    if (ds_launch(r, k, lanes, args, 4)) tap_diag("%s", ds_runner_error(r)->text);
+}
+
+enum { LANES = 67 };
+static void test_kernels(void)
+{
+    static ds_real x[9 * LANES], x_dot[9 * LANES], E[LANES], E_dot[LANES], ones[LANES];
+    static ds_real bar[9 * LANES], G[9 * LANES], H[45 * LANES];
+    static const char *const words[] = {
+        "stretch33", "polar33", "svd33", "symmetric_eigen33", "rows", "nested", "shared inputs"
+    };
+    ds_tape *t = ds_tape_create(NULL);
+    ds_runner *r = ds_runner_create(NULL);
+    ds_rng rng = ds_rng_make(8, 0);
+    const ds_array nothing = { 0 };
+    for (int i = 0; i < 9 * LANES; i++) {
+        x[i] = 2 * ds_rng_uniform(&rng) - 1 + (i % 9 % 4 == 0 ? 2 + (ds_real)(i % 9) : 0);
+        x_dot[i] = 2 * ds_rng_uniform(&rng) - 1;
+    }
+    for (int e = 0; e < 7; e++) {
+        ds_kernel *const k = energy_kernel(energies[e], NULL);
+        ds_kernel *const made[] = { ds_kernel_adjoint(k, "F"), ds_kernel_tangent(k, "F"),
+                                    ds_kernel_hessian(k, "F") };
+        const ds_array Fs = ds_array_reals(x, LANES, 9), Es = ds_array_reals(E, LANES, 1);
+        const ds_array args[2] = { Fs, Es };
+        const ds_array adjoint[4] = { Fs, nothing, ds_array_reals(bar, LANES, 9),
+                                     ds_array_reals(ones, LANES, 1) };
+        const ds_array tangent[4] = { Fs, nothing, ds_array_reals(x_dot, LANES, 9),
+                                     ds_array_reals(E_dot, LANES, 1) };
+        const ds_array hessian[4] = { Fs, nothing, ds_array_reals(G, LANES, 9), ds_array_reals(H, LANES, 45) };
+        double worst[5] = { 0, 0, 0, 0, 0 };
+        memset(bar, 0, sizeof bar);
+        for (int i = 0; i < LANES; i++) ones[i] = 1;
+        if (ds_launch(r, k, LANES, args, 2)) tap_diag("%s", ds_runner_error(r)->text);
+        launch(r, made[0], LANES, adjoint);
+        launch(r, made[1], LANES, tangent);
+        launch(r, made[2], LANES, hessian);
+        for (int i = 0; i < LANES; i++) {
+            ds_m3 m, g;
+            ds_var entry[9], f;
+            ds_var33 F;
+            ds_real full[81], dot = 0;
+            double scale = 1;
+            memcpy(m.m, x + 9 * i, sizeof m.m);
+            ds_tape_reset(t);
+            F = ds_input33(t, m);
+            for (size_t p = 0; p < 9; p++) entry[p] = ds_m(F, p / 3, p % 3);
+            f = energies[e](F);
+            if (ds_hessian(f, entry, 9, full)) tap_diag("%s", ds_tape_error(t)->text);
+            g = ds_grad33(F);
+            for (int p = 0; p < 9; p++) dot += g.m[p] * x_dot[9 * i + p];
+            for (int p = 0; p < 9; p++) scale = fmax(scale, fabs((double)g.m[p]));
+            for (int p = 0; p < 81; p++) scale = fmax(scale, fabs((double)full[p]));
+            worst[0] = fmax(worst[0], fabs((double)(E[i] - ds_value(f))) / (1 + fabs((double)E[i])));
+            worst[2] = fmax(worst[2], fabs((double)(E_dot[i] - dot)) / scale);
+            for (int p = 0, at = 45 * i; p < 9; p++) {
+                worst[1] = fmax(worst[1], fabs((double)(bar[9 * i + p] - g.m[p])) / scale);
+                worst[3] = fmax(worst[3], fabs((double)(G[9 * i + p] - g.m[p])) / scale);
+                for (int q = p; q < 9; q++, at++)
+                    worst[4] = fmax(worst[4], fabs((double)(H[at] - full[9 * p + q])) / scale);
+            }
+        }
+        TAP_OK(worst[0] <= tolerance() && worst[1] <= tolerance() && worst[2] <= tolerance() &&
+               worst[3] <= tolerance() && worst[4] <= tolerance(),
+               "%s in a kernel: energy, adjoint, tangent, gradient, Hessian (%.0e %.0e %.0e %.0e %.0e)",
+               words[e], worst[0], worst[1], worst[2], worst[3], worst[4]);
+        ds_kernel_destroy(k);
+        for (int i = 0; i < 3; i++) ds_kernel_destroy(made[i]);
+    }
+    ds_runner_destroy(r);
+    ds_tape_destroy(t);
+}
+
+/* what is refused; equal eigenvalues of which the sum has a derivative all the same */
+static ds_result no_forward(const ds_custom_io *io)
+{
+    io->out[0] = io->in[0];
+    return DSIM_OK;
+}
+static void test_kernel_edges(void)
+{
+    static const ds_custom_type type = { "mine", no_forward, NULL, NULL, NULL };
+    static ds_real x[18] = { 2, 0, 0, 0, 2, 0, 0, 0, 2, 1, 0, 0, 0, 1, 0, 0, 0, 3 };
+    static ds_real bar[18], one[2] = { 1, 1 }, dot[2];
+    const ds_array nothing = { 0 }, xs = ds_array_reals(x, 2, 9);
+    const ds_array args[4] = { xs, nothing, ds_array_reals(bar, 2, 9), ds_array_reals(one, 2, 1) };
+    const ds_array moved[4] = { xs, nothing, xs, ds_array_reals(dot, 2, 1) };
+    ds_runner *r = ds_runner_create(NULL);
+    ds_kernel *k = energy_kernel(energy_trace, NULL), *a = ds_kernel_adjoint(k, "F"), *b;
+    ds_arg F, E;
+    ds_var v;
+    int good = 1;
+    launch(r, a, 2, args);
+    for (int i = 0; i < 18; i++) good &= fabs((double)bar[i] - (i % 9 % 4 == 0)) <= tolerance();
+    TAP_OK(good, "the sum of equal eigenvalues has the gradient I in a kernel");
+    b = ds_kernel_tangent(k, "F");
+    launch(r, b, 2, moved);
+    TAP_NEAR(dot[0], 6, 10 * tolerance(), "and a tangent");
+    ds_kernel_destroy(k), ds_kernel_destroy(a), ds_kernel_destroy(b);
+
+    k = ds_kernel_begin(NULL, "index");
+    F = ds_arg_in(k, "F", 9), E = ds_arg_out(k, "E", 1);
+    v = ds_load_part(F, ds_floor_index(ds_stretch33(ds_load33(F, ds_lane(k)))), 0);
+    ds_store(E, ds_lane(k), v);
+    TAP_OK(ds_kernel_end(k) == DSIM_ERROR_ARGUMENT, "an index made of a stretch is refused");
+    TAP_HAS(ds_kernel_error(k)->text, "ds_floor_index", "by name");
+    ds_kernel_destroy(k);
+
+    k = ds_kernel_begin(NULL, "custom");
+    F = ds_arg_in(k, "F", 9), E = ds_arg_out(k, "E", 1);
+    v = ds_load(F, ds_lane(k));
+    ds_store(E, ds_lane(k), ds_vars_at(ds_custom(&type, NULL, &v, 1, 1), 0));
+    TAP_OK(ds_kernel_end(k) == DSIM_ERROR_NO_VALUE, "a custom node of the user's has no place in a kernel");
+    ds_kernel_destroy(k);
+    ds_runner_destroy(r);
+}
+
+/* every allocation fails once: an error or NULL, nothing else */
+static size_t allocations, failing;
+static void *resize(void *user, void *block, size_t old_bytes, size_t bytes)
+{
+    const ds_allocator plain_one = *(const ds_allocator *)user;
+    if (bytes && allocations++ == failing) return NULL;
+    return plain_one.resize(plain_one.user, block, old_bytes, bytes);
+}
+static void *from_heap(void *user, void *block, size_t old_bytes, size_t bytes)
+{
+    (void)user, (void)old_bytes;
+    if (bytes) return realloc(block, bytes);
+    free(block);
+    return NULL;
+}
+static void test_memory(void)
+{
+    ds_allocator heap = { 0 };
+    ds_kernel_desc desc = { 0 };
+    int good = 1, ended = 0;
+    heap.resize = from_heap;
+    desc.allocator.resize = resize;
+    desc.allocator.user = &heap;
+    for (failing = 0; failing < 2000 && !ended; failing++) {
+        ds_kernel *k, *h = NULL;
+        allocations = 0;
+        k = energy_kernel(energy_polar, &desc);
+        if (k) h = ds_kernel_hessian(k, "F");
+        ended = allocations <= failing;
+        good &= ended ? h && !ds_kernel_error(h)->code : !h || ds_kernel_error(h)->code;
+        ds_kernel_destroy(h);
+        ds_kernel_destroy(k);
+    }
+    TAP_OK(good && ended && failing > 40, "each of %d allocations fails once", (int)failing);
+}
+
 int main(void)
 {
     test_values();
@@ -385,5 +631,8 @@ int main(void)
     test_no_rotation();
     test_equal_values();
     test_fixed();
+    test_kernels();
+    test_kernel_edges();
+    test_memory();
     return tap_end();
 }
