@@ -497,7 +497,8 @@ static void test_kernels(void)
                                      ds_array_reals(ones, LANES, 1) };
         const ds_array tangent[4] = { Fs, nothing, ds_array_reals(x_dot, LANES, 9),
                                      ds_array_reals(E_dot, LANES, 1) };
-        const ds_array hessian[4] = { Fs, nothing, ds_array_reals(G, LANES, 9), ds_array_reals(H, LANES, 45) };
+        const ds_array hessian[4] = { Fs, nothing, ds_array_reals(G, LANES, 9),
+                                      ds_array_reals(H, LANES, 45) };
         double worst[5] = { 0, 0, 0, 0, 0 };
         memset(bar, 0, sizeof bar);
         for (int i = 0; i < LANES; i++) ones[i] = 1;
