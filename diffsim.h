@@ -876,7 +876,14 @@ DIFFSIM_API ds_result ds_covariance(const ds_problem *problem, const ds_minimise
 #define DSI_PACK3(x, y, z) DSI_3(pack3, x, y, z)
 #define DSI_PACK4(x, y) DSI_2(pack4, x, y)
 #define DSI_PACK33(x, y, z) DSI_3(pack33, x, y, z)
+#define DSI_NEG33(x) DSI_1(neg33, x)
+#define DSI_TRANSPOSE33(x) DSI_1(transpose33, x)
+#define DSI_TRACE33(x) DSI_1(trace33, x)
+#define DSI_COFACTOR33(x) DSI_1(cofactor33, x)
 #define DSI_ADD33(x, y) DSI_2(add33, x, y)
+#define DSI_SCALE33(x, y) DSI_2(scale33, x, y)
+#define DSI_DDOT33(x, y) DSI_2(ddot33, x, y)
+#define DSI_MUL33(x, y) DSI_2(mul33, x, y)
 #define DSI_MATVEC3(x, y) DSI_2(matvec3, x, y)
 #define DSI_TMATVEC3(x, y) DSI_2(tmatvec3, x, y)
 #define DSI_OUTER33(x, y) DSI_2(outer33, x, y)
@@ -1046,7 +1053,12 @@ DIFFSIM_API ds_result ds_covariance(const ds_problem *problem, const ds_minimise
 
 /* name, kinds of result and operand, value, what a gains, shape. By rows:
        norm3           v = |a|: dv = a.da / v
-       normalize3      v = a / |a|: dv = (I - v v') da / |a|, symmetric; what g has along v is lost */
+       normalize3      v = a / |a|: dv = (I - v v') da / |a|, symmetric; what g has along v is lost
+       trace33         d tr A = I : dA
+       det33           d det A = cof A : dA
+       cofactor33      row r is a_s x a_t, a_s and a_t the rows behind it: bilinear, so that derivatives are
+                       exact for singular matrices, too
+       inverse33       dV = -V dA V, so A gains -V' G V'. By minors, times 1 / det */
 #define DSI_VOPS_1(DSI_ROW) \
     DSI_ROW(neg3, r3, r3, (DSI_NEG(a.x), DSI_NEG(a.y), DSI_NEG(a.z)), DSI_NEG3(g), \
             DSI_TERMS(DSI_U(0, -, a, 0) DSI_U(1, -, a, 1) DSI_U(2, -, a, 2))) \
@@ -1064,15 +1076,73 @@ DIFFSIM_API ds_result ds_covariance(const ds_problem *problem, const ds_minimise
             (DSI_SAFE_DIV(a.x, DSI_SQRT(DSI_SUM3(a, a))), DSI_SAFE_DIV(a.y, DSI_SQRT(DSI_SUM3(a, a))), \
              DSI_SAFE_DIV(a.z, DSI_SQRT(DSI_SUM3(a, a)))), \
             DSI_SCALE3(DSI_SUB3(g, DSI_SCALE3(v, DSI_DOT3(v, g))), DSI_SAFE_DIV(DSI_K(1.0), DSI_NORM3(a))), \
+            DSI_CURVED) \
+    DSI_ROW(neg33, r9, r9, \
+            (DSI_NEG(a.m[0]), DSI_NEG(a.m[1]), DSI_NEG(a.m[2]), DSI_NEG(a.m[3]), DSI_NEG(a.m[4]), \
+             DSI_NEG(a.m[5]), DSI_NEG(a.m[6]), DSI_NEG(a.m[7]), DSI_NEG(a.m[8])), \
+            DSI_NEG33(g), \
+            DSI_TERMS(DSI_U(0, -, a, 0) DSI_U(1, -, a, 1) DSI_U(2, -, a, 2) DSI_U(3, -, a, 3) \
+                      DSI_U(4, -, a, 4) DSI_U(5, -, a, 5) DSI_U(6, -, a, 6) DSI_U(7, -, a, 7) \
+                      DSI_U(8, -, a, 8))) \
+    DSI_ROW(transpose33, r9, r9, \
+            (a.m[0], a.m[3], a.m[6], a.m[1], a.m[4], a.m[7], a.m[2], a.m[5], a.m[8]), \
+            DSI_TRANSPOSE33(g), \
+            DSI_TERMS(DSI_U(0, +, a, 0) DSI_U(1, +, a, 3) DSI_U(2, +, a, 6) DSI_U(3, +, a, 1) \
+                      DSI_U(4, +, a, 4) DSI_U(5, +, a, 7) DSI_U(6, +, a, 2) DSI_U(7, +, a, 5) \
+                      DSI_U(8, +, a, 8))) \
+    DSI_ROW(trace33, r1, r9, (DSI_ADD(DSI_ADD(a.m[0], a.m[4]), a.m[8])), DSI_DIAGONAL(g), \
+            DSI_TERMS(DSI_U(0, +, a, 0) DSI_U(0, +, a, 4) DSI_U(0, +, a, 8))) \
+    DSI_ROW(det33, r1, r9, (DSI_DET(a)), DSI_SCALE33(DSI_COFACTOR33(a), g), DSI_CURVED) \
+    DSI_ROW(cofactor33, r9, r9, \
+            (DSI_MINOR(a.m[4], a.m[8], a.m[5], a.m[7]), DSI_MINOR(a.m[5], a.m[6], a.m[3], a.m[8]), \
+             DSI_MINOR(a.m[3], a.m[7], a.m[4], a.m[6]), DSI_MINOR(a.m[7], a.m[2], a.m[8], a.m[1]), \
+             DSI_MINOR(a.m[8], a.m[0], a.m[6], a.m[2]), DSI_MINOR(a.m[6], a.m[1], a.m[7], a.m[0]), \
+             DSI_MINOR(a.m[1], a.m[5], a.m[2], a.m[4]), DSI_MINOR(a.m[2], a.m[3], a.m[0], a.m[5]), \
+             DSI_MINOR(a.m[0], a.m[4], a.m[1], a.m[3])), \
+            DSI_PACK33(DSI_COFACTOR_BAR(3, 4, 5, 6, 7, 8), DSI_COFACTOR_BAR(6, 7, 8, 0, 1, 2), \
+                       DSI_COFACTOR_BAR(0, 1, 2, 3, 4, 5)), \
+            DSI_TERMS(DSI_T(0, +, a, 4, a, 8) DSI_T(0, -, a, 5, a, 7) DSI_T(1, +, a, 5, a, 6) \
+                      DSI_T(1, -, a, 3, a, 8) DSI_T(2, +, a, 3, a, 7) DSI_T(2, -, a, 4, a, 6) \
+                      DSI_T(3, +, a, 7, a, 2) DSI_T(3, -, a, 8, a, 1) DSI_T(4, +, a, 8, a, 0) \
+                      DSI_T(4, -, a, 6, a, 2) DSI_T(5, +, a, 6, a, 1) DSI_T(5, -, a, 7, a, 0) \
+                      DSI_T(6, +, a, 1, a, 5) DSI_T(6, -, a, 2, a, 4) DSI_T(7, +, a, 2, a, 3) \
+                      DSI_T(7, -, a, 0, a, 5) DSI_T(8, +, a, 0, a, 4) DSI_T(8, -, a, 1, a, 3))) \
+    DSI_ROW(inverse33, r9, r9, \
+            (DSI_MUL(DSI_MINOR(a.m[4], a.m[8], a.m[5], a.m[7]), DSI_UPON(a)), \
+             DSI_MUL(DSI_MINOR(a.m[7], a.m[2], a.m[8], a.m[1]), DSI_UPON(a)), \
+             DSI_MUL(DSI_MINOR(a.m[1], a.m[5], a.m[2], a.m[4]), DSI_UPON(a)), \
+             DSI_MUL(DSI_MINOR(a.m[5], a.m[6], a.m[3], a.m[8]), DSI_UPON(a)), \
+             DSI_MUL(DSI_MINOR(a.m[8], a.m[0], a.m[6], a.m[2]), DSI_UPON(a)), \
+             DSI_MUL(DSI_MINOR(a.m[2], a.m[3], a.m[0], a.m[5]), DSI_UPON(a)), \
+             DSI_MUL(DSI_MINOR(a.m[3], a.m[7], a.m[4], a.m[6]), DSI_UPON(a)), \
+             DSI_MUL(DSI_MINOR(a.m[6], a.m[1], a.m[7], a.m[0]), DSI_UPON(a)), \
+             DSI_MUL(DSI_MINOR(a.m[0], a.m[4], a.m[1], a.m[3]), DSI_UPON(a))), \
+            DSI_NEG33(DSI_MUL33(DSI_TRANSPOSE33(v), DSI_MUL33(g, DSI_TRANSPOSE33(v)))), \
             DSI_CURVED)
 #define DSI_SUM3(p, q) DSI_ADD(DSI_ADD(DSI_MUL(p.x, q.x), DSI_MUL(p.y, q.y)), DSI_MUL(p.z, q.z))
 #define DSI_MINOR(p, q, r, s) DSI_SUB(DSI_MUL(p, q), DSI_MUL(r, s))
+#define DSI_DET(p) \
+    DSI_ADD(DSI_ADD(DSI_MUL(p.m[0], DSI_MINOR(p.m[4], p.m[8], p.m[5], p.m[7])), \
+                    DSI_MUL(p.m[1], DSI_MINOR(p.m[5], p.m[6], p.m[3], p.m[8]))), \
+            DSI_MUL(p.m[2], DSI_MINOR(p.m[3], p.m[7], p.m[4], p.m[6])))
+#define DSI_UPON(p) DSI_DIV(DSI_K(1.0), DSI_DET(p))
+#define DSI_DIAGONAL(p) \
+    DSI_PACK33(DSI_PACK3(p, DSI_K(0.0), DSI_K(0.0)), DSI_PACK3(DSI_K(0.0), p, DSI_K(0.0)), \
+               DSI_PACK3(DSI_K(0.0), DSI_K(0.0), p))
+/* the rows behind row r, s = r + 1 and t = r + 2, of a and of g: a_s x g_t + g_s x a_t */
+#define DSI_COFACTOR_BAR(s0, s1, s2, t0, t1, t2) \
+    DSI_ADD3(DSI_CROSS3(DSI_TRIPLE(a, s0, s1, s2), DSI_TRIPLE(g, t0, t1, t2)), \
+             DSI_CROSS3(DSI_TRIPLE(g, s0, s1, s2), DSI_TRIPLE(a, t0, t1, t2)))
 
 /* name, kinds of result and operands, value, what a and b gain, shape. By rows:
        cross3          g.(da x b) = da.(b x g),  g.(a x db) = db.(g x a)
        matvec3         v = A b: A gains g b', b gains A' g
        tmatvec3        v = A' b: A gains b g', b gains A g
        outer33         V = a b' with the adjoint G: a gains G b, b gains G' a
+       scale33         b gains G : A
+       shift33         A + b I: b gains tr G
+       ddot33          A : B, the sum of products of entries
+       mul33           V = A B: A gains G B', B gains A' G
        rotate3         v = R b with R = I + 2 w [u] + 2 [u]^2, [u] the matrix of u x: b gains R' g, and
                        u to -u transposes R, a unit quaternion or not */
 #define DSI_VOPS_2(DSI_ROW) \
@@ -1123,12 +1193,57 @@ DIFFSIM_API ds_result ds_covariance(const ds_problem *problem, const ds_minimise
              DSI_ADD(a.m[3], b.m[3]), DSI_ADD(a.m[4], b.m[4]), DSI_ADD(a.m[5], b.m[5]), \
              DSI_ADD(a.m[6], b.m[6]), DSI_ADD(a.m[7], b.m[7]), DSI_ADD(a.m[8], b.m[8])), \
             g, g, \
-            \
             DSI_TERMS(DSI_U(0, +, a, 0) DSI_U(0, +, b, 0) DSI_U(1, +, a, 1) DSI_U(1, +, b, 1) \
                       DSI_U(2, +, a, 2) DSI_U(2, +, b, 2) DSI_U(3, +, a, 3) DSI_U(3, +, b, 3) \
                       DSI_U(4, +, a, 4) DSI_U(4, +, b, 4) DSI_U(5, +, a, 5) DSI_U(5, +, b, 5) \
                       DSI_U(6, +, a, 6) DSI_U(6, +, b, 6) DSI_U(7, +, a, 7) DSI_U(7, +, b, 7) \
                       DSI_U(8, +, a, 8) DSI_U(8, +, b, 8))) \
+    DSI_ROW(sub33, r9, r9, r9, \
+            (DSI_SUB(a.m[0], b.m[0]), DSI_SUB(a.m[1], b.m[1]), DSI_SUB(a.m[2], b.m[2]), \
+             DSI_SUB(a.m[3], b.m[3]), DSI_SUB(a.m[4], b.m[4]), DSI_SUB(a.m[5], b.m[5]), \
+             DSI_SUB(a.m[6], b.m[6]), DSI_SUB(a.m[7], b.m[7]), DSI_SUB(a.m[8], b.m[8])), \
+            g, DSI_NEG33(g), \
+            DSI_TERMS(DSI_U(0, +, a, 0) DSI_U(0, -, b, 0) DSI_U(1, +, a, 1) DSI_U(1, -, b, 1) \
+                      DSI_U(2, +, a, 2) DSI_U(2, -, b, 2) DSI_U(3, +, a, 3) DSI_U(3, -, b, 3) \
+                      DSI_U(4, +, a, 4) DSI_U(4, -, b, 4) DSI_U(5, +, a, 5) DSI_U(5, -, b, 5) \
+                      DSI_U(6, +, a, 6) DSI_U(6, -, b, 6) DSI_U(7, +, a, 7) DSI_U(7, -, b, 7) \
+                      DSI_U(8, +, a, 8) DSI_U(8, -, b, 8))) \
+    DSI_ROW(scale33, r9, r9, r1, \
+            (DSI_MUL(a.m[0], b), DSI_MUL(a.m[1], b), DSI_MUL(a.m[2], b), DSI_MUL(a.m[3], b), \
+             DSI_MUL(a.m[4], b), DSI_MUL(a.m[5], b), DSI_MUL(a.m[6], b), DSI_MUL(a.m[7], b), \
+             DSI_MUL(a.m[8], b)), \
+            DSI_SCALE33(g, b), DSI_DDOT33(g, a), \
+            DSI_TERMS(DSI_T(0, +, a, 0, b, 0) DSI_T(1, +, a, 1, b, 0) DSI_T(2, +, a, 2, b, 0) \
+                      DSI_T(3, +, a, 3, b, 0) DSI_T(4, +, a, 4, b, 0) DSI_T(5, +, a, 5, b, 0) \
+                      DSI_T(6, +, a, 6, b, 0) DSI_T(7, +, a, 7, b, 0) DSI_T(8, +, a, 8, b, 0))) \
+    DSI_ROW(shift33, r9, r9, r1, \
+            (DSI_ADD(a.m[0], b), a.m[1], a.m[2], a.m[3], DSI_ADD(a.m[4], b), a.m[5], a.m[6], a.m[7], \
+             DSI_ADD(a.m[8], b)), \
+            g, DSI_TRACE33(g), \
+            DSI_TERMS(DSI_U(0, +, a, 0) DSI_U(1, +, a, 1) DSI_U(2, +, a, 2) DSI_U(3, +, a, 3) \
+                      DSI_U(4, +, a, 4) DSI_U(5, +, a, 5) DSI_U(6, +, a, 6) DSI_U(7, +, a, 7) \
+                      DSI_U(8, +, a, 8) DSI_U(0, +, b, 0) DSI_U(4, +, b, 0) DSI_U(8, +, b, 0))) \
+    DSI_ROW(ddot33, r1, r9, r9, \
+            (DSI_ADD(DSI_ADD(DSI_LINE(0, 1, 2, 0, 1, 2), DSI_LINE(3, 4, 5, 3, 4, 5)), \
+                     DSI_LINE(6, 7, 8, 6, 7, 8))), \
+            DSI_SCALE33(b, g), DSI_SCALE33(a, g), \
+            DSI_TERMS(DSI_T(0, +, a, 0, b, 0) DSI_T(0, +, a, 1, b, 1) DSI_T(0, +, a, 2, b, 2) \
+                      DSI_T(0, +, a, 3, b, 3) DSI_T(0, +, a, 4, b, 4) DSI_T(0, +, a, 5, b, 5) \
+                      DSI_T(0, +, a, 6, b, 6) DSI_T(0, +, a, 7, b, 7) DSI_T(0, +, a, 8, b, 8))) \
+    DSI_ROW(mul33, r9, r9, r9, \
+            (DSI_LINE(0, 1, 2, 0, 3, 6), DSI_LINE(0, 1, 2, 1, 4, 7), DSI_LINE(0, 1, 2, 2, 5, 8), \
+             DSI_LINE(3, 4, 5, 0, 3, 6), DSI_LINE(3, 4, 5, 1, 4, 7), DSI_LINE(3, 4, 5, 2, 5, 8), \
+             DSI_LINE(6, 7, 8, 0, 3, 6), DSI_LINE(6, 7, 8, 1, 4, 7), DSI_LINE(6, 7, 8, 2, 5, 8)), \
+            DSI_MUL33(g, DSI_TRANSPOSE33(b)), DSI_MUL33(DSI_TRANSPOSE33(a), g), \
+            DSI_TERMS(DSI_T(0, +, a, 0, b, 0) DSI_T(1, +, a, 0, b, 1) DSI_T(2, +, a, 0, b, 2) \
+                      DSI_T(3, +, a, 3, b, 0) DSI_T(4, +, a, 3, b, 1) DSI_T(5, +, a, 3, b, 2) \
+                      DSI_T(6, +, a, 6, b, 0) DSI_T(7, +, a, 6, b, 1) DSI_T(8, +, a, 6, b, 2) \
+                      DSI_T(0, +, a, 1, b, 3) DSI_T(1, +, a, 1, b, 4) DSI_T(2, +, a, 1, b, 5) \
+                      DSI_T(3, +, a, 4, b, 3) DSI_T(4, +, a, 4, b, 4) DSI_T(5, +, a, 4, b, 5) \
+                      DSI_T(6, +, a, 7, b, 3) DSI_T(7, +, a, 7, b, 4) DSI_T(8, +, a, 7, b, 5) \
+                      DSI_T(0, +, a, 2, b, 6) DSI_T(1, +, a, 2, b, 7) DSI_T(2, +, a, 2, b, 8) \
+                      DSI_T(3, +, a, 5, b, 6) DSI_T(4, +, a, 5, b, 7) DSI_T(5, +, a, 5, b, 8) \
+                      DSI_T(6, +, a, 8, b, 6) DSI_T(7, +, a, 8, b, 7) DSI_T(8, +, a, 8, b, 8))) \
     DSI_ROW(pack4, r4, r1, r3, (a, b.x, b.y, b.z), g.w, DSI_PART(g), \
             DSI_TERMS(DSI_U(0, +, a, 0) DSI_U(1, +, b, 0) DSI_U(2, +, b, 1) DSI_U(3, +, b, 2))) \
     DSI_ROW(rotate3, r3, r4, r3, /* b + 2 (w t + u x t),  a = (w, u),  t = u x b */ \
@@ -1143,6 +1258,8 @@ DIFFSIM_API ds_result ds_covariance(const ds_problem *problem, const ds_minimise
             DSI_ROTATE3(DSI_PACK4(a.w, DSI_NEG3(DSI_PART(a))), g), \
             DSI_CURVED)
 #define DSI_PART(p) DSI_PACK3(p.x, p.y, p.z)
+#define DSI_LINE(i, j, k, p, q, r) \
+    DSI_ADD(DSI_ADD(DSI_MUL(a.m[i], b.m[p]), DSI_MUL(a.m[j], b.m[q])), DSI_MUL(a.m[k], b.m[r]))
 #define DSI_TURN_X DSI_MINOR(a.y, b.z, a.z, b.y)
 #define DSI_TURN_Y DSI_MINOR(a.z, b.x, a.x, b.z)
 #define DSI_TURN_Z DSI_MINOR(a.x, b.y, a.y, b.x)
@@ -1179,6 +1296,11 @@ DIFFSIM_API ds_result ds_covariance(const ds_problem *problem, const ds_minimise
             DSI_TRIPLE(g, 0, 1, 2), DSI_TRIPLE(g, 3, 4, 5), DSI_TRIPLE(g, 6, 7, 8), \
             DSI_TERMS(DSI_U(0, +, a, 0) DSI_U(1, +, a, 1) DSI_U(2, +, a, 2) DSI_U(3, +, b, 0) \
                       DSI_U(4, +, b, 1) DSI_U(5, +, b, 2) DSI_U(6, +, c, 0) DSI_U(7, +, c, 1) \
+                      DSI_U(8, +, c, 2))) \
+    DSI_ROW(columns33, r9, r3, r3, r3, (a.x, b.x, c.x, a.y, b.y, c.y, a.z, b.z, c.z), \
+            DSI_TRIPLE(g, 0, 3, 6), DSI_TRIPLE(g, 1, 4, 7), DSI_TRIPLE(g, 2, 5, 8), \
+            DSI_TERMS(DSI_U(0, +, a, 0) DSI_U(1, +, b, 0) DSI_U(2, +, c, 0) DSI_U(3, +, a, 1) \
+                      DSI_U(4, +, b, 1) DSI_U(5, +, c, 1) DSI_U(6, +, a, 2) DSI_U(7, +, b, 2) \
                       DSI_U(8, +, c, 2)))
 #define DSI_TRIPLE(p, i, j, k) DSI_PACK3(p.m[i], p.m[j], p.m[k])
 
@@ -1424,6 +1546,12 @@ DSI_INLINE ds_var3 (ds_row)(ds_var33 p, size_t i) /* errors: ARGUMENT, index i *
     return dsi_view3(p.rec, dsi_bad_part(p.rec, "row", 3, i, 1).at);
 }
 
+DSI_INLINE ds_var (ds_m)(ds_var33 p, size_t i, size_t j) /* row i, column j; errors: ARGUMENT, i or j */
+{
+    if (DSI_LIKELY(i < 3 && j < 3)) return dsi_view(p.rec, p.rec ? p.at + 3 * i + j : DSI_NOWHERE);
+    return dsi_bad_part(p.rec, "m", 3, i < 3 ? j : i, 1);
+}
+
 /* Parts of a block are views, too. A part that is not there is an error of the tape: ARGUMENT, index
    first. */
 DSI_INLINE ds_vars (ds_vars_slice)(ds_vars vars, size_t first, size_t n) /* entries first .. first + n - 1 */
@@ -1522,10 +1650,51 @@ DSI_RECORDS ds_var3 ds_safe_normalize3(ds_var3 a); /* 0 with derivative 0 at 0 *
 DSI_RECORDS ds_var4 ds_pack4(ds_var a, ds_var3 b); /* quaternion: scalar part a, vector part b */
 DSI_RECORDS ds_var3 ds_rotate3(ds_var4 a, ds_var3 b); /* by the unit quaternion a */
 DSI_RECORDS ds_var33 ds_pack33(ds_var3 a, ds_var3 b, ds_var3 c); /* matrix of three rows */
+DSI_RECORDS ds_var33 ds_columns33(ds_var3 a, ds_var3 b, ds_var3 c); /* matrix of three columns */
+DSI_RECORDS ds_var33 ds_neg33(ds_var33 a);
 DSI_RECORDS ds_var33 ds_add33(ds_var33 a, ds_var33 b);
+DSI_RECORDS ds_var33 ds_sub33(ds_var33 a, ds_var33 b);
+DSI_RECORDS ds_var33 ds_scale33(ds_var33 a, ds_var b);
+DSI_RECORDS ds_var33 ds_shift33(ds_var33 a, ds_var b); /* a + b I */
+DSI_RECORDS ds_var33 ds_mul33(ds_var33 a, ds_var33 b);
+DSI_RECORDS ds_var33 ds_transpose33(ds_var33 a);
+DSI_RECORDS ds_var ds_trace33(ds_var33 a);
+DSI_RECORDS ds_var ds_ddot33(ds_var33 a, ds_var33 b); /* a : b = tr(a' b) */
+DSI_RECORDS ds_var ds_det33(ds_var33 a);
+DSI_RECORDS ds_var33 ds_cofactor33(ds_var33 a); /* det(a) a^-T, for singular a, too */
+DSI_RECORDS ds_var33 ds_inverse33(ds_var33 a); /* not finite if det(a) is 0: the error names it */
 DSI_RECORDS ds_var33 ds_outer33(ds_var3 a, ds_var3 b); /* a b' */
 DSI_RECORDS ds_var3 ds_matvec3(ds_var33 a, ds_var3 b);
 DSI_RECORDS ds_var3 ds_tmatvec3(ds_var33 a, ds_var3 b); /* a' b */
+
+/* column j, copied out by a pack3 node. Errors: ARGUMENT, index j */
+DIFFSIM_API ds_var3 ds_column(ds_var33 a, size_t j);
+
+/* Rotation, stretch, eigenvalues of a 3x3 matrix: one node each, values by ds_m3_polar, ds_m3_symmetric_eigen
+   and ds_m3_svd, derivatives of every order from the equations that the results fulfil, never through the
+   iterations.
+   ds_polar33: the rotation R nearest to a = R S. No derivative exists where two singular values sum to 0 (a
+   squeezed flat in two directions, or inverted at its smallest stretch): there and within 8 units of rounding
+   of it that sum counts as 8 units of rounding of tr S; at a = 0 the derivative is 0.
+   ds_stretch33: tr S, so that |a - R|^2 = a : a - 2 tr S + 3: cheaper than through R.
+   ds_symmetric_eigen33: of (a + a') / 2 = v diag(w) v'. ds_svd33: a = u diag(s) v'. Any result may be NULL.
+   Equal values have a derivative only if it counts for nothing in f; else ds_backward says NON_FINITE with
+   the name: u and v where two values are equal (of ds_svd33: or sum to 0), and second derivatives of w, s
+   there. */
+DIFFSIM_API ds_var33 ds_polar33(ds_var33 a);
+DIFFSIM_API ds_var ds_stretch33(ds_var33 a);
+DIFFSIM_API void ds_symmetric_eigen33(ds_var33 a, ds_var3 *w, ds_var33 *v);
+DIFFSIM_API void ds_svd33(ds_var33 a, ds_var33 *u, ds_var3 *s, ds_var33 *v);
+
+/* 2x2 matrices are four numbers, row-major; these functions record a few scalar operations each. out may be
+   an operand. polar22: the rotation nearest to a, ((a0 + a3, a1 - a2), (a2 - a1, a0 + a3)) normalised, of
+   which the length is the stretch, the trace of what is left; where that is 0, the identity with derivative
+   0. */
+DIFFSIM_API void ds_mul22(const ds_var a[4], const ds_var b[4], ds_var out[4]);
+DIFFSIM_API ds_var ds_det22(const ds_var a[4]);
+DIFFSIM_API void ds_inverse22(const ds_var a[4], ds_var out[4]);
+DIFFSIM_API void ds_polar22(const ds_var a[4], ds_var out[4]);
+DIFFSIM_API ds_var ds_stretch22(const ds_var a[4]);
 
 /* One node for a whole list, summed in order. x, a, b: [n] variables of one tape or constants; w: [n]
    finite numbers. */
@@ -1568,6 +1737,8 @@ DIFFSIM_API ds_var dsi_record(unsigned op, ds_var a, ds_var b, ds_var c);
    into or written is not read, no element is written twice by a lane. Indices (ds_index) and numbers (ds_var)
    are distinct; indices carry no derivative. Variables of a kernel have no values: ds_value, ds_branch and
    ds_backward refuse them. Branches and loops of C run while recording; ds_select chooses in each lane.
+   Custom nodes and checkpoints are refused; ds_polar33 and its kin are called lane by lane, and make no
+   index.
 
    Sums have the order of the plain loop, lane by lane, statement by statement: the same bits for every width
    of block and every machine. Errors stick to the kernel; ds_kernel_end returns the first. */
@@ -1705,7 +1876,7 @@ DIFFSIM_API ds_array ds_array_indices(const int32_t *data, size_t n, size_t comp
    calls that function wherever it would interpret the same kernel; the bits are the same, and what surrounds
    it (arrays, bounds, the order of sums) stays the runner's. Text of a kernel that has changed since is
    ignored; ds_runner_printed tells. Returns the length of the whole text, as snprintf does, however much of
-   it had room; 0: the kernel has an error or more than 4000 operations. */
+   it had room; 0: the kernel has an error, more than 4000 operations, or composites (ds_polar33 and its kin). */
 typedef void ds_printed_fn(size_t n, const ds_real *const *in, const ds_real *uniforms, ds_real *const *out);
 typedef struct ds_printed_kernel {
     uint64_t hash;
@@ -2276,7 +2447,8 @@ DSI_EVERY_SIGNATURE
        template <class T> T energy(T x, T y) { return 0.5 * x * x + sin(x * y); }
 
    Every operation of the table has an overload with its bare name: sin(x), select(x < 0, -x, 1.0),
-   axpy3(dt, v, p); for ds_var3 and ds_v3 also dot, cross, norm, normalize. A plain number may stand for any
+   axpy3(dt, v, p); for ds_var3 and ds_v3 also dot, cross, norm, normalize, for ds_var33 and ds_m3 transpose,
+   inverse, det. A plain number may stand for any
    ds_var, as ds_c of it, but not for all of them at once. T sum{} is zero for numbers and variables. With
    plain numbers sin is that of the C library, and not always to the last bit that of a record.
 
@@ -2396,6 +2568,14 @@ DSI_OVERLOAD_1(norm, ds_v3_norm, ds_real, ds_v3)
 DSI_OVERLOAD_1(normalize, ds_v3_normalize, ds_v3, ds_v3)
 DSI_OVERLOAD_2(dot, ds_v3_dot, ds_real, ds_v3, ds_v3)
 DSI_OVERLOAD_2(cross, ds_v3_cross, ds_v3, ds_v3, ds_v3)
+DSI_OVERLOAD_1(transpose, ds_transpose33, ds_var33, ds_var33)
+DSI_OVERLOAD_1(inverse, ds_inverse33, ds_var33, ds_var33)
+DSI_OVERLOAD_1(det, ds_det33, ds_var, ds_var33)
+DSI_OVERLOAD_1(polar33, ds_polar33, ds_var33, ds_var33)
+DSI_OVERLOAD_1(stretch33, ds_stretch33, ds_var, ds_var33)
+DSI_OVERLOAD_1(transpose, ds_m3_transpose, ds_m3, ds_m3)
+DSI_OVERLOAD_1(inverse, ds_m3_inverse, ds_m3, ds_m3)
+DSI_OVERLOAD_1(det, ds_m3_det, ds_real, ds_m3)
 
 /* operators: result, symbol, operands, what is called; ASSIGNING ones have the form a += b, too. p / s is
    p * (1 / s), one reciprocal for three components. */
@@ -2435,7 +2615,16 @@ DSI_OPERATOR(ds_var3, *, ds_var, ds_var3, (ds_scale3)(b, a))
 DSI_OPERATOR(ds_var3, *, double, ds_var3, (ds_scale3)(b, ds_c(a)))
 DSI_ASSIGNING(ds_var3, /, ds_var3, ds_var, (ds_scale3)(a, (ds_recip)(b)))
 DSI_ASSIGNING(ds_var3, /, ds_var3, double, (ds_scale3)(a, ds_c(1 / b)))
+DSI_NEGATION(ds_var33, (ds_neg33)(a))
 DSI_ASSIGNING(ds_var33, +, ds_var33, ds_var33, (ds_add33)(a, b))
+DSI_ASSIGNING(ds_var33, -, ds_var33, ds_var33, (ds_sub33)(a, b))
+DSI_ASSIGNING(ds_var33, *, ds_var33, ds_var33, (ds_mul33)(a, b))
+DSI_ASSIGNING(ds_var33, *, ds_var33, ds_var, (ds_scale33)(a, b))
+DSI_ASSIGNING(ds_var33, *, ds_var33, double, (ds_scale33)(a, ds_c(b)))
+DSI_OPERATOR(ds_var33, *, ds_var, ds_var33, (ds_scale33)(b, a))
+DSI_OPERATOR(ds_var33, *, double, ds_var33, (ds_scale33)(b, ds_c(a)))
+DSI_ASSIGNING(ds_var33, /, ds_var33, ds_var, (ds_scale33)(a, (ds_recip)(b)))
+DSI_ASSIGNING(ds_var33, /, ds_var33, double, (ds_scale33)(a, ds_c(1 / b)))
 DSI_OPERATOR(ds_var3, *, ds_var33, ds_var3, (ds_matvec3)(a, b))
 
 DSI_NEGATION(ds_v3, ds_v3_neg(a))
@@ -6173,8 +6362,7 @@ DSI_VOPS_3(DSI_EACH_3)
 #undef DSI_EACH_2
 #undef DSI_EACH_3
 
-/* in memory: numbers x and how they move, dx. Only kinds of operands and results of curved rows have load
-   and store; no matrix is among them. What is stored is the motion alone. */
+/* in memory: numbers x and how they move, dx. What is stored is the motion alone. */
 static DSI_UNUSED dsi_dual_r1 dsi_dual_load_r1(const ds_real *x, const ds_real *dx)
 {
     return dsi_dual(x[0], dx[0]);
@@ -6187,6 +6375,13 @@ static DSI_UNUSED dsi_dual_r4 dsi_dual_load_r4(const ds_real *x, const ds_real *
 {
     return dsi_dual_make_r4(dsi_dual(x[0], dx[0]), dsi_dual(x[1], dx[1]), dsi_dual(x[2], dx[2]),
                             dsi_dual(x[3], dx[3]));
+}
+static DSI_UNUSED dsi_dual_r9 dsi_dual_load_r9(const ds_real *x, const ds_real *dx)
+{
+    dsi_dual_r9 r;
+    int i;
+    for (i = 0; i < 9; i++) r.m[i] = dsi_dual(x[i], dx[i]);
+    return r;
 }
 static void dsi_dual_store_r1(ds_real *d, dsi_dual_r1 x) { d[0] = x.d; }
 static void dsi_dual_store_r3(ds_real *d, dsi_dual_r3 x)
@@ -6201,6 +6396,11 @@ static void dsi_dual_store_r4(ds_real *d, dsi_dual_r4 x)
     d[1] = x.x.d;
     d[2] = x.y.d;
     d[3] = x.z.d;
+}
+static void dsi_dual_store_r9(ds_real *d, dsi_dual_r9 x)
+{
+    int i;
+    for (i = 0; i < 9; i++) d[i] = x.m[i].d;
 }
 
 /* How what the operands of a curved row gain moves, with them. x: the operands' numbers, one after the other,
@@ -6365,9 +6565,8 @@ enum { DSI_ADJOINT_GAP = 272 };
 #define DSI_MOTION_CACHED ((size_t)1 << 16)
 #define DSI_MOTION_LIMIT ((size_t)1 << 20)
 
-/* slots that an inlined recording function takes at most: a vector of three numbers and three constants,
-   or a matrix */
-enum { DSI_MOST_INLINE = 9 };
+/* slots that an inlined recording function takes at most: a matrix and a constant (scale33) */
+enum { DSI_MOST_INLINE = 10 };
 
 /* Between the two types of the same thing: rec is the first member of a tape. */
 static ds_tape *dsi_tape_of(ds_recorder *rec) { return (ds_tape *)rec; }
@@ -7519,6 +7718,12 @@ DIFFSIM_API ds_var dsi_bad_part(ds_recorder *rec, const char *function, size_t s
     return dsi_part(rec, 0);
 }
 
+DIFFSIM_API ds_var3 (ds_column)(ds_var33 a, size_t j)
+{
+    if (j >= 3) return dsi_as_r3(dsi_bad_part(a.rec, "column", 3, j, 1));
+    return (ds_pack3)((ds_m)(a, 0, j), (ds_m)(a, 1, j), (ds_m)(a, 2, j));
+}
+
 /* three sizes that do not fit, at the end of the sentence `what` */
 DSI_APART ds_vars dsi_refuse_sizes(ds_tape *tape, const char *what, size_t m, size_t n, size_t k)
 {
@@ -8237,9 +8442,8 @@ typedef struct dsi_motion {
     size_t at; /* the node that failed */
 } dsi_motion;
 
-/* a row that is not a polynomial. At most 4 + 3 numbers go in (rotate3) and 3 come out; matrices occur in
-   polynomials alone. */
-enum { DSI_MOST_IN = 7, DSI_MOST_OUT = 3 };
+/* a row that is not a polynomial. At most a matrix goes in and comes out (inverse33). */
+enum { DSI_MOST_IN = 9, DSI_MOST_OUT = 9 };
 typedef struct dsi_partials {
     size_t n_in, n_out, slot[DSI_MOST_IN];
     int constant[DSI_MOST_IN]; /* held by the node: does not move */
@@ -9238,6 +9442,23 @@ DIFFSIM_API int (ds_branch)(ds_var condition)
 
 /* Recording custom nodes. */
 
+/* operations of the library's own that are custom nodes, see below */
+typedef struct dsi_composite {
+    size_t n_in, n_out;
+    void (*value)(const ds_real *x, ds_real *y);
+    void (*rule)(ds_vars x, ds_vars y, ds_vars x_dot, ds_var *y_dot); /* y_dot [n_out] */
+} dsi_composite;
+static ds_result dsi_composite_forward(const ds_custom_io *io)
+{
+    const dsi_composite *const c = (const dsi_composite *)io->user;
+    c->value(io->in, io->out);
+    return DSIM_OK;
+}
+static int dsi_is_composite(const ds_custom_type *type)
+{
+    return type && type->forward == dsi_composite_forward;
+}
+
 /* type NULL, or without a part that it needs: refused. The node is complete before forward is called: io
    is made from it, as in all later calls. If forward fails, it is taken back. name: of the public
    function, for the words of errors. in [n_in]; returns the block of n_out outputs. */
@@ -9250,7 +9471,9 @@ static ds_vars dsi_record_custom(const char *name, const ds_custom_type *type, d
     dsi_node *node;
     size_t i, copies, result;
     if (!tape) return dsi_block_of(dsi_view(NULL, DSI_NOWHERE), 0);
-    if (tape->error.code || dsi_refuse_symbolic(tape, name)) return dsi_dead_block(&tape->rec);
+    /* in a kernel composites alone have a meaning; what their user points to is a dsi_composite */
+    if (tape->error.code || (!dsi_is_composite(type) && dsi_refuse_symbolic(tape, name)))
+        return dsi_dead_block(&tape->rec);
     if (!n_out || !type || !type->forward || !type->name)
         dsi_refuse_at(tape, DSIM_ERROR_ARGUMENT, n_out, name,
                       ": its name, forward or body is missing, or outputs: ");
@@ -9463,6 +9686,336 @@ DIFFSIM_API ds_vars (ds_checkpoint)(ds_segment *body, void *user, const ds_var *
     return dsi_record_custom("checkpoint", body ? &dsi_checkpoint_type : NULL, body, user, in, n_in, n_out);
 }
 
+/* Composites: operations whose values y come from iterations and whose derivatives from one rule, which
+   records y_dot = J x_dot, linear in x_dot, from x and y. On a tape they are custom nodes. Each of their
+   functions records the rule on a small tape on the stack and asks it: its numbers are the tangent, a reverse
+   sweep from y_dot gives J' y_bar at x_dot, and the tangent of that sweep, with x moving by x_dot and y by J
+   x_dot, the second derivatives. From: Griewank and Walther 2008, ch. 5 and 15. */
+enum { DSI_RULE_IN = 9, DSI_RULE_OUT = 21, DSI_RULE_NODES = 96, DSI_RULE_VALUES = 256 };
+
+/* memory: what ds_tape_bytes asks for; DSI_ARRAYS + 1 roundings up */
+typedef struct dsi_rule_run {
+    union {
+        double number;
+        void *pointer;
+        uint64_t word;
+        unsigned char bytes[sizeof(ds_tape) + DSI_RULE_NODES * (sizeof(dsi_node) + sizeof(dsi_step)) +
+                            (4 * DSI_RULE_VALUES + DSI_ADJOINT_GAP) * sizeof(ds_real) +
+                            (DSI_ARRAYS + 1) * DSI_ALIGN];
+    } memory;
+    ds_tape *tape;
+    ds_vars x, y, x_dot;
+    ds_var y_dot[DSI_RULE_OUT];
+} dsi_rule_run;
+
+/* records the rule; 0: x or y is not finite, and so is no derivative. x_dot: NULL for zeros, on which J does
+   not depend */
+static int dsi_run_rule(const ds_custom_io *io, const ds_real *x_dot, dsi_rule_run *run)
+{
+    static const ds_real still[DSI_RULE_IN] = { 0 };
+    const dsi_composite *const c = (const dsi_composite *)io->user;
+    ds_tape_desc desc;
+    memset(&desc, 0, sizeof desc);
+    desc.max_nodes = DSI_RULE_NODES;
+    desc.max_values = DSI_RULE_VALUES;
+    desc.directions = 1;
+    run->tape = ds_tape_init(&run->memory, sizeof run->memory, &desc);
+    if (!run->tape) return 0;
+    run->x = ds_inputs(run->tape, io->in, io->n_in);
+    run->y = ds_inputs(run->tape, io->out, io->n_out);
+    run->x_dot = ds_inputs(run->tape, x_dot ? x_dot : still, io->n_in);
+    c->rule(run->x, run->y, run->x_dot, run->y_dot);
+    return run->tape->error.code == DSIM_OK;
+}
+
+/* the adjoints of the rule's tape from out_bar; a zero contributes nothing, so the sweep is careful. What is
+   not finite is handed on: the sweep that asks will find and name the node */
+static ds_real *dsi_reverse_rule(const ds_custom_io *io, dsi_rule_run *run)
+{
+    ds_tape *const tape = run->tape;
+    dsi_sweep r = dsi_sweep_of(tape, tape->rec.n_values);
+    size_t i;
+    memset(tape->adjoints, 0, tape->rec.n_values * sizeof *tape->adjoints);
+    for (i = 0; i < io->n_out; i++) tape->adjoints[dsi_slot(run->y_dot[i])] += io->out_bar[i];
+    dsi_run_sweep(&r, 0, tape->rec.n_nodes, 1);
+    return tape->adjoints + (uint32_t)run->x_dot.at;
+}
+
+static ds_result dsi_composite_reverse(const ds_custom_io *io)
+{
+    dsi_rule_run run;
+    const ds_real *const gain = dsi_run_rule(io, NULL, &run) ? dsi_reverse_rule(io, &run) : NULL;
+    size_t i;
+    for (i = 0; i < io->n_in; i++) io->in_bar[i] += gain ? gain[i] : dsi_nan();
+    return DSIM_OK;
+}
+
+static ds_result dsi_composite_tangent(const ds_custom_io *io)
+{
+    dsi_rule_run run;
+    const int good = dsi_run_rule(io, io->in_dot, &run);
+    size_t i;
+    for (i = 0; i < io->n_out; i++)
+        io->out_dot[i] += good ? run.tape->rec.values[dsi_slot(run.y_dot[i])] : dsi_nan();
+    return DSIM_OK;
+}
+
+/* in_bar = J(x, y)' out_bar: moves with out_bar, with x, and with y, which moves by J in_dot */
+static ds_result dsi_composite_second(const ds_custom_io *io)
+{
+    dsi_rule_run run;
+    dsi_motion m;
+    size_t i, one = 1;
+    if (!dsi_run_rule(io, io->in_dot, &run)) {
+        for (i = 0; i < io->n_in; i++) io->in_bar_dot[i] = dsi_nan();
+        return DSIM_OK;
+    }
+    dsi_reverse_rule(io, &run);
+    if (dsi_begin_motion(run.tape, 2, &one, "composite", &m)) return DSIM_ERROR_MEMORY;
+    for (i = 0; i < io->n_in; i++) m.tan[(uint32_t)run.x.at + i] = io->in_dot[i];
+    for (i = 0; i < io->n_out; i++) {
+        m.tan[(uint32_t)run.y.at + i] = run.tape->rec.values[dsi_slot(run.y_dot[i])];
+        m.dot[dsi_slot(run.y_dot[i])] += io->out_bar_dot[i];
+    }
+    (void)dsi_move_carefully(&m); /* no custom nodes in a rule: nothing fails */
+    for (i = 0; i < io->n_in; i++) io->in_bar_dot[i] += m.dot[(uint32_t)run.x_dot.at + i];
+    return DSIM_OK;
+}
+
+/* parts of a block as a vector and a matrix; the rows of m [w], which are m_r x w */
+static ds_var3 dsi_block3(ds_vars block, size_t first) { return dsi_view3(block.rec, block.at + first); }
+static ds_var33 dsi_block33(ds_vars block, size_t first)
+{
+    return dsi_as_r9(dsi_view(block.rec, block.at + first));
+}
+static void dsi_put_rows(ds_var33 m, ds_var *out)
+{
+    size_t i;
+    for (i = 0; i < 9; i++) out[i] = ds_m(m, i / 3, i % 3);
+}
+static void dsi_put_turned(ds_var33 m, ds_var3 w, ds_var *out)
+{
+    size_t r;
+    for (r = 0; r < 3; r++) {
+        const ds_var3 row = ds_cross3(ds_row(m, r), w);
+        out[3 * r] = ds_x(row);
+        out[3 * r + 1] = ds_y(row);
+        out[3 * r + 2] = ds_z(row);
+    }
+}
+
+/* m^-1 b for a symmetric m, of which what is above the diagonal is read, by m = L D L'. Pivots below `least`
+   are raised to it. */
+static ds_var3 dsi_solve_symmetric(ds_var33 m, ds_var3 b, double least)
+{
+    const ds_var d0 = ds_max(ds_m(m, 0, 0), ds_c(least));
+    const ds_var l10 = ds_div(ds_m(m, 0, 1), d0), l20 = ds_div(ds_m(m, 0, 2), d0);
+    const ds_var m11 = ds_sub(ds_m(m, 1, 1), ds_mul(l10, ds_m(m, 0, 1)));
+    const ds_var m12 = ds_sub(ds_m(m, 1, 2), ds_mul(l10, ds_m(m, 0, 2)));
+    const ds_var d1 = ds_max(m11, ds_c(least)), l21 = ds_div(m12, d1);
+    const ds_var m22 = ds_sub(ds_m(m, 2, 2), ds_mul(l20, ds_m(m, 0, 2)));
+    const ds_var d2 = ds_max(ds_sub(m22, ds_mul(l21, m12)), ds_c(least));
+    const ds_var y1 = ds_sub(ds_y(b), ds_mul(l10, ds_x(b)));
+    const ds_var z2 = ds_sub(ds_z(b), ds_mul(l20, ds_x(b))), y2 = ds_sub(z2, ds_mul(l21, y1));
+    const ds_var z = ds_div(y2, d2), z1 = ds_div(y1, d1), y = ds_sub(z1, ds_mul(l21, z));
+    const ds_var z0 = ds_div(ds_x(b), d0), x0 = ds_sub(z0, ds_mul(l10, y));
+    return ds_pack3(ds_sub(x0, ds_mul(l20, z)), y, z);
+}
+
+/* y: R [9], tr S. R' F = S, so R' dR S + dS = R' dF =: A, and with R' dR = [w], dS being symmetric, the
+   skew part says (tr S I - S) w = ax A; d tr S = R : dF. Divided by tr S, so that nothing underflows. */
+static void dsi_polar_value(const ds_real *x, ds_real *y)
+{
+    ds_m3 r, p;
+    ds_m3_polar(dsi_load_r9(x), &r, &p);
+    dsi_store_r9(y, r);
+    y[9] = p.m[0] + p.m[4] + p.m[8];
+}
+static void dsi_polar_rule(ds_vars x, ds_vars y, ds_vars x_dot, ds_var *y_dot)
+{
+    const ds_var33 R = dsi_block33(y, 0), dF = dsi_block33(x_dot, 0), Rt = ds_transpose33(R);
+    const ds_var33 S = ds_mul33(Rt, dsi_block33(x, 0)), A = ds_mul33(Rt, dF);
+    const ds_var part = ds_safe_div(ds_c(1), ds_vars_at(y, 9)), minus = ds_neg(part);
+    const ds_var33 m = ds_shift33(ds_scale33(S, minus), ds_c(1));
+    const ds_var ax = ds_sub(ds_m(A, 2, 1), ds_m(A, 1, 2)), ay = ds_sub(ds_m(A, 0, 2), ds_m(A, 2, 0));
+    const ds_var az = ds_sub(ds_m(A, 1, 0), ds_m(A, 0, 1));
+    const ds_var3 b = ds_scale3(ds_pack3(ax, ay, az), part);
+    dsi_put_turned(R, dsi_solve_symmetric(m, b, 8 * dsi_epsilon()), y_dot);
+    y_dot[9] = ds_ddot33(R, dF);
+}
+
+/* y: w [3], v [9]. With B = v' dA v, dA made symmetric: dw_i = B_ii, v' dv has B_ij / (w_j - w_i) */
+static void dsi_eigen_value(const ds_real *x, ds_real *y)
+{
+    const ds_m3 a = dsi_load_r9(x);
+    ds_m3 v;
+    ds_v3 w;
+    ds_m3_symmetric_eigen(ds_m3_scale(ds_m3_add(a, ds_m3_transpose(a)), (ds_real)0.5), &w, &v);
+    dsi_store_r3(y, w);
+    dsi_store_r9(y + 3, v);
+}
+/* half of (m_ij + sign m_ji) / (q + sign_q p), with p and q numbers of i and j */
+static ds_var dsi_half_over(ds_var33 m, size_t i, size_t j, ds_vars y, size_t first, int minus)
+{
+    const ds_var p = ds_vars_at(y, first + i), q = ds_vars_at(y, first + j);
+    const ds_var mij = ds_m(m, i, j), mji = ds_m(m, j, i);
+    const ds_var part = minus ? ds_sub(mij, mji) : ds_add(mij, mji);
+    const ds_var over = minus ? ds_add(q, p) : ds_sub(q, p);
+    return ds_div(ds_mul(ds_c(0.5), part), over);
+}
+static void dsi_eigen_rule(ds_vars x, ds_vars y, ds_vars x_dot, ds_var *y_dot)
+{
+    const ds_var33 V = dsi_block33(y, 3), AV = ds_mul33(dsi_block33(x_dot, 0), V);
+    const ds_var33 B = ds_mul33(ds_transpose33(V), AV);
+    const ds_var wx = dsi_half_over(B, 2, 1, y, 0, 0), wy = dsi_half_over(B, 0, 2, y, 0, 0);
+    const ds_var wz = dsi_half_over(B, 1, 0, y, 0, 0);
+    (void)x;
+    y_dot[0] = ds_m(B, 0, 0);
+    y_dot[1] = ds_m(B, 1, 1);
+    y_dot[2] = ds_m(B, 2, 2);
+    dsi_put_turned(V, ds_pack3(wx, wy, wz), y_dot + 3);
+}
+
+/* y: u [9], s [3], v [9]. P = u' dF v = [p] diag(s) + diag(ds) - diag(s) [q] with [p] = u' du, [q] = v' dv:
+   P_ij + P_ji = (p_ij + q_ij) (s_j - s_i),  P_ij - P_ji = (p_ij - q_ij) (s_j + s_i) */
+static void dsi_svd_value(const ds_real *x, ds_real *y)
+{
+    ds_m3 u, v;
+    ds_v3 s;
+    ds_m3_svd(dsi_load_r9(x), &u, &s, &v);
+    dsi_store_r9(y, u);
+    dsi_store_r3(y + 9, s);
+    dsi_store_r9(y + 12, v);
+}
+static void dsi_svd_rule(ds_vars x, ds_vars y, ds_vars x_dot, ds_var *y_dot)
+{
+    static const unsigned char row[3] = { 2, 0, 1 }, column[3] = { 1, 2, 0 };
+    const ds_var33 U = dsi_block33(y, 0), V = dsi_block33(y, 12);
+    const ds_var33 FV = ds_mul33(dsi_block33(x_dot, 0), V), P = ds_mul33(ds_transpose33(U), FV);
+    ds_var p[3], q[3];
+    size_t k;
+    (void)x;
+    for (k = 0; k < 3; k++) {
+        const ds_var sum = dsi_half_over(P, row[k], column[k], y, 9, 0);
+        const ds_var difference = dsi_half_over(P, row[k], column[k], y, 9, 1);
+        p[k] = ds_add(sum, difference);
+        q[k] = ds_sub(sum, difference);
+        y_dot[9 + k] = ds_m(P, k, k);
+    }
+    dsi_put_turned(U, ds_pack3(p[0], p[1], p[2]), y_dot);
+    dsi_put_turned(V, ds_pack3(q[0], q[1], q[2]), y_dot + 12);
+}
+
+static const dsi_composite dsi_polar = { 9, 10, dsi_polar_value, dsi_polar_rule };
+static const dsi_composite dsi_eigen = { 9, 12, dsi_eigen_value, dsi_eigen_rule };
+static const dsi_composite dsi_svd = { 9, 21, dsi_svd_value, dsi_svd_rule };
+/* by number: for kernels */
+static const dsi_composite *const dsi_composites[] = { &dsi_polar, &dsi_eigen, &dsi_svd };
+/* of all composites; the name is that of the function */
+#define DSI_COMPOSITE(name) \
+    static const ds_custom_type dsi_##name##_type = { #name, dsi_composite_forward, dsi_composite_reverse, \
+                                                      dsi_composite_tangent, dsi_composite_second };
+DSI_COMPOSITE(polar33)
+DSI_COMPOSITE(stretch33)
+DSI_COMPOSITE(symmetric_eigen33)
+DSI_COMPOSITE(svd33)
+#undef DSI_COMPOSITE
+
+/* the block of the outputs; the composite is only read, the pointer of a custom node is not const */
+static ds_vars dsi_record_composite(const ds_custom_type *type, const dsi_composite *c, ds_var33 a)
+{
+    ds_var in[9];
+    dsi_put_rows(a, in);
+    return dsi_record_custom(type->name, type, NULL, (void *)c, in, c->n_in, c->n_out);
+}
+
+/* A block that was refused is dead, and so are the views of it. */
+DIFFSIM_API ds_var33 (ds_polar33)(ds_var33 a)
+{
+    return dsi_block33(dsi_record_composite(&dsi_polar33_type, &dsi_polar, a), 0);
+}
+
+DIFFSIM_API ds_var (ds_stretch33)(ds_var33 a)
+{
+    const ds_vars y = dsi_record_composite(&dsi_stretch33_type, &dsi_polar, a);
+    return dsi_part(y.rec, y.at + 9);
+}
+
+DIFFSIM_API void (ds_symmetric_eigen33)(ds_var33 a, ds_var3 *w, ds_var33 *v)
+{
+    const ds_vars y = dsi_record_composite(&dsi_symmetric_eigen33_type, &dsi_eigen, a);
+    if (w) *w = dsi_block3(y, 0);
+    if (v) *v = dsi_block33(y, 3);
+}
+
+DIFFSIM_API void (ds_svd33)(ds_var33 a, ds_var33 *u, ds_var3 *s, ds_var33 *v)
+{
+    const ds_vars y = dsi_record_composite(&dsi_svd33_type, &dsi_svd, a);
+    if (u) *u = dsi_block33(y, 0);
+    if (s) *s = dsi_block3(y, 9);
+    if (v) *v = dsi_block33(y, 12);
+}
+
+/* 2x2 matrices. One operation a line: the order of arguments is open. */
+DIFFSIM_API void (ds_mul22)(const ds_var a[4], const ds_var b[4], ds_var out[4])
+{
+    ds_var r[4];
+    size_t i;
+    DIFFSIM_ASSERT(a && b && out);
+    if (!a || !b || !out) return;
+    for (i = 0; i < 4; i++) {
+        const ds_var first = ds_mul(a[i & 2], b[i & 1]);
+        r[i] = ds_fma(a[(i & 2) + 1], b[(i & 1) + 2], first);
+    }
+    for (i = 0; i < 4; i++) out[i] = r[i];
+}
+
+DIFFSIM_API ds_var (ds_det22)(const ds_var a[4])
+{
+    ds_var other;
+    DIFFSIM_ASSERT(a);
+    if (!a) return ds_c((double)dsi_nan());
+    other = ds_mul(a[1], a[2]);
+    return ds_sub(ds_mul(a[0], a[3]), other);
+}
+
+DIFFSIM_API void (ds_inverse22)(const ds_var a[4], ds_var out[4])
+{
+    ds_var first, part, minus;
+    DIFFSIM_ASSERT(a && out);
+    if (!a || !out) return;
+    first = a[0];
+    part = ds_recip((ds_det22)(a));
+    minus = ds_neg(part);
+    out[0] = ds_mul(a[3], part);
+    out[1] = ds_mul(a[1], minus);
+    out[2] = ds_mul(a[2], minus);
+    out[3] = ds_mul(first, part);
+}
+
+DIFFSIM_API ds_var (ds_stretch22)(const ds_var a[4])
+{
+    ds_var c;
+    DIFFSIM_ASSERT(a);
+    if (!a) return ds_c((double)dsi_nan());
+    c = ds_add(a[0], a[3]);
+    return ds_safe_norm(c, ds_sub(a[2], a[1]));
+}
+
+DIFFSIM_API void (ds_polar22)(const ds_var a[4], ds_var out[4])
+{
+    ds_var c, s, length;
+    DIFFSIM_ASSERT(a && out);
+    if (!a || !out) return;
+    c = ds_add(a[0], a[3]);
+    s = ds_sub(a[2], a[1]);
+    length = ds_safe_norm(c, s);
+    c = ds_safe_div(c, length);
+    out[0] = out[3] = ds_select(length, c, ds_c(1));
+    out[2] = ds_safe_div(s, length);
+    out[1] = ds_neg(out[2]);
+}
+
 /* Reading. All readers go through dsi_read: numbers of a variable that is not good, of a torn tape, or of
    a sweep that has not been, are NaN. The first to read anything marks the tape (n_read): what is recorded
    later may depend on it. */
@@ -9583,6 +10136,11 @@ DIFFSIM_API ds_result ds_grads(ds_vars vars, ds_real *out)
    zeros is written out: `gate`, g != 0 ? gain : 0, behind curved rows and before choices. Afterwards rows
    that are made of others are expanded, until only primitives are left, which the interpreter has loops for.
 
+   A composite (section 6) is an expression of a list of its inputs; its outputs are expressions of it. To
+   differentiate it, its rule is recorded, translated with placeholders for x_dot, and swept forward or back,
+   so that a derivative holds nothing but rows of the table and the composite's outputs. When run, the value
+   function is called lane by lane.
+
    Running. A program works on blocks of lanes. In each block every index is a line first + step * lane, if
    it can be: then loads are plain reads of the caller's memory. Elsewhere indices are computed for each lane
    and numbers are gathered. Slots of the block's numbers are reused as soon as they are free, so that a block
@@ -9610,6 +10168,10 @@ enum {
     DSI_X_mul_add, /* in programs: a b + c, each rounded */
     DSI_X_mul_sub, /* a b - c */
     DSI_X_sub_mul, /* c - a b */
+    DSI_X_list, /* a: the list before, or 0; b: its last entry */
+    DSI_X_composite, /* a: list of inputs, b: number in dsi_composites; in programs a: call */
+    DSI_X_output, /* of the composite a, number b */
+    DSI_X_seed, /* a: number; what a rule is linear in, while it is differentiated */
     DSI_X_first_index, /* those behind are integers */
     DSI_X_integer = DSI_X_first_index, /* a, b: the bits of an int64_t */
     DSI_X_lane, /* a: axis, or DSI_FLAT */
@@ -9663,8 +10225,14 @@ typedef struct dsi_use { uint32_t arg, index, shared; } dsi_use;
    element gains from one lane only; reduced: the element is the same for all lanes; shared: anything else */
 enum { DSI_SUM_OWN, DSI_SUM_REDUCED, DSI_SUM_SHARED };
 typedef struct dsi_sum { uint32_t arg, component, first, count, kind, number; } dsi_sum;
+/* a composite in a program: places of its inputs and outputs, DSI_NO_EXPR: not wanted */
+typedef struct dsi_call {
+    const dsi_composite *composite;
+    uint32_t in[DSI_RULE_IN], out[DSI_RULE_OUT];
+} dsi_call;
 typedef struct dsi_program {
     dsi_body body; /* primitives only */
+    dsi_call *calls;
     dsi_instruction *steps; /* [n_once] for all lanes at once, then [n_steps - n_once] for each block */
     dsi_stream *streams;
     uint32_t *places; /* of each expression */
@@ -9676,6 +10244,7 @@ typedef struct dsi_program {
     uint32_t *summed;
     size_t n_uses, n_sums, n_summed, n_shared, n_reduced, cap_uses, cap_sums, cap_summed;
     int floors; /* indices depend on numbers */
+    size_t n_calls, cap_calls;
     size_t n_steps, n_once, n_streams, n_slots, n_uniforms, n_places, operations;
     size_t n_indices, n_lines, n_before; /* in all; integers; numbers below a floor */
     size_t cap_steps, cap_streams, cap_places, cap_uniform, cap_indices, cap_index_at;
@@ -9759,9 +10328,9 @@ static unsigned dsi_operands_of(unsigned op)
 {
     if (op < DSI_OP_sum) return (1u << dsi_ops[op].operands) - 1;
     switch (op) {
-    case DSI_X_gate: return 3;
+    case DSI_X_gate: case DSI_X_list: return 3;
     case DSI_X_load: case DSI_X_load_index: return 2;
-    case DSI_X_number: case DSI_X_floor: return 1;
+    case DSI_X_number: case DSI_X_floor: case DSI_X_composite: case DSI_X_output: return 1;
 #define DSI_ROW(name, operands, value) case DSI_X_index_##name: return (1u << operands) - 1;
     DSI_INDEX_OPS(DSI_ROW)
 #undef DSI_ROW
@@ -10115,6 +10684,17 @@ static uint32_t dsi_emit_load(dsi_body *body, size_t arg, uint32_t index, size_t
     return x;
 }
 
+/* the inputs of a composite; its list begins at the last */
+static void dsi_inputs_of(const dsi_body *body, uint32_t at, uint32_t *x)
+{
+    uint32_t list = body->exprs[at].a;
+    size_t i = dsi_composites[body->exprs[at].b]->n_in;
+    while (i-- > 0) {
+        x[i] = body->exprs[list].b;
+        list = body->exprs[list].a;
+    }
+}
+
 static void dsi_emit_effect(dsi_body *body, size_t arg, uint32_t index, size_t component, uint32_t value)
 {
     void *dsi_grown;
@@ -10448,6 +11028,20 @@ static void dsi_translate_block(ds_kernel *kernel, const dsi_node *node, size_t 
     }
 }
 
+/* a composite; no other custom node is recorded in a kernel */
+static void dsi_translate_composite(ds_kernel *kernel, const dsi_node *node, size_t result)
+{
+    const dsi_custom c = dsi_view_custom(node);
+    dsi_body *const body = &kernel->body;
+    uint32_t x = 0, number = 0;
+    size_t i;
+    while (dsi_composites[number] != (const dsi_composite *)c.user) number++;
+    for (i = 0; i < c.n_in; i++) x = dsi_emit(body, DSI_X_list, x, dsi_expr_at(kernel, c.slots[i]), 0);
+    x = dsi_emit(body, DSI_X_composite, x, number, 0);
+    for (i = 0; i < c.n_out; i++)
+        kernel->expr_of[result + i] = dsi_emit(body, DSI_X_output, x, (uint32_t)i, 0);
+}
+
 static void dsi_translate(ds_kernel *kernel, const dsi_node *node, size_t result)
 {
     const unsigned op = node->op / 8u;
@@ -10466,6 +11060,7 @@ static void dsi_translate(ds_kernel *kernel, const dsi_node *node, size_t result
                         dsi_ops[op].operands > 2 ? x + node->c : NULL, x + result);
     else if (op < DSI_OP_affine) dsi_translate_list(kernel, node, result);
     else if (op <= DSI_OP_vars_tanh) dsi_translate_block(kernel, node, result);
+    else if (op == DSI_OP_custom) dsi_translate_composite(kernel, node, result);
 }
 
 /* everything recorded so far; the kernel's error */
@@ -10531,6 +11126,7 @@ DIFFSIM_API ds_kernel *ds_kernel_begin(const ds_kernel_desc *desc, const char *n
 static void dsi_program_end(dsi_program *p)
 {
     const ds_allocator allocator = p->body.allocator;
+    dsi_release(&allocator, p->calls, p->cap_calls * sizeof *p->calls);
     dsi_release(&allocator, p->steps, p->cap_steps * sizeof *p->steps);
     dsi_release(&allocator, p->streams, p->cap_streams * sizeof *p->streams);
     dsi_release(&allocator, p->places, p->cap_places * sizeof *p->places);
@@ -10963,6 +11559,11 @@ static void dsi_find_uniform(const dsi_body *body, uint8_t *uniform)
     for (i = 0; i < body->n_exprs; i++) {
         const dsi_expr *const e = body->exprs + i;
         const unsigned operands = dsi_operands_of(e->op);
+        /* composites are computed in each lane */
+        if (e->op == DSI_X_list || e->op == DSI_X_composite || e->op == DSI_X_output) {
+            uniform[i] = 0;
+            continue;
+        }
         uniform[i] = (uint8_t)(e->op != DSI_X_lane && (!(operands & 1) || uniform[e->a]) &&
                                (!(operands & 2) || uniform[e->b]) && (!(operands & 4) || uniform[e->c]));
     }
@@ -11004,6 +11605,12 @@ static void dsi_find_last_uses(const dsi_program *p, const ds_kernel *kernel, ds
         if (operands & 1 && s->last[e->a] < at) s->last[e->a] = at;
         if (operands & 2 && s->last[e->b] < at) s->last[e->b] = at;
         if (operands & 4 && s->last[e->c] < at) s->last[e->c] = at;
+        if (e->op == DSI_X_composite) { /* what is in its list is read here */
+            uint32_t x[DSI_RULE_IN];
+            size_t k;
+            dsi_inputs_of(body, (uint32_t)i, x);
+            for (k = 0; k < dsi_composites[e->b]->n_in; k++) s->last[x[k]] = (uint32_t)i;
+        }
     }
     for (i = 0; i < body->n_effects; i++) {
         const dsi_effect *const e = body->effects + i;
@@ -11103,6 +11710,31 @@ static int dsi_assign_value(dsi_program *p, dsi_slotting *s, size_t i)
                         operands & 4 ? p->places[e->c] : p->places[e->a]);
 }
 
+/* a composite: its outputs get their slots here. They may be those of its inputs: a lane's are read first */
+static int dsi_assign_composite(dsi_program *p, dsi_slotting *s, size_t i)
+{
+    const dsi_body *const body = &p->body;
+    const dsi_composite *const c = dsi_composites[body->exprs[i].b];
+    uint32_t x[DSI_RULE_IN];
+    dsi_call *call;
+    size_t k;
+    void *dsi_grown;
+    if (!DSI_GROW(&p->body, dsi_call, p->calls, p->cap_calls, p->n_calls + 1)) return 0;
+    call = p->calls + p->n_calls;
+    call->composite = c;
+    dsi_inputs_of(body, (uint32_t)i, x);
+    for (k = 0; k < c->n_in; k++) call->in[k] = p->places[x[k]];
+    for (k = 0; k < c->n_in; k++) dsi_free_slot(s, x[k], i);
+    for (k = 0; k < c->n_out; k++) call->out[k] = DSI_NO_EXPR;
+    for (k = i + 1; k < body->n_exprs; k++) {
+        const dsi_expr *const e = body->exprs + k;
+        if (e->op == DSI_X_output && e->a == i && s->uses[k])
+            call->out[e->b] = s->slot_of[k] = p->places[k] = dsi_take_slot(p, s);
+    }
+    p->operations++;
+    return dsi_add_step(p, DSI_X_composite, 0, (uint32_t)p->n_calls++, 0, 0);
+}
+
 /* steps of a block, in the order of the body, each store where its value has just been made */
 static int dsi_assign(ds_kernel *kernel, dsi_slotting *s)
 {
@@ -11117,12 +11749,14 @@ static int dsi_assign(ds_kernel *kernel, dsi_slotting *s)
             if (!dsi_add_step(p, DSI_X_store, 0, p->places[f->value], (uint32_t)next, 0)) return 0;
             dsi_free_slot(s, f->value, i);
         }
-        if (i == body->n_exprs || body->exprs[i].op >= DSI_X_first_index || p->uniform[i] || !s->uses[i])
+        if (i == body->n_exprs || body->exprs[i].op >= DSI_X_first_index || p->uniform[i] || !s->uses[i] ||
+            body->exprs[i].op == DSI_X_list || body->exprs[i].op == DSI_X_output)
             continue;
         if (body->exprs[i].op == DSI_X_load) {
             const int is_update = kernel->args[body->exprs[i].a].kind == DSI_ARG_UPDATE;
             if (!dsi_assign_load(p, s, i, is_update)) return 0;
-        } else if (!dsi_assign_value(p, s, i)) {
+        } else if (!(body->exprs[i].op == DSI_X_composite ? dsi_assign_composite(p, s, i)
+                                                          : dsi_assign_value(p, s, i))) {
             return 0;
         }
     }
@@ -11333,6 +11967,11 @@ static int dsi_compile(ds_kernel *kernel)
         dsi_find_last_uses(p, kernel, &s);
         good = dsi_assign_uniform(p) && dsi_assign(kernel, &s) && dsi_find_indices(p, below) &&
                dsi_find_sums(kernel);
+        for (i = 0; good && i < n; i++)
+            if (below[i] && p->body.exprs[i].op == DSI_X_output && !kernel->error.code)
+                dsi_kernel_refuse_at(kernel, DSIM_ERROR_ARGUMENT, i, "ds_floor_index",
+                                     ": no index can be made of polar33, stretch33, symmetric_eigen33, svd33",
+                                     NULL);
     }
     dsi_release(allocator, work, 5 * n * sizeof *work);
     dsi_release(allocator, below, n);
@@ -11350,6 +11989,11 @@ static int dsi_compile(ds_kernel *kernel)
         }
     }
     for (i = 0; i < n; i++) p->places[i] = dsi_place_of(p, p->places[i]);
+    for (i = 0; i < p->n_calls; i++) {
+        dsi_call *const call = p->calls + i;
+        size_t k;
+        for (k = 0; k < call->composite->n_in; k++) call->in[k] = dsi_place_of(p, call->in[k]);
+    }
     p->n_places = p->n_slots + p->n_uniforms + p->n_streams + p->n_before;
     p->hash = 0;
     for (i = 0; i < p->body.n_effects; i++) {
@@ -12231,6 +12875,20 @@ static void dsi_look_at(dsi_run *run, size_t effect, const dsi_lane_block *block
         }
 }
 
+/* the value function of a composite, lane by lane */
+static void dsi_run_call(dsi_run *run, const dsi_call *call, size_t n)
+{
+    const dsi_composite *const c = call->composite;
+    ds_real x[DSI_RULE_IN], y[DSI_RULE_OUT];
+    size_t i, k;
+    for (i = 0; i < n; i++) {
+        for (k = 0; k < c->n_in; k++) x[k] = *dsi_operand_at(&run->x, call->in[k], i);
+        c->value(x, y);
+        for (k = 0; k < c->n_out; k++)
+            if (call->out[k] != DSI_NO_EXPR) run->x.at[call->out[k]][i] = y[k];
+    }
+}
+
 static void dsi_run_steps(dsi_run *run, const dsi_lane_block *block, enum dsi_doing doing)
 {
     const dsi_program *const p = run->program;
@@ -12240,6 +12898,7 @@ static void dsi_run_steps(dsi_run *run, const dsi_lane_block *block, enum dsi_do
         const dsi_instruction *const step = p->steps + i;
         if (run->fns[i]) run->fns[i](&run->x, step, whole);
         else if (step->op == DSI_X_load) dsi_run_load(run, step->a, step->out, block->n);
+        else if (step->op == DSI_X_composite) dsi_run_call(run, p->calls + step->a, block->n);
         else if (step->op == DSI_X_number) {
             for (k = 0; k < block->n; k++)
                 run->x.at[step->out][k] = (ds_real)dsi_line_at(dsi_line_of(run, step->a), k);
@@ -12785,8 +13444,8 @@ static size_t dsi_lay_out_run(dsi_run *run, char *memory)
     }
     for (i = 0; memory && i < p->n_steps; i++) {
         const uint32_t op = p->steps[i].op;
-        run->fns[i] = op == DSI_X_load || op == DSI_X_number || op == DSI_X_store ? NULL
-                                                                                  : dsi_lanes_of(op, run->wide);
+        const int plain = op < DSI_X_constant || op == DSI_X_gate || (op >= DSI_X_mul_add && op <= DSI_X_sub_mul);
+        run->fns[i] = plain ? dsi_lanes_of(op, run->wide) : NULL;
     }
     for (i = 0; memory && i < p->n_streams; i++) {
         const dsi_stream *const stream = p->streams + i;
@@ -13246,6 +13905,135 @@ static ds_result dsi_derive_refuse(dsi_deriving *d, size_t i, const char *functi
     return dsi_kernel_refused(d->to, &t);
 }
 
+/* The rule of the composite `at`, recorded on a tape of its own and translated: y_dot [n_out] become
+   expressions of the seeds. Returns the first seed; all that depends on a seed stands behind it. */
+static uint32_t dsi_emit_rule(dsi_deriving *d, uint32_t at, uint32_t *y_dot)
+{
+    ds_kernel *const kernel = d->to;
+    dsi_body *const body = &kernel->body;
+    const dsi_composite *const c = dsi_composites[body->exprs[at].b];
+    ds_tape_desc desc;
+    uint32_t x[DSI_RULE_IN + DSI_RULE_OUT + DSI_RULE_IN];
+    ds_var first = ds_c(0), out[DSI_RULE_OUT];
+    size_t i;
+    const size_t n = 2 * c->n_in + c->n_out;
+    dsi_inputs_of(body, at, x);
+    for (i = 0; i < c->n_out; i++) x[c->n_in + i] = dsi_emit(body, DSI_X_output, at, (uint32_t)i, 0);
+    for (i = 0; i < c->n_in; i++)
+        x[c->n_in + c->n_out + i] = dsi_intern(body, DSI_X_seed, (uint32_t)i, 0, 0);
+    memset(&desc, 0, sizeof desc);
+    desc.allocator = kernel->desc.allocator;
+    kernel->tape = ds_tape_create(&desc);
+    kernel->n_nodes = kernel->n_values = 0;
+    if (!kernel->tape) body->result = DSIM_ERROR_MEMORY;
+    if (!dsi_kernel_failed(kernel)) {
+        kernel->tape->symbolic = kernel;
+        for (i = 0; i < n; i++) {
+            const ds_var leaf = dsi_stand_in(kernel, x + i, 1);
+            first = i ? first : leaf;
+        }
+        c->rule(dsi_block_of(first, c->n_in), dsi_block_of(dsi_view(first.rec, first.at + c->n_in), c->n_out),
+                dsi_block_of(dsi_view(first.rec, first.at + c->n_in + c->n_out), c->n_in), out);
+        if (!dsi_catch_up(kernel))
+            for (i = 0; i < c->n_out; i++) y_dot[i] = dsi_expr_at(kernel, dsi_slot(out[i]));
+    }
+    ds_tape_destroy(kernel->tape);
+    kernel->tape = NULL;
+    return x[c->n_in + c->n_out];
+}
+
+/* one expression of a rule: what its operands gain from g, or with `forward` g from theirs. bar, active: of
+   expressions from `first` on. The rule is linear, so no gain is made of a seed. */
+static void dsi_sweep_expr(dsi_body *body, size_t i, size_t first, int forward, int gated, uint32_t *bar,
+                           const uint8_t *active)
+{
+    const dsi_expr e = body->exprs[i];
+    const unsigned operands = dsi_operands_of(e.op);
+    const int curved = e.op < DSI_OP_sum && dsi_ops[e.op].shape == DSI_SHAPE_CURVED;
+    const uint32_t part[3] = { e.a, e.b, e.c };
+    size_t k;
+    for (k = 0; k < 3; k++) {
+        uint32_t gain[3] = { 0, 0, 0 }, g;
+        if (!(operands >> k & 1) || part[k] < first || !active[part[k] - first]) continue;
+        g = forward ? bar[part[k] - first] : bar[i - first];
+        if (!g) continue;
+        dsi_emit_gains(body, &e, (uint32_t)i, g, 1u << k, gain);
+        if (gain[k] != g && (curved || gated)) gain[k] = dsi_emit(body, DSI_X_gate, g, gain[k], 0);
+        if (forward) bar[i - first] = dsi_emit(body, DSI_OP_add, bar[i - first], gain[k], 0);
+        else bar[part[k] - first] = dsi_emit(body, DSI_OP_add, bar[part[k] - first], gain[k], 0);
+    }
+}
+
+/* got = J given with `forward`, else J' given, J the derivative of the composite `at` */
+static void dsi_derive_composite(dsi_deriving *d, uint32_t at, int forward, const uint32_t *given,
+                                 uint32_t *got)
+{
+    dsi_body *const body = &d->to->body;
+    const ds_allocator *const allocator = &body->allocator;
+    const dsi_composite *const c = dsi_composites[body->exprs[at].b];
+    uint32_t y_dot[DSI_RULE_OUT] = { 0 };
+    const size_t first = dsi_emit_rule(d, at, y_dot), n = body->n_exprs - first;
+    uint32_t *const bar = (uint32_t *)allocator->resize(allocator->user, NULL, 0, n * sizeof *bar);
+    uint8_t *const active = (uint8_t *)allocator->resize(allocator->user, NULL, 0, n);
+    size_t i, k;
+    if (!bar || !active) body->result = DSIM_ERROR_MEMORY;
+    if (!body->result) {
+        memset(bar, 0, n * sizeof *bar);
+        for (i = 0; i < n; i++) {
+            const dsi_expr *const e = body->exprs + first + i;
+            const unsigned operands = dsi_operands_of(e->op);
+            active[i] = (uint8_t)(e->op == DSI_X_seed ||
+                                  (operands & 1 && e->a >= first && active[e->a - first]) ||
+                                  (operands & 2 && e->b >= first && active[e->b - first]) ||
+                                  (operands & 4 && e->c >= first && active[e->c - first]));
+            if (e->op == DSI_X_seed && forward) bar[i] = given[e->a];
+        }
+        for (k = 0; !forward && k < c->n_out; k++)
+            if (y_dot[k] >= first)
+                bar[y_dot[k] - first] = dsi_emit(body, DSI_OP_add, bar[y_dot[k] - first], given[k], 0);
+        for (i = 0; i < n; i++) {
+            const size_t x = first + (forward ? i : n - 1 - i);
+            if (active[x - first]) dsi_sweep_expr(body, x, first, forward, d->gated[at], bar, active);
+        }
+        for (k = 0; forward && k < c->n_out; k++) got[k] = y_dot[k] >= first ? bar[y_dot[k] - first] : 0;
+        for (i = 0; !forward && i < n; i++)
+            if (body->exprs[first + i].op == DSI_X_seed) got[body->exprs[first + i].a] = bar[i];
+    }
+    dsi_release(allocator, bar, n * sizeof *bar);
+    dsi_release(allocator, active, n);
+}
+
+/* what the inputs of the composite i gain, when all its outputs have their adjoints; the other way round, the
+   tangents of its outputs */
+static void dsi_reverse_composite(dsi_deriving *d, size_t i)
+{
+    dsi_body *const body = &d->to->body;
+    uint32_t x[DSI_RULE_IN], y_bar[DSI_RULE_OUT] = { 0 }, x_bar[DSI_RULE_IN] = { 0 };
+    size_t k, any = 0;
+    for (k = i + 1; k < d->n; k++) {
+        if (body->exprs[k].op != DSI_X_output || body->exprs[k].a != i) continue;
+        y_bar[body->exprs[k].b] = d->bar[k];
+        any += d->bar[k] != 0;
+    }
+    if (!any) return;
+    dsi_inputs_of(body, (uint32_t)i, x);
+    dsi_derive_composite(d, (uint32_t)i, 0, y_bar, x_bar);
+    for (k = 0; k < dsi_composites[body->exprs[i].b]->n_in; k++)
+        if (d->active[x[k]]) d->bar[x[k]] = dsi_emit(body, DSI_OP_add, d->bar[x[k]], x_bar[k], 0);
+}
+static void dsi_forward_composite(dsi_deriving *d, size_t i)
+{
+    const dsi_body *const body = &d->to->body;
+    uint32_t x[DSI_RULE_IN], x_dot[DSI_RULE_IN] = { 0 }, y_dot[DSI_RULE_OUT] = { 0 };
+    size_t k, any = 0;
+    dsi_inputs_of(body, (uint32_t)i, x);
+    for (k = 0; k < dsi_composites[body->exprs[i].b]->n_in; k++) any += (x_dot[k] = d->bar[x[k]]) != 0;
+    if (!any) return;
+    dsi_derive_composite(d, (uint32_t)i, 1, x_dot, y_dot);
+    for (k = i + 1; k < d->n; k++)
+        if (body->exprs[k].op == DSI_X_output && body->exprs[k].a == i) d->bar[k] = y_dot[body->exprs[k].b];
+}
+
 /* Reverse: adjoints of all that is active, from those that bar has. */
 static ds_result dsi_derive_reverse(dsi_deriving *d, const char *function)
 {
@@ -13257,7 +14045,8 @@ static ds_result dsi_derive_reverse(dsi_deriving *d, const char *function)
         const uint32_t part[3] = { e.a, e.b, e.c }, g = d->bar[i];
         uint32_t gain[3] = { 0, 0, 0 };
         unsigned wanted = 0;
-        if (!d->active[i] || !g || e.op == DSI_X_load) continue;
+        if (d->active[i] && e.op == DSI_X_composite) dsi_reverse_composite(d, i);
+        if (!d->active[i] || !g || e.op == DSI_X_load || e.op == DSI_X_output) continue;
         for (k = 0; k < 3; k++) wanted |= (operands >> k & 1) && d->active[part[k]] ? 1u << k : 0;
         dsi_emit_gains(body, &e, (uint32_t)i, g, wanted, gain);
         for (k = 0; k < 3; k++) {
@@ -13303,6 +14092,8 @@ static ds_result dsi_derive_forward(dsi_deriving *d)
         const unsigned operands = dsi_operands_of(e.op);
         const uint32_t part[3] = { e.a, e.b, e.c };
         if (e.op >= DSI_X_first_index || e.op == DSI_X_load || e.op == DSI_X_number) continue;
+        if (e.op == DSI_X_composite) dsi_forward_composite(d, i);
+        if (e.op == DSI_X_list || e.op == DSI_X_composite || e.op == DSI_X_output) continue;
         if (e.op == DSI_X_gate) {
             d->bar[i] = d->bar[e.a] == DSI_NO_EXPR ? DSI_NO_EXPR : d->bar[e.b];
             if (d->bar[i] && d->bar[i] != DSI_NO_EXPR)
@@ -13898,12 +14689,16 @@ DIFFSIM_API ds_kernel *ds_kernel_gradient(const ds_kernel *kernel, const char *b
     return dsi_derive_local(kernel, by, DSI_FIRST_ONLY, "ds_kernel_gradient");
 }
 
-/* of three ways, the one with the fewest operations */
+/* of three ways, the one with the fewest operations; composites have tangents only */
 DIFFSIM_API ds_kernel *ds_kernel_hessian(const ds_kernel *kernel, const char *by)
 {
-    ds_kernel *best = dsi_derive_local(kernel, by, DSI_BY_STOPPING, "ds_kernel_hessian");
-    int way;
-    for (way = DSI_BY_PUSHING; best && !best->error.code && way >= DSI_BY_TANGENTS; way--) {
+    int way = DSI_BY_STOPPING;
+    ds_kernel *best;
+    size_t i;
+    for (i = 0; kernel && i < kernel->body.n_exprs; i++)
+        if (kernel->body.exprs[i].op == DSI_X_composite) way = DSI_BY_TANGENTS;
+    best = dsi_derive_local(kernel, by, (enum dsi_way)way, "ds_kernel_hessian");
+    while (best && !best->error.code && --way >= DSI_BY_TANGENTS) {
         ds_kernel *other = dsi_derive_local(kernel, by, (enum dsi_way)way, "ds_kernel_hessian");
         if (!other || other->error.code == DSIM_ERROR_MEMORY) { /* the choice must not depend on luck */
             ds_kernel_destroy(best);
@@ -14838,7 +15633,9 @@ static size_t dsi_print_kernel(const ds_kernel *kernel, char *text, size_t bytes
     size_t n;
     memset(&p, 0, sizeof p);
     p.text = text && bytes ? dsi_text_into(text, bytes) : dsi_text_into(&p.none, 1);
-    if (!kernel || kernel->error.code || !kernel->ended || (cuda && kernel->n_args > 32)) return 0;
+    if (!kernel || kernel->error.code || !kernel->ended || kernel->program.n_calls ||
+        (cuda && kernel->n_args > 32))
+        return 0;
     n = kernel->program.body.n_exprs;
     work = (uint32_t *)kernel->desc.allocator.resize(kernel->desc.allocator.user, NULL, 0, 3 * n *
                                                      sizeof *work);
@@ -15998,10 +16795,26 @@ DSI_ROW(tape, ds_tape *, (ds_recorder *)(void *)var) /* a tape begins with its r
 #define ds_pack4(p, q) DSI_HERE_2(ds_pack4, r1, r3, p, q)
 #define ds_rotate3(p, q) DSI_HERE_2(ds_rotate3, r4, r3, p, q)
 #define ds_pack33(p, q, s) DSI_HERE_3(ds_pack33, r3, r3, r3, p, q, s)
+#define ds_columns33(p, q, s) DSI_HERE_3(ds_columns33, r3, r3, r3, p, q, s)
+#define ds_neg33(p) DSI_HERE_1(ds_neg33, r9, p)
 #define ds_add33(p, q) DSI_HERE_2(ds_add33, r9, r9, p, q)
+#define ds_sub33(p, q) DSI_HERE_2(ds_sub33, r9, r9, p, q)
+#define ds_scale33(p, q) DSI_HERE_2(ds_scale33, r9, r1, p, q)
+#define ds_shift33(p, q) DSI_HERE_2(ds_shift33, r9, r1, p, q)
+#define ds_mul33(p, q) DSI_HERE_2(ds_mul33, r9, r9, p, q)
+#define ds_transpose33(p) DSI_HERE_1(ds_transpose33, r9, p)
+#define ds_trace33(p) DSI_HERE_1(ds_trace33, r9, p)
+#define ds_ddot33(p, q) DSI_HERE_2(ds_ddot33, r9, r9, p, q)
+#define ds_det33(p) DSI_HERE_1(ds_det33, r9, p)
+#define ds_cofactor33(p) DSI_HERE_1(ds_cofactor33, r9, p)
+#define ds_inverse33(p) DSI_HERE_1(ds_inverse33, r9, p)
 #define ds_outer33(p, q) DSI_HERE_2(ds_outer33, r3, r3, p, q)
 #define ds_matvec3(p, q) DSI_HERE_2(ds_matvec3, r9, r3, p, q)
 #define ds_tmatvec3(p, q) DSI_HERE_2(ds_tmatvec3, r9, r3, p, q)
+#define ds_polar33(p) DSI_HERE_1(ds_polar33, r9, p)
+#define ds_stretch33(p) DSI_HERE_1(ds_stretch33, r9, p)
+#define ds_symmetric_eigen33(p, w, v) (ds_symmetric_eigen33)(DSI_HERE(r9, p), w, v)
+#define ds_svd33(p, u, s, v) (ds_svd33)(DSI_HERE(r9, p), u, s, v)
 #define ds_vars_dot(p, q) DSI_HERE_2(ds_vars_dot, block, block, p, q)
 #define ds_affine(p, q, s) DSI_HERE_3(ds_affine, block, block, block, p, q, s)
 #define ds_vars_tanh(p) DSI_HERE_1(ds_vars_tanh, block, p)
@@ -16017,6 +16830,8 @@ DSI_ROW(tape, ds_tape *, (ds_recorder *)(void *)var) /* a tape begins with its r
 #define ds_input33(t, x) (ds_input33)(DSI_HERE(tape, t), x)
 #define ds_inputs(t, x, n) (ds_inputs)(DSI_HERE(tape, t), x, n)
 #define ds_row(p, i) (ds_row)(DSI_HERE(r9, p), i)
+#define ds_m(p, i, j) (ds_m)(DSI_HERE(r9, p), i, j)
+#define ds_column(p, j) (ds_column)(DSI_HERE(r9, p), j)
 #define ds_backward(f) (ds_backward)(DSI_HERE(r1, f))
 #define ds_tape_rewind(t, mark) (ds_tape_rewind)(DSI_HERE(tape, t), mark)
 /* a list: the first entry that has a recorder is told */
@@ -16059,6 +16874,16 @@ DSI_INLINE ds_result dsi_here_backward(const ds_var *f, const ds_real *seeds, si
 {
     return ds_backward_many(f, seeds, dsi_here_list(f, n, file, line));
 }
+/* a 2x2 matrix */
+DSI_INLINE const ds_var *dsi_here_22(const ds_var *x, const char *file, int line)
+{
+    return dsi_here_list(x, 4, file, line) ? x : NULL;
+}
+#define ds_mul22(p, q, out) (ds_mul22)(dsi_here_22(p, __FILE__, __LINE__), q, out)
+#define ds_det22(p) (ds_det22)(dsi_here_22(p, __FILE__, __LINE__))
+#define ds_inverse22(p, out) (ds_inverse22)(dsi_here_22(p, __FILE__, __LINE__), out)
+#define ds_polar22(p, out) (ds_polar22)(dsi_here_22(p, __FILE__, __LINE__), out)
+#define ds_stretch22(p) (ds_stretch22)(dsi_here_22(p, __FILE__, __LINE__))
 #define ds_backward_many(f, seeds, n) dsi_here_backward(f, seeds, n, __FILE__, __LINE__)
 #define ds_sum(x, n) dsi_here_sum(x, n, __FILE__, __LINE__)
 #define ds_weighted_sum(w, x, n) dsi_here_weighted_sum(w, x, n, __FILE__, __LINE__)

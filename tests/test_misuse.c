@@ -279,6 +279,26 @@ static ds_result row_outside(scene *s)
     ds_row(ds_input33(s->t, ds_m3_identity()), 3);
     return code_of(s);
 }
+static ds_result entry_outside_matrix(scene *s)
+{
+    ds_m(ds_input33(s->t, ds_m3_identity()), 1, 3);
+    return code_of(s);
+}
+static ds_result row_of_entry_outside_matrix(scene *s)
+{
+    ds_m(ds_input33(s->t, ds_m3_identity()), 4, 3);
+    return code_of(s);
+}
+static ds_result column_outside(scene *s)
+{
+    ds_column(ds_input33(s->t, ds_m3_identity()), 5);
+    return code_of(s);
+}
+static ds_result inverse_of_a_singular_matrix(scene *s)
+{
+    const ds_var33 m = ds_input33(s->t, ds_m3_diagonal(1, 2, 0));
+    return ds_backward(ds_m(ds_inverse33(m), 0, 0));
+}
 
 /* directions and second derivatives */
 static const ds_real ones[2] = { 1, 1 };
@@ -598,6 +618,14 @@ static const misuse misuses[] = {
     {"a point without a tape first", constant_point_first, DSIM_ERROR_NO_RECORDER, 1, "ds_sum3"},
     {"a row outside its matrix", row_outside, DSIM_ERROR_ARGUMENT, 3,
      "ds_row: 1 entry from 3 of a block of 3"},
+    {"an entry outside its matrix", entry_outside_matrix, DSIM_ERROR_ARGUMENT, 3,
+     "ds_m: 1 entry from 3 of a block of 3"},
+    {"an entry in a row outside its matrix", row_of_entry_outside_matrix, DSIM_ERROR_ARGUMENT, 4,
+     "ds_m: 1 entry from 4 of a block of 3"},
+    {"a column outside its matrix", column_outside, DSIM_ERROR_ARGUMENT, 5,
+     "ds_column: 1 entry from 5 of a block of 3"},
+    {"the inverse of a singular matrix", inverse_of_a_singular_matrix, DSIM_ERROR_NON_FINITE, 1,
+     "'inverse33' (node 1) with operands 1, 0, 0, 0, 2, 0, 0, 0, 0 gave"},
     {"backward of what a rewind removed", backward_of_a_removed_variable, DSIM_ERROR_STALE, 1,
      "ds_backward: operand 1"},
     {"backward through floor behind lists", floor_behind_lists, DSIM_ERROR_NOT_DIFFERENTIABLE, 1,

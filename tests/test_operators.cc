@@ -165,6 +165,25 @@ static ds_var3 changed_by_name(ds_var3 a, ds_var3 b, ds_var f, ds_var g)
     return ds_sub3(a, b);
 }
 static ds_var33 changed(ds_var33 a, ds_var33 b) { return a += b; }
+static ds_var33 changed(ds_var33 a, ds_var33 b, ds_var f, ds_var g)
+{
+    a *= b;
+    a *= f;
+    a /= g;
+    a *= 0.2;
+    a /= 3;
+    return a -= b;
+}
+static ds_var33 changed_by_name(ds_var33 a, ds_var33 b, ds_var f, ds_var g)
+{
+    a = ds_mul33(a, b);
+    a = ds_scale33(a, f);
+    g = ds_recip(g);
+    a = ds_scale33(a, g);
+    a = ds_scale33(a, ds_c(0.2));
+    a = ds_scale33(a, ds_c(1 / 3.0));
+    return ds_sub33(a, b);
+}
 
 static void scalar_operators(void)
 {
@@ -218,6 +237,21 @@ static void vector_operators(void)
     SAME(F + G, ds_add33(F, G));
     SAME(changed(F, G), ds_add33(F, G));
     SAME(F * p, ds_matvec3(F, p));
+    SAME(-F, ds_neg33(F));
+    SAME(F - G, ds_sub33(F, G));
+    SAME(F * G, ds_mul33(F, G));
+    SAME(F * x, ds_scale33(F, x));
+    SAME(x * F, ds_scale33(F, x));
+    SAME(F * 2, ds_scale33(F, ds_c(2)));
+    SAME(0.1 * F, ds_scale33(F, ds_c(0.1)));
+    SAME(F / x, ds_scale33(F, ds_recip(x)));
+    SAME(F / 3, ds_scale33(F, ds_c(1 / 3.0)));
+    SAME(changed(F, G, x, y), changed_by_name(F, G, x, y));
+    SAME(transpose(F), ds_transpose33(F));
+    SAME(inverse(F), ds_inverse33(F));
+    SAME(det(F), ds_det33(F));
+    SAME(polar33(F), ds_polar33(F));
+    SAME(stretch33(F), ds_stretch33(F));
 }
 
 template <class type> static int same(type a, type b) { return !memcmp(&a, &b, sizeof a); }
@@ -246,6 +280,8 @@ static void plain_vectors(void)
     TAP_OK((m - n).m[5] == m.m[5] - n.m[5], "m3: - subtracts entries");
     TAP_OK(same(m * k, ds_m3_scale(m, k)) && same(k * m, ds_m3_scale(m, k)), "m3: * number");
     TAP_OK(same(m * a, ds_m3_mul_v3(m, a)), "m3: * v3");
+    TAP_OK(same(transpose(m), ds_m3_transpose(m)) && same(inverse(m), ds_m3_inverse(m)) &&
+           same(det(m), ds_m3_det(m)), "m3: transpose, inverse, det");
     o += n;
     o *= k;
     o -= m;

@@ -141,6 +141,74 @@ static ds_var long_chain(ds_tape *t, const ds_var *x)
     return f;
 }
 
+/* composites, and what is made of them; weights far apart, so that f is no symmetric function of values */
+static ds_var33 matrix_of(const ds_var *x)
+{
+    const ds_var *at = x;
+    return take_r9(&at);
+}
+static ds_var polar(ds_tape *t, const ds_var *x)
+{
+    (void)t;
+    return weigh_r9(ds_polar33(matrix_of(x)));
+}
+static ds_var stretch(ds_tape *t, const ds_var *x)
+{
+    (void)t;
+    return weigh_r1(ds_stretch33(matrix_of(x)));
+}
+static ds_var eigen(ds_tape *t, const ds_var *x)
+{
+    ds_var3 w;
+    ds_var33 v;
+    (void)t;
+    ds_symmetric_eigen33(matrix_of(x), &w, &v);
+    return ds_add(weigh_r3(w), weigh_r9(v));
+}
+static ds_var svd(ds_tape *t, const ds_var *x)
+{
+    ds_var3 s;
+    ds_var33 u, v;
+    (void)t;
+    ds_svd33(matrix_of(x), &u, &s, &v);
+    return ds_add(ds_add(weigh_r9(u), weigh_r3(s)), weigh_r9(v));
+}
+/* |F - R|^2 through R, and fixed corotated elasticity */
+static ds_var arap(ds_tape *t, const ds_var *x)
+{
+    const ds_var33 F = matrix_of(x), D = ds_sub33(F, ds_polar33(F));
+    (void)t;
+    return ds_ddot33(D, D);
+}
+static ds_var corotated(ds_tape *t, const ds_var *x)
+{
+    const ds_var33 F = matrix_of(x);
+    const ds_var J = ds_det33(F), first = ds_fma(ds_c(-2), ds_stretch33(F), ds_ddot33(F, F));
+    (void)t;
+    return ds_fma(ds_c(3), ds_square(ds_sub(J, ds_c(1))), first);
+}
+static ds_result polar_segment(void *user, ds_tape *t, const ds_var *in, ds_var *out)
+{
+    (void)user;
+    out[0] = polar(t, in);
+    return DSIM_OK;
+}
+static ds_var polar_in_a_checkpoint(ds_tape *t, const ds_var *x)
+{
+    (void)t;
+    return ds_vars_at(ds_checkpoint(polar_segment, NULL, x, 9, 1), 0);
+}
+static ds_var every_22(ds_tape *t, const ds_var *x)
+{
+    ds_var a[4], r[4], b[4];
+    (void)t;
+    ds_inverse22(x, a);
+    ds_polar22(x, r);
+    ds_mul22(a, r, b);
+    ds_mul22(b, x, b);
+    return ds_add(ds_add(weigh(b, 4), weigh(r, 4)), ds_mul(ds_det22(x), ds_stretch22(x)));
+}
+
 static const scene scenes[] = {
 #define DSI_ROW(name, value, da, shape, la, ha) { #name, 1, { la, 0, 0 }, { ha, 0, 0 }, scene_##name },
     DSI_OPS_1(DSI_ROW)
@@ -165,6 +233,14 @@ static const scene scenes[] = {
     { #name, DSI_WIDTH(A) + DSI_WIDTH(B) + DSI_WIDTH(C), { 0.3, 0.3, 0.3 }, { 1.5, 1.5, 1.5 }, scene_##name },
     DSI_VOPS_3(DSI_ROW)
 #undef DSI_ROW
+    { "polar33", 9, { -1, -1, -1 }, { 1, 1, 1 }, polar },
+    { "stretch33", 9, { -1, -1, -1 }, { 1, 1, 1 }, stretch },
+    { "symmetric_eigen33", 9, { -1, -1, -1 }, { 1, 1, 1 }, eigen },
+    { "svd33", 9, { -1, -1, -1 }, { 1, 1, 1 }, svd },
+    { "arap", 9, { -1, -1, -1 }, { 1, 1, 1 }, arap },
+    { "corotated", 9, { -1, -1, -1 }, { 1, 1, 1 }, corotated },
+    { "polar_in_a_checkpoint", 9, { -1, -1, -1 }, { 1, 1, 1 }, polar_in_a_checkpoint },
+    { "2x2", 4, { 0.3, -0.6, -0.2 }, { 1.5, -0.1, 0.2 }, every_22 },
     { "lists", 5, { -1, -1, -1 }, { 1, 1, 1 }, every_list },
     { "blocks", 4, { -1, -1, -1 }, { 1, 1, 1 }, every_block },
     { "constants", 2, { 0.3, 0.3, 0 }, { 1.5, 1.5, 0 }, constants },
@@ -243,6 +319,7 @@ static double uniform(ds_rng *r, double low, double high)
 /* what has no derivative, and what has another one on purpose */
 #define NO_DERIVATIVE "sign floor lt le gt ge eq ne powi"
 #define ON_PURPOSE "stop_gradient"
+#define FAR "inverse33 polar33 stretch33 symmetric_eigen33 svd33 arap corotated polar_in_a_checkpoint"
 
 static void test_scenes(void)
 {
@@ -262,6 +339,9 @@ static void test_scenes(void)
                 at[i] = uniform(&rng, s->low[i % 3], s->high[i % 3]);
                 direction[i] = uniform(&rng, -1, 1);
             }
+            /* far from singular, values apart */
+            if (is_one_of(s->name, FAR)) at[0] += 2, at[4] += 4, at[8] += 7;
+            if (is_one_of(s->name, "2x2")) at[3] += 1;
             all &= examine(s, t, at, direction, &e);
             worst.tangent = fmax(worst.tangent, e.tangent);
             worst.symmetry = fmax(worst.symmetry, e.symmetry);

@@ -684,16 +684,18 @@ static void call_part(void)
 {
     const operand o = good(w.m, 1 + below(4));
     verdict v = { o.m, NULL, DSIM_ERROR_ARGUMENT, 0 };
-    const size_t what = below(4), beyond = o.n + below(3);
+    const size_t what = below(6), beyond = o.n + below(3);
     ds_var r;
-    static const char *const names[] = { "vars_slice", "vars_at", "vars_at3", "row" };
+    static const char *const names[] = { "vars_slice", "vars_at", "vars_at3", "row", "m", "column" };
     if (o.state != GOOD || !chance(4 * w.bad)) return;
     named(names[what]);
     v.index = what == 2 && beyond < o.n ? 3 * beyond : beyond;
     if (what == 0) r = dsi_first_of(ds_vars_slice(block_of(&o), beyond, beyond == o.n ? 1 : (size_t)-1));
     else if (what == 1) r = ds_vars_at(block_of(&o), beyond);
     else if (what == 2) r = dsi_any_r3(ds_vars_at3(block_of(&o), beyond));
-    else r = dsi_any_r3(ds_row(dsi_as_r9(o.var), v.index = 3 + beyond));
+    else if (what == 3) r = dsi_any_r3(ds_row(dsi_as_r9(o.var), v.index = 3 + beyond));
+    else if (what == 4) r = ds_m(dsi_as_r9(o.var), beyond % 4, v.index = 3);
+    else r = dsi_any_r3(ds_column(dsi_as_r9(o.var), v.index = 3 + beyond));
     made(v, 0, NULL, 0, NULL, 0, r, 1);
 }
 
