@@ -1745,7 +1745,7 @@ DIFFSIM_API ds_grid ds_grid_of_lanes(ds_kernel *kernel, ds_wall wall); /* one la
 /* the element of cell i [rank], which may lie behind the walls */
 DIFFSIM_API ds_index ds_grid_at(const ds_grid *grid, const ds_index *i);
 
-/* A number of the grid at position x [rank], linear between the cells, which lie at integer positions: of 2, 4
+/* A number of the grid at position x [rank], linear between cells, which lie at integer positions: of 2, 4
    or 8 cells, a + t (b - a) along the last axis, then along the one before. A field that is constant or
    linear is met but for rounding. x may lie far behind the walls. Differentiable by the field, a scatter-add,
    and by x: at a cell's own position the slope is that towards larger x, behind a CLAMP wall it is 0. */
@@ -1783,7 +1783,7 @@ DIFFSIM_API ds_kernel *ds_kernel_reduction(const ds_kernel_desc *desc, ds_reduct
    infinity, the maximum -infinity.
 
    smooth_max: log(sum of exp(c a)) / c with the sharpness c > 0, from the maximum to log(n) / c above it,
-   without overflow. Its derivative by a number a is exp(c (a - v)), v the value: shares that sum to 1. The vjp
+   without overflow. Its derivative by a number a is exp(c (a - v)), v the value: shares that sum to 1. vjp
    adds v_bar times that to a_bar, an array of the same size, not of integers. Errors: ARGUMENT; NON_FINITE,
    nothing is added. The plain maximum and minimum have no derivative. */
 DIFFSIM_API double ds_array_sum(const ds_array *a);
@@ -13607,7 +13607,7 @@ DIFFSIM_API void ds_bspline2_weights(ds_var fx, ds_var w[3])
     w[2] = ds_mul(ds_c(0.5), right);
 }
 
-/* weights of the knots at distance 1 + t and t, 0 <= t <= 1, with s = 1 - t: s^3 / 6 and 2/3 - t^2 + t^3 / 2 */
+/* weights of the knots at distance 1 + t and t, 0 <= t <= 1, s = 1 - t: s^3 / 6 and 2/3 - t^2 + t^3 / 2 */
 static void dsi_cubic_half(ds_var s, ds_var t, ds_var *outer, ds_var *inner)
 {
     const ds_var s2 = ds_square(s), t2 = ds_square(t), s3 = ds_mul(s2, s);
@@ -13693,8 +13693,8 @@ DIFFSIM_API ds_index ds_grid_at(const ds_grid *grid, const ds_index *i)
     return at;
 }
 
-/* Sampling: the cells before x and how far x lies behind them. dsi_sample goes on from the axes before `axis`,
-   along which it has chosen cells: `at` is the element they lead to, of a grid of these axes. */
+/* Sampling: the cells before x and how far x lies behind them. dsi_sample goes on from the axes below `axis`,
+   along which cells have been chosen: `at` is their element on a grid of these axes. */
 typedef struct dsi_sampling { ds_arg field; size_t component; ds_index i[3]; ds_var t[3]; } dsi_sampling;
 static ds_var dsi_sample(const dsi_sampling *s, const ds_grid *grid, size_t axis, ds_index at)
 {
@@ -13867,33 +13867,42 @@ static double dsi_array_most(const ds_array *a, double sign)
 DIFFSIM_API double ds_array_max(const ds_array *a) { return dsi_array_most(a, 1); }
 DIFFSIM_API double ds_array_min(const ds_array *a) { return -dsi_array_most(a, -1); }
 
-/* m + log(sum of exp(c (a - m))) / c, m the maximum */
+/* exp(c (a - m)) of number i, m the maximum, and the sum of these: v = m + log(sum) / c */
+static double dsi_array_share(const ds_array *a, size_t i, double sharpness, double most)
+{
+    return dsi_double_exp(dsi_times(sharpness, dsi_array_number(a, i) - most));
+}
+static double dsi_array_shares(const ds_array *a, double sharpness, double most)
+{
+    double sum = 0;
+    size_t i;
+    for (i = 0; i < a->n * a->components; i++) sum += dsi_array_share(a, i, sharpness, most);
+    return sum;
+}
+
 DIFFSIM_API double ds_array_smooth_max(const ds_array *a, double sharpness)
 {
     const double most = ds_array_max(a);
-    double sum = 0;
-    size_t i;
     if (!(sharpness > 0) || sharpness - sharpness != 0) return (double)dsi_nan();
     if (most - most != 0) return most;
-    for (i = 0; i < a->n * a->components; i++)
-        sum += dsi_double_exp(dsi_times(sharpness, dsi_array_number(a, i) - most));
-    return most + dsi_double_log(sum) / sharpness;
+    return most + dsi_double_log(dsi_array_shares(a, sharpness, most)) / sharpness;
 }
 
 DIFFSIM_API ds_result ds_array_smooth_max_vjp(const ds_array *a, double sharpness, double v_bar,
                                               const ds_array *a_bar)
 {
-    double v;
+    double most, sum;
     size_t i;
     DIFFSIM_ASSERT(a && a_bar);
     if (!dsi_is_array(a) || !dsi_is_array(a_bar) || a->n != a_bar->n || a->components != a_bar->components ||
-        a_bar->type == DSIM_ARRAY_INT32 || !(sharpness > 0))
+        a_bar->type == DSIM_ARRAY_INT32 || !(sharpness > 0) || sharpness - sharpness != 0)
         return DSIM_ERROR_ARGUMENT;
-    v = ds_array_smooth_max(a, sharpness);
-    if (v - v != 0 || v_bar - v_bar != 0) return a->n ? DSIM_ERROR_NON_FINITE : DSIM_OK;
+    if (!a->n) return DSIM_OK;
+    most = ds_array_max(a);
+    if (most - most != 0 || v_bar - v_bar != 0) return DSIM_ERROR_NON_FINITE;
+    sum = dsi_array_shares(a, sharpness, most);
     for (i = 0; i < a->n * a->components; i++) {
-        const double share = dsi_double_exp(dsi_times(sharpness, dsi_array_number(a, i) - v));
-        const double gain = dsi_times(v_bar, share);
+        const double gain = dsi_times(v_bar, dsi_array_share(a, i, sharpness, most) / sum);
         const size_t at = dsi_array_at(a_bar, i);
         if (a_bar->type == DSIM_ARRAY_FLOAT) ((float *)a_bar->data)[at] += (float)gain;
         else if (a_bar->type == DSIM_ARRAY_DOUBLE) ((double *)a_bar->data)[at] += gain;
