@@ -119,7 +119,7 @@
      5 ops      THE table of operations: value, derivative, test interval
      6 tape     ds_tape, ds_var, ds_var3, ds_vars: record, reverse, Hessians, replay, custom nodes, ds_explain
      7 kernels  ds_kernel: a program for one lane, recorded once, run over many; its adjoint, tangent,
-                gradient and Hessian are kernels, too; ds_launch
+                gradient and Hessian are kernels, too; ds_launch; splines, grids, reductions
     15 learning  ds_optimizer: Adam and its kin, clipping, schedules, bounds
     16 checks   ds_check_gradient, ds_check_hessian, ds_check_adjoint: a certificate for any derivative
 
@@ -1751,7 +1751,7 @@ DIFFSIM_API ds_index ds_grid_at(const ds_grid *grid, const ds_index *i);
    and by x: at a cell's own position the slope is that towards larger x, behind a CLAMP wall it is 0. */
 DIFFSIM_API ds_var ds_grid_sample(ds_arg field, size_t component, const ds_grid *grid, const ds_var *x);
 
-/* Central differences at cell i [rank]. With f+ and f- the neighbours along an axis:
+/* Central differences at cell i [rank], which is inside. With f+ and f- the neighbours along an axis:
        laplacian    sum over the axes of f+ + f-, minus 2 rank f
        gradient     slope[axis] = (f+ - f-) / 2
        divergence   sum over the axes of (f+ - f-) / 2, f the component of that number along that axis */
@@ -13724,15 +13724,25 @@ DIFFSIM_API ds_var ds_grid_sample(ds_arg field, size_t component, const ds_grid 
     return dsi_sample(&s, grid, 0, ds_i(0));
 }
 
-/* the number one cell before (step -1) or behind cell i along an axis */
+/* the number in cell i, which is inside, or one cell before it (step -1) or behind (1) along an axis: that is
+   one wall to look at, not two along each axis as in ds_grid_at */
 static ds_var dsi_neighbour(ds_arg field, size_t component, const ds_grid *grid, const ds_index *i,
                             size_t axis, int step)
 {
-    ds_index place[3];
+    ds_index at = ds_i(0);
     size_t k;
-    for (k = 0; k < grid->rank; k++) place[k] = i[k];
-    place[axis] = ds_index_add(i[axis], ds_i(step));
-    return ds_load_part(field, ds_grid_at(grid, place), component);
+    for (k = 0; k < grid->rank; k++) {
+        ds_index place = i[k];
+        if (k == axis && step) {
+            place = ds_index_add(place, ds_i(step));
+            if (grid->wall[k] == DSIM_WALL_PERIODIC) place = ds_index_mod(place, grid->n[k]);
+            else if (step < 0) place = ds_index_max(place, ds_i(0));
+            else place = ds_index_min(place, ds_index_sub(grid->n[k], ds_i(1)));
+        }
+        at = ds_index_mul(at, grid->n[k]);
+        at = ds_index_add(at, place);
+    }
+    return ds_load_part(field, at, component);
 }
 
 DIFFSIM_API ds_var ds_grid_laplacian(ds_arg field, size_t component, const ds_grid *grid, const ds_index *i)
@@ -13744,7 +13754,7 @@ DIFFSIM_API ds_var ds_grid_laplacian(ds_arg field, size_t component, const ds_gr
         sum = ds_add(sum, dsi_neighbour(field, component, grid, i, axis, -1));
         sum = ds_add(sum, dsi_neighbour(field, component, grid, i, axis, 1));
     }
-    return ds_fma(ds_c(-2 * (double)grid->rank), ds_load_part(field, ds_grid_at(grid, i), component), sum);
+    return ds_fma(ds_c(-2 * (double)grid->rank), dsi_neighbour(field, component, grid, i, 0, 0), sum);
 }
 
 /* (f+ - f-) / 2 along an axis */

@@ -7,8 +7,9 @@
 
    make -C examples kernels && examples/build/kernels
    prints what became of the record, nanoseconds per spring and the certificate of the gradient. Inside, the
-   springs of a point pull against each other: the first sum is that of 4 borders of n points, 4 n (k 0.25 m)^2,
-   and a rest length of a spring that leads inwards from a border changes it by -2 k^2 0.25 m. */
+   springs of a point pull against each other: the first sum is that of 4 borders of n points,
+   4 n (k 0.25 m)^2, and the rest length of a spring that leads inwards from a border changes it by
+   -2 k^2 0.25 m. */
 #define DIFFSIM_IMPLEMENTATION
 #include "../diffsim.h"
 #include "show.h"
