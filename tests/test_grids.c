@@ -49,6 +49,7 @@ static ds_real *at(const ds_array *a, size_t element, size_t component)
 }
 static ds_real *numbers(const scene *s, size_t arg) { return (ds_real *)s->args[arg].data; }
 
+static int refused; /* launches */
 static ds_result launch(const ds_kernel *kernel, const size_t *lanes, const ds_array *args, size_t n,
                         size_t width)
 {
@@ -57,6 +58,7 @@ static ds_result launch(const ds_kernel *kernel, const size_t *lanes, const ds_a
     ds_runner *const r = ds_runner_create(&d);
     const ds_result result = ds_launch_grid(r, kernel, lanes, args, n);
     if (result) tap_diag("%s", ds_runner_error(r)->text);
+    refused += result != DSIM_OK;
     ds_runner_destroy(r);
     return result;
 }
@@ -520,7 +522,7 @@ static void test_differences(const plain_grid *g, int planar)
         off = fmax(off, fabs(divergence - (double)*at(&s.args[1], e, 1)));
     }
     TAP_OK(off < 32 * EPSILON, "%s: differences%s (%g)", g->name, planar ? " of components apart" : "", off);
-    if (cells(g) > 1) check_derivatives(&s, g->name);
+    if (cells(g) > 1) check_derivatives(&s, g->name); /* of one cell all are 0 */
     ds_kernel_destroy(s.kernel);
 }
 
@@ -803,7 +805,7 @@ int main(void)
         test_sampling(grids + i);
         test_exact_samples(grids + i);
         test_differences(grids + i, 0);
-        test_differences(grids + i, 1);
+        if (cells(grids + i) > 1) test_differences(grids + i, 1);
         test_exact_differences(grids + i);
     }
     test_slopes_of_samples();
@@ -815,5 +817,6 @@ int main(void)
     test_other_reductions();
     test_arrays();
     test_refusals();
+    TAP_OK(!refused, "no launch is refused (%d are)", refused);
     return tap_end();
 }
