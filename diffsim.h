@@ -119,7 +119,8 @@
      5 ops      THE table of operations: value, derivative, test interval
      6 tape     ds_tape, ds_var, ds_var3, ds_vars: record, reverse, Hessians, replay, custom nodes, ds_explain
      7 kernels  ds_kernel: a program for one lane, recorded once, run over many; its adjoint, tangent,
-                gradient and Hessian are kernels, too; ds_launch; splines, grids, reductions
+                gradient and Hessian are kernels, too; ds_launch; ds_kernel_print_c; splines, grids,
+                reductions
     15 learning  ds_optimizer: Adam and its kin, clipping, schedules, bounds
     16 checks   ds_check_gradient, ds_check_hessian, ds_check_adjoint: a certificate for any derivative
 
@@ -1662,6 +1663,18 @@ DIFFSIM_API ds_kernel *ds_kernel_tangent(const ds_kernel *kernel, const char *by
 DIFFSIM_API ds_kernel *ds_kernel_gradient(const ds_kernel *kernel, const char *by);
 DIFFSIM_API ds_kernel *ds_kernel_hessian(const ds_kernel *kernel, const char *by);
 
+/* A recorded tape as a kernel: lane by lane, element e of the argument "in" gives the n_in inputs, leaves of the
+   tape, and element e of "out" gets the n_out outputs. All other leaves are constants. The tape must be one that
+   can be replayed, without branches, custom nodes and checkpoints; it stays as it is. */
+DIFFSIM_API ds_kernel *ds_kernel_from_tape(ds_tape *tape, const char *name, const ds_var *in, size_t n_in,
+                                           const ds_var *out, size_t n_out);
+
+/* Two kernels over the same lanes as one: each lane does the first, then the second; numbers in between stay in
+   registers. Arguments of the same name are one argument; the others follow in their order. What the second
+   loads from a result of the first is the number that the same lane has stored there, at the same index; any
+   other way of meeting is refused as a RACE. */
+DIFFSIM_API ds_kernel *ds_kernel_fuse(const ds_kernel *first, const ds_kernel *second);
+
 /* What became of the body. operations: arithmetic per lane when run, loads and stores not counted; recorded:
    nodes before simplification; slots: numbers that live at once; loads,
        stores: numbers per lane; hash: of the
@@ -1688,19 +1701,40 @@ typedef struct ds_array {
 DIFFSIM_API ds_array ds_array_reals(const ds_real *data, size_t n, size_t components);
 DIFFSIM_API ds_array ds_array_indices(const int32_t *data, size_t n, size_t components);
 
+/* A kernel as C. ds_kernel_print_c writes a source file, to be kept beside the program and included behind
+   this header: a function over lanes, and a constant <name>_printed for ds_runner_desc.printed. A runner then
+   calls that function wherever it would interpret the same kernel; the bits are the same, and what surrounds
+   it (arrays, bounds, the order of sums) stays the runner's. Text of a kernel that has changed since is
+   ignored; ds_runner_printed tells. Returns the length of the whole text, as snprintf does, however much of
+   it had room; 0: the kernel has an error or more than 4000 operations. */
+typedef void ds_printed_fn(size_t n, const ds_real *const *in, const ds_real *uniforms, ds_real *const *out);
+typedef struct ds_printed_kernel {
+    uint64_t hash;
+    unsigned real_bytes, format;
+    const char *name;
+    ds_printed_fn *fn; /* n: a multiple of 16; in [loads][n], out [results][n] */
+} ds_printed_kernel;
+DIFFSIM_API size_t ds_kernel_print_c(const ds_kernel *kernel, char *text, size_t bytes);
+/* The same for CUDA, on its own: __global__ void <name>_cuda(ds_cuda_launch launch), a thread for each lane.
+   It checks no index and adds with atomicAdd, so sums are in any order. 0: also for over 32 arguments. */
+DIFFSIM_API size_t ds_kernel_print_cuda(const ds_kernel *kernel, char *text, size_t bytes);
+
 /* A runner executes kernels: it owns the scratch memory, and nothing of the caller's. One launch at a time.
-   width: lanes of a block, 0: chosen by the working set. */
+   width: lanes of a block, 0: chosen by the working set. printed [n_printed] is not copied. */
 typedef struct ds_runner ds_runner;
 typedef struct ds_runner_desc {
     ds_allocator allocator;
     ds_logger log;
     ds_jobs jobs;
     size_t width;
-    int validate; /* look for elements written twice, numbers that are not finite and integers divided by 0 */
+    int validate; /* before anything is written, look for elements written twice and numbers that are not finite */
+    const ds_printed_kernel *const *printed;
+    size_t n_printed;
 } ds_runner_desc;
 DIFFSIM_API ds_runner *ds_runner_create(const ds_runner_desc *desc); /* NULL means {0} */
 DIFFSIM_API void ds_runner_destroy(ds_runner *runner); /* NULL is fine */
 DIFFSIM_API const ds_error *ds_runner_error(const ds_runner *runner); /* of the last launch */
+DIFFSIM_API const char *ds_runner_printed(const ds_runner *runner); /* did it run printed text? why not? */
 
 /* Runs all lanes. Sizes and types of the arrays, and every index that a lane will use, are checked before
    anything is written: on error the arrays are as they were. index of the error: the argument,
@@ -4266,11 +4300,17 @@ enum {
     DSI_BLOCK_COUNT
 };
 
+/* at -O3 a loop of fixed length would be unrolled before it is a vector, and then never become one */
+#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 8
+#define DSI_NO_UNROLL _Pragma("GCC unroll 1")
+#else
+#define DSI_NO_UNROLL
+#endif
 /* static uint64_t dsi_block_sin_avx2(x, y, out, n): out [n] by the core, n a multiple of DSI_LANES; not 0: a
    lane needs more. One copy for each instruction set; the arithmetic, and so the bits, are the same in all.
    The inner loop has a fixed length, so that it becomes a few vectors without a rest. */
 #if defined(__GNUC__) && !defined(__clang__) && !defined(__TINYC__) && !defined(__CUDACC__)
-#define DSI_IVDEP _Pragma("GCC ivdep")
+#define DSI_IVDEP _Pragma("GCC ivdep") DSI_NO_UNROLL
 #else
 #define DSI_IVDEP
 #endif
@@ -9698,7 +9738,10 @@ typedef struct dsi_argument {
 /* a step of a program: numbers stand at places. The place of a value is its slot, of a constant or a number
    that is the same in all lanes a uniform, of a load its own. */
 typedef struct dsi_instruction { uint32_t op, out, a, b, c; } dsi_instruction;
-typedef struct dsi_stream { uint32_t arg, index, component, place, slot; } dsi_stream; /* a load */
+typedef struct dsi_stream { /* a load */
+    uint32_t arg, index, component, place, slot;
+    uint32_t copied; /* of an update, and another effect's value: it may be overwritten first */
+} dsi_stream;
 /* an element that lanes use: `index` of argument `arg`. shared: 1 + the number of the argument among those that
    several lanes add to, or 0 */
 typedef struct dsi_use { uint32_t arg, index, shared; } dsi_use;
@@ -9722,7 +9765,7 @@ typedef struct dsi_program {
     size_t n_steps, n_once, n_streams, n_slots, n_uniforms, n_places, operations;
     size_t n_indices, n_lines, n_before; /* in all; integers; numbers below a floor */
     size_t cap_steps, cap_streams, cap_places, cap_uniform, cap_indices, cap_index_at;
-    uint64_t hash;
+    uint64_t hash, text_hash;
 } dsi_program;
 
 struct ds_kernel {
@@ -10008,7 +10051,7 @@ static int dsi_is_power_of_two(double number)
     const double inverse = 1 / number;
     return (dsi_to_bits(number) & (UINT64_MAX >> 12)) == 0 && (dsi_to_bits(inverse) & (UINT64_MAX >> 12)) ==
         0 &&
-           inverse != 0 && inverse - inverse == 0;
+           inverse != 0 && (ds_real)inverse - (ds_real)inverse == 0;
 }
 
 /* x without a factor that is minus or a power of two, which *factor is multiplied by */
@@ -10794,10 +10837,10 @@ static ds_result dsi_touch(ds_arg arg, ds_index element, size_t component, size_
     ds_result result = dsi_kernel_open(kernel, function);
     if (result) return result;
     if (dsi_catch_up(kernel)) return kernel->error.code;
-    a = kernel->args + arg.at;
     if (arg.at >= kernel->n_args)
         return dsi_kernel_refuse_at(kernel, DSIM_ERROR_ARGUMENT, arg.at, function,
                                     ": the argument was not declared", NULL);
+    a = kernel->args + arg.at;
     if (!(kinds >> a->kind & 1)) {
         dsi_text t = dsi_kernel_refuse(kernel, DSIM_ERROR_RACE, arg.at);
         dsi_put(&t, function);
@@ -10807,7 +10850,7 @@ static ds_result dsi_touch(ds_arg arg, ds_index element, size_t component, size_
         dsi_put(&t, dsi_arg_words[a->kind]);
         return dsi_kernel_refused(kernel, &t);
     }
-    if (component + n > a->components)
+    if (n > a->components || component > a->components - n)
         return dsi_kernel_refuse_at(kernel, DSIM_ERROR_ARGUMENT, component, function,
                                     ": so many components has not the argument", a->name);
     *index = dsi_index_expr(kernel, element, function);
@@ -10897,12 +10940,22 @@ static uint32_t dsi_var_expr(ds_kernel *kernel, ds_var var, size_t k, const char
     return dsi_kernel_failed(kernel) ? 0 : dsi_expr_at(kernel, dsi_slot(var) + k);
 }
 
+/* the least integer for what has none */
+static int64_t dsi_floor_of(double number)
+{
+    return number >= -9e18 && number <= 9e18 ? (int64_t)floor(number) : INT64_MIN;
+}
+
 DIFFSIM_API ds_index ds_floor_index(ds_var number)
 {
     ds_kernel *const kernel = dsi_kernel_of(number);
-    if (!number.rec) return ds_i((int64_t)floor(dsi_number(number)));
-    if (!kernel || dsi_kernel_open(kernel, "ds_floor_index") || dsi_catch_up(kernel)) return
-        dsi_index_of(kernel, 0);
+    if (!number.rec) return ds_i(dsi_floor_of(dsi_number(number)));
+    if (!kernel) { /* no kernel hears of it: an index that no array has */
+        dsi_refuse_at(dsi_tape_of(number.rec), DSIM_ERROR_MIXED, 0, "floor_index",
+                      ": the variable is of a tape, not of a kernel; operand ");
+        return ds_i(INT64_MIN);
+    }
+    if (dsi_kernel_open(kernel, "ds_floor_index") || dsi_catch_up(kernel)) return dsi_index_of(kernel, 0);
     return dsi_index_of(kernel, dsi_intern(&kernel->body, DSI_X_floor,
                                            dsi_var_expr(kernel, number, 0, "ds_floor_index"), 0, 0));
 }
@@ -10973,6 +11026,18 @@ static int dsi_rebuild(const dsi_body *from, dsi_body *to, int expanded, int loa
         dsi_emit_effect(to, e->arg, index, e->component, value);
     }
     dsi_walk_end(&w);
+    return !to->result;
+}
+
+/* the same with rows expanded. Their parts are emitted as C evaluates arguments, in any order: the second
+   copy puts them into that of the walk. */
+static int dsi_rebuild_expanded(const dsi_body *from, dsi_body *to)
+{
+    dsi_body expanded;
+    dsi_body_begin(&expanded, &to->allocator);
+    if (!dsi_rebuild(from, &expanded, 1, 0) || !dsi_rebuild(&expanded, to, 0, 0))
+        to->result = DSIM_ERROR_MEMORY;
+    dsi_body_end(&expanded);
     return !to->result;
 }
 
@@ -11076,7 +11141,7 @@ static int dsi_assign_uniform(dsi_program *p)
 }
 
 /* a load: a stream with a slot, for blocks in which it is not read in place */
-static int dsi_assign_load(dsi_program *p, dsi_slotting *s, size_t i)
+static int dsi_assign_load(dsi_program *p, dsi_slotting *s, size_t i, int is_update)
 {
     const dsi_expr *const e = p->body.exprs + i;
     dsi_stream *stream;
@@ -11087,6 +11152,7 @@ static int dsi_assign_load(dsi_program *p, dsi_slotting *s, size_t i)
     stream->index = e->b;
     stream->component = e->c;
     stream->slot = s->slot_of[i] = dsi_take_slot(p, s);
+    stream->copied = is_update && s->last[i] == UINT32_MAX;
     p->places[i] = (uint32_t)p->n_streams | DSI_IN_STREAM;
     return dsi_add_step(p, DSI_X_load, p->places[i], (uint32_t)p->n_streams++, 0, 0);
 }
@@ -11139,8 +11205,12 @@ static int dsi_assign(ds_kernel *kernel, dsi_slotting *s)
         }
         if (i == body->n_exprs || body->exprs[i].op >= DSI_X_first_index || p->uniform[i] || !s->uses[i])
             continue;
-        if (!(body->exprs[i].op == DSI_X_load ? dsi_assign_load(p, s, i) : dsi_assign_value(p, s,
-                i))) return 0;
+        if (body->exprs[i].op == DSI_X_load) {
+            const int is_update = kernel->args[body->exprs[i].a].kind == DSI_ARG_UPDATE;
+            if (!dsi_assign_load(p, s, i, is_update)) return 0;
+        } else if (!dsi_assign_value(p, s, i)) {
+            return 0;
+        }
     }
     return 1;
 }
@@ -11296,6 +11366,27 @@ static void dsi_find_fused(const dsi_program *p, uint32_t *uses, uint32_t *fused
     }
 }
 
+/* Of all that printed text depends on: every expression in its order, by which loads, uniforms and effects
+   are numbered, and the kinds of arguments. Kernels that compute the same can differ in that order, so
+   program.hash is not enough. Rows count by name: their codes are others in another version of the table. */
+static uint64_t dsi_hash_text(const ds_kernel *kernel)
+{
+    const dsi_program *const p = &kernel->program;
+    uint64_t hash = dsi_mix(p->hash, p->body.n_exprs);
+    size_t i;
+    for (i = 0; i < p->body.n_exprs; i++) {
+        const dsi_expr *const e = p->body.exprs + i;
+        const char *const name = e->op < DSI_OP_sum ? dsi_ops[e->op].name : "";
+        hash = dsi_mix(hash, ds_hash_bytes(name, strlen(name), e->op < DSI_OP_sum ? 0 : e->op - DSI_OP_sum));
+        hash = dsi_mix(dsi_mix(dsi_mix(hash, e->a), e->b), e->c);
+    }
+    for (i = 0; i < p->body.n_effects; i++) {
+        const dsi_effect *const e = p->body.effects + i;
+        hash = dsi_mix(dsi_mix(hash, (uint64_t)kernel->args[e->arg].kind), e->value);
+    }
+    return hash;
+}
+
 /* the program of a kernel whose body is complete; 0 if there is no memory */
 static int dsi_compile(ds_kernel *kernel)
 {
@@ -11308,7 +11399,7 @@ static int dsi_compile(ds_kernel *kernel)
     int good;
     void *dsi_grown;
     dsi_body_begin(&p->body, allocator);
-    if (!dsi_rebuild(&kernel->body, &p->body, 1, 0)) return 0;
+    if (!dsi_rebuild_expanded(&kernel->body, &p->body)) return 0;
     dsi_subtract_sums(kernel);
     n = p->body.n_exprs;
     work = (uint32_t *)allocator->resize(allocator->user, NULL, 0, 5 * n * sizeof *work);
@@ -11352,6 +11443,7 @@ static int dsi_compile(ds_kernel *kernel)
         p->hash = dsi_mix(dsi_mix(p->hash, e->arg), e->component + ((uint64_t)e->minus << 32));
         p->hash = dsi_mix(dsi_mix(p->hash, p->body.hashes[e->index]), p->body.hashes[e->value]);
     }
+    p->text_hash = dsi_hash_text(kernel);
     return 1;
 }
 
@@ -11390,7 +11482,7 @@ DIFFSIM_API ds_result ds_kernel_end(ds_kernel *kernel)
     DSI_ROW(mul, 2) DSI_ROW(div, 2) DSI_ROW(min, 2) DSI_ROW(max, 2) DSI_ROW(clip_gradient, 2) DSI_ROW(lt, 2) \
     DSI_ROW(le, 2) DSI_ROW(gt, 2) DSI_ROW(ge, 2) DSI_ROW(eq, 2) DSI_ROW(ne, 2) DSI_ROW(select, 3)
 #define DSI_STRIDE ((size_t)16)
-enum { DSI_MOST_WIDTH = 512, DSI_FEW_LANES = 16 };
+enum { DSI_MOST_WIDTH = 512, DSI_FEW_LANES = 8 };
 
 #if defined(__clang__)
 #if __clang_major__ >= 13 && !defined(__wasm__)
@@ -11402,7 +11494,7 @@ enum { DSI_MOST_WIDTH = 512, DSI_FEW_LANES = 16 };
 #pragma GCC optimize("no-fast-math", "fp-contract=off", "no-trapping-math", "no-math-errno", "tree-vectorize")
 #endif
 #if defined(__GNUC__) && !defined(__clang__) && !defined(__TINYC__) && !defined(__CUDACC__)
-#define DSI_IVDEP _Pragma("GCC ivdep")
+#define DSI_IVDEP _Pragma("GCC ivdep") DSI_NO_UNROLL
 #else
 #define DSI_IVDEP
 #endif
@@ -11596,20 +11688,32 @@ typedef struct dsi_lane_block {
 
 /* The blocks of a launch, found when its indices are checked. reach: the lowest and highest element of each
    shared sum that a block adds to, [n_blocks][n_shared][2]. */
-typedef struct dsi_planned { size_t flat; uint32_t n, as_table; } dsi_planned;
+typedef struct dsi_planned { size_t flat; uint32_t n; uint8_t as_table, kept; } dsi_planned; /* kept: its lines */
 typedef struct dsi_plan {
     dsi_planned *blocks;
     int64_t *reach;
-    size_t n_blocks, cap_blocks, cap_reach;
+    struct dsi_line *lines; /* of each block, [n_blocks][n_lines], if there are not too many */
+    size_t n_blocks, cap_blocks, cap_reach, cap_lines;
     uint64_t key, used; /* key 0: not to be used again; the launch that used it last */
 } dsi_plan;
 
 /* where a stream comes from; packed: its first element, if neighbours are neighbours in memory */
 typedef struct dsi_source {
-    const dsi_line *line;
+    uint32_t line;
     ds_real *packed, *slot;
     uint64_t n;
 } dsi_source;
+
+/* printed text in the place of steps, if there is some */
+typedef struct dsi_printed_run {
+    const ds_printed_kernel *kernel; /* NULL: steps */
+    ds_real *numbers; /* [n_in + n_effects][width], where loads are gathered and results wait */
+    ds_real *uniforms;
+    const ds_real **in; /* [n_in]: loads, then numbers of indices */
+    ds_real **out; /* of effects; NULL: what is no result of the text, or is that of an earlier effect */
+    uint32_t *where; /* of expressions: 1 + k, input k or the result of effect k - n_in */
+    size_t n_in;
+} dsi_printed_run;
 
 /* A run is one part of a launch: it does what its part owns, with scratch memory of its own. */
 typedef struct dsi_run {
@@ -11624,15 +11728,17 @@ typedef struct dsi_run {
     dsi_numbers x;
     dsi_lanes_fn **fns; /* of the steps */
     ds_real *numbers; /* slots [width], numbers below floors [width], uniforms [DSI_STRIDE] */
-    dsi_line *lines;
+    dsi_line *lines, *own_lines; /* of the block: the plan's, or its own */
     dsi_source *sources; /* of the streams */
     int64_t *tables; /* [n_lines][width] */
     uint32_t *order; /* of effects, for sums */
+    dsi_printed_run text;
     ds_real *reducing; /* [n_reduced][DSI_STRIDE] */
     ds_real *reduced; /* [chunks][n_reduced], of all parts */
     /* what is wrong: an index beyond its array */
     size_t bad_lane, bad_arg;
     int64_t bad_index;
+    int is_bad; /* a number is not finite, or an element is written twice */
 } dsi_run;
 
 DSI_INLINE int64_t dsi_line_at(const dsi_line *line, size_t i)
@@ -11650,6 +11756,13 @@ static size_t dsi_stays(int64_t d, int64_t step, size_t n)
     return count < n ? (size_t)count : n;
 }
 
+/* Are differences and products of this line's numbers far from 64 bits? The others become tables. */
+static int dsi_is_near(const dsi_line *line)
+{
+    const int64_t most = (int64_t)1 << 30, far_off = (int64_t)1 << 60;
+    return line->first > -far_off && line->first < far_off && line->step > -most && line->step < most;
+}
+
 /* op of lines, as a line as far as it is one. Returns 0 where it is none, even at the beginning. */
 static int dsi_line_op(unsigned op, const dsi_line *a, const dsi_line *b, const dsi_line *c, size_t n,
                        dsi_line *r)
@@ -11658,6 +11771,7 @@ static int dsi_line_op(unsigned op, const dsi_line *a, const dsi_line *b, const 
     const int64_t move = dsi_wrap((uint64_t)a->step - (uint64_t)b->step);
     const int64_t quotient = dsi_floor_div(a->first, b->first);
     r->table = NULL;
+    if (!dsi_is_near(a) || !dsi_is_near(b) || !dsi_is_near(c)) return 0;
     r->first = dsi_index_value(op, a->first, b->first, c->first);
     r->step = 0;
     r->valid = n;
@@ -11711,9 +11825,12 @@ static size_t dsi_component_at(const ds_array *array, size_t component)
 /* the lowest and the highest of lanes [0, n) */
 static void dsi_reach_of(const dsi_line *line, size_t n, int64_t *low, int64_t *high)
 {
-    const int64_t last = dsi_line_at(line, n - 1);
+    /* the second, too: a large step may come back by wrapping */
+    const int64_t last = dsi_line_at(line, n - 1), second = n > 1 ? dsi_line_at(line, 1) : last;
     size_t i;
     *low = *high = dsi_line_at(line, 0);
+    *low = second < *low ? second : *low;
+    *high = second > *high ? second : *high;
     for (i = 1; line->table && i < n; i++) {
         const int64_t x = line->table[i];
         *low = x < *low ? x : *low;
@@ -11746,7 +11863,8 @@ static size_t dsi_run_length(const int32_t *from, size_t stride, size_t n, int64
         uint32_t any = 0;
         for (k = i; k < i + 16; k++)
             any |= (uint32_t)from[k * stride] - (uint32_t)from[(k - 1) * stride] - (uint32_t)step;
-        if (any) break;
+        /* the end is looked at with 64 bits: differences of 32 wrap */
+        if (any || (int64_t)from[(i + 15) * stride] - from[0] != step * (int64_t)(i + 15)) break;
         i += 16;
     }
     while (i < n && (int64_t)from[i * stride] - from[(i - 1) * stride] == step) i++;
@@ -11852,10 +11970,8 @@ static int dsi_find_line(dsi_run *run, uint32_t x, const dsi_lane_block *block, 
         return 1;
     case DSI_X_floor:
         place = dsi_place_before(run->program, e->a);
-        for (i = 0; i < block->n; i++) {
-            const double number = floor((double)run->x.at[place][i & run->x.mask[place]]);
-            table[i] = number >= -9e18 && number <= 9e18 ? (int64_t)number : INT64_MIN;
-        }
+        for (i = 0; i < block->n; i++)
+            table[i] = dsi_floor_of((double)run->x.at[place][i & run->x.mask[place]]);
         r->table = table;
         return 1;
     case DSI_X_load_index:
@@ -11907,8 +12023,9 @@ static int dsi_find_number(dsi_run *run, uint32_t x, const dsi_lane_block *block
     return 1;
 }
 
-/* all indices of a block; `valid` of them hold as lines */
-static int dsi_find_all_lines(dsi_run *run, const dsi_lane_block *block, enum dsi_how how, size_t *valid)
+/* All indices of a block, which shrinks to where they hold as lines: at once, since lanes behind are not what a
+   line says, and no index may be read there. */
+static int dsi_find_all_lines(dsi_run *run, dsi_lane_block *block, enum dsi_how how)
 {
     const dsi_program *const p = run->program;
     size_t i;
@@ -11919,7 +12036,8 @@ static int dsi_find_all_lines(dsi_run *run, const dsi_lane_block *block, enum ds
             continue;
         }
         if (!dsi_find_line(run, x, block, how)) return 0;
-        if (!dsi_line_of(run, x)->table) *valid = dsi_least(*valid, dsi_line_of(run, x)->valid);
+        if (how == DSI_LINE && !dsi_line_of(run, x)->table)
+            block->n = dsi_least(block->n, dsi_line_of(run, x)->valid);
     }
     return 1;
 }
@@ -11929,15 +12047,16 @@ static int dsi_find_all_lines(dsi_run *run, const dsi_lane_block *block, enum ds
 static int dsi_plan_block(dsi_run *run, dsi_lane_block *block, dsi_planned *planned, int64_t *reach)
 {
     const dsi_program *const p = run->program;
-    size_t i, valid = block->n;
+    const size_t n = block->n;
+    size_t i, valid;
     planned->as_table = 0;
-    if (!dsi_find_all_lines(run, block, DSI_LINE, &valid)) return 0;
-    if (valid < block->n && valid < DSI_FEW_LANES) {
+    if (!dsi_find_all_lines(run, block, DSI_LINE)) return 0;
+    if (block->n < n && block->n < DSI_FEW_LANES) {
         planned->as_table = 1;
-        valid = block->n;
-        if (!dsi_find_all_lines(run, block, DSI_TABLE, &valid)) return 0;
+        block->n = n;
+        if (!dsi_find_all_lines(run, block, DSI_TABLE)) return 0;
     }
-    block->n = valid;
+    valid = block->n;
     planned->flat = block->flat;
     planned->n = (uint32_t)valid;
     for (i = 0; i < 2 * p->n_shared; i += 2) {
@@ -11963,7 +12082,7 @@ static int dsi_plan_block(dsi_run *run, dsi_lane_block *block, dsi_planned *plan
 static void dsi_run_load(dsi_run *run, uint32_t stream, uint32_t place, size_t n)
 {
     const dsi_source *const source = run->sources + stream;
-    const dsi_line *const line = source->line;
+    const dsi_line *const line = run->lines + source->line;
     if (source->packed && !line->table && line->step == 1 && (uint64_t)line->first + dsi_whole(n) <= source->n) {
         run->x.at[place] = source->packed + line->first;
         return;
@@ -12051,24 +12170,64 @@ static int dsi_order_sum(const dsi_run *run, const dsi_sum *sum, uint32_t *order
     return 1;
 }
 
-/* lane by lane, in each effect by effect; elements in [low, high) */
+/* an effect of a sum: which elements, and what they gain */
+typedef struct dsi_adding {
+    const int64_t *table;
+    int64_t first, step;
+    const ds_real *from;
+    size_t mask;
+    ds_real sign;
+} dsi_adding;
+enum { DSI_MOST_ADDING = 16 };
+
+/* lane by lane, in each effect by effect; elements in [low, high), all if `all` */
+#define DSI_ADD_LANES(type) \
+    for (i = 0; i < n; i++) \
+        for (k = 0; k < count; k++) { \
+            const dsi_adding *const a = adding + k; \
+            const int64_t element = a->table ? a->table[i] : a->first + a->step * (int64_t)i; \
+            if (all || (element >= low && element < high)) \
+                ((type *)array->data)[component + (size_t)element * stride] += \
+                    (type)(a->sign * a->from[i & a->mask]); \
+        }
+DSI_INLINE void dsi_add_lanes(const ds_array *array, size_t component, const dsi_adding *adding, size_t count,
+                              size_t n, int all, int64_t low, int64_t high)
+{
+    const size_t stride = dsi_stride_of(array);
+    size_t i, k;
+    if (array->type == DSIM_ARRAY_REAL) DSI_ADD_LANES(ds_real)
+    else if (array->type == DSIM_ARRAY_FLOAT) DSI_ADD_LANES(float)
+    else DSI_ADD_LANES(double)
+}
+#undef DSI_ADD_LANES
+
+/* the effects of a sum in groups: more than DSI_MOST_ADDING would have to be lane by lane across groups, so each
+   lane goes alone there */
 static void dsi_sum_lanes(const dsi_run *run, const dsi_sum *sum, size_t n, int64_t low, int64_t high)
 {
     const dsi_body *const body = &run->program->body;
     const ds_array *const array = run->args + sum->arg;
-    const size_t stride = dsi_stride_of(array), component = dsi_component_at(array, sum->component);
-    size_t i, k;
-    for (i = 0; i < n; i++)
-        for (k = 0; k < sum->count; k++) {
-            const dsi_effect *const e = body->effects + run->program->summed[sum->first + k];
-            const uint32_t place = run->program->places[e->value];
-            const int64_t element = dsi_line_at(dsi_line_of(run, e->index), i);
-            const size_t at = component + (size_t)element * stride;
-            const ds_real value = run->x.at[place][i & run->x.mask[place]], x = e->minus ? -value : value;
-            if (element < low || element >= high) continue;
-            if (array->type == DSIM_ARRAY_REAL) ((ds_real *)array->data)[at] += x;
-            else if (array->type == DSIM_ARRAY_FLOAT) ((float *)array->data)[at] += (float)x;
-            else ((double *)array->data)[at] += (double)x;
+    const size_t component = dsi_component_at(array, sum->component);
+    const int all = run->n_parts == 1 || sum->kind != DSI_SUM_SHARED, alone = sum->count > DSI_MOST_ADDING;
+    dsi_adding adding[DSI_MOST_ADDING];
+    size_t begin, lane, k, count;
+    for (lane = 0; lane < (alone ? n : 1); lane++)
+        for (begin = 0; begin < sum->count; begin += count) {
+            count = dsi_least(sum->count - begin, DSI_MOST_ADDING);
+            for (k = 0; k < count; k++) {
+                const dsi_effect *const e = body->effects + run->program->summed[sum->first + begin + k];
+                const dsi_line *const line = dsi_line_of(run, e->index);
+                const uint32_t place = run->program->places[e->value];
+                adding[k].table = line->table ? line->table + lane : NULL;
+                adding[k].first = line->table ? 0 : dsi_line_at(line, lane);
+                adding[k].step = line->step;
+                adding[k].mask = run->x.mask[place];
+                adding[k].from = run->x.at[place] + (lane & adding[k].mask);
+                adding[k].sign = (ds_real)(e->minus ? -1 : 1);
+            }
+            if (all && count == 4 && !alone) dsi_add_lanes(array, component, adding, 4, n, 1, low, high);
+            else if (all && count == 2 && !alone) dsi_add_lanes(array, component, adding, 2, n, 1, low, high);
+            else dsi_add_lanes(array, component, adding, count, alone ? 1 : n, all, low, high);
         }
 }
 
@@ -12140,7 +12299,25 @@ static void dsi_run_effects(dsi_run *run, const dsi_lane_block *block, int home)
     }
 }
 
-static void dsi_run_steps(dsi_run *run, const dsi_lane_block *block, int home)
+/* What a part does with a block: only what it owns of shared sums; all; or nothing but look at the numbers, each
+   of which must be finite. */
+enum dsi_doing { DSI_ITS_SHARE, DSI_AT_HOME, DSI_LOOK };
+
+/* the values of an effect; sets what is bad */
+static void dsi_look_at(dsi_run *run, size_t effect, const dsi_lane_block *block)
+{
+    const dsi_effect *const e = run->program->body.effects + effect;
+    const uint32_t place = run->program->places[e->value];
+    size_t i;
+    for (i = 0; i < block->n && !run->is_bad; i++)
+        if (!dsi_is_finite(run->x.at[place][i & run->x.mask[place]])) {
+            run->is_bad = 1;
+            run->bad_lane = block->flat + i;
+            run->bad_arg = e->arg;
+        }
+}
+
+static void dsi_run_steps(dsi_run *run, const dsi_lane_block *block, enum dsi_doing doing)
 {
     const dsi_program *const p = run->program;
     const size_t whole = dsi_whole(block->n);
@@ -12152,11 +12329,108 @@ static void dsi_run_steps(dsi_run *run, const dsi_lane_block *block, int home)
         else if (step->op == DSI_X_number) {
             for (k = 0; k < block->n; k++)
                 run->x.at[step->out][k] = (ds_real)dsi_line_at(dsi_line_of(run, step->a), k);
-        } else if (home) { /* a store */
+        } else if (doing == DSI_LOOK) {
+            dsi_look_at(run, step->b, block);
+        } else if (doing == DSI_AT_HOME) { /* a store */
             const dsi_effect *const e = p->body.effects + step->b;
             dsi_store_lanes(run->args + e->arg, e->component, dsi_line_of(run, e->index),
                             run->x.at[step->a], run->x.mask[step->a], block->n, DSI_STORE);
         }
+    }
+    if (doing != DSI_LOOK) {
+        dsi_run_effects(run, block, doing == DSI_AT_HOME);
+        return;
+    }
+    for (i = 0; i < p->body.n_effects; i++)
+        if (run->kernel->args[p->body.effects[i].arg].kind != DSI_ARG_OUT) dsi_look_at(run, i, block);
+}
+
+/* Printed text. It computes what effects store or add, but for uniforms, loads and numbers of indices, which
+   are there already; a value of several effects is written for the first. */
+
+/* numbers of indices that differ by lane */
+static size_t dsi_count_numbers(const dsi_program *p)
+{
+    size_t n = 0, i;
+    for (i = p->n_once; i < p->n_steps; i++) n += p->steps[i].op == DSI_X_number;
+    return n;
+}
+
+/* when uniforms are known: them, and where the values of effects will be; x.at of sums and updates is set,
+   since their places are no others' */
+static void dsi_prepare_text(dsi_run *run)
+{
+    dsi_printed_run *const t = &run->text;
+    const dsi_program *const p = run->program;
+    size_t i, k = 0;
+    for (i = 0; i < p->n_uniforms; i++) t->uniforms[i] = run->x.at[p->n_slots + i][0];
+    for (i = 0; i < p->body.n_exprs; i++) {
+        const unsigned op = p->body.exprs[i].op;
+        t->where[i] = 0;
+        if (p->uniform[i]) continue;
+        if (op == DSI_X_load) t->where[i] = (uint32_t)(p->places[i] - p->n_slots - p->n_uniforms) + 1;
+        if (op == DSI_X_number) t->where[i] = (uint32_t)(p->n_streams + k++) + 1;
+    }
+    for (i = 0; i < p->body.n_effects; i++) {
+        const uint32_t x = p->body.effects[i].value;
+        t->out[i] = NULL;
+        if (p->uniform[x] || t->where[x]) continue;
+        t->where[x] = (uint32_t)(t->n_in + i) + 1;
+        t->out[i] = t->numbers + (t->n_in + i) * run->width;
+    }
+    for (i = 0; i < p->body.n_effects; i++) {
+        const dsi_effect *const e = p->body.effects + i;
+        if (run->kernel->args[e->arg].kind != DSI_ARG_OUT && t->where[e->value] > p->n_streams)
+            run->x.at[p->places[e->value]] = t->numbers + (t->where[e->value] - 1) * run->width;
+    }
+}
+
+/* where n numbers may be written by whole strides, or NULL */
+static ds_real *dsi_in_place(const ds_array *array, size_t component, const dsi_line *line, size_t n)
+{
+    if (array->type != DSIM_ARRAY_REAL || line->table || line->step != 1 || dsi_stride_of(array) != 1 ||
+        n % DSI_STRIDE)
+        return NULL;
+    return (ds_real *)array->data + (size_t)line->first + dsi_component_at(array, component);
+}
+
+/* home: as for steps; only there results may go where they are stored, if no sum waits for them */
+static void dsi_run_text(dsi_run *run, const dsi_lane_block *block, int home)
+{
+    dsi_printed_run *const t = &run->text;
+    const dsi_program *const p = run->program;
+    const dsi_instruction *step;
+    size_t i, k;
+    for (i = 0; i < p->n_streams; i++) {
+        const size_t place = p->n_slots + p->n_uniforms + i;
+        dsi_run_load(run, (uint32_t)i, (uint32_t)place, block->n);
+        t->in[i] = run->x.at[place];
+    }
+    for (step = p->steps + p->n_once; i < t->n_in; step++) {
+        ds_real *const at = t->numbers + i * run->width;
+        if (step->op != DSI_X_number) continue;
+        for (k = 0; k < block->n; k++) at[k] = (ds_real)dsi_line_at(dsi_line_of(run, step->a), k);
+        t->in[i++] = at;
+    }
+    for (i = 0; i < p->body.n_effects; i++) {
+        const dsi_effect *const e = p->body.effects + i;
+        ds_real *const buffer = t->numbers + (t->n_in + i) * run->width;
+        if (!t->out[i] || run->x.at[p->places[e->value]] == buffer) continue;
+        t->out[i] = dsi_in_place(run->args + e->arg, e->component, dsi_line_of(run, e->index), block->n);
+        if (!t->out[i] || !home || run->kernel->args[e->arg].kind != DSI_ARG_OUT) t->out[i] = buffer;
+    }
+    t->kernel->fn(dsi_whole(block->n), t->in, t->uniforms, t->out);
+    for (i = 0; home && i < p->body.n_effects; i++) {
+        const dsi_effect *const e = p->body.effects + i;
+        const uint32_t where = t->where[e->value];
+        const ds_real *const from = !where ? run->x.at[p->places[e->value]]
+                                    : where <= t->n_in ? t->in[where - 1] : t->out[where - 1 - t->n_in];
+        const dsi_line *const line = dsi_line_of(run, e->index);
+        if (run->kernel->args[e->arg].kind != DSI_ARG_OUT ||
+            (t->out[i] && from == dsi_in_place(run->args + e->arg, e->component, line, block->n)))
+            continue;
+        dsi_store_lanes(run->args + e->arg, e->component, line, from, where ? (size_t)-1 : 0, block->n,
+                        DSI_STORE);
     }
     dsi_run_effects(run, block, home);
 }
@@ -12185,7 +12459,7 @@ static int dsi_run_once(dsi_run *run)
             continue;
         }
         if (e->op == DSI_X_constant) number = (ds_real)dsi_from_bits(dsi_bits_of(e));
-        else if (e->op == DSI_X_number) number = (ds_real)dsi_line_of(run, e->a)->first;
+        else if (e->op == DSI_X_number) number = (ds_real)dsi_line_at(dsi_line_of(run, e->a), 0);
         else {
             if (!dsi_is_inside(run, dsi_line_of(run, e->b), 1, e->a, 0)) return 0;
             dsi_load_lanes(run->args + e->a, e->c, dsi_line_of(run, e->b), &number, 1);
@@ -12209,31 +12483,45 @@ static void dsi_begin_block(const dsi_run *run, size_t flat, dsi_lane_block *blo
     if (run->program->n_reduced) block->n = dsi_least(block->n, DSI_CHUNK - flat % DSI_CHUNK);
 }
 
+/* room for one block more; its lines are kept as long as all of them are below DSI_KEPT_LINES */
+enum { DSI_KEPT_LINES = 1 << 20 };
+static ds_result dsi_grow_plan(dsi_plan *plan, const ds_allocator *allocator, size_t n_lines, size_t shared)
+{
+    const size_t most = SIZE_MAX / 64, need = plan->n_blocks + 1;
+    void *blocks = plan->blocks, *reach = plan->reach, *lines = plan->lines;
+    ds_result result = DSIM_OK;
+    if (need > plan->cap_blocks)
+        result = dsi_grow(allocator, &blocks, &plan->cap_blocks, need, most, sizeof *plan->blocks);
+    plan->blocks = (dsi_planned *)blocks;
+    if (!result && 2 * shared * need > plan->cap_reach)
+        result = dsi_grow(allocator, &reach, &plan->cap_reach, 2 * shared * need, most, sizeof *plan->reach);
+    plan->reach = (int64_t *)reach;
+    if (!result && n_lines * need > plan->cap_lines && n_lines * need <= DSI_KEPT_LINES)
+        result = dsi_grow(allocator, &lines, &plan->cap_lines, n_lines * need, most, sizeof *plan->lines);
+    plan->lines = (dsi_line *)lines;
+    return result;
+}
+
 /* All blocks of the launch; every index is inside. Errors: RANGE (what is bad is set), MEMORY. */
 static ds_result dsi_make_plan(dsi_run *run, const ds_allocator *allocator)
 {
     dsi_plan *const plan = run->plan;
-    const size_t most = SIZE_MAX / 64, shared = run->program->n_shared;
-    size_t flat = 0;
+    const size_t shared = run->program->n_shared, n_lines = run->program->n_lines;
+    size_t flat = 0, i;
     plan->n_blocks = 0;
     while (flat < run->n_lanes) {
+        dsi_planned *planned;
         dsi_lane_block block;
-        void *blocks = plan->blocks, *reach = plan->reach;
-        ds_result result = DSIM_OK;
-        if (plan->n_blocks == plan->cap_blocks)
-            result = dsi_grow(allocator, &blocks, &plan->cap_blocks, plan->n_blocks + 1, most,
-                              sizeof *plan->blocks);
-        plan->blocks = (dsi_planned *)blocks;
-        if (!result && 2 * shared * (plan->n_blocks + 1) > plan->cap_reach)
-            result = dsi_grow(allocator, &reach, &plan->cap_reach, 2 * shared * (plan->n_blocks + 1), most,
-                              sizeof *plan->reach);
-        plan->reach = (int64_t *)reach;
-        if (result) return DSIM_ERROR_MEMORY;
+        if (dsi_grow_plan(plan, allocator, n_lines, shared)) return DSIM_ERROR_MEMORY;
+        planned = plan->blocks + plan->n_blocks;
         dsi_begin_block(run, flat, &block);
-        if (!dsi_plan_block(run, &block, plan->blocks + plan->n_blocks,
-                            shared ? plan->reach + 2 * shared * plan->n_blocks : NULL))
+        if (!dsi_plan_block(run, &block, planned, shared ? plan->reach + 2 * shared * plan->n_blocks : NULL))
             return DSIM_ERROR_RANGE;
         plan->n_blocks++;
+        planned->kept = n_lines * plan->n_blocks <= plan->cap_lines;
+        for (i = 0; i < n_lines; i++) planned->kept = planned->kept && !run->lines[i].table;
+        if (planned->kept)
+            memcpy(plan->lines + n_lines * (plan->n_blocks - 1), run->lines, n_lines * sizeof *plan->lines);
         flat += block.n;
     }
     return DSIM_OK;
@@ -12274,19 +12562,29 @@ static int dsi_is_reached(const dsi_run *run, size_t k)
     return 0;
 }
 
+/* the indices of a planned block */
+static void dsi_find_planned(dsi_run *run, size_t k, dsi_lane_block *block)
+{
+    const dsi_planned *const planned = run->plan->blocks + k;
+    block->flat = planned->flat;
+    block->n = planned->n;
+    run->lines = planned->kept ? run->plan->lines + k * run->program->n_lines : run->own_lines;
+    if (planned->kept) return;
+    dsi_begin_block(run, planned->flat, block);
+    block->n = planned->n;
+    dsi_find_all_lines(run, block, planned->as_table ? DSI_TABLE : DSI_LINE_KNOWN);
+}
+
 static void dsi_run_part(dsi_run *run)
 {
     size_t k;
     for (k = 0; k < run->plan->n_blocks; k++) {
-        const dsi_planned *const planned = run->plan->blocks + k;
         const int home = run->n_parts == 1 || dsi_home(run, k) == run->part;
         dsi_lane_block block;
-        size_t valid;
         if (!home && !(run->program->n_shared && dsi_is_reached(run, k))) continue;
-        dsi_begin_block(run, planned->flat, &block);
-        valid = block.n = planned->n;
-        dsi_find_all_lines(run, &block, planned->as_table ? DSI_TABLE : DSI_LINE_KNOWN, &valid);
-        dsi_run_steps(run, &block, home);
+        dsi_find_planned(run, k, &block);
+        if (run->text.kernel) dsi_run_text(run, &block, home);
+        else dsi_run_steps(run, &block, home ? DSI_AT_HOME : DSI_ITS_SHARE);
     }
 }
 
@@ -12317,6 +12615,7 @@ enum { DSI_PLANS = 16, DSI_SHORT_INDEX = 64, DSI_MOST_PARTS = 64, DSI_PARALLEL_L
 struct ds_runner {
     ds_runner_desc desc;
     ds_error error;
+    const char *printed; /* what became of printed text in the last launch */
     void *memory; /* scratch: grows only */
     size_t cap_memory;
     dsi_plan plans[DSI_PLANS];
@@ -12343,6 +12642,7 @@ DIFFSIM_API void ds_runner_destroy(ds_runner *runner)
         dsi_plan *const plan = runner->plans + i;
         dsi_release(&allocator, plan->blocks, plan->cap_blocks * sizeof *plan->blocks);
         dsi_release(&allocator, plan->reach, plan->cap_reach * sizeof *plan->reach);
+        dsi_release(&allocator, plan->lines, plan->cap_lines * sizeof *plan->lines);
     }
     dsi_release(&allocator, runner->memory, runner->cap_memory);
     allocator.resize(allocator.user, runner, sizeof *runner, 0);
@@ -12352,6 +12652,45 @@ DIFFSIM_API const ds_error *ds_runner_error(const ds_runner *runner)
     static const ds_error no_runner = { DSIM_ERROR_ARGUMENT, 0,
                                         "the runner is NULL: ds_runner_create found no memory" };
     return runner ? &runner->error : &no_runner;
+}
+
+DIFFSIM_API const char *ds_runner_printed(const ds_runner *runner)
+{
+    return runner && runner->printed ? runner->printed : "nothing was launched";
+}
+
+/* a character as printed text has it in comments and strings */
+static char dsi_harmless(char c)
+{
+    const int plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+    return plain || c == ' ' || c == '.' || c == '-' ? c : '_';
+}
+
+/* the printed text of a kernel, or NULL; the runner remembers why */
+enum { DSI_PRINTED_FORMAT = 1 };
+static const ds_printed_kernel *dsi_find_printed(ds_runner *runner, const ds_kernel *kernel)
+{
+    size_t i, k;
+    runner->printed = runner->desc.n_printed ? "interpreted: no printed kernel has this name or content"
+                                             : "interpreted: the runner has no printed kernels";
+    for (i = 0; runner->desc.printed && i < runner->desc.n_printed; i++) {
+        const ds_printed_kernel *const printed = runner->desc.printed[i];
+        if (!printed || !printed->fn || !printed->name) continue;
+        if (printed->hash == kernel->program.text_hash) {
+            if (printed->real_bytes == sizeof(ds_real) && printed->format == DSI_PRINTED_FORMAT) {
+                runner->printed = "the kernel ran as printed text";
+                return printed;
+            }
+            runner->printed = printed->format == DSI_PRINTED_FORMAT
+                ? "interpreted: the printed kernel is for numbers of another size; print it again"
+                : "interpreted: the printed kernel has the format of another version; print it again";
+            continue;
+        }
+        for (k = 0; kernel->name[k] && printed->name[k] == dsi_harmless(kernel->name[k]); k++) continue;
+        if (!kernel->name[k] && !printed->name[k])
+            runner->printed = "interpreted: the kernel has changed since it was printed; print it again";
+    }
+    return NULL;
 }
 
 DIFFSIM_API ds_array ds_array_reals(const ds_real *data, size_t n, size_t components)
@@ -12450,13 +12789,13 @@ static ds_result dsi_check_array(ds_runner *runner, const ds_kernel *kernel, con
         (a->type == DSIM_ARRAY_INT32) != (info->kind == DSI_ARG_INDEX))
         return dsi_launch_refuse_arg(runner, kernel, arg,
                                      "index arguments take arrays of int32, others arrays of numbers");
-    if ((pitch == 1 && stride < a->components) || (pitch > 1 && pitch < stride * a->n &&
-                                                   pitch * a->components > stride))
-        return dsi_launch_refuse_arg(runner, kernel, arg, "stride or pitch is so small that numbers overlap");
     if (ds_size_mul(a->n, stride, &bytes) || ds_size_mul(pitch, a->components,
                                                          &bytes) || bytes > PTRDIFF_MAX / 16 ||
         a->n > (size_t)(PTRDIFF_MAX / 16) / stride)
         return dsi_launch_refuse_arg(runner, kernel, arg, "the array is larger than the address space");
+    /* elements stand one behind the other, or components do */
+    if (a->n > 1 && stride <= pitch * (a->components - 1) && pitch <= stride * (a->n - 1))
+        return dsi_launch_refuse_arg(runner, kernel, arg, "stride or pitch is so small that numbers overlap");
     if (a->n && (uintptr_t)a->data % (dsi_bytes_of(a->type) > 4 &&
                                       sizeof(void *) == 4 ? 4 : dsi_bytes_of(a->type)))
         return dsi_launch_refuse_arg(runner, kernel, arg, "data is not aligned for its type");
@@ -12505,11 +12844,21 @@ static size_t dsi_lay_out_run(dsi_run *run, char *memory)
     DSI_CUT(ds_real *, run->x.at, p->n_places)
     DSI_CUT(size_t, run->x.mask, p->n_places)
     DSI_CUT(dsi_lanes_fn *, run->fns, p->n_steps)
-    DSI_CUT(dsi_line, run->lines, p->n_lines)
+    DSI_CUT(dsi_line, run->own_lines, p->n_lines)
     DSI_CUT(dsi_source, run->sources, p->n_streams)
     DSI_CUT(uint32_t, run->order, p->body.n_effects)
     DSI_CUT(ds_real, run->reducing, p->n_reduced * DSI_STRIDE)
+    if (run->text.kernel) {
+        dsi_printed_run *const t = &run->text;
+        t->n_in = p->n_streams + dsi_count_numbers(p);
+        DSI_CUT(ds_real, t->numbers, (t->n_in + p->body.n_effects) * run->width)
+        DSI_CUT(ds_real, t->uniforms, p->n_uniforms)
+        DSI_CUT(const ds_real *, t->in, t->n_in)
+        DSI_CUT(ds_real *, t->out, p->body.n_effects)
+        DSI_CUT(uint32_t, t->where, p->body.n_exprs)
+    }
 #undef DSI_CUT
+    run->lines = run->own_lines;
     for (i = 0; memory && i < p->n_places; i++) {
         ds_real *const uniforms = run->numbers + (p->n_slots + p->n_before) * run->width;
         const size_t behind = p->n_slots + p->n_uniforms + p->n_streams;
@@ -12529,10 +12878,11 @@ static size_t dsi_lay_out_run(dsi_run *run, char *memory)
         const dsi_stream *const stream = p->streams + i;
         const ds_array *const array = run->args + stream->arg;
         dsi_source *const source = run->sources + i;
-        source->line = dsi_line_of(run, stream->index);
-        source->slot = run->numbers + stream->slot * run->width;
+        source->line = p->index_at[stream->index];
+        source->slot = run->text.kernel ? run->text.numbers + i * run->width
+                                        : run->numbers + stream->slot * run->width;
         source->n = array->n;
-        source->packed = array->type == DSIM_ARRAY_REAL && dsi_stride_of(array) == 1
+        source->packed = array->type == DSIM_ARRAY_REAL && dsi_stride_of(array) == 1 && !stream->copied
                              ? (ds_real *)array->data + dsi_component_at(array, stream->component)
                              : NULL;
     }
@@ -12540,10 +12890,10 @@ static size_t dsi_lay_out_run(dsi_run *run, char *memory)
 }
 
 /* Lanes of a block: as many as keep its numbers in a first cache, but not so few that the steps themselves cost
-   more than what they do. */
-static size_t dsi_choose_width(const dsi_program *p, size_t wanted)
+   more than what they do. Of printed text the numbers are those that it reads and writes. */
+static size_t dsi_choose_width(const dsi_program *p, size_t wanted, int printed)
 {
-    const size_t places = p->n_slots + p->n_before + 1;
+    const size_t places = (printed ? p->n_streams + p->body.n_effects : p->n_slots) + p->n_before + 1;
     size_t width = wanted ? wanted : 32768 / (places * sizeof(ds_real));
     if (width > DSI_MOST_WIDTH) width = DSI_MOST_WIDTH;
     if (width < 128 && !wanted) width = 128;
@@ -12551,11 +12901,12 @@ static size_t dsi_choose_width(const dsi_program *p, size_t wanted)
 }
 
 /* What a plan depends on: the program, the grid, lengths, and the contents of index arrays by their ids; short
-   ones are read. 0: on more than that. */
+   ones are read. Lines are in the order of expressions, so it is the hash of that order. 0: on more than
+   that. */
 static uint64_t dsi_plan_key(const dsi_run *run)
 {
     const ds_kernel *const kernel = run->kernel;
-    uint64_t key = dsi_mix(kernel->program.hash, run->width);
+    uint64_t key = dsi_mix(kernel->program.text_hash, run->width);
     size_t i, k, c;
     if (run->program->floors) return 0;
     for (i = 0; i < run->rank; i++) key = dsi_mix(key, run->lanes[i]);
@@ -12644,11 +12995,80 @@ static ds_result dsi_launch_begin(ds_runner *runner, const ds_kernel *kernel, co
         }
     }
     run->inner = run->lanes[run->rank - 1];
-    run->width = dsi_choose_width(run->program, runner->desc.width);
+    run->text.kernel = dsi_find_printed(runner, kernel);
+    run->width = dsi_choose_width(run->program, runner->desc.width, run->text.kernel != NULL);
     run->wide = dsi_wide();
     if (runner->desc.jobs.parallel_for && run->n_lanes >= DSI_PARALLEL_LANES)
         run->n_parts = dsi_least(runner->desc.jobs.n_workers ? runner->desc.jobs.n_workers : 1, DSI_MOST_PARTS);
     return DSIM_OK;
+}
+
+/* Does any lane write an element that another has written? seen: a bit for each number of an argument. */
+static void dsi_look_for_twins(dsi_run *run, size_t arg, uint8_t *seen)
+{
+    const dsi_body *const body = &run->program->body;
+    size_t k, i, lane;
+    for (k = 0; k < run->plan->n_blocks; k++) {
+        dsi_lane_block block;
+        dsi_find_planned(run, k, &block);
+        for (i = 0; i < body->n_effects; i++) {
+            const dsi_effect *const e = body->effects + i;
+            for (lane = 0; e->arg == arg && lane < block.n; lane++) {
+                const int64_t element = dsi_line_at(dsi_line_of(run, e->index), lane);
+                const size_t bit = (size_t)element * run->kernel->args[arg].components + e->component;
+                if (seen[bit / 8] >> bit % 8 & 1) {
+                    run->is_bad = 1;
+                    run->bad_lane = block.flat + lane;
+                    run->bad_arg = arg;
+                    run->bad_index = element;
+                    return;
+                }
+                seen[bit / 8] = (uint8_t)(seen[bit / 8] | 1u << bit % 8);
+            }
+        }
+    }
+}
+
+/* The validating mode: everything is computed and looked at before anything is written. */
+static ds_result dsi_validate(ds_runner *runner, dsi_run *run)
+{
+    const ds_allocator *const allocator = &runner->desc.allocator;
+    const ds_kernel *const kernel = run->kernel;
+    dsi_text t;
+    size_t i, k;
+    for (i = 0; i < kernel->n_args && !run->is_bad; i++) {
+        const size_t bytes = kernel->args[i].kind == DSI_ARG_OUT ? run->args[i].n * kernel->args[i].components / 8 + 1
+                                                                 : 0;
+        uint8_t *seen;
+        if (!bytes) continue;
+        seen = (uint8_t *)allocator->resize(allocator->user, NULL, 0, bytes);
+        if (!seen) {
+            t = dsi_launch_refuse(runner, kernel, DSIM_ERROR_MEMORY, i, i);
+            dsi_put(&t, "no memory to look for elements written twice");
+            return dsi_launch_refused(runner, &t);
+        }
+        memset(seen, 0, bytes);
+        dsi_look_for_twins(run, i, seen);
+        dsi_release(allocator, seen, bytes);
+    }
+    if (run->is_bad) {
+        t = dsi_launch_refuse(runner, kernel, DSIM_ERROR_RACE, run->bad_lane, run->bad_arg);
+        dsi_put(&t, "lane ");
+        dsi_put_size(&t, run->bad_lane);
+        dsi_put(&t, " writes what another lane has written, element ");
+        dsi_put_size(&t, (size_t)run->bad_index);
+        return dsi_launch_refused(runner, &t);
+    }
+    for (k = 0; k < run->plan->n_blocks && !run->is_bad; k++) {
+        dsi_lane_block block;
+        dsi_find_planned(run, k, &block);
+        dsi_run_steps(run, &block, DSI_LOOK);
+    }
+    if (!run->is_bad) return DSIM_OK;
+    t = dsi_launch_refuse(runner, kernel, DSIM_ERROR_NON_FINITE, run->bad_lane, run->bad_arg);
+    dsi_put(&t, "would get a number that is not finite from lane ");
+    dsi_put_size(&t, run->bad_lane);
+    return dsi_launch_refused(runner, &t);
 }
 
 /* Scratch memory: runs [n_parts], what reductions come to, then that of each part. Plans with the first run, then
@@ -12671,8 +13091,9 @@ static ds_result dsi_launch_run(ds_runner *runner, dsi_run *run)
         runs[i].part = i;
         dsi_lay_out_run(runs + i, (char *)runner->memory + head + reduced + i * each);
         if (!dsi_run_once(runs + i)) return dsi_refuse_range(runner, runs + i);
+        if (run->text.kernel) dsi_prepare_text(runs + i);
     }
-    key = dsi_plan_key(run);
+    key = runner->desc.validate ? 0 : dsi_plan_key(run);
     runs->plan = dsi_find_plan(runner, key);
     runs->plan->used = runner->launches;
     if (!runs->plan->key) {
@@ -12686,6 +13107,7 @@ static ds_result dsi_launch_run(ds_runner *runner, dsi_run *run)
         }
         runs->plan->key = key;
     }
+    if (runner->desc.validate && (result = dsi_validate(runner, runs)) != DSIM_OK) return result;
     for (i = 1; i < n_parts; i++) runs[i].plan = runs->plan;
     if (n_parts == 1) dsi_run_part(runs);
     else ds_parallel_for(&runner->desc.jobs, n_parts, 1, dsi_run_parts, runs);
@@ -12794,12 +13216,19 @@ static void dsi_find_gated(dsi_deriving *d)
     }
 }
 
+/* name_adjoint; a long name loses its end, not the suffix */
+static void dsi_append_name(char *name, size_t capacity, const char *suffix)
+{
+    const size_t length = dsi_least(strlen(name), capacity - 1 - strlen(suffix));
+    memcpy(name + length, suffix, strlen(suffix) + 1);
+}
+
 /* the new kernel with the arguments of the old one, which it reads at most, and its expressions; NULL: no
    memory at all */
 static ds_kernel *dsi_derive_begin(dsi_deriving *d, const ds_kernel *from, const char *by,
                                    const char *function)
 {
-    const dsi_body *const body = &from->body;
+    const dsi_body *body;
     const ds_allocator *allocator;
     const char *rest = by;
     size_t i;
@@ -12807,8 +13236,10 @@ static ds_kernel *dsi_derive_begin(dsi_deriving *d, const ds_kernel *from, const
     d->from = from;
     DIFFSIM_ASSERT(from);
     if (!from) return NULL;
+    body = &from->body;
     d->to = dsi_kernel_create(&from->desc, from->name);
     if (!d->to) return NULL;
+    dsi_append_name(d->to->name, sizeof d->to->name, function + strlen("ds_kernel"));
     allocator = &d->to->desc.allocator;
     d->to->ended = 1;
     if (from->error.code || !from->ended) {
@@ -12930,35 +13361,60 @@ static ds_result dsi_derive_reverse(dsi_deriving *d, const char *function)
     return DSIM_OK;
 }
 
-/* Forward: tangents of all that is active, from those that bar has. Behind a gate the tangent passes where g
-   or its tangent is not zero. */
-static ds_result dsi_derive_forward(dsi_deriving *d, const char *function)
+/* the row that is why expression i has no tangent; the condition of a select is asked last */
+static size_t dsi_find_none(const dsi_deriving *d, size_t i)
+{
+    size_t next = i;
+    do {
+        const dsi_expr *const e = d->to->body.exprs + i;
+        const unsigned operands = dsi_operands_of(e->op);
+        i = next;
+        if (operands & 1 && d->bar[e->a] == DSI_NO_EXPR) next = e->a;
+        if (operands & 2 && d->bar[e->b] == DSI_NO_EXPR) next = e->b;
+        if (operands & 4 && d->bar[e->c] == DSI_NO_EXPR) next = e->c;
+    } while (next != i);
+    return i;
+}
+
+/* Forward: tangents of all that is active, from those that bar has. DSI_NO_EXPR: it has none, which is no
+   error as long as only conditions depend on it. Behind a gate the tangent passes where g or its tangent is
+   not zero. */
+static ds_result dsi_derive_forward(dsi_deriving *d)
 {
     dsi_body *const body = &d->to->body;
+    const uint32_t one = dsi_constant(body, 1);
     size_t i, k;
-    for (i = 0; i < d->n; i++) {
+    for (i = 0; i < d->n && !body->result; i++) {
         const dsi_expr e = body->exprs[i];
         const unsigned operands = dsi_operands_of(e.op);
         const uint32_t part[3] = { e.a, e.b, e.c };
         if (e.op >= DSI_X_first_index || e.op == DSI_X_load || e.op == DSI_X_number) continue;
         if (e.op == DSI_X_gate) {
-            d->bar[i] = d->bar[e.b];
-            if (d->bar[i])
+            d->bar[i] = d->bar[e.a] == DSI_NO_EXPR ? DSI_NO_EXPR : d->bar[e.b];
+            if (d->bar[i] && d->bar[i] != DSI_NO_EXPR)
                 d->bar[i] = dsi_emit(body, DSI_OP_select, e.a, d->bar[i],
                                      dsi_emit(body, DSI_X_gate, d->bar[e.a], d->bar[i], 0));
             continue;
         }
-        for (k = 0; k < 3; k++) {
+        for (k = 0; k < 3 && d->bar[i] != DSI_NO_EXPR; k++) {
             uint32_t gain[3] = { 0, 0, 0 };
             const uint32_t g = operands >> k & 1 ? d->bar[part[k]] : 0;
             if (!g) continue;
-            dsi_emit_gains(body, &e, (uint32_t)i, g, 1u << k, gain);
-            if (gain[k] == DSI_NO_EXPR) return dsi_derive_refuse(d, i, function);
-            d->bar[i] = dsi_emit(body, DSI_OP_add, d->bar[i], gain[k] ? dsi_guard(d, i, g, gain[k]) : 0, 0);
+            dsi_emit_gains(body, &e, (uint32_t)i, g == DSI_NO_EXPR ? one : g, 1u << k, gain);
+            if (gain[k] && (g == DSI_NO_EXPR || gain[k] == DSI_NO_EXPR)) d->bar[i] = DSI_NO_EXPR;
+            else if (gain[k])
+                d->bar[i] = dsi_emit(body, DSI_OP_add, d->bar[i], dsi_guard(d, i, g, gain[k]), 0);
         }
-        if (body->result) return dsi_kernel_failed(d->to);
     }
-    return DSIM_OK;
+    return dsi_kernel_failed(d->to);
+}
+
+/* the tangent of x is what number `component` of an argument gets */
+static void dsi_tangent_effect(dsi_deriving *d, size_t arg, uint32_t index, size_t component, uint32_t x,
+                               const char *function)
+{
+    if (d->bar[x] == DSI_NO_EXPR) dsi_derive_refuse(d, dsi_find_none(d, x), function);
+    else dsi_emit_effect(&d->to->body, arg, index, component, d->bar[x]);
 }
 
 /* the arguments of the derivative: as many as the kernel has again, with these kinds by the old ones */
@@ -13039,11 +13495,11 @@ DIFFSIM_API ds_kernel *ds_kernel_tangent(const ds_kernel *kernel, const char *by
             if (e.op == DSI_X_load && d.active[i]) d.bar[i] = dsi_emit_load(body, kernel->n_args + e.a, e.b,
                     e.c);
         }
-        if (!dsi_kernel_failed(d.to)) dsi_derive_forward(&d, "ds_kernel_tangent");
+        if (!dsi_kernel_failed(d.to)) dsi_derive_forward(&d);
         for (i = 0; i < kernel->body.n_effects && !dsi_kernel_failed(d.to); i++) {
             const dsi_effect *const e = kernel->body.effects + i;
-            dsi_emit_effect(body, kernel->n_args + e->arg, d.map[e->index], e->component,
-                            d.bar[d.map[e->value]]);
+            dsi_tangent_effect(&d, kernel->n_args + e->arg, d.map[e->index], e->component, d.map[e->value],
+                               "ds_kernel_tangent");
         }
         dsi_kernel_finish(d.to);
     }
@@ -13273,7 +13729,8 @@ static void dsi_push_edges(dsi_pushing *p, uint32_t x)
             const uint32_t moved = dsi_guard(d, x, w.expr, dsi_emit_times(body, slope[i], w.expr));
             if (w.other == x)
                 for (k = i; k < n; k++)
-                    dsi_add_edge(p, part[i], part[k], dsi_emit_times(body, moved, slope[k]));
+                    dsi_add_edge(p, part[i], part[k],
+                                 dsi_guard(d, x, moved, dsi_emit_times(body, moved, slope[k])));
             else dsi_add_edge(p, part[i], w.other, part[i] == w.other ? dsi_emit_twice(body, moved) : moved);
         }
     }
@@ -13290,18 +13747,16 @@ static void dsi_finish_wide(dsi_pushing *p, uint32_t x, uint32_t *const *gradien
     p->head[x] = 0;
     for (; weight && !body->result; weight = p->weights[weight - 1].next) {
         const dsi_edge w = p->weights[weight - 1];
-        const uint32_t *const g = gradients[x], *const h = p->leaf[w.other] == DSI_WIDE_LEAF ? gradients[w.other] : NULL;
+        const uint32_t *const g = gradients[x];
+        const uint32_t *const h = w.other != x && p->leaf[w.other] == DSI_WIDE_LEAF ? gradients[w.other] : NULL;
         for (m = 0; m < p->n_base; m++) {
-            const uint32_t scaled = dsi_emit_times(body, w.expr, g[m]);
-            if (w.other == x) {
-                for (n = m; n < p->n_base; n++)
-                    dsi_add_edge(p, p->base[m], p->base[n], dsi_emit_times(body, scaled, g[n]));
-            } else if (h) {
-                for (n = 0; n < p->n_base; n++)
-                    dsi_add_edge(p, p->base[m], p->base[n],
-                                   m == n ? dsi_emit_twice(body, dsi_emit_times(body, scaled, h[n]))
-                                          : dsi_emit_times(body, scaled, h[n]));
-            } else dsi_add_edge(p, p->base[m], w.other, p->base[m] == w.other ? dsi_emit_twice(body, scaled) : scaled);
+            const uint32_t scaled = dsi_guard(p->d, x, w.expr, dsi_emit_times(body, w.expr, g[m]));
+            for (n = w.other == x ? m : 0; n < p->n_base && (h || w.other == x); n++) {
+                const uint32_t product = dsi_guard(p->d, x, scaled, dsi_emit_times(body, scaled, h ? h[n] : g[n]));
+                dsi_add_edge(p, p->base[m], p->base[n], h && m == n ? dsi_emit_twice(body, product) : product);
+            }
+            if (w.other == x || h) continue;
+            dsi_add_edge(p, p->base[m], w.other, p->base[m] == w.other ? dsi_emit_twice(body, scaled) : scaled);
         }
     }
 }
@@ -13441,8 +13896,13 @@ static void dsi_derive_by_tangents(dsi_deriving *d, const uint32_t *coordinate, 
     for (i = 0; i < n && !dsi_kernel_failed(d->to); i++) {
         memset(g.bar, 0, g.n * sizeof *g.bar);
         g.bar[coordinate[i]] = dsi_constant(&d->to->body, 1);
-        if (dsi_derive_forward(&g, function)) break;
-        for (k = i; k < n; k++) *hessian++ = g.bar[gradient[k]];
+        if (dsi_derive_forward(&g)) break;
+        for (k = i; k < n; k++) {
+            *hessian = g.bar[gradient[k]];
+            if (*hessian++ != DSI_NO_EXPR) continue;
+            dsi_derive_refuse(&g, dsi_find_none(&g, gradient[k]), function);
+            break;
+        }
     }
     dsi_derive_end(&g);
 }
@@ -13531,7 +13991,11 @@ DIFFSIM_API ds_kernel *ds_kernel_hessian(const ds_kernel *kernel, const char *by
     int way;
     for (way = DSI_BY_PUSHING; best && !best->error.code && way >= DSI_BY_TANGENTS; way--) {
         ds_kernel *other = dsi_derive_local(kernel, by, (enum dsi_way)way, "ds_kernel_hessian");
-        if (other && !other->error.code && other->program.operations < best->program.operations) {
+        if (!other || other->error.code == DSIM_ERROR_MEMORY) { /* the choice must not depend on luck */
+            ds_kernel_destroy(best);
+            return other;
+        }
+        if (!other->error.code && other->program.operations < best->program.operations) {
             ds_kernel *const worse = best;
             best = other;
             other = worse;
@@ -13539,6 +14003,202 @@ DIFFSIM_API ds_kernel *ds_kernel_hessian(const ds_kernel *kernel, const char *by
         ds_kernel_destroy(other);
     }
     return best;
+}
+
+/* Kernels from tapes. Slots of the tape become expressions as those of a body do, but for the inputs. */
+
+/* may the tape be taken as a kernel? What is wrong is the kernel's error. */
+static ds_result dsi_check_source(ds_kernel *kernel, ds_tape *tape, const ds_var *in, size_t n_in,
+                                  const ds_var *out, size_t n_out)
+{
+    static const char *const function = "ds_kernel_from_tape";
+    size_t i;
+    if (!in || !out || n_in < 1 || n_out < 1 || n_in > DSI_MOST_COMPONENTS || n_out > DSI_MOST_COMPONENTS)
+        return dsi_kernel_refuse_at(kernel, DSIM_ERROR_ARGUMENT, n_in, function,
+                                    ": between 1 and 4096 inputs and outputs are needed", NULL);
+    if (tape->error.code || tape->symbolic)
+        return dsi_kernel_refuse_at(kernel, tape->error.code ? tape->error.code : DSIM_ERROR_ARGUMENT, 0, function,
+                                    tape->error.code ? ": the tape has an error" : ": the tape is a kernel's", NULL);
+    if (tape->n_read && tape->rec.n_nodes > tape->n_read - 1)
+        return dsi_kernel_refuse_at(kernel, DSIM_ERROR_NOT_REPLAYABLE, tape->n_read - 1, function,
+                                    ": a value was read while the tape was recorded", NULL);
+    for (i = 0; i < n_in + n_out; i++) {
+        const ds_var var = i < n_in ? in[i] : out[i - n_in];
+        if (i >= n_in && !var.rec) continue; /* a constant output */
+        if (var.rec != dsi_rec_of(tape) || !dsi_is_alive(tape, var))
+            return dsi_kernel_refuse_at(kernel, var.rec ? DSIM_ERROR_STALE : DSIM_ERROR_NO_RECORDER, i, function,
+                                        ": an input or output is not of this tape", NULL);
+    }
+    if (dsi_find_steps(tape, "kernel_from_tape"))
+        return dsi_kernel_refuse_at(kernel, DSIM_ERROR_MEMORY, 0, function, ": no memory", NULL);
+    for (i = tape->steps.first; i < tape->steps.n; i++) {
+        const dsi_node *const node = tape->rec.nodes + tape->steps.all[i].node;
+        if (node->op / 8u == DSI_OP_custom || node->op / 8u == DSI_OP_branch)
+            return dsi_kernel_refuse_at(kernel, DSIM_ERROR_ARGUMENT, tape->steps.all[i].node, function,
+                                        ": lanes cannot do what the tape does", dsi_name_of(node));
+    }
+    return DSIM_OK;
+}
+
+DIFFSIM_API ds_kernel *ds_kernel_from_tape(ds_tape *tape, const char *name, const ds_var *in, size_t n_in,
+                                           const ds_var *out, size_t n_out)
+{
+    ds_kernel *kernel;
+    ds_kernel_desc desc;
+    size_t i, k;
+    uint32_t lane;
+    void *dsi_grown;
+    DIFFSIM_ASSERT(tape);
+    if (!tape) return NULL;
+    memset(&desc, 0, sizeof desc);
+    desc.allocator = tape->desc.allocator;
+    desc.log = tape->desc.log;
+    kernel = dsi_kernel_create(&desc, name);
+    if (!kernel) return NULL;
+    kernel->ended = 1;
+    if (dsi_check_source(kernel, tape, in, n_in, out, n_out)) return kernel;
+    dsi_add_arg(kernel, "in", "", DSI_ARG_IN, n_in);
+    dsi_add_arg(kernel, "out", "", DSI_ARG_OUT, n_out);
+    lane = dsi_intern(&kernel->body, DSI_X_lane, DSI_FLAT_LANE, 0, 0);
+    if (!DSI_GROW(&kernel->body, uint32_t, kernel->expr_of, kernel->cap_expr_of, tape->rec.n_values + 1)) {
+        dsi_kernel_failed(kernel);
+        return kernel;
+    }
+    kernel->tape = tape; /* borrowed while its nodes are read */
+    for (i = 0; i < tape->rec.n_values; i++) kernel->expr_of[i] = DSI_NO_EXPR;
+    for (i = 0; i < n_in; i++) kernel->expr_of[dsi_slot(in[i])] = dsi_emit_load(&kernel->body, 0, lane, i);
+    for (i = tape->steps.first; i < tape->steps.n && !kernel->body.result; i++) {
+        const dsi_node *const node = tape->rec.nodes + tape->steps.all[i].node;
+        const size_t result = tape->steps.all[i].result;
+        if (node->op != DSI_CODE(DSI_OP_leaves, 0)) dsi_translate(kernel, node, result);
+        for (k = result; node->op == DSI_CODE(DSI_OP_leaves, 0) && k < result + node->a; k++)
+            if (kernel->expr_of[k] == DSI_NO_EXPR)
+                kernel->expr_of[k] = dsi_constant(&kernel->body, (double)tape->rec.values[k]);
+    }
+    kernel->tape = NULL;
+    for (i = 0; i < n_out && !kernel->body.result; i++)
+        dsi_emit_effect(&kernel->body, 1, lane, i,
+                        out[i].rec ? kernel->expr_of[dsi_slot(out[i])]
+                                   : dsi_constant(&kernel->body, dsi_number(out[i])));
+    dsi_kernel_finish(kernel);
+    return kernel;
+}
+
+/* Fusion. */
+typedef struct dsi_fusing {
+    ds_kernel *to;
+    uint32_t *map; /* of the kernel that is being copied */
+    uint32_t *arg; /* its arguments in the new kernel */
+    size_t n_first; /* effects of the first */
+} dsi_fusing;
+
+static ds_result dsi_fuse_refuse(ds_kernel *to, size_t arg, const char *what)
+{
+    return dsi_kernel_refuse_at(to, DSIM_ERROR_RACE, arg, "ds_kernel_fuse", what, to->args[arg].name);
+}
+
+/* the argument of the second kernel in the new one: a new one, or that of the same name */
+static ds_result dsi_fuse_arg(dsi_fusing *f, const dsi_argument *arg, uint32_t *at)
+{
+    ds_kernel *const to = f->to;
+    size_t i;
+    for (i = 0; i < to->n_args && strcmp(to->args[i].name, arg->name); i++) continue;
+    *at = (uint32_t)i;
+    if (i == to->n_args) {
+        dsi_add_arg(to, arg->name, "", arg->kind, arg->components);
+        return dsi_kernel_failed(to);
+    }
+    if (to->args[i].components != arg->components)
+        return dsi_fuse_refuse(to, i, ": the kernels have different numbers of components of");
+    if (to->args[i].kind == DSI_ARG_NONE) to->args[i].kind = arg->kind;
+    if (arg->kind == DSI_ARG_NONE || arg->kind == to->args[i].kind ||
+        ((to->args[i].kind == DSI_ARG_OUT || to->args[i].kind == DSI_ARG_UPDATE) && arg->kind == DSI_ARG_IN))
+        return DSIM_OK;
+    return dsi_fuse_refuse(to, i, ": the kernels use in different ways, and not one after the other,");
+}
+
+/* a load of the second kernel: what the first has stored there, or from an array */
+static uint32_t dsi_fuse_load(dsi_fusing *f, const dsi_expr *e)
+{
+    dsi_body *const body = &f->to->body;
+    const uint32_t arg = f->arg[e->a], index = f->map[e->b];
+    size_t i;
+    for (i = f->n_first; i-- > 0;)
+        if (body->effects[i].arg == arg && body->effects[i].component == e->c && body->effects[i].index == index)
+            return body->effects[i].value;
+    if (f->to->args[arg].kind == DSI_ARG_OUT)
+        dsi_fuse_refuse(f->to, arg, ": the second kernel loads what the same lane did not store, of");
+    return dsi_emit_load(body, arg, index, e->c);
+}
+
+/* copies expressions and effects of a kernel into the new one */
+static void dsi_fuse_copy(dsi_fusing *f, const ds_kernel *from)
+{
+    dsi_body *const body = &f->to->body;
+    size_t i, k;
+    for (i = 0; i < from->body.n_exprs && !dsi_kernel_failed(f->to); i++) {
+        const dsi_expr *const e = from->body.exprs + i;
+        const unsigned operands = dsi_operands_of(e->op);
+        const uint32_t a = operands & 1 ? f->map[e->a] : e->a, b = operands & 2 ? f->map[e->b] : e->b;
+        const uint32_t c = operands & 4 ? f->map[e->c] : e->c;
+        if (e->op == DSI_X_load) f->map[i] = dsi_fuse_load(f, e);
+        else if (e->op == DSI_X_load_index) f->map[i] = dsi_intern(body, e->op, f->arg[a], b, c);
+        else f->map[i] = !operands ? i ? dsi_intern(body, e->op, a, b, c) : 0 : dsi_emit(body, e->op, a, b, c);
+    }
+    for (i = 0; i < from->body.n_effects && !dsi_kernel_failed(f->to); i++) {
+        const dsi_effect *const e = from->body.effects + i;
+        const uint32_t arg = f->arg[e->arg];
+        for (k = 0; k < f->n_first && f->to->args[arg].kind != DSI_ARG_SUM; k++)
+            if (body->effects[k].arg == arg) {
+                dsi_fuse_refuse(f->to, arg, ": both kernels write");
+                return;
+            }
+        dsi_emit_effect(body, arg, f->map[e->index], e->component, f->map[e->value]);
+    }
+}
+
+DIFFSIM_API ds_kernel *ds_kernel_fuse(const ds_kernel *first, const ds_kernel *second)
+{
+    dsi_fusing f;
+    const ds_kernel *kernels[2];
+    const ds_allocator *allocator;
+    dsi_text name;
+    size_t exprs, n_args, i, k;
+    DIFFSIM_ASSERT(first && second);
+    if (!first || !second) return NULL;
+    memset(&f, 0, sizeof f);
+    kernels[0] = first;
+    kernels[1] = second;
+    f.to = dsi_kernel_create(&first->desc, first->name);
+    if (!f.to) return NULL;
+    f.to->ended = 1;
+    name.out = f.to->name;
+    name.capacity = sizeof f.to->name;
+    name.n = strlen(f.to->name);
+    dsi_put(&name, "+");
+    dsi_put(&name, second->name);
+    if (first->error.code || second->error.code || !first->ended || !second->ended ||
+        first->desc.rank != second->desc.rank) {
+        dsi_kernel_refuse_at(f.to, first->error.code ? first->error.code
+                                   : second->error.code ? second->error.code : DSIM_ERROR_ARGUMENT, 0,
+                             "ds_kernel_fuse", ": both must have ended without an error, with the same rank", NULL);
+        return f.to;
+    }
+    allocator = &f.to->desc.allocator;
+    exprs = first->body.n_exprs > second->body.n_exprs ? first->body.n_exprs : second->body.n_exprs;
+    n_args = first->n_args > second->n_args ? first->n_args : second->n_args;
+    f.map = (uint32_t *)allocator->resize(allocator->user, NULL, 0, (exprs + n_args + 1) * sizeof *f.map);
+    if (!f.map) f.to->body.result = DSIM_ERROR_MEMORY;
+    f.arg = f.map + exprs;
+    for (k = 0; k < 2 && !dsi_kernel_failed(f.to); k++) {
+        f.n_first = f.to->body.n_effects;
+        for (i = 0; i < kernels[k]->n_args && !f.to->error.code; i++)
+            dsi_fuse_arg(&f, kernels[k]->args + i, f.arg + i);
+        if (!f.to->error.code) dsi_fuse_copy(&f, kernels[k]);
+    }
+    dsi_release(allocator, f.map, (exprs + n_args + 1) * sizeof *f.map);
+    if (!dsi_kernel_failed(f.to)) dsi_kernel_finish(f.to);
+    return f.to;
 }
 
 /* Reports. */
@@ -13590,6 +14250,706 @@ DIFFSIM_API size_t ds_kernel_report(const ds_kernel *kernel, char *text, size_t 
     dsi_put_size(&t, info.bytes_per_lane);
     dsi_put(&t, " bytes");
     return t.n;
+}
+
+/* Printed text. The body of a program, one statement for each operation, in a loop over lanes that compilers
+   turn into vectors. Functions, which would keep them from it, are called between such loops: an operation
+   stands in the stage behind the last function that it needs, or later, where it is first used; what crosses
+   from one loop to another waits in arrays of a few lanes. */
+
+/* rows that are a few instructions, as C of their operands A, B, C; @ is f in float. All others are functions
+   of the same name. */
+#define DSI_PRINTED_OPS(DSI_ROW) \
+    DSI_ROW(neg, "-A") DSI_ROW(abs, "fabs@(A)") DSI_ROW(sign, "(ds_real)((A > 0) - (A < 0))") \
+    DSI_ROW(floor, "floor@(A)") DSI_ROW(sqrt, "sqrt@(A)") DSI_ROW(safe_sqrt, "sqrt@(0 > A ? 0 : A)") \
+    DSI_ROW(add, "A + B") DSI_ROW(sub, "A - B") DSI_ROW(mul, "A * B") DSI_ROW(div, "A / B") \
+    DSI_ROW(min, "A < B || A != A ? A : B") DSI_ROW(max, "A > B || A != A ? A : B") \
+    DSI_ROW(clip_gradient, "B != B ? B : A") DSI_ROW(lt, "(ds_real)(A < B)") \
+    DSI_ROW(le, "(ds_real)(A <= B)") DSI_ROW(gt, "(ds_real)(A > B)") DSI_ROW(ge, "(ds_real)(A >= B)") \
+    DSI_ROW(eq, "(ds_real)(A == B)") DSI_ROW(ne, "(ds_real)(A != B)") DSI_ROW(select, "A != 0 ? B : C")
+static const char *dsi_printed_op(unsigned op)
+{
+    switch (op) {
+#define DSI_ROW(name, text) case DSI_OP_##name: return text;
+    DSI_PRINTED_OPS(DSI_ROW)
+#undef DSI_ROW
+    default: return NULL;
+    }
+}
+
+enum { DSI_MOST_PRINTED = 4000, DSI_PRINTED_CHUNK = 64, DSI_MOST_WAITING = 64 };
+typedef struct dsi_printer {
+    dsi_text text;
+    char none; /* where text goes that has no room at all */
+    size_t n; /* characters in full */
+    const ds_kernel *kernel;
+    const dsi_program *program;
+    char name[64]; /* of the kernel, as an identifier */
+    uint32_t *stage; /* of expressions; functions: they are called at its end */
+    uint32_t *shown; /* 1 + the last stage in which the expression has a name */
+    uint32_t *waits; /* 1: in an array, to be read in another loop */
+    size_t n_stages, n_waiting, n_functions, n_statements;
+    int has_sqrt, cuda;
+} dsi_printer;
+
+/* words; $ is the kernel's name, ~ the type of numbers, @ is f in float */
+static void dsi_print(dsi_printer *p, const char *words)
+{
+    const int is_float = sizeof(ds_real) == 4;
+    char c[2] = { 0, 0 };
+    for (; *words; words++) {
+        const char *const more = *words == '$' ? p->name : *words == '~' ? (is_float ? "float" : "double")
+                                 : *words == '@' ? (is_float ? "f" : "") : c;
+        c[0] = *words;
+        p->n += strlen(more);
+        dsi_put(&p->text, more);
+    }
+}
+static void dsi_print_size(dsi_printer *p, size_t number)
+{
+    char digits[24];
+    dsi_text t = dsi_text_into(digits, sizeof digits);
+    dsi_put_size(&t, number);
+    dsi_print(p, digits);
+}
+/* "before 3 after" */
+static void dsi_print_with(dsi_printer *p, const char *before, size_t number, const char *after)
+{
+    dsi_print(p, before);
+    dsi_print_size(p, number);
+    dsi_print(p, after);
+}
+static void dsi_print_harmless(dsi_printer *p, const char *name)
+{
+    char c[2] = { 0, 0 };
+    for (; *name; name++) {
+        c[0] = dsi_harmless(*name);
+        dsi_print(p, c);
+    }
+}
+
+static char dsi_in_name(char c)
+{
+    const char harmless = dsi_harmless(c);
+    return harmless == ' ' || harmless == '.' || harmless == '-' ? '_' : harmless;
+}
+
+/* a name as an identifier: what is none, or might be taken for such a one, is numbered */
+static void dsi_put_identifier(dsi_text *t, const char *name, size_t number)
+{
+    const char *c;
+    char one[2] = { 0, 0 };
+    int plain = (name[0] >= 'a' && name[0] <= 'z') || (name[0] >= 'A' && name[0] <= 'Z');
+    for (c = name; *c; c++) plain = plain && dsi_in_name(*c) == *c;
+    if (!plain || (name[0] == 'K' && name[1] >= '0' && name[1] <= '9')) {
+        dsi_put(t, "K");
+        dsi_put_size(t, number);
+        dsi_put(t, "_");
+    }
+    for (c = name; *c; c++) {
+        one[0] = dsi_in_name(*c);
+        dsi_put(t, one);
+    }
+}
+
+/* an operation or a function that is computed in each lane */
+static int dsi_is_printed(const dsi_printer *p, uint32_t x)
+{
+    return !p->program->uniform[x] && p->program->body.exprs[x].op < DSI_X_constant;
+}
+static int dsi_is_function(const dsi_printer *p, uint32_t x)
+{
+    return dsi_is_printed(p, x) && !dsi_printed_op(p->program->body.exprs[x].op);
+}
+
+/* the number of an input: a load's stream; then numbers of indices in the order of the body */
+static size_t dsi_input_of(const dsi_printer *p, uint32_t x)
+{
+    const dsi_program *const program = p->program;
+    size_t k = program->n_streams, i;
+    if (program->body.exprs[x].op == DSI_X_load) return program->places[x] - program->n_slots -
+        program->n_uniforms;
+    for (i = 0; i < x; i++) k += program->body.exprs[i].op == DSI_X_number && !program->uniform[i];
+    return k;
+}
+
+/* the first effect that x is the value of, or n_effects */
+static size_t dsi_effect_of(const dsi_printer *p, uint32_t x)
+{
+    const dsi_body *const body = &p->program->body;
+    size_t i;
+    for (i = 0; i < body->n_effects && body->effects[i].value != x; i++) continue;
+    return i;
+}
+
+/* stages; the operands of a function wait for it, and so does its value */
+static void dsi_find_stages(dsi_printer *p)
+{
+    const dsi_body *const body = &p->program->body;
+    size_t i, k;
+    for (i = 0; i < body->n_exprs; i++) { /* the earliest, in p->shown for now */
+        const dsi_expr *const e = body->exprs + i;
+        const uint32_t part[3] = { e->a, e->b, e->c };
+        p->stage[i] = UINT32_MAX;
+        p->shown[i] = p->waits[i] = 0;
+        if (!dsi_is_printed(p, (uint32_t)i)) continue;
+        p->has_sqrt |= e->op == DSI_OP_sqrt || e->op == DSI_OP_safe_sqrt;
+        for (k = 0; k < 3; k++)
+            if (dsi_operands_of(e->op) >> k & 1) {
+                const uint32_t after = p->shown[part[k]] + (uint32_t)dsi_is_function(p, part[k]);
+                p->shown[i] = p->shown[i] < after ? after : p->shown[i];
+            }
+    }
+    for (i = body->n_exprs; i-- > 0;) {
+        const dsi_expr *const e = body->exprs + i;
+        const uint32_t part[3] = { e->a, e->b, e->c };
+        const int function = dsi_is_function(p, (uint32_t)i);
+        const size_t stored = dsi_effect_of(p, (uint32_t)i) < body->n_effects;
+        if (!dsi_is_printed(p, (uint32_t)i) || (p->stage[i] == UINT32_MAX && !stored)) continue; /* dead */
+        if (function || p->stage[i] == UINT32_MAX) p->stage[i] = p->shown[i];
+        p->n_functions += (size_t)function;
+        p->n_statements++;
+        if (p->n_stages < p->stage[i] + 1 + (function && stored))
+            p->n_stages = p->stage[i] + 1 + (function && stored);
+        p->waits[i] |= (uint32_t)function;
+        for (k = 0; k < 3; k++)
+            if (dsi_operands_of(e->op) >> k & 1 && dsi_is_printed(p, part[k])) {
+                uint32_t *const stage = p->stage + part[k];
+                p->waits[part[k]] |= function || (*stage != UINT32_MAX && *stage != p->stage[i]);
+                *stage = *stage < p->stage[i] ? *stage : p->stage[i];
+            }
+    }
+    for (i = 0; i < body->n_exprs; i++) {
+        p->shown[i] = 0;
+        p->n_waiting += p->waits[i];
+    }
+}
+
+/* a load by its argument, component and, behind the first index at which the argument is read, a letter */
+static void dsi_print_load(dsi_printer *p, uint32_t x)
+{
+    const dsi_program *const program = p->program;
+    const dsi_expr *const e = program->body.exprs + x;
+    char name[80];
+    dsi_text t = dsi_text_into(name, sizeof name);
+    size_t i, k, others = 0;
+    for (i = 0; i < program->n_streams; i++) {
+        const dsi_stream *const s = program->streams + i;
+        if (s->arg == e->a && s->index == e->b) break;
+        for (k = 0; k < i; k++)
+            if (program->streams[k].arg == s->arg && program->streams[k].index == s->index) break;
+        others += k == i && s->arg == e->a;
+    }
+    dsi_put_identifier(&t, p->kernel->args[e->a].name, e->a);
+    dsi_put(&t, "_");
+    dsi_put_size(&t, e->c);
+    if (others) dsi_put(&t, "at");
+    if (others) dsi_put_size(&t, others);
+    dsi_print(p, name);
+}
+
+/* an operand as it is called within a loop of statements */
+static void dsi_print_operand(dsi_printer *p, uint32_t x)
+{
+    const dsi_expr *const e = p->program->body.exprs + x;
+    char digits[40];
+    const double number = dsi_from_bits(dsi_bits_of(e));
+    if (e->op == DSI_X_constant && p->cuda && !dsi_double_is_finite(number)) {
+        dsi_print(p, number > 0 ? "(ds_real)INFINITY" : number < 0 ? "(ds_real)-INFINITY" : "(ds_real)NAN");
+    } else if (e->op == DSI_X_constant && dsi_double_is_finite(dsi_from_bits(dsi_bits_of(e)))) {
+        ds_text_from_real(digits, sizeof digits, dsi_from_bits(dsi_bits_of(e)), 0);
+        dsi_print(p, "(ds_real)");
+        dsi_print(p, digits);
+    } else if (p->cuda) dsi_print_with(p, "v", x, "");
+    else if (p->program->uniform[x])
+        dsi_print_with(p, "u", p->program->places[x] - p->program->n_slots, "");
+    else if (e->op == DSI_X_load) dsi_print_load(p, x);
+    else dsi_print_with(p, "v", x, "");
+}
+
+/* the same where only arrays have it: whole, from their lane `at` or 0 on, or one lane of it */
+static void dsi_print_array(dsi_printer *p, uint32_t x, int whole)
+{
+    if (p->program->uniform[x]) {
+        dsi_print_operand(p, x);
+        return;
+    }
+    if (dsi_is_printed(p, x)) dsi_print_with(p, "w", x, whole ? "" : "[i]");
+    else dsi_print_with(p, "in", dsi_input_of(p, x), whole ? " + at" : "[at + i]");
+}
+
+/* op of a, b, c in C */
+static void dsi_print_value(dsi_printer *p, const dsi_expr *e)
+{
+    const char *pattern = dsi_printed_op(e->op);
+    char c[2] = { 0, 0 };
+    for (; *pattern; pattern++) {
+        c[0] = *pattern;
+        if (*pattern >= 'A' && *pattern <= 'C') dsi_print_operand(p, *pattern == 'A' ? e->a : *pattern == 'B'
+                                                                     ? e->b : e->c);
+        else dsi_print(p, c);
+    }
+}
+
+/* statements stand in two loops, or three */
+static const char *dsi_indent(const dsi_printer *p) { return &"                "[p->n_functions ? 0 : 4]; }
+
+/* gives x a name in this loop, if it comes from elsewhere */
+static void dsi_print_arrival(dsi_printer *p, uint32_t x, uint32_t stage)
+{
+    if (p->program->uniform[x] || p->shown[x] == stage + 1) return;
+    p->shown[x] = stage + 1;
+    dsi_print(p, dsi_indent(p));
+    dsi_print(p, "const ds_real ");
+    dsi_print_operand(p, x);
+    dsi_print(p, " = ");
+    dsi_print_array(p, x, 0);
+    dsi_print(p, ";\n");
+}
+
+/* an operation, and where its value goes */
+static void dsi_print_statement(dsi_printer *p, uint32_t x)
+{
+    const dsi_expr *const e = p->program->body.exprs + x;
+    const unsigned operands = dsi_operands_of(e->op);
+    const size_t effect = dsi_effect_of(p, x);
+    if (operands & 1) dsi_print_arrival(p, e->a, p->stage[x]);
+    if (operands & 2) dsi_print_arrival(p, e->b, p->stage[x]);
+    if (operands & 4) dsi_print_arrival(p, e->c, p->stage[x]);
+    dsi_print(p, dsi_indent(p));
+    dsi_print_with(p, "const ds_real v", x, " = ");
+    dsi_print_value(p, e);
+    dsi_print(p, ";\n");
+    p->shown[x] = p->stage[x] + 1;
+    if (p->waits[x]) {
+        dsi_print(p, dsi_indent(p));
+        dsi_print_with(p, "w", x, "[i] = ");
+        dsi_print_with(p, "v", x, ";\n");
+    }
+    if (effect < p->program->body.n_effects) {
+        dsi_print(p, dsi_indent(p));
+        dsi_print_with(p, "out", effect, "[at + i] = ");
+        dsi_print_with(p, "v", x, ";\n");
+    }
+}
+
+/* a function of a chunk: by arrays if there is such a one, else lane by lane */
+static void dsi_print_function(dsi_printer *p, uint32_t x)
+{
+    const dsi_expr *const e = p->program->body.exprs + x;
+    const unsigned operands = dsi_operands_of(e->op);
+    int whole = e->op == DSI_OP_pow && !p->program->uniform[e->a] && !p->program->uniform[e->b];
+#define DSI_ROW(name) whole |= e->op == DSI_OP_##name;
+    DSI_ROW(exp) DSI_ROW(log) DSI_ROW(sin) DSI_ROW(cos) DSI_ROW(tanh)
+#undef DSI_ROW
+    dsi_print(p, "        ");
+    if (!whole) dsi_print_with(p, "for (i = 0; i < m; i++) w", x, "[i] = ");
+    dsi_print(p, whole ? "ds_reals_" : "ds_real_");
+    dsi_print(p, dsi_ops[e->op].name);
+    dsi_print(p, "(");
+    dsi_print_array(p, e->a, whole);
+    if (operands & 2) dsi_print(p, ", ");
+    if (operands & 2) dsi_print_array(p, e->b, whole);
+    if (whole) dsi_print_with(p, ", w", x, ", m");
+    dsi_print(p, ");\n");
+}
+
+static void dsi_print_stage(dsi_printer *p, uint32_t stage)
+{
+    const dsi_body *const body = &p->program->body;
+    uint32_t x;
+    size_t i;
+    dsi_print(p, p->n_functions ? "        for (k = 0; k < m; k += 16) {\n"
+                                  "            DSI_EACH_LANE for (i = k; i < k + 16; i++) {\n"
+                                : "        DSI_EACH_LANE for (i = 0; i < 16; i++) {\n");
+    for (x = 1; x < body->n_exprs; x++)
+        if (dsi_is_printed(p, x) && !dsi_is_function(p, x) && p->stage[x] == stage) dsi_print_statement(p, x);
+    for (i = 0; i < body->n_effects; i++) { /* values of functions */
+        x = body->effects[i].value;
+        if (!dsi_is_function(p, x) || p->stage[x] + 1 != stage || dsi_effect_of(p, x) != i) continue;
+        dsi_print(p, dsi_indent(p));
+        dsi_print_with(p, "out", i, "[at + i] = ");
+        dsi_print_with(p, "w", x, "[i];\n");
+    }
+    dsi_print(p, p->n_functions ? "            }\n        }\n" : "        }\n");
+    for (x = 1; x < body->n_exprs; x++)
+        if (dsi_is_function(p, x) && p->stage[x] == stage) dsi_print_function(p, x);
+}
+
+/* an index for a comment: edge[lane][0]; what is deep inside is left out */
+static void dsi_print_index(dsi_printer *p, uint32_t x, int depth)
+{
+    const dsi_expr *const e = p->program->body.exprs + x;
+    const unsigned operands = dsi_operands_of(e->op);
+    const int64_t number = dsi_wrap(dsi_bits_of(e));
+    static const char *const words[] = {
+#define DSI_ROW(name, operands, value) #name,
+        DSI_INDEX_OPS(DSI_ROW)
+#undef DSI_ROW
+    };
+    if (!depth) dsi_print(p, "...");
+    else if (e->op == DSI_X_integer) {
+        dsi_print(p, number < 0 ? "-" : "");
+        dsi_print_size(p, number < 0 ? (size_t)(0 - (uint64_t)number) : (size_t)number);
+    } else if (e->op == DSI_X_lane && e->a == DSI_FLAT_LANE) dsi_print(p, "lane");
+    else if (e->op == DSI_X_lane) dsi_print_with(p, "lane_", e->a, "");
+    else if (e->op == DSI_X_lanes) dsi_print_with(p, "lanes_", e->a, "");
+    else if (e->op == DSI_X_floor) dsi_print(p, "floor(...)");
+    else if (e->op == DSI_X_load_index) {
+        dsi_print_harmless(p, p->kernel->args[e->a].name);
+        dsi_print(p, "[");
+        dsi_print_index(p, e->b, depth - 1);
+        dsi_print_with(p, "][", e->c, "]");
+    } else {
+        dsi_print(p, words[e->op - DSI_X_index_add]);
+        dsi_print(p, "(");
+        dsi_print_index(p, e->a, depth - 1);
+        if (operands & 2) dsi_print(p, ", ");
+        if (operands & 2) dsi_print_index(p, e->b, depth - 1);
+        if (operands & 4) dsi_print(p, ", ");
+        if (operands & 4) dsi_print_index(p, e->c, depth - 1);
+        dsi_print(p, ")");
+    }
+}
+static void dsi_print_place(dsi_printer *p, uint32_t arg, uint32_t index, size_t component)
+{
+    dsi_print(p, " /* ");
+    dsi_print_harmless(p, p->kernel->args[arg].name);
+    dsi_print(p, "[");
+    dsi_print_index(p, index, 5);
+    dsi_print_with(p, "][", component, "] */\n");
+}
+
+/* arrays and uniforms that are used, by names */
+static void dsi_print_declarations(dsi_printer *p)
+{
+    const dsi_program *const program = p->program;
+    const dsi_body *const body = &program->body;
+    uint32_t x;
+    size_t i, k;
+    for (x = 1; x < body->n_exprs; x++) { /* uniforms are shown where they are operands */
+        const dsi_expr *const e = body->exprs + x;
+        const uint32_t part[3] = { e->a, e->b, e->c };
+        for (k = 0; k < 3 && p->stage[x] != UINT32_MAX; k++)
+            if (dsi_operands_of(e->op) >> k & 1) p->shown[part[k]] = 1;
+    }
+    for (x = 0; x < body->n_exprs; x++) {
+        const dsi_expr *const e = body->exprs + x;
+        if (!p->shown[x]) continue;
+        if (program->uniform[x] && !(e->op == DSI_X_constant &&
+                                     dsi_double_is_finite(dsi_from_bits(dsi_bits_of(e))))) {
+            dsi_print_with(p, "    const ds_real u", program->places[x] - program->n_slots, " = uniforms[");
+            dsi_print_with(p, "", program->places[x] - program->n_slots, "];\n");
+        }
+        if (program->uniform[x] || (e->op != DSI_X_load && e->op != DSI_X_number)) continue;
+        dsi_print_with(p, "    const ds_real *const in", dsi_input_of(p, x), " = in[");
+        dsi_print_with(p, "", dsi_input_of(p, x), "];");
+        if (e->op == DSI_X_load) dsi_print_place(p, e->a, e->b, e->c);
+        else dsi_print(p, " /* an index as a number */\n");
+    }
+    for (x = 0; x < body->n_exprs; x++) p->shown[x] = 0;
+    for (i = 0; i < body->n_effects; i++) {
+        const dsi_effect *const e = body->effects + i;
+        if (!dsi_is_printed(p, e->value) || dsi_effect_of(p, e->value) != i) continue;
+        dsi_print_with(p, "    ds_real *const out", i, " = out[");
+        dsi_print_with(p, "", i, "];");
+        dsi_print_place(p, e->arg, e->index, e->component);
+    }
+    for (x = 0; x < body->n_exprs; x++)
+        if (p->waits[x]) {
+            dsi_print_with(p, "    ds_real w", x, "[");
+            dsi_print_size(p, p->n_waiting > DSI_MOST_WAITING ? 16 : DSI_PRINTED_CHUNK);
+            dsi_print(p, "];\n");
+        }
+}
+
+/* the function over lanes */
+static void dsi_print_lanes(dsi_printer *p)
+{
+    uint32_t stage;
+    dsi_print(p, "\nDSI_INLINE void $_lanes(size_t n, const ds_real *const *in, const ds_real *uniforms,\n"
+                 "    ds_real *const *out)\n{\n");
+    dsi_print_declarations(p);
+    if (p->n_stages) dsi_print(p, p->n_functions ? "    size_t at, i, k, m;\n" : "    size_t at, i;\n");
+    dsi_print(p, "    (void)n, (void)in, (void)uniforms, (void)out;\n");
+    if (p->n_functions) {
+        dsi_print(p, "    for (at = 0; at < n; at += m) {\n");
+        if (p->n_waiting > DSI_MOST_WAITING) dsi_print(p, "        m = 16;\n");
+        else dsi_print_with(p, "        m = n - at < 64 ? n - at : ", DSI_PRINTED_CHUNK, ";\n");
+    } else if (p->n_stages) dsi_print(p, "    for (at = 0; at < n; at += 16) {\n");
+    for (stage = 0; stage < p->n_stages; stage++) dsi_print_stage(p, stage);
+    dsi_print(p, p->n_stages ? "    }\n}\n" : "}\n");
+}
+
+/* what is known of the kernel, as a comment */
+static void dsi_print_head(dsi_printer *p, const char *as)
+{
+    const ds_kernel_info info = ds_kernel_get_info(p->kernel);
+    size_t i;
+    dsi_print(p, "/* Kernel '");
+    dsi_print_harmless(p, p->kernel->name);
+    dsi_print(p, "' as ");
+    dsi_print(p, as);
+    dsi_print_with(p, ", format ", DSI_PRINTED_FORMAT, ".\n");
+    dsi_print(p, "   Made again when the kernel changes, not by hand.\n");
+    dsi_print(p, p->cuda ? "\n" : "   To be included behind diffsim.h; a runner uses it by "
+                                    "ds_runner_desc.printed.\n\n");
+    for (i = 0; i < p->kernel->n_args; i++) {
+        const dsi_argument *const arg = p->kernel->args + i;
+        if (arg->kind == DSI_ARG_NONE) continue;
+        dsi_print(p, "       ");
+        dsi_print(p, dsi_arg_words[arg->kind]);
+        dsi_print(p, " ");
+        dsi_print_harmless(p, arg->name);
+        dsi_print_with(p, "[", arg->components, "]\n");
+    }
+    dsi_print_with(p, "\n   Per lane: ", p->n_statements, " operations");
+    dsi_print_with(p, ", ", p->n_functions, " of them functions");
+    dsi_print_with(p, "; ", info.loads, " numbers loaded, ");
+    dsi_print_with(p, "", info.stores, " stored or added. */\n\n");
+}
+
+static const char dsi_printed_begin[] =
+    "/* strict arithmetic, and vectors: no lane reads what another writes */\n"
+    "#if defined(__clang__)\n"
+    "#if __clang_major__ >= 13 && !defined(__wasm__)\n"
+    "#pragma float_control(precise, on, push)\n"
+    "#endif\n"
+    "#pragma STDC FP_CONTRACT OFF\n"
+    "#pragma clang diagnostic push\n"
+    "#pragma clang diagnostic ignored \"-Wpass-failed\"\n"
+    "#define DSI_EACH_LANE _Pragma(\"clang loop vectorize(assume_safety)\")\n"
+    "#elif defined(__GNUC__) && !defined(__TINYC__) && !defined(__CUDACC__)\n"
+    "#pragma GCC push_options\n"
+    "#pragma GCC optimize(\"no-fast-math\", \"fp-contract=off\", \"no-trapping-math\", \"no-math-errno\", "
+    "\"tree-vectorize\")\n"
+    "#define DSI_EACH_LANE _Pragma(\"GCC ivdep\")\n"
+    "#else\n"
+    "#define DSI_EACH_LANE\n"
+    "#endif\n";
+static const char dsi_printed_sqrt[] =
+    "/* a sqrt that may set errno is not made a vector instruction */\n"
+    "#if defined(__GLIBC__) && defined(__GNUC__) && !defined(__TINYC__) && !defined(__CUDACC__)\n"
+    "#pragma GCC diagnostic push\n"
+    "#pragma GCC diagnostic ignored \"-Wredundant-decls\"\n"
+    "#ifdef __cplusplus\n"
+    "extern \"C\"\n"
+    "#endif\n"
+    "ds_real sqrt@(ds_real) __attribute__((const));\n"
+    "#pragma GCC diagnostic pop\n"
+    "#endif\n";
+static const char dsi_printed_end[] =
+    "\n#if defined(__GNUC__) && !defined(__TINYC__) && defined(__x86_64__)\n"
+    "__attribute__((target(\"avx512f\"))) static void $_avx512(size_t n, const ds_real *const *in,\n"
+    "    const ds_real *uniforms, ds_real *const *out)\n"
+    "{\n"
+    "    $_lanes(n, in, uniforms, out);\n"
+    "}\n"
+    "__attribute__((target(\"avx2\"))) static void $_avx2(size_t n, const ds_real *const *in,\n"
+    "    const ds_real *uniforms, ds_real *const *out)\n"
+    "{\n"
+    "    $_lanes(n, in, uniforms, out);\n"
+    "}\n"
+    "#endif\n"
+    "static void $_any(size_t n, const ds_real *const *in, const ds_real *uniforms, ds_real *const *out)\n"
+    "{\n"
+    "#if defined(__GNUC__) && !defined(__TINYC__) && defined(__x86_64__)\n"
+    "    if (__builtin_cpu_supports(\"avx512f\")) $_avx512(n, in, uniforms, out);\n"
+    "    else if (__builtin_cpu_supports(\"avx2\")) $_avx2(n, in, uniforms, out);\n"
+    "    else\n"
+    "#endif\n"
+    "    $_lanes(n, in, uniforms, out);\n"
+    "}\n\n"
+    "#undef DSI_EACH_LANE\n"
+    "#if defined(__clang__)\n"
+    "#pragma clang diagnostic pop\n"
+    "#if __clang_major__ >= 13 && !defined(__wasm__)\n"
+    "#pragma float_control(pop)\n"
+    "#endif\n"
+    "#pragma STDC FP_CONTRACT DEFAULT\n"
+    "#elif defined(__GNUC__) && !defined(__TINYC__) && !defined(__CUDACC__)\n"
+    "#pragma GCC pop_options\n"
+    "#endif\n\n";
+
+static void dsi_print_file(dsi_printer *p)
+{
+    static const char digit[] = "0123456789abcdef";
+    char hash[17];
+    size_t i;
+    dsi_print_head(p, "C, by ds_kernel_print_c");
+    dsi_print(p, dsi_printed_begin);
+    if (p->has_sqrt) dsi_print(p, dsi_printed_sqrt);
+    dsi_print_lanes(p);
+    dsi_print(p, dsi_printed_end);
+    for (i = 0; i < 16; i++) hash[i] = digit[p->program->text_hash >> (60 - 4 * i) & 15];
+    hash[16] = 0;
+    dsi_print(p, "static const ds_printed_kernel $_printed = { UINT64_C(0x");
+    dsi_print(p, hash);
+    dsi_print_with(p, "), ", sizeof(ds_real), ", ");
+    dsi_print_with(p, "", DSI_PRINTED_FORMAT, ", \"");
+    dsi_print_harmless(p, p->kernel->name);
+    dsi_print(p, "\", $_any };\n");
+}
+
+static const char dsi_printed_cuda[] =
+    "#ifndef DS_CUDA_LAUNCH\n"
+    "#define DS_CUDA_LAUNCH\n"
+    "#include <math.h>\n"
+    "typedef ~ ds_real;\n"
+    "/* number c of element e is data[e * stride + c * pitch]; lanes along each axis, 1 beyond the rank */\n"
+    "typedef struct ds_cuda_array { void *data; long long stride, pitch; } ds_cuda_array;\n"
+    "typedef struct ds_cuda_launch { long long lanes[3]; ds_cuda_array args[32]; } ds_cuda_launch;\n"
+    "static __device__ long long ds_cuda_div(long long a, long long b) /* rounded down; 0 for b = 0 */\n"
+    "{\n"
+    "    return b == 0 ? 0 : a / b - (a % b != 0 && (a % b < 0) != (b < 0));\n"
+    "}\n"
+    "#endif\n\n"
+    "__global__ void $_cuda(ds_cuda_launch launch)\n"
+    "{\n"
+    "    const long long lane = (long long)blockIdx.x * blockDim.x + threadIdx.x;\n"
+    "    const long long lane_2 = lane % launch.lanes[2];\n"
+    "    const long long lane_1 = lane / launch.lanes[2] % launch.lanes[1];\n"
+    "    const long long lane_0 = lane / launch.lanes[2] / launch.lanes[1];\n"
+    "    (void)lane_1, (void)lane_2;\n"
+    "    if (lane_0 >= launch.lanes[0]) return;\n";
+
+/* an element of an argument: ((const ds_real *)launch.args[1].data)[i5 * ... + 2 * ...] */
+static void dsi_print_element(dsi_printer *p, const char *type, uint32_t arg, uint32_t index,
+                              size_t component)
+{
+    dsi_print(p, "((");
+    dsi_print(p, type);
+    dsi_print_with(p, " *)launch.args[", arg, "].data)[");
+    dsi_print_with(p, "i", index, " * ");
+    dsi_print_with(p, "launch.args[", arg, "].stride + ");
+    dsi_print_with(p, "", component, " * ");
+    dsi_print_with(p, "launch.args[", arg, "].pitch]");
+}
+
+/* an integer by its operands */
+static void dsi_print_integer(dsi_printer *p, const dsi_expr *e)
+{
+    /* by DSI_INDEX_OPS; A, B, C: operands */
+    static const char *const patterns[] = { "A + B", "A - B", "A * B", "ds_cuda_div(A, B)",
+        "A - B * ds_cuda_div(A, B)", "A < B ? A : B", "A > B ? A : B", "A < B", "A <= B", "A == B",
+        "A ? B : C" };
+    const int64_t number = dsi_wrap(dsi_bits_of(e));
+    const char *c;
+    char one[2] = { 0, 0 };
+    if (e->op == DSI_X_integer) {
+        dsi_print(p, number < 0 ? "-" : "");
+        dsi_print_size(p, number < 0 ? (size_t)(0 - (uint64_t)number) : (size_t)number);
+    } else if (e->op == DSI_X_lane && e->a == DSI_FLAT_LANE) dsi_print(p, "lane");
+    else if (e->op == DSI_X_lane) dsi_print_with(p, "lane_", e->a, "");
+    else if (e->op == DSI_X_lanes) dsi_print_with(p, "launch.lanes[", e->a, "]");
+    else if (e->op == DSI_X_load_index) dsi_print_element(p, "const int", e->a, e->b, e->c);
+    else if (e->op == DSI_X_floor) {
+        dsi_print(p, "(long long)floor((double)");
+        dsi_print_operand(p, e->a);
+        dsi_print(p, ")");
+    } else
+        for (c = patterns[e->op - DSI_X_index_add]; *c; c++) {
+            one[0] = *c;
+            if (*c < 'A' || *c > 'C') dsi_print(p, one);
+            else dsi_print_with(p, "i", *c == 'A' ? e->a : *c == 'B' ? e->b : e->c, "");
+        }
+}
+
+/* an expression as a statement of one lane */
+static void dsi_print_in_thread(dsi_printer *p, uint32_t x)
+{
+    const dsi_expr *const e = p->program->body.exprs + x;
+    const int integer = e->op >= DSI_X_first_index;
+    if (e->op == DSI_X_constant) return;
+    dsi_print_with(p, integer ? "    const long long i" : "    const ds_real v", x, " = ");
+    if (integer) dsi_print_integer(p, e);
+    else if (e->op == DSI_X_load) dsi_print_element(p, "const ds_real", e->a, e->b, e->c);
+    else if (e->op == DSI_X_number) dsi_print_with(p, "(ds_real)i", e->a, "");
+    else if (dsi_printed_op(e->op)) dsi_print_value(p, e);
+    else {
+        dsi_print(p, dsi_ops[e->op].name);
+        dsi_print(p, "@(");
+        dsi_print_operand(p, e->a);
+        if (dsi_operands_of(e->op) & 2) dsi_print(p, ", ");
+        if (dsi_operands_of(e->op) & 2) dsi_print_operand(p, e->b);
+        dsi_print(p, ")");
+    }
+    dsi_print(p, ";\n");
+}
+
+static void dsi_print_cuda_file(dsi_printer *p)
+{
+    const dsi_body *const body = &p->program->body;
+    uint32_t x;
+    size_t i;
+    dsi_print_head(p, "CUDA, by ds_kernel_print_cuda");
+    dsi_print(p, dsi_printed_cuda);
+    for (x = 0; x < body->n_exprs; x++)
+        if (p->shown[x]) dsi_print_in_thread(p, x);
+    for (i = 0; i < body->n_effects; i++) {
+        const dsi_effect *const e = body->effects + i;
+        const int sum = p->kernel->args[e->arg].kind == DSI_ARG_SUM;
+        dsi_print(p, sum ? "    atomicAdd(&" : "    ");
+        dsi_print_element(p, "ds_real", e->arg, e->index, e->component);
+        dsi_print(p, !sum ? " = " : e->minus ? ", -" : ", ");
+        dsi_print_operand(p, e->value);
+        dsi_print(p, sum ? ");\n" : ";\n");
+    }
+    dsi_print(p, "}\n");
+}
+
+/* what effects need, in p->shown */
+static void dsi_find_needed(dsi_printer *p)
+{
+    const dsi_body *const body = &p->program->body;
+    size_t i;
+    for (i = 0; i < body->n_exprs; i++) p->shown[i] = 0;
+    for (i = 0; i < body->n_effects; i++)
+        p->shown[body->effects[i].value] = p->shown[body->effects[i].index] = 1;
+    for (i = body->n_exprs; i-- > 0;) {
+        const dsi_expr *const e = body->exprs + i;
+        const unsigned operands = dsi_operands_of(e->op);
+        if (!p->shown[i]) continue;
+        if (operands & 1) p->shown[e->a] = 1;
+        if (operands & 2) p->shown[e->b] = 1;
+        if (operands & 4) p->shown[e->c] = 1;
+    }
+}
+
+static size_t dsi_print_kernel(const ds_kernel *kernel, char *text, size_t bytes, int cuda)
+{
+    dsi_printer p;
+    dsi_text name;
+    uint32_t *work;
+    size_t n;
+    memset(&p, 0, sizeof p);
+    p.text = text && bytes ? dsi_text_into(text, bytes) : dsi_text_into(&p.none, 1);
+    if (!kernel || kernel->error.code || !kernel->ended || (cuda && kernel->n_args > 32)) return 0;
+    n = kernel->program.body.n_exprs;
+    work = (uint32_t *)kernel->desc.allocator.resize(kernel->desc.allocator.user, NULL, 0, 3 * n *
+                                                     sizeof *work);
+    if (!work) return 0;
+    p.kernel = kernel;
+    p.program = &kernel->program;
+    p.cuda = cuda;
+    p.stage = work;
+    p.shown = work + n;
+    p.waits = work + 2 * n;
+    name = dsi_text_into(p.name, sizeof p.name);
+    dsi_put_identifier(&name, kernel->name, 0);
+    dsi_find_stages(&p);
+    if (cuda) dsi_find_needed(&p);
+    if (p.n_statements <= DSI_MOST_PRINTED) (cuda ? dsi_print_cuda_file : dsi_print_file)(&p);
+    dsi_release(&kernel->desc.allocator, work, 3 * n * sizeof *work);
+    return p.n;
+}
+DIFFSIM_API size_t ds_kernel_print_c(const ds_kernel *kernel, char *text, size_t bytes)
+{
+    return dsi_print_kernel(kernel, text, bytes, 0);
+}
+DIFFSIM_API size_t ds_kernel_print_cuda(const ds_kernel *kernel, char *text, size_t bytes)
+{
+    return dsi_print_kernel(kernel, text, bytes, 1);
 }
 
 /* Programs that simulators share. */

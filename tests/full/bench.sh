@@ -1,10 +1,13 @@
 #!/bin/sh
 # The contenders of the bench agree on every loss and its derivatives, replays and the libraries that are
-# installed included: it times nothing before that is so. The minimisers solve its problems.
+# installed included: it times nothing before that is so. So do kernels, derivatives included, and what plain
+# C has instead. The minimisers solve its problems.
 
 . text/tap.sh
 
-check "the bench builds" ${MAKE:-make} --no-print-directory -C bench CC="$CC" build/bench build/optimizers
+check "the bench builds" ${MAKE:-make} --no-print-directory -C bench CC="$CC" build/bench build/kernels \
+    build/optimizers
 check "its contenders agree" bench/build/bench --reps 1
+check "kernels agree with plain C" bench/build/kernels --quick
 check "the minimisers solve its problems in few evaluations" bench/build/optimizers
 finish

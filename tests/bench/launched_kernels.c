@@ -1,0 +1,381 @@
+/* launched_kernels.c - the cases of kernels.h recorded as kernels of the library and launched, derivatives by
+   ds_kernel_adjoint and ds_kernel_hessian. The library is part of this file, so that several number types and
+   flags of it can be measured in one program. */
+
+#define _POSIX_C_SOURCE 200809L
+#define DIFFSIM_STATIC
+#define DIFFSIM_IMPLEMENTATION
+#include "../../diffsim.h"
+
+#include "kernel_numbers.h"
+
+#include <stdio.h>
+
+enum { MOST_ARGS = 8 };
+
+typedef struct launched {
+    numbers    numbers;                             /* first: see numbers_out */
+    ds_kernel *forward, *adjoint;
+    ds_runner *runner;
+    ds_array   args[2 * MOST_ARGS];                 /* those of forward, then their adjoints */
+    size_t     n_args, rank, lanes[2];
+} launched;
+
+/* >>bodies ---- */
+
+static ds_kernel *springs_body(void)
+{
+    ds_kernel *k = ds_kernel_begin(NULL, "springs");
+    ds_arg ends = ds_arg_index(k, "ends", 2), x = ds_arg_in(k, "x", 3);
+    ds_arg stiffness = ds_arg_in(k, "stiffness", 1), rest = ds_arg_in(k, "rest", 1);
+    ds_arg force = ds_arg_sum(k, "force", 3);
+
+    ds_index s = ds_lane(k), i = ds_load_index(ends, s, 0), j = ds_load_index(ends, s, 1);
+    ds_var3 xi = ds_load3(x, i), xj = ds_load3(x, j), d = ds_sub3(xj, xi);
+    ds_var ks = ds_load(stiffness, s), l = ds_load(rest, s);
+    ds_var strain = ds_sub(ds_c(1), ds_div(l, ds_norm3(d)));
+    ds_var3 f = ds_scale3(d, ds_mul(ks, strain));
+    ds_add_at3(force, i, f);
+    ds_add_at3(force, j, ds_neg3(f));
+    ds_kernel_end(k);
+    return k;
+}
+
+/* the five-point sum less four times the middle */
+static ds_var laplacian(ds_arg u, ds_index at, ds_var middle, int64_t row)
+{
+    ds_var left = ds_load(u, ds_index_sub(at, ds_i(1))), right = ds_load(u, ds_index_add(at, ds_i(1)));
+    ds_var up = ds_load(u, ds_index_sub(at, ds_i(row))), down = ds_load(u, ds_index_add(at, ds_i(row)));
+    ds_var along = ds_add(left, right), across = ds_add(up, down);
+    return ds_sub(ds_add(along, across), ds_mul(ds_c(4), middle));
+}
+
+static ds_kernel *stencil_body(int64_t row)
+{
+    ds_kernel_desc desc;
+    memset(&desc, 0, sizeof desc);
+    desc.rank = 2;
+    ds_kernel *k = ds_kernel_begin(&desc, "stencil");
+    ds_arg one_back = ds_arg_in(k, "one_back", 1), two_back = ds_arg_in(k, "two_back", 1);
+    ds_var a = ds_scalar(k, "a"), b = ds_scalar(k, "b");
+    ds_arg u = ds_arg_out(k, "u", 1);
+
+    ds_index i = ds_lane_axis(k, 0), j = ds_lane_axis(k, 1);
+    ds_index first = ds_index_add(ds_index_mul(ds_index_add(i, ds_i(1)), ds_i(row)), ds_i(CELLS_BEFORE));
+    ds_index at = ds_index_add(first, j);
+    ds_var u1 = ds_load(one_back, at), u2 = ds_load(two_back, at);
+    ds_var l1 = laplacian(one_back, at, u1, row), l2 = laplacian(two_back, at, u2, row);
+    ds_var inert = ds_sub(ds_mul(ds_c(2), u1), u2);
+    ds_store(u, at, ds_sub(ds_fma(a, l1, inert), ds_mul(b, l2)));
+    ds_kernel_end(k);
+    return k;
+}
+
+typedef struct columns { ds_var3 c[3]; } columns;
+typedef struct numbers9 { ds_var n[9]; } numbers9;
+
+static numbers9 load9(ds_arg arg, ds_index e)
+{
+    numbers9 r;
+    for (size_t i = 0; i < 9; i++) r.n[i] = ds_load_part(arg, e, i);
+    return r;
+}
+
+/* the columns of D B */
+static columns deformation(const ds_var3 d[3], const numbers9 *B)
+{
+    columns F;
+    for (int j = 0; j < 3; j++)
+        F.c[j] = ds_axpy3(B->n[6 + j], d[2], ds_axpy3(B->n[3 + j], d[1], ds_scale3(d[0], B->n[j])));
+    return F;
+}
+
+static columns cofactors(const columns *F)
+{
+    columns r;
+    for (int j = 0; j < 3; j++) r.c[j] = ds_cross3(F->c[(j + 1) % 3], F->c[(j + 2) % 3]);
+    return r;
+}
+
+static ds_var squares(const columns *F)
+{
+    ds_var a = ds_dot3(F->c[0], F->c[0]), b = ds_dot3(F->c[1], F->c[1]), c = ds_dot3(F->c[2], F->c[2]);
+    return ds_add(ds_add(a, b), c);
+}
+
+static ds_kernel *tets_body(void)
+{
+    ds_kernel *k = ds_kernel_begin(NULL, "tets");
+    ds_arg corners = ds_arg_index(k, "corners", 4), x = ds_arg_in(k, "x", 3), shape = ds_arg_in(k, "B", 9);
+    ds_arg volume = ds_arg_in(k, "volume", 1), mu_of = ds_arg_in(k, "mu", 1), la_of = ds_arg_in(k, "la", 1);
+    ds_arg force = ds_arg_sum(k, "force", 3);
+
+    ds_index e = ds_lane(k), corner[4];
+    ds_var3 at[4], d[3], h[3];
+    for (size_t i = 0; i < 4; i++) {
+        corner[i] = ds_load_index(corners, e, i);
+        at[i] = ds_load3(x, corner[i]);
+    }
+    for (int i = 0; i < 3; i++) d[i] = ds_sub3(at[i + 1], at[0]);
+    numbers9 B = load9(shape, e);
+    ds_var vol = ds_load(volume, e), mu = ds_load(mu_of, e), la = ds_load(la_of, e);
+
+    /* P = mu (1 - 1/(I+1)) F + (la (J-1) - 3/4 mu) cof F; column j of it times -vol */
+    columns F = deformation(d, &B), C = cofactors(&F);
+    ds_var J = ds_dot3(F.c[0], C.c[0]), q = ds_recip(ds_add(squares(&F), ds_c(1)));
+    ds_var by_F = ds_mul(mu, ds_sub(ds_c(1), q));
+    ds_var pressure = ds_mul(la, ds_sub(J, ds_c(1)));
+    ds_var by_C = ds_sub(pressure, ds_mul(ds_c(0.75), mu));
+    ds_var minus_vol = ds_neg(vol);
+    by_F = ds_mul(minus_vol, by_F);
+    by_C = ds_mul(minus_vol, by_C);
+    ds_var3 p[3];
+    for (int j = 0; j < 3; j++) p[j] = ds_axpy3(by_C, C.c[j], ds_scale3(F.c[j], by_F));
+    for (int i = 0; i < 3; i++) {
+        h[i] = ds_axpy3(B.n[3 * i + 2], p[2], ds_axpy3(B.n[3 * i + 1], p[1], ds_scale3(p[0], B.n[3 * i])));
+        ds_add_at3(force, corner[i + 1], h[i]);
+    }
+    ds_add_at3(force, corner[0], ds_neg3(ds_add3(ds_add3(h[0], h[1]), h[2])));
+    ds_kernel_end(k);
+    return k;
+}
+
+/* vol (mu/2 (I - 3 - log(I + 1)) + la/2 (J - 1)^2 - 3/4 mu (J - 1)) */
+static ds_kernel *energy_body(void)
+{
+    ds_kernel *k = ds_kernel_begin(NULL, "energy");
+    ds_arg x = ds_arg_in(k, "x", 12), shape = ds_arg_in(k, "B", 9);
+    ds_arg volume = ds_arg_in(k, "volume", 1), mu_of = ds_arg_in(k, "mu", 1), la_of = ds_arg_in(k, "la", 1);
+    ds_arg energy = ds_arg_out(k, "energy", 1);
+
+    ds_index e = ds_lane(k);
+    ds_var X[12];
+    ds_var3 at[4], d[3];
+    for (size_t i = 0; i < 12; i++) X[i] = ds_load_part(x, e, i);
+    for (int i = 0; i < 4; i++) at[i] = ds_pack3(X[3 * i], X[3 * i + 1], X[3 * i + 2]);
+    for (int i = 0; i < 3; i++) d[i] = ds_sub3(at[i + 1], at[0]);
+    numbers9 B = load9(shape, e);
+    ds_var vol = ds_load(volume, e), mu = ds_load(mu_of, e), la = ds_load(la_of, e);
+
+    columns F = deformation(d, &B);
+    ds_var I = squares(&F), J = ds_dot3(F.c[0], ds_cross3(F.c[1], F.c[2]));
+    ds_var dilation = ds_sub(J, ds_c(1)), logarithm = ds_log(ds_add(I, ds_c(1)));
+    ds_var stretch = ds_mul(ds_c(0.5), ds_sub(ds_sub(I, ds_c(3)), logarithm));
+    ds_var by_mu = ds_sub(stretch, ds_mul(ds_c(0.75), dilation));
+    ds_var by_la = ds_mul(ds_c(0.5), ds_square(dilation));
+    ds_var a = ds_mul(mu, by_mu), b = ds_mul(la, by_la);
+    ds_store(energy, e, ds_mul(vol, ds_add(a, b)));
+    ds_kernel_end(k);
+    return k;
+}
+
+static ds_kernel *small_body(void)
+{
+    ds_kernel *k = ds_kernel_begin(NULL, "small");
+    ds_arg from = ds_arg_in(k, "x", 1), to = ds_arg_out(k, "y", 1);
+    ds_index e = ds_lane(k);
+    ds_var x = ds_load(from, e), sum = ds_c(1);
+    for (int i = SMALL_DEGREE; i > 0; i--) sum = ds_add(ds_mul(sum, x), ds_c(1.0 / i));
+    ds_store(to, e, sum);
+    ds_kernel_end(k);
+    return k;
+}
+
+/* a thousand operations that nothing simplifies: sums, products and now and then a curve */
+static ds_kernel *made_body(void)
+{
+    enum { LIVE = 16 };
+    ds_kernel *k = ds_kernel_begin(NULL, "made");
+    ds_arg from = ds_arg_in(k, "x", LIVE), to = ds_arg_out(k, "y", LIVE);
+    ds_index e = ds_lane(k);
+    ds_var v[LIVE];
+    for (size_t i = 0; i < LIVE; i++) v[i] = ds_load_part(from, e, i);
+    for (int i = 0; i < MADE_OPERATIONS; i++) {
+        ds_var a = v[i * 5 % LIVE], b = v[(i * 3 + 7) % LIVE], r;
+        switch (i % 20) {
+        case 0: r = ds_sin(a); break;
+        case 10: r = ds_sqrt(b); break;
+        default: r = i % 2 ? ds_mul(a, b) : i % 4 ? ds_sub(a, b) : ds_add(a, b); break;
+        }
+        v[i % LIVE] = r;
+    }
+    for (size_t i = 0; i < LIVE; i++) ds_store_part(to, e, i, v[i]);
+    ds_kernel_end(k);
+    return k;
+}
+
+/* >>arrays ---- */
+
+/* n elements of so many components, one component after the other; returns where the next array begins */
+static real *array(launched *l, real *at, size_t n, size_t components)
+{
+    ds_array *a = &l->args[l->n_args++];
+    *a = ds_array_reals(at, n, components);
+    a->stride = 1;
+    a->pitch = n;
+    return at + n * components;
+}
+
+static void indices(launched *l, size_t components)
+{
+    const kernel_case *c = l->numbers.c;
+    ds_array *a = &l->args[l->n_args++];
+    *a = ds_array_indices(c->index, c->lanes, components);
+    a->stride = 1;
+    a->pitch = c->lanes;
+}
+
+static void nothing(launched *l, size_t count)
+{
+    memset(&l->args[l->n_args], 0, count * sizeof l->args[0]);
+    l->n_args += count;
+}
+
+static void springs(launched *l)
+{
+    numbers *s = &l->numbers;
+    const size_t points = s->c->points, lanes = s->c->lanes;
+    l->forward = springs_body();
+    l->adjoint = ds_kernel_adjoint(l->forward, "x stiffness");
+    indices(l, 2);
+    array(l, array(l, array(l, s->in, points, 3), lanes, 1), lanes, 1);
+    array(l, s->out, points, 3);
+    nothing(l, 1);
+    array(l, array(l, s->grad, points, 3), lanes, 1);
+    nothing(l, 1);
+    array(l, s->out_bar, points, 3);
+}
+
+static void stencil(launched *l)
+{
+    numbers *s = &l->numbers;
+    const size_t cells = s->c->points;
+    l->forward = stencil_body((int64_t)cells_row(s->c));
+    l->adjoint = ds_kernel_adjoint(l->forward, "one_back two_back");
+    l->rank = 2;
+    l->lanes[0] = l->lanes[1] = s->c->side;
+    array(l, array(l, array(l, array(l, s->in, cells, 1), cells, 1), 1, 1), 1, 1);
+    array(l, s->out, cells, 1);
+    array(l, array(l, s->grad, cells, 1), cells, 1);
+    nothing(l, 2);
+    array(l, s->out_bar, cells, 1);
+}
+
+static void tets(launched *l)
+{
+    numbers *s = &l->numbers;
+    const size_t points = s->c->points, lanes = s->c->lanes;
+    real *at = s->in;
+    l->forward = tets_body();
+    l->adjoint = ds_kernel_adjoint(l->forward, "x mu la");
+    indices(l, 4);
+    at = array(l, at, points, 3);
+    at = array(l, at, lanes, 9);
+    array(l, array(l, array(l, at, lanes, 1), lanes, 1), lanes, 1);
+    array(l, s->out, points, 3);
+    nothing(l, 1);
+    at = array(l, s->grad, points, 3);
+    nothing(l, 2);
+    array(l, array(l, at, lanes, 1), lanes, 1);
+    array(l, s->out_bar, points, 3);
+}
+
+static void hessian(launched *l)
+{
+    numbers *s = &l->numbers;
+    const size_t lanes = s->c->lanes;
+    real *at = s->in;
+    ds_kernel *energy = energy_body();
+    l->forward = ds_kernel_hessian(energy, "x");
+    ds_kernel_destroy(energy);
+    at = array(l, at, lanes, 12);
+    at = array(l, at, lanes, 9);
+    array(l, array(l, array(l, at, lanes, 1), lanes, 1), lanes, 1);
+    nothing(l, 1);
+    array(l, s->grad, lanes, 12);
+    array(l, s->out, lanes, HESSIAN_NUMBERS);
+}
+
+static void small(launched *l)
+{
+    numbers *s = &l->numbers;
+    const size_t lanes = s->c->lanes;
+    l->forward = small_body();
+    l->adjoint = ds_kernel_adjoint(l->forward, NULL);
+    array(l, s->in, lanes, 1);
+    array(l, s->out, lanes, 1);
+    array(l, s->grad, lanes, 1);
+    array(l, s->out_bar, lanes, 1);
+}
+
+/* >>sides ---- */
+
+static void destroy(void *state)
+{
+    launched *l = (launched *)state;
+    if (!l) return;
+    ds_kernel_destroy(l->forward);
+    ds_kernel_destroy(l->adjoint);
+    ds_runner_destroy(l->runner);
+    numbers_free(&l->numbers);
+    free(l);
+}
+
+static void *create(const kernel_case *c)
+{
+    launched *l = (launched *)calloc(1, sizeof *l);
+    if (!l || !numbers_make(&l->numbers, c)) {
+        destroy(l);
+        return NULL;
+    }
+    l->runner = ds_runner_create(NULL);
+    l->rank = 1;
+    l->lanes[0] = c->lanes;
+    switch (c->kind) {
+    case CASE_SPRINGS: springs(l); break;
+    case CASE_STENCIL: stencil(l); break;
+    case CASE_TETS: tets(l); break;
+    case CASE_HESSIAN: hessian(l); break;
+    case CASE_SMALL: small(l); break;
+    default: break;
+    }
+    return l;
+}
+
+static int launch(launched *l, const ds_kernel *k)
+{
+    const size_t n = ds_kernel_get_info(k).args;
+    if (!ds_launch_grid(l->runner, k, l->lanes, l->args, n)) return 0;
+    fprintf(stderr, "%s: %s\n", l->numbers.c->name, ds_runner_error(l->runner)->text);
+    return 1;
+}
+
+static int forward(void *state)
+{
+    launched *l = (launched *)state;
+    if (l->numbers.c->kind != CASE_MAKE) return launch(l, l->forward);
+    ds_kernel_destroy(l->forward);
+    ds_kernel_destroy(l->adjoint);
+    l->forward = made_body();
+    l->adjoint = ds_kernel_adjoint(l->forward, NULL);
+    return ds_kernel_get_info(l->adjoint).operations < MADE_OPERATIONS;
+}
+
+static int adjoint(void *state)
+{
+    launched *l = (launched *)state;
+    if (l->numbers.c->kind == CASE_MAKE || l->numbers.c->kind == CASE_HESSIAN) return 0;
+    return launch(l, l->adjoint);
+}
+
+static size_t operations(const void *state, int of_adjoint)
+{
+    const launched *l = (const launched *)state;
+    return ds_kernel_get_info(of_adjoint ? l->adjoint : l->forward).operations;
+}
+
+extern const kernel_side KERNEL_SIDE[1];
+const kernel_side KERNEL_SIDE[1] = {
+    { "launched", KERNEL_REAL, KERNEL_FLAGS, create, destroy, forward, adjoint, numbers_out, numbers_grad,
+      numbers_clear, operations }
+};

@@ -1,0 +1,452 @@
+/* Kernels as C text, for ctext.sh. `print`, `cuda`: their text. Otherwise all are run, by the interpreter
+   and, where the text was compiled in (-DPRINTED='"file"'), by it; results must have the same bits, whose
+   hash is printed, and what the runner says of each kernel. */
+#include "diffsim.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifdef PRINTED
+#include PRINTED
+#endif
+#ifdef CUDA
+#include "text/cuda_shim.h"
+#include CUDA
+#endif
+
+enum { LANES = 2331, SIDE = 40, MOST_KERNELS = 16, MOST_ARGS = 24 };
+
+static struct {
+    ds_kernel *kernel;
+    size_t rank, n_args;
+    int components[MOST_ARGS]; /* below 0: so many integers, else numbers */
+} all[MOST_KERNELS];
+static size_t n_all;
+
+/* a kernel with arguments of these components */
+static ds_kernel *begin(const char *name, size_t rank, size_t n_args, const int *components)
+{
+    ds_kernel_desc desc = DSI_ZEROED;
+    desc.rank = rank;
+    all[n_all].rank = rank;
+    all[n_all].n_args = n_args;
+    memcpy(all[n_all].components, components, n_args * sizeof *components);
+    return all[n_all++].kernel = ds_kernel_begin(&desc, name);
+}
+
+/* a derivative of kernel `of`: its arguments, then as many again; or a gradient and a Hessian of 12 */
+static ds_kernel *derived(ds_kernel *kernel, size_t of, int local)
+{
+    const size_t n = all[of].n_args;
+    size_t i;
+    all[n_all].kernel = kernel;
+    all[n_all].rank = all[of].rank;
+    all[n_all].n_args = ds_kernel_get_info(kernel).args;
+    for (i = 0; i < 2 * n; i++) {
+        const int components = all[of].components[i % n];
+        all[n_all].components[i] = i < n ? components : abs(components);
+    }
+    if (local) all[n_all].components[n] = 12;
+    if (local) all[n_all].components[n + 1] = 78;
+    return all[n_all++].kernel;
+}
+
+static ds_kernel *spring(void)
+{
+    static const int components[] = { -2, 3, 1, 1, 3 };
+    ds_kernel *k = begin("spring_force", 1, 5, components);
+    ds_arg edge = ds_arg_index(k, "edge", 2), x = ds_arg_in(k, "x", 3), rest = ds_arg_in(k, "rest", 1);
+    ds_arg stiff = ds_arg_in(k, "stiffness", 1), force = ds_arg_sum(k, "force", 3);
+    ds_index s = ds_lane(k), i = ds_load_index(edge, s, 0), j = ds_load_index(edge, s, 1);
+    ds_var3 xi = ds_load3(x, i), xj = ds_load3(x, j), d = ds_sub3(xj, xi), g;
+    ds_var l = ds_safe_norm3(d), r = ds_load(rest, s), f = ds_sub(l, r), c = ds_load(stiff, s);
+    f = ds_mul(c, f);
+    g = ds_scale3(d, ds_div(f, l));
+    ds_add_at3(force, i, g);
+    ds_add_at3(force, j, ds_neg3(g));
+    return k;
+}
+
+/* names that are no identifiers, a grid, a uniform */
+static ds_kernel *stencil(void)
+{
+    static const int components[] = { 1, 1, 1, 1 };
+    ds_kernel *k = begin("2D wave */ \"step\"?" "?/", 2, 4, components);
+    ds_arg u = ds_arg_in(k, "u.now", 1), old = ds_arg_in(k, "u_now", 1), next = ds_arg_out(k, "3", 1);
+    ds_var a = ds_scalar(k, "int"), sum = ds_c(0), rate;
+    ds_index n = ds_lanes(k, 1), i = ds_lane_axis(k, 0), j = ds_lane_axis(k, 1), at = ds_lane(k);
+    int way;
+    rate = ds_exp(a);
+    for (way = 0; way < 4; way++) {
+        ds_index p = ds_index_add(i, ds_i(way == 0 ? -1 : way == 1)), q;
+        ds_var neighbour;
+        p = ds_index_clamp(p, ds_i(0), ds_index_sub(ds_lanes(k, 0), ds_i(1)));
+        q = ds_index_add(j, ds_i(way == 2 ? -1 : way == 3));
+        q = ds_index_clamp(q, ds_i(0), ds_index_sub(n, ds_i(1)));
+        neighbour = ds_load(u, ds_index_add(ds_index_mul(p, n), q));
+        sum = ds_add(sum, neighbour);
+    }
+    {
+        ds_var here = ds_load(u, at), before = ds_load(old, at), lap = ds_sub(sum, ds_mul(ds_c(4), here));
+        ds_var moved = ds_mul(rate, lap), twice = ds_mul(ds_c(2), here);
+        ds_store(next, at, ds_add(ds_sub(twice, before), moved));
+    }
+    return k;
+}
+
+/* functions of several depths, choices, and what is written without an operation */
+static ds_kernel *energy(void)
+{
+    static const int components[] = { 4, 8, 2, 1, 1 };
+    ds_kernel *k = begin("energy", 1, 5, components);
+    ds_arg x = ds_arg_in(k, "x", 4), to = ds_arg_out(k, "to", 8), sum = ds_arg_sum(k, "sum", 2);
+    ds_arg state = ds_arg_update(k, "state", 1);
+    ds_index s = ds_lane(k);
+    ds_var dt = ds_scalar(k, "dt"), a = ds_load_part(x, s, 0), b = ds_load_part(x, s, 1);
+    ds_var c = ds_load_part(x, s, 2), d = ds_load_part(x, s, 3), n = ds_index_number(k, s), old, t, w, root;
+    ds_var limit = ds_c(0.25), p, e;
+    old = ds_load(state, s);
+    t = ds_exp(ds_mul(a, b));
+    root = ds_sqrt(ds_add(ds_mul(c, c), ds_c(0.1)));
+    p = ds_pow(root, d);
+    w = ds_select(ds_lt(a, b), ds_log(ds_add(t, ds_c(1))), ds_mul(root, t));
+    e = ds_atan2(w, ds_add(p, dt));
+    ds_store_part(to, s, 0, e);
+    ds_store_part(to, s, 1, t);
+    ds_store_part(to, s, 2, a);
+    ds_store_part(to, s, 3, dt);
+    ds_store_part(to, s, 4, n);
+    ds_store_part(to, s, 5, ds_clip_gradient(ds_min(ds_max(w, limit), ds_c(1e30)), c));
+    ds_store_part(to, s, 6, ds_stop_gradient(ds_add(ds_floor(ds_mul(w, ds_c(7))), ds_sign(b))));
+    ds_store_part(to, s, 7, ds_mul(ds_tanh(ds_sin(ds_add(n, dt))), ds_hypot(ds_erf(a), ds_cbrt(b))));
+    ds_add_part(sum, ds_i(0), 0, t);
+    ds_add_part(sum, ds_index_mod(s, ds_i(5)), 1, ds_softplus(w));
+    ds_add_part(sum, ds_i(0), 1, old);
+    ds_store(state, s, ds_add(ds_mul(old, dt), e));
+    return k;
+}
+
+/* nothing to compute, and one place less to write than values */
+static ds_kernel *copy(void)
+{
+    static const int components[] = { 1, 1, 1 };
+    ds_kernel *k = begin("copy", 1, 3, components);
+    ds_arg x = ds_arg_in(k, "x", 1), y = ds_arg_out(k, "y", 1), z = ds_arg_sum(k, "z", 1);
+    ds_var a = ds_load(x, ds_lane(k));
+    ds_store(y, ds_lane(k), a);
+    ds_add_at(z, ds_lane(k), a);
+    return k;
+}
+
+/* one value for two arrays, both written in place */
+static ds_kernel *twice(void)
+{
+    static const int components[] = { 1, 1, 1 };
+    ds_kernel *k = begin("twice", 1, 3, components);
+    ds_arg x = ds_arg_in(k, "x", 1), y = ds_arg_out(k, "y", 1), z = ds_arg_out(k, "z", 1);
+    ds_var a = ds_load(x, ds_lane(k)), b = ds_mul(a, a);
+    ds_store(y, ds_lane(k), b);
+    ds_store(z, ds_lane(k), b);
+    return k;
+}
+
+/* stable neo-Hookean tetrahedron: Smith, De Goes, Kim 2018, eq. 14 */
+static ds_kernel *tet(void)
+{
+    static const int components[] = { -4, 3, 9, 3, 1 };
+    ds_kernel *k = begin("tet", 1, 5, components);
+    ds_arg node = ds_arg_index(k, "node", 4), x = ds_arg_in(k, "x", 3), inverse = ds_arg_in(k, "inverse", 9);
+    ds_arg material = ds_arg_in(k, "material", 3), out = ds_arg_out(k, "energy", 1);
+    ds_index s = ds_lane(k), p[4];
+    ds_var mu, la, volume, ic = ds_c(0), J, alpha, part, half, e;
+    ds_var3 xp[4], d[3], f[3], area;
+    size_t i, j;
+    for (i = 0; i < 4; i++) p[i] = ds_load_index(node, s, i);
+    for (i = 0; i < 4; i++) xp[i] = ds_load3(x, p[i]);
+    mu = ds_load_part(material, s, 0);
+    la = ds_load_part(material, s, 1);
+    volume = ds_load_part(material, s, 2);
+    for (i = 0; i < 3; i++) d[i] = ds_sub3(xp[i + 1], xp[0]);
+    for (j = 0; j < 3; j++) { /* columns of the deformation gradient */
+        for (i = 0; i < 3; i++) {
+            const ds_var b = ds_load_part(inverse, s, 3 * i + j);
+            const ds_var3 more = ds_scale3(d[i], b);
+            f[j] = i ? ds_add3(f[j], more) : more;
+        }
+        ic = ds_add(ic, ds_dot3(f[j], f[j]));
+    }
+    area = ds_cross3(f[1], f[2]);
+    J = ds_dot3(f[0], area);
+    alpha = ds_div(mu, la);
+    alpha = ds_add(ds_mul(alpha, ds_c(0.75)), ds_c(1));
+    part = ds_square(ds_sub(J, alpha));
+    half = ds_mul(ds_c(0.5), mu);
+    e = ds_mul(half, ds_sub(ic, ds_c(3)));
+    part = ds_mul(ds_mul(ds_c(0.5), la), part);
+    e = ds_add(e, part);
+    part = ds_mul(half, ds_log(ds_add(ic, ds_c(1))));
+    e = ds_sub(e, part);
+    ds_store(out, s, ds_mul(volume, e));
+    return k;
+}
+
+static int make(void)
+{
+    ds_kernel *k = spring();
+    size_t i;
+    ds_kernel_end(k);
+    derived(ds_kernel_adjoint(k, NULL), 0, 0);
+    derived(ds_kernel_tangent(k, "x"), 0, 0);
+    k = energy(); /* 3 */
+    ds_kernel_end(k);
+    derived(ds_kernel_adjoint(k, NULL), 3, 0);
+    k = tet(); /* 5 */
+    ds_kernel_end(k);
+    derived(ds_kernel_gradient(k, "x"), 5, 1);
+    derived(ds_kernel_hessian(k, "x"), 5, 1);
+    ds_kernel_end(stencil());
+    ds_kernel_end(copy());
+    ds_kernel_end(twice());
+    for (i = 0; i < n_all; i++)
+        if (ds_kernel_error(all[i].kernel)->code) return puts(ds_kernel_error(all[i].kernel)->text) < 0;
+    return 1;
+}
+
+#ifdef PRINTED
+static const ds_printed_kernel *const printed[] = {
+    &spring_force_printed, &spring_force_adjoint_printed, &spring_force_tangent_printed, NULL,
+    &energy_printed, &energy_adjoint_printed, &tet_printed, &tet_gradient_printed, &tet_hessian_printed,
+    &K0_2D_wave_____step_____printed, &copy_printed, &twice_printed
+};
+#endif
+
+/* numbers of a few bits, so that every build has the same */
+static double random_number(uint64_t *state)
+{
+    *state = *state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (double)(*state >> 44) / 524288 - 0.875;
+}
+
+/* the hash of an array's numbers, of bytes; all NaNs become the same */
+static uint64_t hash_array(ds_array *a, size_t n, uint64_t hash)
+{
+    size_t i;
+    for (i = 0; i < n; i++)
+        if (a->type == DSIM_ARRAY_FLOAT) {
+            float *const x = (float *)a->data + i;
+            if (*x != *x) *x = 12345;
+        } else {
+            ds_real *const x = (ds_real *)a->data + i;
+            if (*x != *x) *x = 12345;
+        }
+    return ds_hash_bytes(a->data, n * (a->type == DSIM_ARRAY_FLOAT ? 4 : sizeof(ds_real)), hash);
+}
+
+/* an array of n elements. layout 0: as elements, 1: component by component, from element 600 on with NaN,
+   infinity and -0, 2: by component in float. Half of the indices are in a row. */
+static ds_array make_array(int components, int layout, size_t n, uint64_t *state)
+{
+    const size_t c = (size_t)abs(components);
+    ds_array a = ds_array_reals((const ds_real *)calloc(n * c, 8), n, c);
+    volatile double zero = 0;
+    size_t i;
+    if (components < 0) {
+        a.type = DSIM_ARRAY_INT32;
+        for (i = 0; i < n * c; i++)
+            ((int32_t *)a.data)[i] = (int32_t)(i < 400 * c ? i / c + i % c : (i * 7919 + i % c) % n);
+        return a;
+    }
+    if (layout) a.stride = 1;
+    if (layout) a.pitch = n;
+    if (layout == 2) a.type = DSIM_ARRAY_FLOAT;
+    for (i = 0; i < n * c; i++) {
+        double x = random_number(state);
+        if (i % n >= 600 && layout == 1 && i % 7 == 0)
+            x = i % 11 < 4 ? 0 / zero : i % 11 < 8 ? 1 / zero : -zero;
+        if (layout == 2) ((float *)a.data)[i] = (float)x;
+        else ((ds_real *)a.data)[i] = (ds_real)x;
+    }
+    return a;
+}
+
+/* what a launch of kernel k leaves in the arrays, as a hash */
+static uint64_t run(ds_runner *runner, size_t k, int layout, size_t lanes)
+{
+    ds_array args[MOST_ARGS];
+    size_t grid[2];
+    const size_t n = LANES + 100, n_args = all[k].n_args;
+    uint64_t state = 1, hash = 0;
+    size_t i;
+    grid[0] = all[k].rank == 2 ? (size_t)SIDE : lanes;
+    memset(args, 0, sizeof args);
+    grid[1] = lanes / SIDE;
+    for (i = 0; i < n_args; i++) args[i] = make_array(all[k].components[i], layout, n, &state);
+    if (ds_launch_grid(runner, all[k].kernel, grid, args, n_args)) puts(ds_runner_error(runner)->text);
+    for (i = 0; i < n_args; i++) {
+        if (args[i].type != DSIM_ARRAY_INT32) hash = hash_array(args + i, n * args[i].components, hash);
+        free(args[i].data);
+    }
+    return hash;
+}
+
+/* three parts, the last first: text runs in parts, the interpreter in one */
+static void in_parts(void *user, size_t n, size_t grain, ds_task_fn *fn, void *task)
+{
+    (void)user, (void)grain;
+    while (n-- > 0) fn(task, n, n + 1, 0);
+}
+
+static int compare(void)
+{
+    ds_runner_desc desc = DSI_ZEROED;
+    ds_runner *interpreter = ds_runner_create(&desc), *text;
+    uint64_t hash = 0;
+    size_t i, lanes;
+    int layout, good = 1;
+#ifdef PRINTED
+    desc.printed = printed;
+    desc.n_printed = sizeof printed / sizeof *printed;
+#endif
+    desc.jobs.parallel_for = in_parts;
+    desc.jobs.n_workers = 3;
+    text = ds_runner_create(&desc);
+    for (i = 0; i < n_all; i++) {
+        for (layout = 0; layout < 3; layout++)
+            for (lanes = 777; lanes <= LANES; lanes += 1554) { /* 9 and 11 beyond a multiple of 16 */
+                const uint64_t by_steps = run(interpreter, i, layout, lanes);
+                const uint64_t by_text = run(text, i, layout, lanes);
+                hash = ds_hash_bytes(&by_text, sizeof by_text, hash);
+                if (by_steps == by_text) continue;
+                good = 0;
+                printf("kernel %d, layout %d, %d lanes: other numbers\n", (int)i, layout, (int)lanes);
+            }
+        puts(ds_runner_printed(text));
+    }
+    printf("%08lx%08lx\n", (unsigned long)(hash >> 32), (unsigned long)(hash & 0xffffffffu));
+    ds_runner_destroy(text);
+    ds_runner_destroy(interpreter);
+    return good;
+}
+
+/* all kernels; their lengths are those of the whole text, whatever the room */
+static int print(size_t (*to_text)(const ds_kernel *, char *, size_t))
+{
+    static char text[1 << 20], part[100];
+    size_t i;
+    int good = 1;
+    for (i = 0; i < n_all; i++) {
+        const size_t length = to_text(all[i].kernel, text, sizeof text);
+        puts(text);
+        good &= length > 1000 && length == strlen(text);
+        good &= to_text(all[i].kernel, NULL, 0) == length;
+        good &= to_text(all[i].kernel, part, sizeof part) == length;
+        good &= strlen(part) == 99 && !memcmp(part, text, 99);
+    }
+    return good;
+}
+
+/* more than 4000 operations are refused, and so is a kernel that is not complete */
+static int refuse(void)
+{
+    ds_kernel *k = ds_kernel_begin(NULL, "long");
+    ds_arg x = ds_arg_in(k, "x", 1), y = ds_arg_out(k, "y", 1);
+    ds_var a = ds_load(x, ds_lane(k)), v = a;
+    int i, good = ds_kernel_print_c(k, NULL, 0) == 0 && ds_kernel_print_c(NULL, NULL, 0) == 0;
+    for (i = 0; i < 4001; i++) v = ds_mul(ds_add(v, a), a);
+    ds_store(y, ds_lane(k), v);
+    good &= ds_kernel_end(k) == DSIM_OK && ds_kernel_print_c(k, NULL, 0) == 0;
+    ds_kernel_destroy(k);
+    return good;
+}
+
+#ifdef CUDA
+/* kernels as CUDA, a thread after the other, against the interpreter: to rounding, since sums have another
+   order */
+static int compare_cuda(void)
+{
+    static void (*const fns[])(ds_cuda_launch) = {
+        spring_force_cuda, spring_force_adjoint_cuda, spring_force_tangent_cuda, energy_cuda,
+        energy_adjoint_cuda, tet_cuda, tet_gradient_cuda, tet_hessian_cuda, K0_2D_wave_____step_____cuda,
+        copy_cuda, twice_cuda
+    };
+    const size_t n = LANES + 100, lanes = 400;
+    ds_runner *runner = ds_runner_create(NULL);
+    size_t k, i, j;
+    int good = 1;
+    blockDim.x = 32;
+    for (k = 0; k < n_all; k++) {
+        ds_array a[MOST_ARGS], b[MOST_ARGS];
+        ds_cuda_launch launch;
+        size_t grid[2] = { SIDE, lanes / SIDE };
+        uint64_t state = 1, again = 1;
+        memset(&launch, 0, sizeof launch);
+        if (all[k].rank == 1) grid[0] = lanes;
+        launch.lanes[0] = (long long)grid[0];
+        launch.lanes[1] = all[k].rank == 1 ? 1 : (long long)grid[1];
+        launch.lanes[2] = 1;
+        for (i = 0; i < all[k].n_args; i++) {
+            a[i] = make_array(all[k].components[i], 0, n, &state);
+            b[i] = make_array(all[k].components[i], 0, n, &again);
+            launch.args[i].data = b[i].data;
+            launch.args[i].stride = (long long)b[i].components;
+            launch.args[i].pitch = 1;
+        }
+        good &= !ds_launch_grid(runner, all[k].kernel, grid, a, all[k].n_args);
+        for (blockIdx.x = 0; blockIdx.x < 20; blockIdx.x++)
+            for (threadIdx.x = 0; threadIdx.x < 32; threadIdx.x++) fns[k](launch);
+        for (i = 0; i < all[k].n_args; i++) {
+            for (j = 0; a[i].type != DSIM_ARRAY_INT32 && j < n * a[i].components; j++) {
+                const double x = (double)((ds_real *)a[i].data)[j], y = (double)((ds_real *)b[i].data)[j];
+                const double bound = sizeof(ds_real) == 4 ? 1e-3 : 1e-9;
+                if (fabs(x - y) <= bound * (1 + fabs(x)) || (x != x && y != y) || x == y) continue;
+                printf("kernel %d, argument %d, %d: %g %g\n", (int)k, (int)i, (int)j, x, y);
+                good = 0;
+                break;
+            }
+            free(a[i].data);
+            free(b[i].data);
+        }
+    }
+    ds_runner_destroy(runner);
+    return good;
+}
+#endif
+
+/* two updates that exchange their numbers: neither sees what the other wrote */
+static int exchange(void)
+{
+    ds_kernel *k = ds_kernel_begin(NULL, "exchange");
+    ds_arg a = ds_arg_update(k, "a", 1), b = ds_arg_update(k, "b", 1);
+    ds_var x = ds_load(a, ds_lane(k)), y = ds_load(b, ds_lane(k));
+    ds_runner *runner = ds_runner_create(NULL);
+    ds_real one[48], two[48];
+    ds_array args[2];
+    int i, good;
+    for (i = 0; i < 48; i++) one[i] = 1;
+    for (i = 0; i < 48; i++) two[i] = 2;
+    args[0] = ds_array_reals(one, 48, 1);
+    args[1] = ds_array_reals(two, 48, 1);
+    ds_store(a, ds_lane(k), y);
+    ds_store(b, ds_lane(k), x);
+    good = ds_kernel_end(k) == DSIM_OK && ds_launch(runner, k, 48, args, 2) == DSIM_OK;
+    for (i = 0; i < 48; i++) good &= one[i] > 1 && two[i] < 2;
+    if (!good) puts("numbers were not exchanged");
+    ds_runner_destroy(runner);
+    ds_kernel_destroy(k);
+    return good;
+}
+
+int main(int n, char **words)
+{
+    int good = make();
+    size_t i;
+    if (!good) return 1;
+    if (n > 1 && !strcmp(words[1], "print")) good = print(ds_kernel_print_c) && refuse();
+    else if (n > 1 && !strcmp(words[1], "cuda")) good = print(ds_kernel_print_cuda);
+    else good = compare() && exchange();
+#ifdef CUDA
+    good &= compare_cuda();
+#endif
+    for (i = 0; i < n_all; i++) ds_kernel_destroy(all[i].kernel);
+    return !good;
+}
