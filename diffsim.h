@@ -1795,7 +1795,7 @@ DIFFSIM_API void ds_grid_gradient(ds_arg field, size_t component, const ds_grid 
 DIFFSIM_API ds_var ds_grid_divergence(ds_arg field, const ds_grid *grid, const ds_index *i);
 
 /* Reductions as kernels, one lane per element: arguments "a", "b" if there are two, and "total", a sum of one
-   component that gains the terms of all components in the order of the plain loop (set it to 0 before).
+   component that gains the terms of all components (set it to 0 before).
    One row: name, arguments, term of the numbers a and b and of how many there are, what it is. */
 #define DSI_REDUCTIONS(DSI_ROW) \
     DSI_ROW(SUM, 1, a, "sum of a") \
@@ -12042,6 +12042,39 @@ static int dsi_find_all_lines(dsi_run *run, dsi_lane_block *block, enum dsi_how 
     return 1;
 }
 
+enum { DSI_CHUNK = 4096 }; /* lanes whose sums into one element are added apart, see dsi_run_reduced */
+
+/* the block of at most `width` lanes that begins at a lane */
+static void dsi_begin_block(const dsi_run *run, size_t flat, dsi_lane_block *block)
+{
+    size_t rest = flat, axis = run->rank;
+    block->flat = flat;
+    while (axis-- > 1) {
+        block->coordinate[axis] = rest % run->lanes[axis];
+        rest /= run->lanes[axis];
+    }
+    block->coordinate[0] = rest;
+    block->n = dsi_least(run->width, run->inner - block->coordinate[run->rank - 1]);
+    if (run->program->n_reduced) block->n = dsi_least(block->n, DSI_CHUNK - flat % DSI_CHUNK);
+}
+
+/* Does a block of few lanes end where lines begin, or begin anew? So it is at the walls of a grid. Of up to three
+   blocks behind it, most lanes of one must hold as lines. */
+static int dsi_is_border(dsi_run *run, const dsi_lane_block *block)
+{
+    size_t flat = block->flat + block->n, k;
+    for (k = 0; k < 3 && flat < run->n_lanes && !run->program->floors; k++) {
+        dsi_lane_block behind;
+        size_t whole;
+        dsi_begin_block(run, flat, &behind);
+        whole = behind.n;
+        if (!dsi_find_all_lines(run, &behind, DSI_LINE)) return 0;
+        if (4 * behind.n >= 3 * whole) return 1;
+        flat += behind.n;
+    }
+    return 0;
+}
+
 /* Plans the block that begins at a lane: it shrinks to where all indices hold as lines; if that would leave
    only a few lanes, those that do not hold become tables. Then looks whether all elements are inside. */
 static int dsi_plan_block(dsi_run *run, dsi_lane_block *block, dsi_planned *planned, int64_t *reach)
@@ -12052,9 +12085,9 @@ static int dsi_plan_block(dsi_run *run, dsi_lane_block *block, dsi_planned *plan
     planned->as_table = 0;
     if (!dsi_find_all_lines(run, block, DSI_LINE)) return 0;
     if (block->n < n && block->n < DSI_FEW_LANES) {
-        planned->as_table = 1;
-        block->n = n;
-        if (!dsi_find_all_lines(run, block, DSI_TABLE)) return 0;
+        planned->as_table = !dsi_is_border(run, block);
+        if (planned->as_table) block->n = n;
+        if (!dsi_find_all_lines(run, block, planned->as_table ? DSI_TABLE : DSI_LINE)) return 0;
     }
     valid = block->n;
     planned->flat = block->flat;
@@ -12259,7 +12292,6 @@ static void dsi_run_sum(dsi_run *run, const dsi_sum *sum, size_t n)
 /* Sums into elements that are the same for all lanes: chunks of lanes from fixed boundaries, in each
    DSI_STRIDE partial sums by lane, added up in pairs; then chunk after chunk. No width of blocks and no number
    of parts changes that. */
-enum { DSI_CHUNK = 4096 };
 static void dsi_run_reduced(dsi_run *run, const dsi_sum *sum, const dsi_lane_block *block)
 {
     const dsi_program *const p = run->program;
@@ -12467,20 +12499,6 @@ static int dsi_run_once(dsi_run *run)
         for (k = 0; k < DSI_STRIDE; k++) run->x.at[step->out][k] = number;
     }
     return 1;
-}
-
-/* the block of at most `width` lanes that begins at a lane */
-static void dsi_begin_block(const dsi_run *run, size_t flat, dsi_lane_block *block)
-{
-    size_t rest = flat, axis = run->rank;
-    block->flat = flat;
-    while (axis-- > 1) {
-        block->coordinate[axis] = rest % run->lanes[axis];
-        rest /= run->lanes[axis];
-    }
-    block->coordinate[0] = rest;
-    block->n = dsi_least(run->width, run->inner - block->coordinate[run->rank - 1]);
-    if (run->program->n_reduced) block->n = dsi_least(block->n, DSI_CHUNK - flat % DSI_CHUNK);
 }
 
 /* room for one block more; its lines are kept as long as all of them are below DSI_KEPT_LINES */
