@@ -13384,7 +13384,7 @@ static size_t dsi_find_none(const dsi_deriving *d, size_t i)
 {
     size_t next = i;
     do {
-        const dsi_expr *const e = d->to->body.exprs + i;
+        const dsi_expr *const e = d->to->body.exprs + next;
         const unsigned operands = dsi_operands_of(e->op);
         i = next;
         if (operands & 1 && d->bar[e->a] == DSI_NO_EXPR) next = e->a;
