@@ -794,6 +794,73 @@ static void test_refusals(void)
     ds_kernel_destroy(k);
 }
 
+/* every allocation fails once: an error, never a crash or a leak */
+static size_t left, held;
+static void *resize(void *user, void *block, size_t old_bytes, size_t bytes)
+{
+    (void)user;
+    if (bytes > old_bytes && left-- == 0) {
+        left = 0;
+        return NULL;
+    }
+    held += bytes - old_bytes;
+    if (bytes) return realloc(block, bytes);
+    free(block);
+    return NULL;
+}
+static ds_kernel *record_all(const ds_kernel_desc *d)
+{
+    ds_kernel *const k = ds_kernel_begin(d, "all");
+    if (!k) return NULL;
+    const ds_arg f = ds_arg_in(k, "f", 2), x = ds_arg_in(k, "x", 2), y = ds_arg_out(k, "y", 6);
+    const ds_grid g = ds_grid_of_lanes(k, DSIM_WALL_CLAMP);
+    const ds_index i[2] = { ds_lane_axis(k, 0), ds_lane_axis(k, 1) };
+    const ds_var place[2] = { ds_load_part(x, ds_lane(k), 0), ds_load_part(x, ds_lane(k), 1) };
+    ds_var slope[2], w[4];
+    ds_grid_gradient(f, 0, &g, i, slope);
+    ds_store_part(y, ds_lane(k), 0, slope[0]);
+    ds_store_part(y, ds_lane(k), 1, ds_grid_laplacian(f, 0, &g, i));
+    ds_store_part(y, ds_lane(k), 2, ds_grid_divergence(f, &g, i));
+    ds_store_part(y, ds_lane(k), 3, ds_grid_sample(f, 1, &g, place));
+    ds_bspline2(place[0], w);
+    ds_store_part(y, ds_lane(k), 4, w[1]);
+    ds_bspline3(place[1], w);
+    ds_store_part(y, ds_lane(k), 5, w[3]);
+    ds_kernel_end(k);
+    return k;
+}
+static void test_no_memory(int reduction)
+{
+    ds_kernel_desc d = { 0 };
+    size_t wrong = 0, n = 0;
+    int failed = 1;
+    d.rank = 2;
+    d.allocator.resize = resize;
+    for (; failed && n < 2000; n++) {
+        left = n;
+        ds_kernel *const k = reduction ? ds_kernel_reduction(&d, DSIM_REDUCTION_MEAN, 2) : record_all(&d);
+        failed = !k || ds_kernel_error(k)->code;
+        wrong += k && failed && ds_kernel_error(k)->code != DSIM_ERROR_MEMORY;
+        ds_kernel_destroy(k);
+        wrong += held != 0;
+    }
+    TAP_OK(!wrong && !failed && n > 10, "%s: none of %zu allocations is missed (%zu wrong)",
+           reduction ? "a reduction" : "a grid kernel", n, wrong);
+}
+
+static void test_nothing(void)
+{
+    ds_kernel *const k = ds_kernel_begin(NULL, "k");
+    const ds_arg f = ds_arg_in(k, "f", 1);
+    const ds_grid g = ds_grid_make(2, NULL, DSIM_WALL_CLAMP);
+    TAP_OK(g.rank == 2 && !g.n[1].kernel && g.n[1].at == 1, "a grid of no numbers has one cell");
+    TAP_OK(ds_grid_of_lanes(NULL, DSIM_WALL_CLAMP).rank == 0, "a grid of no kernel");
+    ds_grid_laplacian(f, 0, NULL, NULL);
+    TAP_OK(ds_kernel_error(k)->code == DSIM_ERROR_ARGUMENT, "no grid is an error");
+    ds_kernel_destroy(k);
+    TAP_OK(ds_array_smooth_max_vjp(NULL, 1, 1, NULL) == DSIM_ERROR_ARGUMENT, "no array is an error");
+}
+
 int main(void)
 {
     rng = ds_rng_make(7, 1);
@@ -817,6 +884,9 @@ int main(void)
     test_other_reductions();
     test_arrays();
     test_refusals();
+    test_no_memory(0);
+    test_no_memory(1);
+    test_nothing();
     TAP_OK(!refused, "no launch is refused (%d are)", refused);
     return tap_end();
 }
