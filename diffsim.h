@@ -119,7 +119,8 @@
      5 ops      THE table of operations: value, derivative, test interval
      6 tape     ds_tape, ds_var, ds_var3, ds_vars: record, reverse, Hessians, replay, custom nodes, ds_explain
      7 kernels  ds_kernel: a program for one lane, recorded once, run over many; its adjoint, tangent,
-                gradient and Hessian are kernels, too; ds_launch; ds_kernel_print_c
+                gradient and Hessian are kernels, too; ds_launch; ds_kernel_print_c; splines, grids,
+                reductions
     15 learning  ds_optimizer: Adam and its kin, clipping, schedules, bounds
     16 checks   ds_check_gradient, ds_check_hessian, ds_check_adjoint: a certificate for any derivative
 
@@ -1915,6 +1916,89 @@ DIFFSIM_API ds_result ds_launch(ds_runner *runner, const ds_kernel *kernel, size
 DIFFSIM_API ds_result ds_launch_grid(ds_runner *runner, const ds_kernel *kernel, const size_t *lanes,
                                      const ds_array *args, size_t n_args); /* lanes [rank] */
 
+/* Programs that simulators share: recorded with the operations above, so derivatives come with those.
+
+   Splines. The weights w of a position x on the knots base, base + 1, ... at the integers: they sum to 1, and
+   the knots weighted by them to x. Returns the base. The derivative of the weights is that by fx = x - base,
+   in a kernel ds_sub(x, ds_index_number(kernel, base)); the base has derivative 0. The forms that take fx
+   have no index and work on a tape, too.
+
+       2   base = floor(x - 1/2), 1/2 <= fx < 3/2:   (3/2 - fx)^2 / 2,   3/4 - (fx - 1)^2,   (fx - 1/2)^2 / 2
+       3   base = floor(x) - 1,   1 <= fx < 2, with s = 2 - fx, t = fx - 1:
+           s^3 / 6,   2/3 - t^2 + t^3 / 2,   2/3 - s^2 + s^3 / 2,   t^3 / 6
+
+   From: Stomakhin et al. 2013 (cubic); Jiang et al. 2016, the material point method course (both). */
+DIFFSIM_API ds_index ds_bspline2(ds_var x, ds_var w[3]);
+DIFFSIM_API ds_index ds_bspline3(ds_var x, ds_var w[4]);
+DIFFSIM_API void ds_bspline2_weights(ds_var fx, ds_var w[3]);
+DIFFSIM_API void ds_bspline3_weights(ds_var fx, ds_var w[4]);
+
+/* Grids. The cells of a grid are elements of an argument, row by row: cell (i, j, k) of n[0] x n[1] x n[2] is
+   element (i n[1] + j) n[2] + k. Lengths are in cells: for a spacing h divide slopes by h, a Laplacian by
+   h^2. Walls, per axis: beyond is what the last cell before it holds (CLAMP: no flux through a wall half a
+   cell behind the last ones), or the grid begins anew (PERIODIC). Errors stick to the kernel: ARGUMENT for
+   a rank that is not 1, 2 or 3. */
+typedef enum ds_wall { DSIM_WALL_CLAMP, DSIM_WALL_PERIODIC } ds_wall;
+typedef struct ds_grid {
+    size_t rank; /* axes */
+    ds_index n[3]; /* cells along each: a constant, ds_lanes or ds_index_scalar */
+    ds_wall wall[3];
+} ds_grid;
+DIFFSIM_API ds_grid ds_grid_make(size_t rank, const ds_index *n, ds_wall wall); /* n [rank] */
+DIFFSIM_API ds_grid ds_grid_of_lanes(ds_kernel *kernel, ds_wall wall); /* one lane is one cell */
+
+/* the element of cell i [rank], which may lie behind the walls */
+DIFFSIM_API ds_index ds_grid_at(const ds_grid *grid, const ds_index *i);
+
+/* A number of the grid at position x [rank], linear between cells, which lie at integer positions: of 2, 4
+   or 8 cells, a + t (b - a) along the last axis, then along the one before. A field that is constant or
+   linear is met but for rounding. x may lie far behind the walls. Differentiable by the field, a scatter-add,
+   and by x: at a cell's own position the slope is that towards larger x, behind a CLAMP wall it is 0. */
+DIFFSIM_API ds_var ds_grid_sample(ds_arg field, size_t component, const ds_grid *grid, const ds_var *x);
+
+/* Central differences at cell i [rank], which is inside. With f+ and f- the neighbours along an axis:
+       laplacian    sum over the axes of f+ + f-, minus 2 rank f
+       gradient     slope[axis] = (f+ - f-) / 2
+       divergence   sum over the axes of (f+ - f-) / 2, f the component of that number along that axis */
+DIFFSIM_API ds_var ds_grid_laplacian(ds_arg field, size_t component, const ds_grid *grid, const ds_index *i);
+DIFFSIM_API void ds_grid_gradient(ds_arg field, size_t component, const ds_grid *grid, const ds_index *i,
+                                  ds_var *slope); /* [rank] */
+DIFFSIM_API ds_var ds_grid_divergence(ds_arg field, const ds_grid *grid, const ds_index *i);
+
+/* Reductions as kernels, one lane per element: arguments "a", "b" if there are two, and "total", a sum of one
+   component that gains the terms of all components (set it to 0 before).
+   One row: name, arguments, term of the numbers a and b and of how many there are, what it is. */
+#define DSI_REDUCTIONS(DSI_ROW) \
+    DSI_ROW(SUM, 1, a, "sum of a") \
+    DSI_ROW(MEAN, 1, ds_div(a, count), "mean of a") \
+    DSI_ROW(SQUARES, 1, ds_square(a), "squared norm: sum of a^2") \
+    DSI_ROW(DOT, 2, ds_mul(a, b), "dot product, sum of a with weights b") \
+    DSI_ROW(DISTANCE, 2, ds_square(ds_sub(a, b)), "sum of (a - b)^2") \
+    DSI_ROW(WEIGHTED_SQUARES, 2, ds_mul(b, ds_square(a)), "sum of b a^2")
+typedef enum ds_reduction {
+#define DSI_ROW(NAME, n_args, term, sentence) DSIM_REDUCTION_##NAME,
+    DSI_REDUCTIONS(DSI_ROW)
+#undef DSI_ROW
+    DSIM_REDUCTION_COUNT
+} ds_reduction;
+DIFFSIM_API ds_kernel *ds_kernel_reduction(const ds_kernel_desc *desc, ds_reduction what, size_t components);
+
+/* Arrays at once, on the spot: all numbers of an array of any type and layout, element by element, in double.
+   A NaN in it stays. NaN: the array is NULL or bad, or sizes differ. Of no numbers the sum is 0, the minimum
+   infinity, the maximum -infinity.
+
+   smooth_max: log(sum of exp(c a)) / c with the sharpness c > 0, from the maximum to log(n) / c above it,
+   without overflow. Its derivative by a number a is exp(c (a - v)), v the value: shares that sum to 1. vjp
+   adds v_bar times that to a_bar, an array of the same size, not of integers. Errors: ARGUMENT; NON_FINITE,
+   nothing is added. The plain maximum and minimum have no derivative. */
+DIFFSIM_API double ds_array_sum(const ds_array *a);
+DIFFSIM_API double ds_array_dot(const ds_array *a, const ds_array *b);
+DIFFSIM_API double ds_array_min(const ds_array *a);
+DIFFSIM_API double ds_array_max(const ds_array *a);
+DIFFSIM_API double ds_array_smooth_max(const ds_array *a, double sharpness);
+DIFFSIM_API ds_result ds_array_smooth_max_vjp(const ds_array *a, double sharpness, double v_bar,
+                                              const ds_array *a_bar);
+
 /* >>api 15 learning -------------------------------------------------------------------------------
 
    Small steps along gradients that are noisy or many. The state is a block of the caller's without any
@@ -2112,6 +2196,8 @@ DIFFSIM_API ds_result ds_check_adjoint(const ds_jacobian *jacobian, const ds_che
     DSI_ROW(ds_tape *, ds_tape_init, (void *memory, size_t bytes, const ds_tape_desc &desc), \
             (memory, bytes, &desc)) \
     DSI_ROW(ds_kernel *, ds_kernel_begin, (const ds_kernel_desc &desc, const char *name), (&desc, name)) \
+    DSI_ROW(ds_kernel *, ds_kernel_reduction, \
+            (const ds_kernel_desc &desc, ds_reduction what, size_t components), (&desc, what, components)) \
     DSI_ROW(ds_runner *, ds_runner_create, (const ds_runner_desc &desc), (&desc)) \
     DSI_ROW(double, ds_schedule_factor, (const ds_schedule &schedule, uint64_t step), (&schedule, step)) \
     DSI_ROW(ds_optimizer *, ds_optimizer_init, \
@@ -12600,6 +12686,39 @@ static int dsi_find_all_lines(dsi_run *run, dsi_lane_block *block, enum dsi_how 
     return 1;
 }
 
+enum { DSI_CHUNK = 4096 }; /* lanes whose sums into one element are added apart, see dsi_run_reduced */
+
+/* the block of at most `width` lanes that begins at a lane */
+static void dsi_begin_block(const dsi_run *run, size_t flat, dsi_lane_block *block)
+{
+    size_t rest = flat, axis = run->rank;
+    block->flat = flat;
+    while (axis-- > 1) {
+        block->coordinate[axis] = rest % run->lanes[axis];
+        rest /= run->lanes[axis];
+    }
+    block->coordinate[0] = rest;
+    block->n = dsi_least(run->width, run->inner - block->coordinate[run->rank - 1]);
+    if (run->program->n_reduced) block->n = dsi_least(block->n, DSI_CHUNK - flat % DSI_CHUNK);
+}
+
+/* Does a block of few lanes end where lines begin, or begin anew? So it is at the walls of a grid. Of up to three
+   blocks behind it, most lanes of one must hold as lines. */
+static int dsi_is_border(dsi_run *run, const dsi_lane_block *block)
+{
+    size_t flat = block->flat + block->n, k;
+    for (k = 0; k < 3 && flat < run->n_lanes && !run->program->floors; k++) {
+        dsi_lane_block behind;
+        size_t whole;
+        dsi_begin_block(run, flat, &behind);
+        whole = behind.n;
+        if (!dsi_find_all_lines(run, &behind, DSI_LINE)) return 0;
+        if (4 * behind.n >= 3 * whole) return 1;
+        flat += behind.n;
+    }
+    return 0;
+}
+
 /* Plans the block that begins at a lane: it shrinks to where all indices hold as lines; if that would leave
    only a few lanes, those that do not hold become tables. Then looks whether all elements are inside. */
 static int dsi_plan_block(dsi_run *run, dsi_lane_block *block, dsi_planned *planned, int64_t *reach)
@@ -12610,9 +12729,9 @@ static int dsi_plan_block(dsi_run *run, dsi_lane_block *block, dsi_planned *plan
     planned->as_table = 0;
     if (!dsi_find_all_lines(run, block, DSI_LINE)) return 0;
     if (block->n < n && block->n < DSI_FEW_LANES) {
-        planned->as_table = 1;
-        block->n = n;
-        if (!dsi_find_all_lines(run, block, DSI_TABLE)) return 0;
+        planned->as_table = !dsi_is_border(run, block);
+        if (planned->as_table) block->n = n;
+        if (!dsi_find_all_lines(run, block, planned->as_table ? DSI_TABLE : DSI_LINE)) return 0;
     }
     valid = block->n;
     planned->flat = block->flat;
@@ -12817,7 +12936,6 @@ static void dsi_run_sum(dsi_run *run, const dsi_sum *sum, size_t n)
 /* Sums into elements that are the same for all lanes: chunks of lanes from fixed boundaries, in each
    DSI_STRIDE partial sums by lane, added up in pairs; then chunk after chunk. No width of blocks and no number
    of parts changes that. */
-enum { DSI_CHUNK = 4096 };
 static void dsi_run_reduced(dsi_run *run, const dsi_sum *sum, const dsi_lane_block *block)
 {
     const dsi_program *const p = run->program;
@@ -13040,20 +13158,6 @@ static int dsi_run_once(dsi_run *run)
         for (k = 0; k < DSI_STRIDE; k++) run->x.at[step->out][k] = number;
     }
     return 1;
-}
-
-/* the block of at most `width` lanes that begins at a lane */
-static void dsi_begin_block(const dsi_run *run, size_t flat, dsi_lane_block *block)
-{
-    size_t rest = flat, axis = run->rank;
-    block->flat = flat;
-    while (axis-- > 1) {
-        block->coordinate[axis] = rest % run->lanes[axis];
-        rest /= run->lanes[axis];
-    }
-    block->coordinate[0] = rest;
-    block->n = dsi_least(run->width, run->inner - block->coordinate[run->rank - 1]);
-    if (run->program->n_reduced) block->n = dsi_least(block->n, DSI_CHUNK - flat % DSI_CHUNK);
 }
 
 /* room for one block more; its lines are kept as long as all of them are below DSI_KEPT_LINES */
@@ -14069,7 +14173,7 @@ static size_t dsi_find_none(const dsi_deriving *d, size_t i)
 {
     size_t next = i;
     do {
-        const dsi_expr *const e = d->to->body.exprs + i;
+        const dsi_expr *const e = d->to->body.exprs + next;
         const unsigned operands = dsi_operands_of(e->op);
         i = next;
         if (operands & 1 && d->bar[e->a] == DSI_NO_EXPR) next = e->a;
@@ -15661,6 +15765,335 @@ DIFFSIM_API size_t ds_kernel_print_c(const ds_kernel *kernel, char *text, size_t
 DIFFSIM_API size_t ds_kernel_print_cuda(const ds_kernel *kernel, char *text, size_t bytes)
 {
     return dsi_print_kernel(kernel, text, bytes, 1);
+}
+
+/* Programs that simulators share. */
+
+static ds_var dsi_index_as_number(ds_index index)
+{
+    return index.kernel ? ds_index_number(index.kernel, index) : ds_c((double)index.at);
+}
+
+DIFFSIM_API void ds_bspline2_weights(ds_var fx, ds_var w[3])
+{
+    const ds_var left = ds_square(ds_sub(ds_c(1.5), fx)), right = ds_square(ds_sub(fx, ds_c(0.5)));
+    w[0] = ds_mul(ds_c(0.5), left);
+    w[1] = ds_sub(ds_c(0.75), ds_square(ds_sub(fx, ds_c(1))));
+    w[2] = ds_mul(ds_c(0.5), right);
+}
+
+/* weights of the knots at distance 1 + t and t, 0 <= t <= 1, s = 1 - t: s^3 / 6 and 2/3 - t^2 + t^3 / 2 */
+static void dsi_cubic_half(ds_var s, ds_var t, ds_var *outer, ds_var *inner)
+{
+    const ds_var s2 = ds_square(s), t2 = ds_square(t), s3 = ds_mul(s2, s);
+    const ds_var slope = ds_fma(ds_c(0.5), t, ds_c(-1));
+    *outer = ds_mul(ds_c(1.0 / 6), s3);
+    *inner = ds_fma(t2, slope, ds_c(2.0 / 3));
+}
+
+DIFFSIM_API void ds_bspline3_weights(ds_var fx, ds_var w[4])
+{
+    const ds_var s = ds_sub(ds_c(2), fx), t = ds_sub(fx, ds_c(1));
+    dsi_cubic_half(s, t, w, w + 1);
+    dsi_cubic_half(t, s, w + 3, w + 2);
+}
+
+DIFFSIM_API ds_index ds_bspline2(ds_var x, ds_var w[3])
+{
+    const ds_index base = ds_floor_index(ds_sub(x, ds_c(0.5)));
+    ds_bspline2_weights(ds_sub(x, dsi_index_as_number(base)), w);
+    return base;
+}
+
+DIFFSIM_API ds_index ds_bspline3(ds_var x, ds_var w[4])
+{
+    const ds_index base = ds_index_sub(ds_floor_index(x), ds_i(1));
+    ds_bspline3_weights(ds_sub(x, dsi_index_as_number(base)), w);
+    return base;
+}
+
+/* Grids. */
+DIFFSIM_API ds_grid ds_grid_make(size_t rank, const ds_index *n, ds_wall wall)
+{
+    ds_grid r;
+    size_t axis;
+    r.rank = rank;
+    for (axis = 0; axis < 3; axis++) {
+        r.n[axis] = n && axis < rank ? n[axis] : ds_i(1);
+        r.wall[axis] = wall;
+    }
+    return r;
+}
+
+DIFFSIM_API ds_grid ds_grid_of_lanes(ds_kernel *kernel, ds_wall wall)
+{
+    const size_t rank = kernel ? kernel->desc.rank : 0;
+    ds_index n[3];
+    size_t axis;
+    for (axis = 0; axis < rank; axis++) n[axis] = ds_lanes(kernel, axis);
+    return ds_grid_make(rank, n, wall);
+}
+
+/* may the grid be used? The kernel's error says what it is not */
+static int dsi_is_grid(ds_kernel *kernel, const ds_grid *grid, const void *at, const char *function)
+{
+    DIFFSIM_ASSERT(grid && at);
+    if (grid && at && grid->rank >= 1 && grid->rank <= 3) return 1;
+    if (kernel && !dsi_kernel_open(kernel, function))
+        dsi_kernel_refuse_at(kernel, DSIM_ERROR_ARGUMENT, grid ? grid->rank : 0, function,
+                             ": a grid has 1, 2 or 3 axes, and a place on it", NULL);
+    return 0;
+}
+
+/* what a number is after an error */
+static ds_var dsi_no_number(ds_kernel *kernel)
+{
+    return kernel ? dsi_kernel_dead(kernel) : ds_c((double)dsi_nan());
+}
+
+/* index i along an axis, brought back between the walls */
+static ds_index dsi_between_walls(const ds_grid *grid, size_t axis, ds_index i)
+{
+    if (grid->wall[axis] == DSIM_WALL_PERIODIC) return ds_index_mod(i, grid->n[axis]);
+    return ds_index_clamp(i, ds_i(0), ds_index_sub(grid->n[axis], ds_i(1)));
+}
+
+DIFFSIM_API ds_index ds_grid_at(const ds_grid *grid, const ds_index *i)
+{
+    ds_index at = ds_i(0);
+    size_t axis;
+    if (!dsi_is_grid(grid && i ? i[0].kernel : NULL, grid, i, "ds_grid_at")) return at;
+    for (axis = 0; axis < grid->rank; axis++)
+        at = ds_index_add(ds_index_mul(at, grid->n[axis]), dsi_between_walls(grid, axis, i[axis]));
+    return at;
+}
+
+/* Sampling: the cells before x and how far x lies behind them. dsi_sample goes on from the axes below `axis`,
+   along which cells have been chosen: `at` is their element on a grid of these axes. */
+typedef struct dsi_sampling { ds_arg field; size_t component; ds_index i[3]; ds_var t[3]; } dsi_sampling;
+static ds_var dsi_sample(const dsi_sampling *s, const ds_grid *grid, size_t axis, ds_index at)
+{
+    ds_var side[2];
+    ds_index row;
+    int k;
+    if (axis == grid->rank) return ds_load_part(s->field, at, s->component);
+    row = ds_index_mul(at, grid->n[axis]);
+    for (k = 0; k < 2; k++) {
+        const ds_index i = ds_index_add(s->i[axis], ds_i(k));
+        side[k] = dsi_sample(s, grid, axis + 1, ds_index_add(row, dsi_between_walls(grid, axis, i)));
+    }
+    return ds_fma(s->t[axis], ds_sub(side[1], side[0]), side[0]);
+}
+
+DIFFSIM_API ds_var ds_grid_sample(ds_arg field, size_t component, const ds_grid *grid, const ds_var *x)
+{
+    dsi_sampling s;
+    size_t axis;
+    if (!dsi_is_grid(field.kernel, grid, x, "ds_grid_sample")) return dsi_no_number(field.kernel);
+    s.field = field;
+    s.component = component;
+    for (axis = 0; axis < grid->rank; axis++) {
+        s.i[axis] = ds_floor_index(x[axis]);
+        s.t[axis] = ds_sub(x[axis], dsi_index_as_number(s.i[axis]));
+    }
+    return dsi_sample(&s, grid, 0, ds_i(0));
+}
+
+/* the number in cell i, which is inside, or one cell before it (step -1) or behind (1) along an axis: that is
+   one wall to look at, not two along each axis as in ds_grid_at */
+static ds_var dsi_neighbour(ds_arg field, size_t component, const ds_grid *grid, const ds_index *i,
+                            size_t axis, int step)
+{
+    ds_index at = ds_i(0);
+    size_t k;
+    for (k = 0; k < grid->rank; k++) {
+        ds_index place = i[k];
+        if (k == axis && step) {
+            place = ds_index_add(place, ds_i(step));
+            if (grid->wall[k] == DSIM_WALL_PERIODIC) place = ds_index_mod(place, grid->n[k]);
+            else if (step < 0) place = ds_index_max(place, ds_i(0));
+            else place = ds_index_min(place, ds_index_sub(grid->n[k], ds_i(1)));
+        }
+        at = ds_index_mul(at, grid->n[k]);
+        at = ds_index_add(at, place);
+    }
+    return ds_load_part(field, at, component);
+}
+
+DIFFSIM_API ds_var ds_grid_laplacian(ds_arg field, size_t component, const ds_grid *grid, const ds_index *i)
+{
+    ds_var sum = ds_c(0);
+    size_t axis;
+    if (!dsi_is_grid(field.kernel, grid, i, "ds_grid_laplacian")) return dsi_no_number(field.kernel);
+    for (axis = 0; axis < grid->rank; axis++) {
+        sum = ds_add(sum, dsi_neighbour(field, component, grid, i, axis, -1));
+        sum = ds_add(sum, dsi_neighbour(field, component, grid, i, axis, 1));
+    }
+    return ds_fma(ds_c(-2 * (double)grid->rank), dsi_neighbour(field, component, grid, i, 0, 0), sum);
+}
+
+/* (f+ - f-) / 2 along an axis */
+static ds_var dsi_central(ds_arg field, size_t component, const ds_grid *grid, const ds_index *i, size_t axis)
+{
+    const ds_var before = dsi_neighbour(field, component, grid, i, axis, -1);
+    const ds_var behind = dsi_neighbour(field, component, grid, i, axis, 1);
+    return ds_mul(ds_c(0.5), ds_sub(behind, before));
+}
+
+DIFFSIM_API void ds_grid_gradient(ds_arg field, size_t component, const ds_grid *grid, const ds_index *i,
+                                  ds_var *slope)
+{
+    size_t axis;
+    if (!dsi_is_grid(field.kernel, grid, i, "ds_grid_gradient")) return;
+    for (axis = 0; axis < grid->rank; axis++) slope[axis] = dsi_central(field, component, grid, i, axis);
+}
+
+DIFFSIM_API ds_var ds_grid_divergence(ds_arg field, const ds_grid *grid, const ds_index *i)
+{
+    ds_var sum = ds_c(0);
+    size_t axis;
+    if (!dsi_is_grid(field.kernel, grid, i, "ds_grid_divergence")) return dsi_no_number(field.kernel);
+    for (axis = 0; axis < grid->rank; axis++) sum = ds_add(sum, dsi_central(field, axis, grid, i, axis));
+    return sum;
+}
+
+/* Reductions. */
+static ds_var dsi_reduction_term(ds_reduction what, ds_var a, ds_var b, ds_var count)
+{
+    switch (what) {
+#define DSI_ROW(NAME, n_args, term, sentence) case DSIM_REDUCTION_##NAME: return term;
+    DSI_REDUCTIONS(DSI_ROW)
+#undef DSI_ROW
+    default: return a;
+    }
+}
+
+DIFFSIM_API ds_kernel *ds_kernel_reduction(const ds_kernel_desc *desc, ds_reduction what, size_t components)
+{
+#define DSI_ROW(NAME, n_args, term, sentence) n_args,
+    static const uint8_t n_args[] = { DSI_REDUCTIONS(DSI_ROW) };
+#undef DSI_ROW
+    const int known = (int)what >= 0 && what < DSIM_REDUCTION_COUNT;
+    ds_kernel *const k = ds_kernel_begin(desc, "reduction");
+    ds_arg a, b, total;
+    ds_var count;
+    size_t i;
+    if (!k) return NULL;
+    if (!known) dsi_kernel_refuse_at(k, DSIM_ERROR_ARGUMENT, (size_t)what, "ds_kernel_reduction",
+                                     ": there is no such reduction", NULL);
+    a = ds_arg_in(k, "a", components);
+    b = known && n_args[what] > 1 ? ds_arg_in(k, "b", components) : a;
+    total = ds_arg_sum(k, "total", 1);
+    count = ds_c((double)components);
+    for (i = 0; i < k->desc.rank; i++) count = ds_mul(count, ds_index_number(k, ds_lanes(k, i)));
+    for (i = 0; i < components && !k->error.code; i++) {
+        const ds_var x = ds_load_part(a, ds_lane(k), i), y = ds_load_part(b, ds_lane(k), i);
+        ds_add_at(total, ds_i(0), dsi_reduction_term(what, x, y, count));
+    }
+    ds_kernel_end(k);
+    return k;
+}
+
+/* Arrays at once. */
+static int dsi_is_array(const ds_array *a)
+{
+    return a && a->components && (a->data || !a->n) && (int)a->type >= 0 && a->type <= DSIM_ARRAY_INT32;
+}
+
+/* number i of n * components, element by element */
+static size_t dsi_array_at(const ds_array *a, size_t i)
+{
+    return i / a->components * dsi_stride_of(a) + dsi_component_at(a, i % a->components);
+}
+static double dsi_array_number(const ds_array *a, size_t i)
+{
+    const size_t at = dsi_array_at(a, i);
+    switch (a->type) {
+    case DSIM_ARRAY_INT32: return (double)((const int32_t *)a->data)[at];
+    case DSIM_ARRAY_FLOAT: return (double)((const float *)a->data)[at];
+    case DSIM_ARRAY_DOUBLE: return ((const double *)a->data)[at];
+    default: return (double)((const ds_real *)a->data)[at];
+    }
+}
+
+DIFFSIM_API double ds_array_sum(const ds_array *a)
+{
+    double sum = 0;
+    size_t i;
+    if (!dsi_is_array(a)) return (double)dsi_nan();
+    for (i = 0; i < a->n * a->components; i++) sum += dsi_array_number(a, i);
+    return sum;
+}
+
+DIFFSIM_API double ds_array_dot(const ds_array *a, const ds_array *b)
+{
+    double sum = 0;
+    size_t i;
+    if (!dsi_is_array(a) || !dsi_is_array(b) || a->n != b->n || a->components != b->components)
+        return (double)dsi_nan();
+    for (i = 0; i < a->n * a->components; i++)
+        sum += dsi_times(dsi_array_number(a, i), dsi_array_number(b, i));
+    return sum;
+}
+
+/* the largest number times sign; a NaN is kept */
+static double dsi_array_most(const ds_array *a, double sign)
+{
+    double most = -DSI_INFINITY;
+    size_t i;
+    if (!dsi_is_array(a)) return (double)dsi_nan();
+    for (i = 0; i < a->n * a->components; i++) {
+        const double x = sign * dsi_array_number(a, i);
+        if (x != x) return x;
+        most = x > most ? x : most;
+    }
+    return most;
+}
+DIFFSIM_API double ds_array_max(const ds_array *a) { return dsi_array_most(a, 1); }
+DIFFSIM_API double ds_array_min(const ds_array *a) { return -dsi_array_most(a, -1); }
+
+/* exp(c (a - m)) of number i, m the maximum, and the sum of these: v = m + log(sum) / c */
+static double dsi_array_share(const ds_array *a, size_t i, double sharpness, double most)
+{
+    return dsi_double_exp(dsi_times(sharpness, dsi_array_number(a, i) - most));
+}
+static double dsi_array_shares(const ds_array *a, double sharpness, double most)
+{
+    double sum = 0;
+    size_t i;
+    for (i = 0; i < a->n * a->components; i++) sum += dsi_array_share(a, i, sharpness, most);
+    return sum;
+}
+
+DIFFSIM_API double ds_array_smooth_max(const ds_array *a, double sharpness)
+{
+    const double most = ds_array_max(a);
+    if (!(sharpness > 0) || sharpness - sharpness != 0) return (double)dsi_nan();
+    if (most - most != 0) return most;
+    return most + dsi_double_log(dsi_array_shares(a, sharpness, most)) / sharpness;
+}
+
+DIFFSIM_API ds_result ds_array_smooth_max_vjp(const ds_array *a, double sharpness, double v_bar,
+                                              const ds_array *a_bar)
+{
+    double most, sum;
+    size_t i;
+    DIFFSIM_ASSERT(a && a_bar);
+    if (!dsi_is_array(a) || !dsi_is_array(a_bar) || a->n != a_bar->n || a->components != a_bar->components ||
+        a_bar->type == DSIM_ARRAY_INT32 || !(sharpness > 0) || sharpness - sharpness != 0)
+        return DSIM_ERROR_ARGUMENT;
+    if (!a->n) return DSIM_OK;
+    most = ds_array_max(a);
+    if (most - most != 0 || v_bar - v_bar != 0) return DSIM_ERROR_NON_FINITE;
+    sum = dsi_array_shares(a, sharpness, most);
+    for (i = 0; i < a->n * a->components; i++) {
+        const double gain = dsi_times(v_bar, dsi_array_share(a, i, sharpness, most) / sum);
+        const size_t at = dsi_array_at(a_bar, i);
+        if (a_bar->type == DSIM_ARRAY_FLOAT) ((float *)a_bar->data)[at] += (float)gain;
+        else if (a_bar->type == DSIM_ARRAY_DOUBLE) ((double *)a_bar->data)[at] += gain;
+        else ((ds_real *)a_bar->data)[at] += (ds_real)gain;
+    }
+    return DSIM_OK;
 }
 
 /* >>impl 15 learning ------------------------------------------------------------------------------

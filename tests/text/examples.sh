@@ -45,7 +45,7 @@ agree()
 }
 agree mass_spring_simple paper "$work/mass_spring" --out "$work/out"
 agree mass_spring_simple wall "$work/mass_spring" --wall --out "$work/out"
-for name in gradient_explosion time_of_impact; do
+for name in gradient_explosion time_of_impact kernels wave; do
     agree gradient_studies $name "$work/$name" --quick --out "$work/out"
 done
 
