@@ -43,7 +43,7 @@
    WHAT IT DOES NOT DO
 
    - No threads, files, output, global variables, abort or exit of its own; no allocation but by the
-     function you give it.
+     function you give it. (Threads only if you ask for them: DIFFSIM_THREADS.)
    - It does not differentiate your branches: `if (ds_value(x) > 0)` records the branch taken; ds_branch says
      so to a replay, ds_select records both.
    - One tape belongs to one thread at a time. Distinct tapes run concurrently.
@@ -131,6 +131,7 @@
      DIFFSIM_API              replaces `extern` before every function (a DLL's export or import)
      DIFFSIM_NO_INLINE        recording functions are called, not inlined: faster to compile, slower to run
      DIFFSIM_OPERATORS        C++: x * sin(y) instead of ds_mul(x, ds_sin(y)), vectors too
+     DIFFSIM_THREADS          ds_pool, a small pool of threads for ds_jobs; compile and link with -pthread
      DIFFSIM_DEBUG            files that record tell their lines, so that errors name file:line
      DIFFSIM_ASSERT(truth)    called on a caller's bug (NULL); nothing by default, and the call returns safely
 
@@ -328,6 +329,19 @@ typedef struct ds_jobs {
     size_t n_workers;
 } ds_jobs;
 DIFFSIM_API void ds_parallel_for(const ds_jobs *jobs, size_t n, size_t grain, ds_task_fn *fn, void *task);
+
+#ifdef DIFFSIM_THREADS
+/* A small pool of threads, for those who have no job system: put ds_pool_jobs(pool) into a desc. n_threads
+   counts the thread that calls; 0: one for each processor. A loop that begins while the pool is busy with
+   another, within it or in another thread, runs in its caller alone, as worker 0. Nothing is allocated after
+   ds_pool_create. NULL: no memory or no threads; ds_pool_jobs(NULL) is {0}, and all goes on in one thread.
+   Destroy it when no loop runs. DIFFSIM_THREADS stands in the file of the implementation and in those that
+   use the pool. POSIX threads: compile and link with -pthread; on Windows its own. */
+typedef struct ds_pool ds_pool;
+DIFFSIM_API ds_pool *ds_pool_create(size_t n_threads, const ds_allocator *allocator); /* NULL means {0} */
+DIFFSIM_API ds_jobs ds_pool_jobs(ds_pool *pool);
+DIFFSIM_API void ds_pool_destroy(ds_pool *pool); /* NULL is fine */
+#endif
 
 /* Sizes. Product and sum that refuse to wrap: DSIM_ERROR_OVERFLOW, and *out stays as it was. */
 DIFFSIM_API ds_result ds_size_mul(size_t left, size_t right, size_t *out);
@@ -1888,7 +1902,15 @@ DIFFSIM_API ds_result ds_check_adjoint(const ds_jacobian *jacobian, const ds_che
    ds_tape_create(ds_tape_desc{}), since C++20 ds_tape_create({ .max_nodes = 1000 }). One row for each
    function that only reads its desc: result, name, parameters, what they become. (ds_custom keeps the
    address of its type, so it has none.) */
+#ifdef DIFFSIM_THREADS
+#define DSI_REFERENCES_THREADS(DSI_ROW) \
+    DSI_ROW(ds_pool *, ds_pool_create, (size_t n_threads, const ds_allocator &allocator), \
+            (n_threads, &allocator))
+#else
+#define DSI_REFERENCES_THREADS(DSI_ROW)
+#endif
 #define DSI_REFERENCES(DSI_ROW) \
+    DSI_REFERENCES_THREADS(DSI_ROW) \
     DSI_ROW(void, ds_parallel_for, \
             (const ds_jobs &jobs, size_t n, size_t grain, ds_task_fn *fn, void *task), \
             (&jobs, n, grain, fn, task)) \
@@ -2445,6 +2467,20 @@ DSI_ASSIGNING(ds_q4, *, ds_q4, ds_q4, ds_q4_mul(a, b))
 
 #if defined(DIFFSIM_IMPLEMENTATION) && !defined(DSI_IMPLEMENTED)
 #define DSI_IMPLEMENTED
+#ifdef DIFFSIM_THREADS
+#ifndef _WIN32
+#include <pthread.h>
+#include <unistd.h>
+#else
+#ifndef WIN32_LEAN_AND_MEAN
+#define WIN32_LEAN_AND_MEAN
+#endif
+#ifndef NOMINMAX
+#define NOMINMAX
+#endif
+#include <windows.h>
+#endif
+#endif
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -2616,6 +2652,289 @@ DIFFSIM_API void ds_parallel_for(const ds_jobs *jobs, size_t n, size_t grain, ds
     else if (n)
         fn(task, 0, n, 0);
 }
+
+#ifdef DIFFSIM_THREADS
+/* The pool. One lock guards all of it; pieces are few and long, so each is taken under the lock, and a thread
+   that comes late finds none left. Threads wait for an event: awake at first, looking at its count without
+   the lock, because the next loop often follows at once; then asleep, because the processor may be shared. */
+
+#ifdef _WIN32
+typedef SRWLOCK dsi_lock;
+typedef CONDITION_VARIABLE dsi_condition;
+typedef HANDLE dsi_thread;
+static int dsi_lock_begin(dsi_lock *lock)
+{
+    InitializeSRWLock(lock);
+    return 1;
+}
+static int dsi_condition_begin(dsi_condition *condition)
+{
+    InitializeConditionVariable(condition);
+    return 1;
+}
+static void dsi_lock_end(dsi_lock *lock) { (void)lock; }
+static void dsi_condition_end(dsi_condition *condition) { (void)condition; }
+static void dsi_lock_take(dsi_lock *lock) { AcquireSRWLockExclusive(lock); }
+static void dsi_lock_give(dsi_lock *lock) { ReleaseSRWLockExclusive(lock); }
+static void dsi_condition_wait(dsi_condition *condition, dsi_lock *lock)
+{
+    SleepConditionVariableSRW(condition, lock, INFINITE, 0);
+}
+static void dsi_condition_wake(dsi_condition *condition) { WakeAllConditionVariable(condition); }
+static size_t dsi_processors(void)
+{
+    SYSTEM_INFO info;
+    GetSystemInfo(&info);
+    return (size_t)info.dwNumberOfProcessors;
+}
+#else
+typedef pthread_mutex_t dsi_lock;
+typedef pthread_cond_t dsi_condition;
+typedef pthread_t dsi_thread;
+static int dsi_lock_begin(dsi_lock *lock) { return !pthread_mutex_init(lock, NULL); }
+static int dsi_condition_begin(dsi_condition *condition) { return !pthread_cond_init(condition, NULL); }
+static void dsi_lock_end(dsi_lock *lock) { pthread_mutex_destroy(lock); }
+static void dsi_condition_end(dsi_condition *condition) { pthread_cond_destroy(condition); }
+static void dsi_lock_take(dsi_lock *lock) { pthread_mutex_lock(lock); }
+static void dsi_lock_give(dsi_lock *lock) { pthread_mutex_unlock(lock); }
+static void dsi_condition_wait(dsi_condition *condition, dsi_lock *lock)
+{
+    pthread_cond_wait(condition, lock);
+}
+static void dsi_condition_wake(dsi_condition *condition) { pthread_cond_broadcast(condition); }
+static size_t dsi_processors(void)
+{
+    const long n = sysconf(_SC_NPROCESSORS_ONLN);
+    return n > 0 ? (size_t)n : 1;
+}
+#endif
+
+/* the count of an event goes up under the lock and is looked at without: a hint, so no order is asked for */
+#if defined(__ATOMIC_RELAXED) && !defined(__TINYC__)
+typedef unsigned dsi_count;
+#define DSI_COUNT_UP(dsi_event_) ((void)__atomic_fetch_add(&(dsi_event_)->count, 1, __ATOMIC_RELAXED))
+#define DSI_COUNT_NOW(dsi_event_) __atomic_load_n(&(dsi_event_)->count, __ATOMIC_RELAXED)
+#elif defined(_WIN32) && !defined(__TINYC__)
+typedef volatile LONG dsi_count;
+#define DSI_COUNT_UP(dsi_event_) ((void)InterlockedIncrement(&(dsi_event_)->count))
+#define DSI_COUNT_NOW(dsi_event_) ((dsi_event_)->count)
+#else
+typedef unsigned dsi_count;
+#define DSI_COUNT_UP(dsi_event_) ((void)(dsi_event_)->count++)
+#endif
+#if (defined(__x86_64__) || defined(__i386__)) && defined(__GNUC__)
+#define DSI_PAUSE() __builtin_ia32_pause()
+#elif defined(__aarch64__) && defined(__GNUC__)
+#define DSI_PAUSE() __asm__ __volatile__("yield")
+#elif defined(_WIN32)
+#define DSI_PAUSE() YieldProcessor()
+#else
+#define DSI_PAUSE() ((void)0)
+#endif
+
+typedef struct dsi_event {
+    dsi_count count;
+    size_t n_asleep;
+    dsi_condition condition;
+} dsi_event;
+typedef struct dsi_pool_worker {
+    ds_pool *pool;
+    size_t number; /* 0 is whoever calls */
+    dsi_thread thread;
+} dsi_pool_worker;
+struct ds_pool {
+    ds_allocator allocator;
+    dsi_pool_worker *workers; /* those that have a thread of their own [n_threads - 1] */
+    size_t n_threads, n_started;
+    dsi_lock lock;
+    dsi_event begun, ended; /* a loop, or the pool at its end; the last piece of a loop */
+    int busy, closing;
+    /* the loop: pieces from `next` on are free, n_running are being done */
+    ds_task_fn *fn;
+    void *task;
+    size_t n, next, piece, n_running;
+};
+enum { DSI_SPINS = 200, DSI_PIECES = 4 }; /* looks at a count, some microseconds; pieces for each thread */
+
+/* all of these with the lock taken */
+static void dsi_event_raise(dsi_event *event)
+{
+    DSI_COUNT_UP(event);
+    if (event->n_asleep) dsi_condition_wake(&event->condition);
+}
+/* until the count is another than it was */
+static void dsi_event_wait(ds_pool *pool, dsi_event *event, dsi_count was)
+{
+#ifdef DSI_COUNT_NOW
+    int i;
+    dsi_lock_give(&pool->lock);
+    for (i = 0; i < DSI_SPINS && DSI_COUNT_NOW(event) == was; i++) DSI_PAUSE();
+    dsi_lock_take(&pool->lock);
+#endif
+    event->n_asleep++;
+    while (event->count == was) dsi_condition_wait(&event->condition, &pool->lock);
+    event->n_asleep--;
+}
+static void dsi_pool_do_pieces(ds_pool *pool, size_t worker)
+{
+    while (pool->next < pool->n) {
+        ds_task_fn *const fn = pool->fn;
+        void *const task = pool->task;
+        const size_t begin = pool->next, end = begin + dsi_least(pool->piece, pool->n - begin);
+        pool->next = end;
+        pool->n_running++;
+        dsi_lock_give(&pool->lock);
+        fn(task, begin, end, worker);
+        dsi_lock_take(&pool->lock);
+        if (!--pool->n_running && pool->next == pool->n) dsi_event_raise(&pool->ended);
+    }
+}
+
+static void dsi_pool_work(const dsi_pool_worker *worker)
+{
+    ds_pool *const pool = worker->pool;
+    dsi_lock_take(&pool->lock);
+    while (!pool->closing) {
+        const dsi_count seen = pool->begun.count;
+        dsi_pool_do_pieces(pool, worker->number);
+        if (!pool->closing && pool->begun.count == seen) dsi_event_wait(pool, &pool->begun, seen);
+    }
+    dsi_lock_give(&pool->lock);
+}
+
+#ifdef _WIN32
+static DWORD WINAPI dsi_pool_thread(LPVOID worker)
+{
+    dsi_pool_work((const dsi_pool_worker *)worker);
+    return 0;
+}
+static int dsi_thread_begin(dsi_pool_worker *worker)
+{
+    worker->thread = CreateThread(NULL, 0, dsi_pool_thread, worker, 0, NULL);
+    return worker->thread != NULL;
+}
+static void dsi_thread_join(dsi_pool_worker *worker)
+{
+    WaitForSingleObject(worker->thread, INFINITE);
+    CloseHandle(worker->thread);
+}
+#else
+static void *dsi_pool_thread(void *worker)
+{
+    dsi_pool_work((const dsi_pool_worker *)worker);
+    return NULL;
+}
+static int dsi_thread_begin(dsi_pool_worker *worker)
+{
+    return !pthread_create(&worker->thread, NULL, dsi_pool_thread, worker);
+}
+static void dsi_thread_join(dsi_pool_worker *worker) { pthread_join(worker->thread, NULL); }
+#endif
+
+/* the parallel_for of ds_pool_jobs */
+static void dsi_pool_for(void *user, size_t n, size_t grain, ds_task_fn *fn, void *task)
+{
+    ds_pool *const pool = (ds_pool *)user;
+    size_t piece;
+    if (!n) return;
+    piece = (n - 1) / (DSI_PIECES * pool->n_threads) + 1;
+    if (piece < grain) piece = grain;
+    dsi_lock_take(&pool->lock);
+    if (pool->busy || pool->n_threads == 1 || n <= piece) {
+        dsi_lock_give(&pool->lock);
+        fn(task, 0, n, 0);
+        return;
+    }
+    pool->busy = 1;
+    pool->fn = fn;
+    pool->task = task;
+    pool->n = n;
+    pool->next = 0;
+    pool->piece = piece;
+    dsi_event_raise(&pool->begun);
+    dsi_pool_do_pieces(pool, 0);
+    while (pool->n_running) {
+        const dsi_count seen = pool->ended.count;
+        dsi_event_wait(pool, &pool->ended, seen);
+    }
+    pool->busy = 0;
+    dsi_lock_give(&pool->lock);
+}
+
+/* the threads that were started end, then the pool; its lock and conditions are there */
+static void dsi_pool_close(ds_pool *pool)
+{
+    const ds_allocator allocator = pool->allocator;
+    size_t i;
+    dsi_lock_take(&pool->lock);
+    pool->closing = 1;
+    dsi_event_raise(&pool->begun);
+    dsi_lock_give(&pool->lock);
+    for (i = 0; i < pool->n_started; i++) dsi_thread_join(pool->workers + i);
+    dsi_condition_end(&pool->ended.condition);
+    dsi_condition_end(&pool->begun.condition);
+    dsi_lock_end(&pool->lock);
+    allocator.resize(allocator.user, pool, sizeof *pool + (pool->n_threads - 1) * sizeof *pool->workers, 0);
+}
+
+/* the lock and the conditions, all or none */
+static int dsi_pool_begin(ds_pool *pool)
+{
+    if (!dsi_lock_begin(&pool->lock)) return 0;
+    if (dsi_condition_begin(&pool->begun.condition)) {
+        if (dsi_condition_begin(&pool->ended.condition)) return 1;
+        dsi_condition_end(&pool->begun.condition);
+    }
+    dsi_lock_end(&pool->lock);
+    return 0;
+}
+
+DIFFSIM_API ds_pool *ds_pool_create(size_t n_threads, const ds_allocator *allocator)
+{
+    const ds_allocator memory = dsi_allocator(allocator);
+    const size_t n = n_threads ? n_threads : dsi_processors();
+    size_t bytes;
+    ds_pool *pool;
+    if (ds_size_mul(n - 1, sizeof(dsi_pool_worker), &bytes) || ds_size_add(bytes, sizeof *pool, &bytes))
+        return NULL;
+    pool = (ds_pool *)memory.resize(memory.user, NULL, 0, bytes);
+    if (!pool) return NULL;
+    memset(pool, 0, bytes);
+    pool->allocator = memory;
+    pool->workers = (dsi_pool_worker *)(void *)(pool + 1);
+    pool->n_threads = n;
+    if (!dsi_pool_begin(pool)) {
+        memory.resize(memory.user, pool, bytes, 0);
+        return NULL;
+    }
+    while (pool->n_started < n - 1) {
+        dsi_pool_worker *const worker = pool->workers + pool->n_started;
+        worker->pool = pool;
+        worker->number = pool->n_started + 1;
+        if (!dsi_thread_begin(worker)) {
+            dsi_pool_close(pool);
+            return NULL;
+        }
+        pool->n_started++;
+    }
+    return pool;
+}
+
+DIFFSIM_API ds_jobs ds_pool_jobs(ds_pool *pool)
+{
+    ds_jobs r = DSI_ZEROED;
+    if (!pool) return r;
+    r.parallel_for = dsi_pool_for;
+    r.user = pool;
+    r.n_workers = pool->n_threads;
+    return r;
+}
+
+DIFFSIM_API void ds_pool_destroy(ds_pool *pool)
+{
+    if (pool) dsi_pool_close(pool);
+}
+#endif
 
 /* Sentences in fixed buffers: what does not fit is cut, the closing zero always stands. dsi_text_into begins
    one, dsi_put and its kin append. No snprintf: it obeys the locale. */
