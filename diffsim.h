@@ -9953,6 +9953,7 @@ typedef struct dsi_program {
     uint32_t *summed;
     size_t n_uses, n_sums, n_summed, n_shared, n_reduced, cap_uses, cap_sums, cap_summed;
     int floors; /* indices depend on numbers */
+    int updates; /* an argument is read and written */
     size_t n_steps, n_once, n_streams, n_slots, n_uniforms, n_places, operations;
     size_t n_indices, n_lines, n_before; /* in all; integers; numbers below a floor */
     size_t cap_steps, cap_streams, cap_places, cap_uniform, cap_indices, cap_index_at;
@@ -11481,6 +11482,7 @@ static int dsi_find_sums(ds_kernel *kernel)
     for (i = 0; i < body->n_effects; i++) {
         const dsi_effect *const e = body->effects + i;
         uint32_t shared = 0;
+        p->updates |= kernel->args[e->arg].kind == DSI_ARG_UPDATE;
         for (k = 0; k < i; k++)
             if (body->effects[k].arg == e->arg && body->effects[k].component == e->component) break;
         if (kernel->args[e->arg].kind == DSI_ARG_SUM && k == i && !dsi_add_sum(p, i)) return 0;
@@ -11830,7 +11832,11 @@ typedef struct dsi_lane_block {
 
 /* The blocks of a launch, found when its indices are checked. reach: the lowest and highest element of each
    shared sum that a block adds to, [n_blocks][n_shared][2]. */
-typedef struct dsi_planned { size_t flat; uint32_t n, as_table; } dsi_planned;
+typedef struct dsi_planned {
+    size_t flat;
+    uint32_t n;
+    uint8_t as_table, home, contested; /* home: a part; contested: others reach the block, too */
+} dsi_planned;
 typedef struct dsi_plan {
     dsi_planned *blocks;
     int64_t *reach;
@@ -11843,6 +11849,7 @@ typedef struct dsi_source {
     const dsi_line *line;
     ds_real *packed, *slot;
     uint64_t n;
+    int whole; /* read in place only where no lane behind the last is read */
 } dsi_source;
 
 /* A run is one part of a launch: it does what its part owns, with scratch memory of its own. */
@@ -11854,6 +11861,7 @@ typedef struct dsi_run {
     size_t lanes[3], rank, inner, n_lanes; /* of the grid; along its last axis; in all */
     size_t width; /* lanes of a block at most, a multiple of DSI_STRIDE */
     size_t part, n_parts;
+    int late; /* does what waits until all parts have read what they read */
     int wide;
     dsi_numbers x;
     dsi_lanes_fn **fns; /* of the steps */
@@ -11862,6 +11870,7 @@ typedef struct dsi_run {
     dsi_source *sources; /* of the streams */
     int64_t *tables; /* [n_lines][width] */
     uint32_t *order; /* of effects, for sums */
+    int64_t *owned; /* the elements [low, high) that the part owns, [n_shared][2] */
     ds_real *reducing; /* [n_reduced][DSI_STRIDE] */
     ds_real *reduced; /* [chunks][n_reduced], of all parts */
     /* what is wrong: an index beyond its array */
@@ -12198,7 +12207,8 @@ static void dsi_run_load(dsi_run *run, uint32_t stream, uint32_t place, size_t n
 {
     const dsi_source *const source = run->sources + stream;
     const dsi_line *const line = source->line;
-    if (source->packed && !line->table && line->step == 1 && (uint64_t)line->first + dsi_whole(n) <= source->n) {
+    if (source->packed && !line->table && line->step == 1 && !(source->whole && n != dsi_whole(n)) &&
+        (uint64_t)line->first + dsi_whole(n) <= source->n) {
         run->x.at[place] = source->packed + line->first;
         return;
     }
@@ -12242,15 +12252,24 @@ static void dsi_store_lanes(const ds_array *array, size_t component, const dsi_l
 #undef DSI_SCATTER_ANY
 #undef DSI_SCATTER
 
-/* the elements [low, high) of a shared sum that a part owns; everything of other sums */
-static void dsi_owned(const dsi_run *run, const dsi_sum *sum, size_t part, int64_t *low, int64_t *high)
+/* the first element of n that a part owns; that of the part behind the last is n */
+static int64_t dsi_first_owned(const dsi_run *run, uint64_t n, size_t part)
 {
-    const uint64_t n = run->args[sum->arg].n, parts = run->n_parts;
-    *low = 0;
-    *high = (int64_t)n;
-    if (sum->kind != DSI_SUM_SHARED) return;
-    *low = (int64_t)(n / parts * part + n % parts * part / parts);
-    *high = (int64_t)(n / parts * (part + 1) + n % parts * (part + 1) / parts);
+    const uint64_t parts = run->n_parts;
+    return (int64_t)(n / parts * part + n % parts * part / parts);
+}
+
+/* the elements of each shared sum that the part of a run owns */
+static void dsi_find_owned(const dsi_run *run)
+{
+    const dsi_program *const p = run->program;
+    size_t i;
+    for (i = 0; i < p->n_sums; i++) {
+        int64_t *const owned = run->owned + 2 * p->sums[i].number;
+        if (p->sums[i].kind != DSI_SUM_SHARED) continue;
+        owned[0] = dsi_first_owned(run, run->args[p->sums[i].arg].n, run->part);
+        owned[1] = dsi_first_owned(run, run->args[p->sums[i].arg].n, run->part + 1);
+    }
 }
 
 /* the lanes [*begin, *end) of [0, n) whose elements on a line lie in [low, high) */
@@ -12310,9 +12329,10 @@ static void dsi_sum_lanes(const dsi_run *run, const dsi_sum *sum, size_t n, int6
 static void dsi_run_sum(dsi_run *run, const dsi_sum *sum, size_t n)
 {
     const dsi_body *const body = &run->program->body;
-    int64_t low, high;
+    const int shared = sum->kind == DSI_SUM_SHARED;
+    const int64_t low = shared ? run->owned[2 * sum->number] : 0;
+    const int64_t high = shared ? run->owned[2 * sum->number + 1] : INT64_MAX;
     size_t i;
-    dsi_owned(run, sum, run->part, &low, &high);
     if (!dsi_order_sum(run, sum, run->order)) {
         dsi_sum_lanes(run, sum, n, low, high);
         return;
@@ -12355,26 +12375,31 @@ static void dsi_run_reduced(dsi_run *run, const dsi_sum *sum, const dsi_lane_blo
     }
 }
 
-/* sums and updates, when all numbers of the block are there; at home: those that no other part does */
-static void dsi_run_effects(dsi_run *run, const dsi_lane_block *block, int home)
+/* What is done with the numbers of a block. Shared sums: by each part that the block reaches. At home: what no
+   other part does. Updates: at home, and where others read what they change, when those have done so. */
+enum { DSI_DO_SHARED = 1, DSI_DO_HOME = 2, DSI_DO_UPDATES = 4 };
+
+/* sums and updates, when all numbers of the block are there */
+static void dsi_run_effects(dsi_run *run, const dsi_lane_block *block, unsigned what)
 {
     const dsi_body *const body = &run->program->body;
     size_t i;
-    for (i = 0; home && i < body->n_effects; i++) {
+    for (i = 0; i < run->program->n_sums; i++) {
+        const dsi_sum *const sum = run->program->sums + i;
+        if (!(what & (sum->kind == DSI_SUM_SHARED ? DSI_DO_SHARED : DSI_DO_HOME))) continue;
+        if (sum->kind == DSI_SUM_REDUCED) dsi_run_reduced(run, sum, block);
+        else dsi_run_sum(run, sum, block->n);
+    }
+    for (i = 0; what & DSI_DO_UPDATES && i < body->n_effects; i++) {
         const dsi_effect *const e = body->effects + i;
         const uint32_t place = run->program->places[e->value];
         if (run->kernel->args[e->arg].kind == DSI_ARG_UPDATE)
             dsi_store_lanes(run->args + e->arg, e->component, dsi_line_of(run, e->index), run->x.at[place],
                             run->x.mask[place], block->n, DSI_STORE);
     }
-    for (i = 0; i < run->program->n_sums; i++) {
-        const dsi_sum *const sum = run->program->sums + i;
-        if (sum->kind == DSI_SUM_SHARED || (home && sum->kind == DSI_SUM_OWN)) dsi_run_sum(run, sum, block->n);
-        else if (home) dsi_run_reduced(run, sum, block);
-    }
 }
 
-static void dsi_run_steps(dsi_run *run, const dsi_lane_block *block, int home)
+static void dsi_run_steps(dsi_run *run, const dsi_lane_block *block, unsigned what)
 {
     const dsi_program *const p = run->program;
     const size_t whole = dsi_whole(block->n);
@@ -12386,13 +12411,13 @@ static void dsi_run_steps(dsi_run *run, const dsi_lane_block *block, int home)
         else if (step->op == DSI_X_number) {
             for (k = 0; k < block->n; k++)
                 run->x.at[step->out][k] = (ds_real)dsi_line_at(dsi_line_of(run, step->a), k);
-        } else if (home) { /* a store */
+        } else if (what & DSI_DO_HOME) { /* a store */
             const dsi_effect *const e = p->body.effects + step->b;
             dsi_store_lanes(run->args + e->arg, e->component, dsi_line_of(run, e->index),
                             run->x.at[step->a], run->x.mask[step->a], block->n, DSI_STORE);
         }
     }
-    dsi_run_effects(run, block, home);
+    dsi_run_effects(run, block, what);
 }
 
 /* what is the same in all lanes, integers too; 0: an index is outside */
@@ -12485,27 +12510,45 @@ static size_t dsi_home(const dsi_run *run, size_t k)
         return (size_t)((double)(plan->blocks[k].flat / DSI_CHUNK) / (double)chunks * (double)parts);
     if (!p->n_shared) return (size_t)((double)k / (double)plan->n_blocks * (double)parts);
     for (i = 0; p->sums[i].kind != DSI_SUM_SHARED; i++) continue; /* the first has number 0 */
-    for (part = 0; part + 1 < parts; part++) {
-        int64_t low, high;
-        dsi_owned(run, p->sums + i, part, &low, &high);
-        if (plan->reach[2 * p->n_shared * k] < high) break;
-    }
+    for (part = 0; part + 1 < parts; part++)
+        if (plan->reach[2 * p->n_shared * k] < dsi_first_owned(run, run->args[p->sums[i].arg].n, part + 1)) break;
     return part;
 }
 
 /* does the block add to elements that the part owns? */
 static int dsi_is_reached(const dsi_run *run, size_t k)
 {
-    const dsi_program *const p = run->program;
-    const int64_t *const reach = run->plan->reach + 2 * p->n_shared * k;
+    const size_t n = run->program->n_shared;
+    const int64_t *const reach = run->plan->reach + 2 * n * k, *const owned = run->owned;
     size_t i;
-    for (i = 0; i < p->n_sums; i++) {
-        int64_t low, high;
-        if (p->sums[i].kind != DSI_SUM_SHARED) continue;
-        dsi_owned(run, p->sums + i, run->part, &low, &high);
-        if (reach[2 * p->sums[i].number] < high && reach[2 * p->sums[i].number + 1] >= low) return 1;
-    }
+    for (i = 0; i < 2 * n; i += 2)
+        if (reach[i] < owned[i + 1] && reach[i + 1] >= owned[i]) return 1;
     return 0;
+}
+
+/* of all blocks: where they are at home, and whether other parts reach them. runs [n_parts] */
+static void dsi_find_homes(const dsi_run *runs)
+{
+    const dsi_plan *const plan = runs->plan;
+    size_t k, part;
+    for (k = 0; k < plan->n_blocks; k++) {
+        dsi_planned *const planned = plan->blocks + k;
+        const size_t home = runs->n_parts == 1 ? 0 : dsi_home(runs, k);
+        planned->home = (uint8_t)home;
+        planned->contested = 0;
+        for (part = 0; part < runs->n_parts; part++)
+            if (part != home && dsi_is_reached(runs + part, k)) planned->contested = 1;
+    }
+}
+
+/* what a part does with a block */
+static unsigned dsi_what_to_do(const dsi_run *run, size_t k)
+{
+    const dsi_planned *const planned = run->plan->blocks + k;
+    const int waits = run->program->updates && planned->contested;
+    if (planned->home != run->part) return !run->late && planned->contested && dsi_is_reached(run, k);
+    if (run->late) return waits ? DSI_DO_UPDATES : 0;
+    return DSI_DO_SHARED | DSI_DO_HOME | (waits ? 0 : DSI_DO_UPDATES);
 }
 
 static void dsi_run_part(dsi_run *run)
@@ -12513,14 +12556,14 @@ static void dsi_run_part(dsi_run *run)
     size_t k;
     for (k = 0; k < run->plan->n_blocks; k++) {
         const dsi_planned *const planned = run->plan->blocks + k;
-        const int home = run->n_parts == 1 || dsi_home(run, k) == run->part;
+        const unsigned what = dsi_what_to_do(run, k);
         dsi_lane_block block;
         size_t valid;
-        if (!home && !(run->program->n_shared && dsi_is_reached(run, k))) continue;
+        if (!what) continue;
         dsi_begin_block(run, planned->flat, &block);
         valid = block.n = planned->n;
         dsi_find_all_lines(run, &block, planned->as_table ? DSI_TABLE : DSI_LINE_KNOWN, &valid);
-        dsi_run_steps(run, &block, home);
+        dsi_run_steps(run, &block, what);
     }
 }
 
@@ -12544,6 +12587,20 @@ static void dsi_add_reduced(const dsi_run *run)
                 dsi_store_lanes(run->args + e->arg, e->component, dsi_line_of(run, e->index),
                                 run->reduced + c * p->n_reduced + p->sums[i].number + k, 0, 1, DSI_ADD_TO);
             }
+}
+
+/* all parts. runs [n_parts] */
+static void dsi_run_all(const ds_jobs *jobs, dsi_run *runs)
+{
+    const size_t n = runs->n_parts;
+    size_t i;
+    if (n == 1) dsi_run_part(runs);
+    else ds_parallel_for(jobs, n, 1, dsi_run_parts, runs);
+    if (n > 1 && runs->program->updates && runs->program->n_shared) {
+        for (i = 0; i < n; i++) runs[i].late = 1;
+        ds_parallel_for(jobs, n, 1, dsi_run_parts, runs);
+    }
+    dsi_add_reduced(runs);
 }
 
 /* Launches. */
@@ -12729,7 +12786,7 @@ static ds_result dsi_check_arrays(ds_runner *runner, const ds_kernel *kernel, co
 static size_t dsi_lay_out_run(dsi_run *run, char *memory)
 {
     const dsi_program *const p = run->program;
-    size_t end = 63, i; /* so that the first array can be aligned */
+    size_t end = 63, i, k; /* so that the first array can be aligned */
 #define DSI_CUT(T, array, count) \
     end = (end + 63) / 64 * 64; \
     if (memory) (array) = (T *)(void *)(memory - (uintptr_t)memory % 64 + end); \
@@ -12742,6 +12799,7 @@ static size_t dsi_lay_out_run(dsi_run *run, char *memory)
     DSI_CUT(dsi_line, run->lines, p->n_lines)
     DSI_CUT(dsi_source, run->sources, p->n_streams)
     DSI_CUT(uint32_t, run->order, p->body.n_effects)
+    DSI_CUT(int64_t, run->owned, 2 * p->n_shared)
     DSI_CUT(ds_real, run->reducing, p->n_reduced * DSI_STRIDE)
 #undef DSI_CUT
     for (i = 0; memory && i < p->n_places; i++) {
@@ -12765,10 +12823,16 @@ static size_t dsi_lay_out_run(dsi_run *run, char *memory)
         dsi_source *const source = run->sources + i;
         source->line = dsi_line_of(run, stream->index);
         source->slot = run->numbers + stream->slot * run->width;
+        source->whole = 0;
         source->n = array->n;
         source->packed = array->type == DSIM_ARRAY_REAL && dsi_stride_of(array) == 1
                              ? (ds_real *)array->data + dsi_component_at(array, stream->component)
                              : NULL;
+        if (run->kernel->args[stream->arg].kind != DSI_ARG_UPDATE) continue;
+        /* what is stored or added as it was read must not change before, and other parts may write behind it */
+        for (k = 0; k < p->body.n_effects; k++)
+            if (p->places[p->body.effects[k].value] == p->n_slots + p->n_uniforms + i) source->packed = NULL;
+        source->whole = run->n_parts > 1;
     }
     return end;
 }
@@ -12796,7 +12860,7 @@ static uint64_t dsi_plan_key(const dsi_run *run)
     for (i = 0; i < kernel->n_args; i++) {
         const ds_array *const a = run->args + i;
         if (kernel->args[i].kind == DSI_ARG_NONE) continue;
-        key = dsi_mix(key, a->n);
+        key = dsi_mix(dsi_mix(key, (uint64_t)kernel->args[i].kind), a->n); /* what is summed has a reach */
         if (kernel->args[i].kind != DSI_ARG_INDEX) continue;
         if (a->n * a->components <= DSI_SHORT_INDEX) {
             for (k = 0; k < a->n; k++)
@@ -12904,11 +12968,13 @@ static ds_result dsi_launch_run(ds_runner *runner, dsi_run *run)
         runs[i] = *run;
         runs[i].part = i;
         dsi_lay_out_run(runs + i, (char *)runner->memory + head + reduced + i * each);
+        dsi_find_owned(runs + i);
         if (!dsi_run_once(runs + i)) return dsi_refuse_range(runner, runs + i);
     }
     key = dsi_plan_key(run);
     runs->plan = dsi_find_plan(runner, key);
     runs->plan->used = runner->launches;
+    for (i = 1; i < n_parts; i++) runs[i].plan = runs->plan;
     if (!runs->plan->key) {
         result = dsi_make_plan(runs, &runner->desc.allocator);
         if (result == DSIM_ERROR_RANGE) return dsi_refuse_range(runner, runs);
@@ -12918,12 +12984,10 @@ static ds_result dsi_launch_run(ds_runner *runner, dsi_run *run)
             dsi_put_size(&t, run->n_lanes);
             return dsi_launch_refused(runner, &t);
         }
+        dsi_find_homes(runs);
         runs->plan->key = key;
     }
-    for (i = 1; i < n_parts; i++) runs[i].plan = runs->plan;
-    if (n_parts == 1) dsi_run_part(runs);
-    else ds_parallel_for(&runner->desc.jobs, n_parts, 1, dsi_run_parts, runs);
-    dsi_add_reduced(runs);
+    dsi_run_all(&runner->desc.jobs, runs);
     return DSIM_OK;
 }
 

@@ -3,8 +3,7 @@
 #define DIFFSIM_STATIC
 #define DIFFSIM_THREADS
 #define DIFFSIM_IMPLEMENTATION
-#include "diffsim.h"
-
+#include "../diffsim.h"
 #include "tap.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
@@ -416,6 +415,37 @@ static void test_swap(void)
     ds_kernel_destroy(k);
 }
 
+/* kernels that differ in how an argument is used only, on one runner */
+static void test_plans(void)
+{
+    ds_array args[2];
+    ds_runner_desc desc;
+    ds_runner *runner;
+    int i, add, good = 1;
+    memset(&desc, 0, sizeof desc);
+    desc.jobs.parallel_for = backwards_for;
+    desc.jobs.n_workers = 3;
+    runner = ds_runner_create(&desc);
+    fill(&at_work, trials + 5, 2, 0);
+    args[0] = ds_array_reals((const ds_real *)(void *)at_work.memory[0], LANES, 1);
+    args[1] = ds_array_reals((const ds_real *)(void *)at_work.memory[1], LANES, 1);
+    for (add = 0; add < 2; add++) {
+        ds_kernel *const k = ds_kernel_begin(NULL, "move");
+        ds_arg x = ds_arg_in(k, "x", 1), to = add ? ds_arg_sum(k, "to", 1) : ds_arg_out(k, "to", 1);
+        ds_index at = ds_index_mod(ds_index_add(ds_lane(k), ds_i(9)), ds_lanes(k, 0));
+        if (add) ds_add_at(to, at, ds_load(x, ds_lane(k)));
+        else ds_store(to, at, ds_load(x, ds_lane(k)));
+        good = good && !ds_kernel_end(k) && !ds_launch(runner, k, LANES, args, 2);
+        ds_kernel_destroy(k);
+    }
+    for (i = 0; i < LANES; i++) {
+        const ds_real *const x = (const ds_real *)args[0].data, *const to = (const ds_real *)args[1].data;
+        good = good && to[(i + 9) % LANES] == 2 * x[i];
+    }
+    TAP_OK(good, "a store and a sum that are the same but for that");
+    ds_runner_destroy(runner);
+}
+
 static void test_kernels(void)
 {
     size_t i;
@@ -435,6 +465,7 @@ static void test_kernels(void)
         ds_kernel_destroy(k);
     }
     test_swap();
+    test_plans();
     for (i = 0; i < N_WAYS; i++) ds_runner_destroy(ways[i]);
     for (i = 0; i < COUNT(pools); i++) ds_pool_destroy(pools[i]);
 }
