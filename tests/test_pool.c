@@ -160,9 +160,8 @@ typedef struct shape { int type; size_t n, components; } shape;
 typedef struct trial {
     const char *name;
     ds_kernel *(*record)(void);
-    size_t n_args;
+    size_t rank, n_args;
     shape shapes[9];
-    size_t rank;
 } trial;
 
 static ds_kernel *record_springs(void)
@@ -266,21 +265,22 @@ static ds_kernel *record_grid(void)
 }
 
 static const trial trials[] = {
-    { "springs", record_springs, 4,
-      { { T_INDEX, N_LANES, 2 }, { T_REAL, N_POINTS, 3 }, { T_REAL, N_LANES, 1 }, { T_REAL, N_POINTS, 3 } }, 1 },
-    { "springs in float", record_springs, 4,
-      { { T_INDEX, N_LANES, 2 }, { T_DOUBLE, N_POINTS, 3 }, { T_FLOAT, N_LANES, 1 }, { T_FLOAT, N_POINTS, 3 } },
-      1 },
-    { "sums", record_sums, 8,
+    { "springs", record_springs, 1, 4,
+      { { T_INDEX, N_LANES, 2 }, { T_REAL, N_POINTS, 3 }, { T_REAL, N_LANES, 1 }, { T_REAL, N_POINTS, 3 } } },
+    { "springs in float", record_springs, 1, 4,
+      { { T_INDEX, N_LANES, 2 }, { T_DOUBLE, N_POINTS, 3 }, { T_FLOAT, N_LANES, 1 },
+        { T_FLOAT, N_POINTS, 3 } } },
+    { "sums", record_sums, 1, 8,
       { { T_INDEX, N_LANES, 2 }, { T_REAL, N_POINTS, 1 }, { T_REAL, N_LANES, 1 }, { T_REAL, N_POINTS, 1 },
-        { T_DOUBLE, N_POINTS, 2 }, { T_REAL, 3, 2 }, { T_REAL, N_LANES, 1 }, { T_REAL, N_LANES, 1 } }, 1 },
-    { "updates", record_updates, 5,
+        { T_DOUBLE, N_POINTS, 2 }, { T_REAL, 3, 2 }, { T_REAL, N_LANES, 1 }, { T_REAL, N_LANES, 1 } } },
+    { "updates", record_updates, 1, 5,
       { { T_INDEX, N_LANES, 2 }, { T_REAL, N_LANES, 1 }, { T_REAL, N_LANES, 3 }, { T_REAL, N_POINTS, 1 },
-        { T_REAL, 1, 1 } }, 1 },
-    { "swap", record_swap, 4,
-      { { T_INDEX, N_LANES, 2 }, { T_REAL, N_LANES, 1 }, { T_REAL, N_LANES, 1 }, { T_REAL, N_POINTS, 1 } }, 1 },
-    { "energy", record_energy, 3, { { T_REAL, N_LANES, 2 }, { T_REAL, 1, 1 }, { T_REAL, 1, 1 } }, 1 },
-    { "grid", record_grid, 3, { { T_REAL, N_LANES, 1 }, { T_REAL, N_LANES, 1 }, { T_REAL, N_POINTS, 1 } }, 2 },
+        { T_REAL, 1, 1 } } },
+    { "swap", record_swap, 1, 4,
+      { { T_INDEX, N_LANES, 2 }, { T_REAL, N_LANES, 1 }, { T_REAL, N_LANES, 1 }, { T_REAL, N_POINTS, 1 } } },
+    { "energy", record_energy, 1, 3, { { T_REAL, N_LANES, 2 }, { T_REAL, 1, 1 }, { T_REAL, 1, 1 } } },
+    { "grid", record_grid, 2, 3,
+      { { T_REAL, N_LANES, 1 }, { T_REAL, N_LANES, 1 }, { T_REAL, N_POINTS, 1 } } },
 };
 
 /* index lists: pairs of points */
