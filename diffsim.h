@@ -12375,8 +12375,8 @@ static void dsi_run_reduced(dsi_run *run, const dsi_sum *sum, const dsi_lane_blo
     }
 }
 
-/* What is done with the numbers of a block. Shared sums: by each part that the block reaches. At home: what no
-   other part does. Updates: at home, and where others read what they change, when those have done so. */
+/* What is done with the numbers of a block. Shared sums: by each part that the block reaches. At home: what
+   no other part does. Updates: at home, and where others read what they change, when those have done so. */
 enum { DSI_DO_SHARED = 1, DSI_DO_HOME = 2, DSI_DO_UPDATES = 4 };
 
 /* sums and updates, when all numbers of the block are there */
@@ -12505,13 +12505,14 @@ static size_t dsi_home(const dsi_run *run, size_t k)
     const dsi_plan *const plan = run->plan;
     const dsi_program *const p = run->program;
     const size_t parts = run->n_parts, chunks = run->n_lanes / DSI_CHUNK + 1;
-    size_t i, part;
+    size_t i, n, part;
     if (p->n_reduced)
         return (size_t)((double)(plan->blocks[k].flat / DSI_CHUNK) / (double)chunks * (double)parts);
     if (!p->n_shared) return (size_t)((double)k / (double)plan->n_blocks * (double)parts);
     for (i = 0; p->sums[i].kind != DSI_SUM_SHARED; i++) continue; /* the first has number 0 */
+    n = run->args[p->sums[i].arg].n;
     for (part = 0; part + 1 < parts; part++)
-        if (plan->reach[2 * p->n_shared * k] < dsi_first_owned(run, run->args[p->sums[i].arg].n, part + 1)) break;
+        if (plan->reach[2 * p->n_shared * k] < dsi_first_owned(run, n, part + 1)) break;
     return part;
 }
 
@@ -12536,7 +12537,7 @@ static void dsi_find_homes(const dsi_run *runs)
         const size_t home = runs->n_parts == 1 ? 0 : dsi_home(runs, k);
         planned->home = (uint8_t)home;
         planned->contested = 0;
-        for (part = 0; part < runs->n_parts; part++)
+        for (part = 0; runs->program->n_shared && part < runs->n_parts; part++)
             if (part != home && dsi_is_reached(runs + part, k)) planned->contested = 1;
     }
 }
@@ -12829,7 +12830,7 @@ static size_t dsi_lay_out_run(dsi_run *run, char *memory)
                              ? (ds_real *)array->data + dsi_component_at(array, stream->component)
                              : NULL;
         if (run->kernel->args[stream->arg].kind != DSI_ARG_UPDATE) continue;
-        /* what is stored or added as it was read must not change before, and other parts may write behind it */
+        /* what is stored or added as it was read must not change before; other parts may write behind it */
         for (k = 0; k < p->body.n_effects; k++)
             if (p->places[p->body.effects[k].value] == p->n_slots + p->n_uniforms + i) source->packed = NULL;
         source->whole = run->n_parts > 1;

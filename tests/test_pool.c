@@ -154,7 +154,7 @@ static void test_life(void)
 
 /* Kernels: what they are launched with, and the hash of what they leave. */
 
-enum { N_LANES = 5003, N_POINTS = 1900, MOST_ARGS = 20 }; /* lanes: more than a chunk of a reduction */
+enum { N_LANES = 4403, N_POINTS = 1900, MOST_ARGS = 20 }; /* lanes: more than a chunk of a reduction */
 enum { T_REAL, T_DOUBLE, T_FLOAT, T_INDEX };
 typedef struct shape { int type; size_t n, components; } shape;
 typedef struct trial {
@@ -339,7 +339,7 @@ static data at_work, fresh; /* what a launch changes; what it begins with */
 /* the hash of what a launch makes of the fresh numbers; 0: it fails */
 static uint64_t launch(ds_runner *runner, const ds_kernel *kernel, const trial *t, size_t n_args)
 {
-    static const size_t flat = N_LANES, grid[2] = { 41, 122 };
+    static const size_t flat = N_LANES, grid[2] = { 37, 119 };
     uint64_t hash = 1;
     size_t i;
     for (i = 0; i < n_args; i++) {
@@ -368,6 +368,13 @@ static void backwards_for(void *user, size_t n, size_t grain, ds_task_fn *fn, vo
     (void)grain;
     while (n-- > 0) fn(task, n, n + 1, 0);
 }
+
+/* slow builds take turns */
+#if defined(__OPTIMIZE__) && !defined(__SANITIZE_THREAD__)
+enum { EACH = 1 };
+#else
+enum { EACH = 3 };
+#endif
 
 /* ways to run: parts, of which hook, how wide; the first is the plain one */
 enum { N_WAYS = 1 + 3 * 9 };
@@ -404,13 +411,13 @@ static void test_same_bits(const ds_kernel *kernel, const trial *t, const char *
         size_t i, bad = 0;
         fill(&fresh, t, n_args, pattern);
         want = launch(ways[0], kernel, t, n_args);
-        for (i = 1; i < N_WAYS; i++)
+        for (i = 1 + (size_t)pattern % EACH; i < N_WAYS; i += EACH)
             if (launch(ways[i], kernel, t, n_args) != want && !bad++)
                 tap_diag("other bits first with %s", way_names[i]);
         /* with the plan that is there already */
         for (i = 0; i < N_WAYS; i += 6) bad += launch(ways[i], kernel, t, n_args) != want;
         TAP_OK(want && !bad, "%s%s, %s: the same bits in %d ways", t->name, what,
-               t->shapes[0].type == T_INDEX ? pattern_names[pattern] : "no list", N_WAYS);
+               t->shapes[0].type == T_INDEX ? pattern_names[pattern] : "no list", (int)(N_WAYS / EACH));
     }
 }
 

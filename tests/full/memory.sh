@@ -1,6 +1,6 @@
 #!/bin/sh
-# Nothing is read before it is written (clang's memory sanitizer, valgrind), nothing leaks (valgrind), tapes of
-# two threads have nothing in common, and the pool and kernels on it hand over what they share (thread
+# Nothing is read before it is written (clang's memory sanitizer, valgrind), nothing leaks (valgrind), tapes
+# of two threads have nothing in common, and the pool and kernels on it hand over what they share (thread
 # sanitizers of gcc and clang, helgrind). Each tool has to find a planted fault, too.
 
 . text/tap.sh
@@ -80,7 +80,8 @@ for compiler in gcc clang; do
     check "thread sanitizer of $compiler: test_pool" $still "$work/pool"
     $threads -DSHARED_NUMBER -o "$work/shared" -lm
     $still "$work/shared" >"$work/found" 2>&1
-    check "thread sanitizer of $compiler: finds a number that two workers change" grep -q 'data race' "$work/found"
+    check "thread sanitizer of $compiler: finds a number that two workers change" \
+        grep -q 'data race' "$work/found"
     $threads -DSHARED_TAPE -o "$work/shared" -lm
     (ulimit -t 60 && $still "$work/shared") >"$work/found" 2>&1 # what it does then is anybody's guess
     check "thread sanitizer of $compiler: finds a tape in two threads" grep -q 'data race' "$work/found"

@@ -1,7 +1,7 @@
 /* Distinct tapes run concurrently: two threads record, differentiate and certify on tapes of their own and
-   get the numbers of one thread; and they share a pool of threads, in loops that run at the same time. A thread
-   sanitizer watches. SHARED_TAPE: both use one tape, SHARED_NUMBER: workers add to one number, which it has to
-   report. */
+   get the numbers of one thread; and they share a pool of threads, in loops that run at the same time. A
+   thread sanitizer watches. SHARED_TAPE: both use one tape, SHARED_NUMBER: workers add to one number; it has
+   to report that. */
 #define DIFFSIM_THREADS
 #define DIFFSIM_IMPLEMENTATION
 #include "diffsim.h"

@@ -1,7 +1,7 @@
 #!/bin/sh
 # What the object of the implementation shows to a linker: ds_ and dsi_ names, no writable data, nothing from
-# outside but memory and mathematics, with DIFFSIM_THREADS also POSIX threads. Under DIFFSIM_STATIC it shows no
-# name at all.
+# outside but memory and mathematics, with DIFFSIM_THREADS also POSIX threads. Under DIFFSIM_STATIC it shows
+# no name at all.
 
 . text/tap.sh
 
