@@ -43,7 +43,7 @@
    WHAT IT DOES NOT DO
 
    - No threads, files, output, global variables, abort or exit of its own; no allocation but by the
-     function you give it.
+     function you give it. (Threads only if you ask for them: DIFFSIM_THREADS.)
    - It does not differentiate your branches: `if (ds_value(x) > 0)` records the branch taken; ds_branch says
      so to a replay, ds_select records both.
    - One tape belongs to one thread at a time. Distinct tapes run concurrently.
@@ -132,6 +132,7 @@
      DIFFSIM_API              replaces `extern` before every function (a DLL's export or import)
      DIFFSIM_NO_INLINE        recording functions are called, not inlined: faster to compile, slower to run
      DIFFSIM_OPERATORS        C++: x * sin(y) instead of ds_mul(x, ds_sin(y)), vectors too
+     DIFFSIM_THREADS          ds_pool, a small pool of threads for ds_jobs; compile and link with -pthread
      DIFFSIM_DEBUG            files that record tell their lines, so that errors name file:line
      DIFFSIM_ASSERT(truth)    called on a caller's bug (NULL); nothing by default, and the call returns safely
 
@@ -329,6 +330,19 @@ typedef struct ds_jobs {
     size_t n_workers;
 } ds_jobs;
 DIFFSIM_API void ds_parallel_for(const ds_jobs *jobs, size_t n, size_t grain, ds_task_fn *fn, void *task);
+
+#ifdef DIFFSIM_THREADS
+/* A small pool of threads, for those who have no job system: put ds_pool_jobs(pool) into a desc. n_threads
+   counts the thread that calls; 0: one for each processor. A loop that begins while the pool is busy with
+   another, within it or in another thread, runs in its caller alone, as worker 0. Nothing is allocated after
+   ds_pool_create. NULL: no memory or no threads; ds_pool_jobs(NULL) is {0}, and all goes on in one thread.
+   Destroy it when no loop runs. DIFFSIM_THREADS stands in the file of the implementation and in those that
+   use the pool. POSIX threads: compile and link with -pthread; on Windows its own. */
+typedef struct ds_pool ds_pool;
+DIFFSIM_API ds_pool *ds_pool_create(size_t n_threads, const ds_allocator *allocator); /* NULL means {0} */
+DIFFSIM_API ds_jobs ds_pool_jobs(ds_pool *pool);
+DIFFSIM_API void ds_pool_destroy(ds_pool *pool); /* NULL is fine */
+#endif
 
 /* Sizes. Product and sum that refuse to wrap: DSIM_ERROR_OVERFLOW, and *out stays as it was. */
 DIFFSIM_API ds_result ds_size_mul(size_t left, size_t right, size_t *out);
@@ -1741,8 +1755,10 @@ DIFFSIM_API ds_var dsi_record(unsigned op, ds_var a, ds_var b, ds_var c);
    Custom nodes and checkpoints are refused; ds_polar33 and its kin are called lane by lane, and make no
    index.
 
-   Sums have the order of the plain loop, lane by lane, statement by statement: the same bits for every width
-   of block and every machine. Errors stick to the kernel; ds_kernel_end returns the first. */
+   Sums have the order of the plain loop, lane by lane,
+       statement by statement; those into an element that is the
+   same for all lanes go by chunks of 4096 lanes. Either way the bits are the same for every width of block,
+   number of threads and machine. Errors stick to the kernel; ds_kernel_end returns the first. */
 
 typedef struct ds_kernel ds_kernel;
 typedef struct ds_arg { ds_kernel *kernel; size_t at; } ds_arg;
@@ -1834,13 +1850,14 @@ DIFFSIM_API ds_kernel *ds_kernel_tangent(const ds_kernel *kernel, const char *by
 DIFFSIM_API ds_kernel *ds_kernel_gradient(const ds_kernel *kernel, const char *by);
 DIFFSIM_API ds_kernel *ds_kernel_hessian(const ds_kernel *kernel, const char *by);
 
-/* A recorded tape as a kernel: lane by lane, element e of the argument "in" gives the n_in inputs, leaves of the
-   tape, and element e of "out" gets the n_out outputs. All other leaves are constants. The tape must be one that
-   can be replayed, without branches, custom nodes and checkpoints; it stays as it is. */
+/* A recorded tape as a kernel: lane by lane, element e of the argument "in" gives the n_in inputs, leaves of
+   the tape, and element e of "out" gets the n_out outputs. All other leaves are constants. The tape must be
+   one that can be replayed, without branches, custom nodes and checkpoints; it stays as it is. */
 DIFFSIM_API ds_kernel *ds_kernel_from_tape(ds_tape *tape, const char *name, const ds_var *in, size_t n_in,
                                            const ds_var *out, size_t n_out);
 
-/* Two kernels over the same lanes as one: each lane does the first, then the second; numbers in between stay in
+/* Two kernels over the same lanes as one: each lane does the first, then the second; numbers in between stay
+   in
    registers. Arguments of the same name are one argument; the others follow in their order. What the second
    loads from a result of the first is the number that the same lane has stored there, at the same index; any
    other way of meeting is refused as a RACE. */
@@ -1877,7 +1894,8 @@ DIFFSIM_API ds_array ds_array_indices(const int32_t *data, size_t n, size_t comp
    calls that function wherever it would interpret the same kernel; the bits are the same, and what surrounds
    it (arrays, bounds, the order of sums) stays the runner's. Text of a kernel that has changed since is
    ignored; ds_runner_printed tells. Returns the length of the whole text, as snprintf does, however much of
-   it had room; 0: the kernel has an error, more than 4000 operations, or composites (ds_polar33 and its kin). */
+   it had room; 0: the kernel has an error, more than 4000 operations,
+       or composites (ds_polar33 and its kin). */
 typedef void ds_printed_fn(size_t n, const ds_real *const *in, const ds_real *uniforms, ds_real *const *out);
 typedef struct ds_printed_kernel {
     uint64_t hash;
@@ -1898,7 +1916,8 @@ typedef struct ds_runner_desc {
     ds_logger log;
     ds_jobs jobs;
     size_t width;
-    int validate; /* before anything is written, look for elements written twice and numbers that are not finite */
+    /* before anything is written, look for elements written twice and numbers that are not finite */
+    int validate;
     const ds_printed_kernel *const *printed;
     size_t n_printed;
 } ds_runner_desc;
@@ -2176,7 +2195,15 @@ DIFFSIM_API ds_result ds_check_adjoint(const ds_jacobian *jacobian, const ds_che
    ds_tape_create(ds_tape_desc{}), since C++20 ds_tape_create({ .max_nodes = 1000 }). One row for each
    function that only reads its desc: result, name, parameters, what they become. (ds_custom keeps the
    address of its type, so it has none.) */
+#ifdef DIFFSIM_THREADS
+#define DSI_REFERENCES_THREADS(DSI_ROW) \
+    DSI_ROW(ds_pool *, ds_pool_create, (size_t n_threads, const ds_allocator &allocator), \
+            (n_threads, &allocator))
+#else
+#define DSI_REFERENCES_THREADS(DSI_ROW)
+#endif
 #define DSI_REFERENCES(DSI_ROW) \
+    DSI_REFERENCES_THREADS(DSI_ROW) \
     DSI_ROW(void, ds_parallel_for, \
             (const ds_jobs &jobs, size_t n, size_t grain, ds_task_fn *fn, void *task), \
             (&jobs, n, grain, fn, task)) \
@@ -2753,6 +2780,20 @@ DSI_ASSIGNING(ds_q4, *, ds_q4, ds_q4, ds_q4_mul(a, b))
 
 #if defined(DIFFSIM_IMPLEMENTATION) && !defined(DSI_IMPLEMENTED)
 #define DSI_IMPLEMENTED
+#ifdef DIFFSIM_THREADS
+#ifndef _WIN32
+#include <pthread.h>
+#include <unistd.h>
+#else
+#ifndef WIN32_LEAN_AND_MEAN
+#define WIN32_LEAN_AND_MEAN
+#endif
+#ifndef NOMINMAX
+#define NOMINMAX
+#endif
+#include <windows.h>
+#endif
+#endif
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -2924,6 +2965,289 @@ DIFFSIM_API void ds_parallel_for(const ds_jobs *jobs, size_t n, size_t grain, ds
     else if (n)
         fn(task, 0, n, 0);
 }
+
+#ifdef DIFFSIM_THREADS
+/* The pool. One lock guards all of it; pieces are few and long, so each is taken under the lock, and a thread
+   that comes late finds none left. Threads wait for an event: awake at first, looking at its count without
+   the lock, because the next loop often follows at once; then asleep, because the processor may be shared. */
+
+#ifdef _WIN32
+typedef SRWLOCK dsi_lock;
+typedef CONDITION_VARIABLE dsi_condition;
+typedef HANDLE dsi_thread;
+static int dsi_lock_begin(dsi_lock *lock)
+{
+    InitializeSRWLock(lock);
+    return 1;
+}
+static int dsi_condition_begin(dsi_condition *condition)
+{
+    InitializeConditionVariable(condition);
+    return 1;
+}
+static void dsi_lock_end(dsi_lock *lock) { (void)lock; }
+static void dsi_condition_end(dsi_condition *condition) { (void)condition; }
+static void dsi_lock_take(dsi_lock *lock) { AcquireSRWLockExclusive(lock); }
+static void dsi_lock_give(dsi_lock *lock) { ReleaseSRWLockExclusive(lock); }
+static void dsi_condition_wait(dsi_condition *condition, dsi_lock *lock)
+{
+    SleepConditionVariableSRW(condition, lock, INFINITE, 0);
+}
+static void dsi_condition_wake(dsi_condition *condition) { WakeAllConditionVariable(condition); }
+static size_t dsi_processors(void)
+{
+    SYSTEM_INFO info;
+    GetSystemInfo(&info);
+    return (size_t)info.dwNumberOfProcessors;
+}
+#else
+typedef pthread_mutex_t dsi_lock;
+typedef pthread_cond_t dsi_condition;
+typedef pthread_t dsi_thread;
+static int dsi_lock_begin(dsi_lock *lock) { return !pthread_mutex_init(lock, NULL); }
+static int dsi_condition_begin(dsi_condition *condition) { return !pthread_cond_init(condition, NULL); }
+static void dsi_lock_end(dsi_lock *lock) { pthread_mutex_destroy(lock); }
+static void dsi_condition_end(dsi_condition *condition) { pthread_cond_destroy(condition); }
+static void dsi_lock_take(dsi_lock *lock) { pthread_mutex_lock(lock); }
+static void dsi_lock_give(dsi_lock *lock) { pthread_mutex_unlock(lock); }
+static void dsi_condition_wait(dsi_condition *condition, dsi_lock *lock)
+{
+    pthread_cond_wait(condition, lock);
+}
+static void dsi_condition_wake(dsi_condition *condition) { pthread_cond_broadcast(condition); }
+static size_t dsi_processors(void)
+{
+    const long n = sysconf(_SC_NPROCESSORS_ONLN);
+    return n > 0 ? (size_t)n : 1;
+}
+#endif
+
+/* the count of an event goes up under the lock and is looked at without: a hint, so no order is asked for */
+#if defined(__ATOMIC_RELAXED) && !defined(__TINYC__)
+typedef unsigned dsi_count;
+#define DSI_COUNT_UP(dsi_event_) ((void)__atomic_fetch_add(&(dsi_event_)->count, 1, __ATOMIC_RELAXED))
+#define DSI_COUNT_NOW(dsi_event_) __atomic_load_n(&(dsi_event_)->count, __ATOMIC_RELAXED)
+#elif defined(_WIN32) && !defined(__TINYC__)
+typedef volatile LONG dsi_count;
+#define DSI_COUNT_UP(dsi_event_) ((void)InterlockedIncrement(&(dsi_event_)->count))
+#define DSI_COUNT_NOW(dsi_event_) ((dsi_event_)->count)
+#else
+typedef unsigned dsi_count;
+#define DSI_COUNT_UP(dsi_event_) ((void)(dsi_event_)->count++)
+#endif
+#if (defined(__x86_64__) || defined(__i386__)) && defined(__GNUC__)
+#define DSI_PAUSE() __builtin_ia32_pause()
+#elif defined(__aarch64__) && defined(__GNUC__)
+#define DSI_PAUSE() __asm__ __volatile__("yield")
+#elif defined(_WIN32)
+#define DSI_PAUSE() YieldProcessor()
+#else
+#define DSI_PAUSE() ((void)0)
+#endif
+
+typedef struct dsi_event {
+    dsi_count count;
+    size_t n_asleep;
+    dsi_condition condition;
+} dsi_event;
+typedef struct dsi_pool_worker {
+    ds_pool *pool;
+    size_t number; /* 0 is whoever calls */
+    dsi_thread thread;
+} dsi_pool_worker;
+struct ds_pool {
+    ds_allocator allocator;
+    dsi_pool_worker *workers; /* those that have a thread of their own [n_threads - 1] */
+    size_t n_threads, n_started;
+    dsi_lock lock;
+    dsi_event begun, ended; /* a loop, or the pool at its end; the last piece of a loop */
+    int busy, closing;
+    /* the loop: pieces from `next` on are free, n_running are being done */
+    ds_task_fn *fn;
+    void *task;
+    size_t n, next, piece, n_running;
+};
+enum { DSI_SPINS = 200, DSI_PIECES = 4 }; /* looks at a count, some microseconds; pieces for each thread */
+
+/* all of these with the lock taken */
+static void dsi_event_raise(dsi_event *event)
+{
+    DSI_COUNT_UP(event);
+    if (event->n_asleep) dsi_condition_wake(&event->condition);
+}
+/* until the count is another than it was */
+static void dsi_event_wait(ds_pool *pool, dsi_event *event, dsi_count was)
+{
+#ifdef DSI_COUNT_NOW
+    int i;
+    dsi_lock_give(&pool->lock);
+    for (i = 0; i < DSI_SPINS && DSI_COUNT_NOW(event) == was; i++) DSI_PAUSE();
+    dsi_lock_take(&pool->lock);
+#endif
+    event->n_asleep++;
+    while (event->count == was) dsi_condition_wait(&event->condition, &pool->lock);
+    event->n_asleep--;
+}
+static void dsi_pool_do_pieces(ds_pool *pool, size_t worker)
+{
+    while (pool->next < pool->n) {
+        ds_task_fn *const fn = pool->fn;
+        void *const task = pool->task;
+        const size_t begin = pool->next, end = begin + dsi_least(pool->piece, pool->n - begin);
+        pool->next = end;
+        pool->n_running++;
+        dsi_lock_give(&pool->lock);
+        fn(task, begin, end, worker);
+        dsi_lock_take(&pool->lock);
+        if (!--pool->n_running && pool->next == pool->n) dsi_event_raise(&pool->ended);
+    }
+}
+
+static void dsi_pool_work(const dsi_pool_worker *worker)
+{
+    ds_pool *const pool = worker->pool;
+    dsi_lock_take(&pool->lock);
+    while (!pool->closing) {
+        const dsi_count seen = pool->begun.count;
+        dsi_pool_do_pieces(pool, worker->number);
+        if (!pool->closing && pool->begun.count == seen) dsi_event_wait(pool, &pool->begun, seen);
+    }
+    dsi_lock_give(&pool->lock);
+}
+
+#ifdef _WIN32
+static DWORD WINAPI dsi_pool_thread(LPVOID worker)
+{
+    dsi_pool_work((const dsi_pool_worker *)worker);
+    return 0;
+}
+static int dsi_thread_begin(dsi_pool_worker *worker)
+{
+    worker->thread = CreateThread(NULL, 0, dsi_pool_thread, worker, 0, NULL);
+    return worker->thread != NULL;
+}
+static void dsi_thread_join(dsi_pool_worker *worker)
+{
+    WaitForSingleObject(worker->thread, INFINITE);
+    CloseHandle(worker->thread);
+}
+#else
+static void *dsi_pool_thread(void *worker)
+{
+    dsi_pool_work((const dsi_pool_worker *)worker);
+    return NULL;
+}
+static int dsi_thread_begin(dsi_pool_worker *worker)
+{
+    return !pthread_create(&worker->thread, NULL, dsi_pool_thread, worker);
+}
+static void dsi_thread_join(dsi_pool_worker *worker) { pthread_join(worker->thread, NULL); }
+#endif
+
+/* the parallel_for of ds_pool_jobs */
+static void dsi_pool_for(void *user, size_t n, size_t grain, ds_task_fn *fn, void *task)
+{
+    ds_pool *const pool = (ds_pool *)user;
+    size_t piece;
+    if (!n) return;
+    piece = (n - 1) / (DSI_PIECES * pool->n_threads) + 1;
+    if (piece < grain) piece = grain;
+    dsi_lock_take(&pool->lock);
+    if (pool->busy || pool->n_threads == 1 || n <= piece) {
+        dsi_lock_give(&pool->lock);
+        fn(task, 0, n, 0);
+        return;
+    }
+    pool->busy = 1;
+    pool->fn = fn;
+    pool->task = task;
+    pool->n = n;
+    pool->next = 0;
+    pool->piece = piece;
+    dsi_event_raise(&pool->begun);
+    dsi_pool_do_pieces(pool, 0);
+    while (pool->n_running) {
+        const dsi_count seen = pool->ended.count;
+        dsi_event_wait(pool, &pool->ended, seen);
+    }
+    pool->busy = 0;
+    dsi_lock_give(&pool->lock);
+}
+
+/* the threads that were started end, then the pool; its lock and conditions are there */
+static void dsi_pool_close(ds_pool *pool)
+{
+    const ds_allocator allocator = pool->allocator;
+    size_t i;
+    dsi_lock_take(&pool->lock);
+    pool->closing = 1;
+    dsi_event_raise(&pool->begun);
+    dsi_lock_give(&pool->lock);
+    for (i = 0; i < pool->n_started; i++) dsi_thread_join(pool->workers + i);
+    dsi_condition_end(&pool->ended.condition);
+    dsi_condition_end(&pool->begun.condition);
+    dsi_lock_end(&pool->lock);
+    allocator.resize(allocator.user, pool, sizeof *pool + (pool->n_threads - 1) * sizeof *pool->workers, 0);
+}
+
+/* the lock and the conditions, all or none */
+static int dsi_pool_begin(ds_pool *pool)
+{
+    if (!dsi_lock_begin(&pool->lock)) return 0;
+    if (dsi_condition_begin(&pool->begun.condition)) {
+        if (dsi_condition_begin(&pool->ended.condition)) return 1;
+        dsi_condition_end(&pool->begun.condition);
+    }
+    dsi_lock_end(&pool->lock);
+    return 0;
+}
+
+DIFFSIM_API ds_pool *ds_pool_create(size_t n_threads, const ds_allocator *allocator)
+{
+    const ds_allocator memory = dsi_allocator(allocator);
+    const size_t n = n_threads ? n_threads : dsi_processors();
+    size_t bytes;
+    ds_pool *pool;
+    if (ds_size_mul(n - 1, sizeof(dsi_pool_worker), &bytes) || ds_size_add(bytes, sizeof *pool, &bytes))
+        return NULL;
+    pool = (ds_pool *)memory.resize(memory.user, NULL, 0, bytes);
+    if (!pool) return NULL;
+    memset(pool, 0, bytes);
+    pool->allocator = memory;
+    pool->workers = (dsi_pool_worker *)(void *)(pool + 1);
+    pool->n_threads = n;
+    if (!dsi_pool_begin(pool)) {
+        memory.resize(memory.user, pool, bytes, 0);
+        return NULL;
+    }
+    while (pool->n_started < n - 1) {
+        dsi_pool_worker *const worker = pool->workers + pool->n_started;
+        worker->pool = pool;
+        worker->number = pool->n_started + 1;
+        if (!dsi_thread_begin(worker)) {
+            dsi_pool_close(pool);
+            return NULL;
+        }
+        pool->n_started++;
+    }
+    return pool;
+}
+
+DIFFSIM_API ds_jobs ds_pool_jobs(ds_pool *pool)
+{
+    ds_jobs r = DSI_ZEROED;
+    if (!pool) return r;
+    r.parallel_for = dsi_pool_for;
+    r.user = pool;
+    r.n_workers = pool->n_threads;
+    return r;
+}
+
+DIFFSIM_API void ds_pool_destroy(ds_pool *pool)
+{
+    if (pool) dsi_pool_close(pool);
+}
+#endif
 
 /* Sentences in fixed buffers: what does not fit is cut, the closing zero always stands. dsi_text_into begins
    one, dsi_put and its kin append. No snprintf: it obeys the locale. */
@@ -10273,7 +10597,8 @@ enum { DSI_FLAT_LANE = 3, DSI_MOST_COMPONENTS = 4096 };
 #define DSI_NO_EXPR UINT32_MAX /* no expression; as a gain: there is no derivative */
 
 typedef struct dsi_expr { uint32_t op, a, b, c; } dsi_expr;
-/* What a lane does to arrays: number `component` of element `index` of argument `arg` becomes, or gains, value;
+/* What a lane does to arrays: number `component` of element `index` of argument `arg` becomes, or gains,
+   value;
    with `minus` it loses value. at: expressions that stand before it in a program. */
 typedef struct dsi_effect { uint32_t arg, index, component, value, at, minus; } dsi_effect;
 
@@ -10304,10 +10629,12 @@ typedef struct dsi_stream { /* a load */
     uint32_t arg, index, component, place, slot;
     uint32_t copied; /* of an update, and another effect's value: it may be overwritten first */
 } dsi_stream;
-/* an element that lanes use: `index` of argument `arg`. shared: 1 + the number of the argument among those that
+/* an element that lanes use: `index` of argument `arg`. shared: 1 + the number of the argument among those
+   that
    several lanes add to, or 0 */
 typedef struct dsi_use { uint32_t arg, index, shared; } dsi_use;
-/* effects that add to one component of an argument: summed[first .. first + count - 1] of the program. own: each
+/* effects that add to one component of an argument: summed[first .. first + count - 1] of the program. own:
+   each
    element gains from one lane only; reduced: the element is the same for all lanes; shared: anything else */
 enum { DSI_SUM_OWN, DSI_SUM_REDUCED, DSI_SUM_SHARED };
 typedef struct dsi_sum { uint32_t arg, component, first, count, kind, number; } dsi_sum;
@@ -10331,6 +10658,7 @@ typedef struct dsi_program {
     size_t n_uses, n_sums, n_summed, n_shared, n_reduced, cap_uses, cap_sums, cap_summed;
     int floors; /* indices depend on numbers */
     size_t n_calls, cap_calls;
+    int updates; /* an argument is read and written */
     size_t n_steps, n_once, n_streams, n_slots, n_uniforms, n_places, operations;
     size_t n_indices, n_lines, n_before; /* in all; integers; numbers below a floor */
     size_t cap_steps, cap_streams, cap_places, cap_uniform, cap_indices, cap_index_at;
@@ -10647,11 +10975,13 @@ static uint32_t dsi_bare(const dsi_body *body, uint32_t x, double *factor)
 /* x times a factor that is plus or minus a power of two */
 static uint32_t dsi_emit_scaled(dsi_body *body, uint32_t x, double factor)
 {
-    const uint32_t sized = factor == 1 || factor == -1 ? x : dsi_intern_mul(body, x, factor < 0 ? -factor : factor);
+    const uint32_t sized = factor == 1 || factor == -1 ? x
+        : dsi_intern_mul(body, x, factor < 0 ? -factor : factor);
     return factor < 0 ? dsi_emit_neg(body, sized) : sized;
 }
 
-/* products, quotients and gates: signs and powers of two move out of them, where they meet others and vanish */
+/* products, quotients and gates: signs and powers of two move out of them, where they meet others and vanish
+   */
 static uint32_t dsi_simpler_product(dsi_body *body, unsigned op, uint32_t a, uint32_t b)
 {
     double factor = 1, divisor = 1;
@@ -10697,7 +11027,8 @@ static uint32_t dsi_simpler_sum(dsi_body *body, uint32_t a, uint32_t b, double s
 {
     double of_a = 1, of_b = sign;
     const uint32_t bare_a = dsi_bare(body, a, &of_a), bare_b = dsi_bare(body, b, &of_b);
-    return dsi_emit_scaled(body, dsi_emit(body, of_a == of_b ? DSI_OP_add : DSI_OP_sub, bare_a, bare_b, 0), of_a);
+    return dsi_emit_scaled(body, dsi_emit(body, of_a == of_b ? DSI_OP_add : DSI_OP_sub, bare_a, bare_b, 0),
+                           of_a);
 }
 
 /* What is simpler and gives the same number, but for the sign of zero and where numbers leave the range of
@@ -11786,7 +12117,8 @@ static int dsi_assign_value(dsi_program *p, dsi_slotting *s, size_t i)
             dsi_free_slot(s, m->a, i);
             dsi_free_slot(s, m->b, i);
             s->slot_of[i] = p->places[i] = dsi_take_slot(p, s);
-            return dsi_add_step(p, e->op == DSI_OP_add ? DSI_X_mul_add : second ? DSI_X_sub_mul : DSI_X_mul_sub,
+            return dsi_add_step(p, e->op == DSI_OP_add ? DSI_X_mul_add : second ? DSI_X_sub_mul
+                                : DSI_X_mul_sub,
                                 p->places[i], p->places[m->a], p->places[m->b], p->places[other]);
         }
     }
@@ -11951,6 +12283,7 @@ static int dsi_find_sums(ds_kernel *kernel)
     for (i = 0; i < body->n_effects; i++) {
         const dsi_effect *const e = body->effects + i;
         uint32_t shared = 0;
+        p->updates |= kernel->args[e->arg].kind == DSI_ARG_UPDATE;
         for (k = 0; k < i; k++)
             if (body->effects[k].arg == e->arg && body->effects[k].component == e->component) break;
         if (kernel->args[e->arg].kind == DSI_ARG_SUM && k == i && !dsi_add_sum(p, i)) return 0;
@@ -11994,7 +12327,8 @@ static void dsi_find_fused(const dsi_program *p, uint32_t *uses, uint32_t *fused
     for (i = 0; i < body->n_exprs; i++) {
         const dsi_expr *const e = body->exprs + i;
         if ((e->op != DSI_OP_add && e->op != DSI_OP_sub) || !uses[i] || p->uniform[i]) continue;
-        if (body->exprs[e->b].op == DSI_OP_mul && uses[e->b] == 1 && !p->uniform[e->b]) fused[e->b] = (uint32_t)i;
+        if (body->exprs[e->b].op == DSI_OP_mul && uses[e->b] == 1 &&
+            !p->uniform[e->b]) fused[e->b] = (uint32_t)i;
         else if (body->exprs[e->a].op == DSI_OP_mul && uses[e->a] == 1 && !p->uniform[e->a])
             fused[e->a] = (uint32_t)i;
     }
@@ -12332,7 +12666,12 @@ typedef struct dsi_lane_block {
 
 /* The blocks of a launch, found when its indices are checked. reach: the lowest and highest element of each
    shared sum that a block adds to, [n_blocks][n_shared][2]. */
-typedef struct dsi_planned { size_t flat; uint32_t n; uint8_t as_table, kept; } dsi_planned; /* kept: its lines */
+typedef struct dsi_planned {
+    size_t flat;
+    uint32_t n;
+    uint8_t as_table, kept; /* kept: its lines */
+    uint8_t home, contested; /* home: a part; contested: others reach the block, too */
+} dsi_planned;
 typedef struct dsi_plan {
     dsi_planned *blocks;
     int64_t *reach;
@@ -12346,6 +12685,7 @@ typedef struct dsi_source {
     uint32_t line;
     ds_real *packed, *slot;
     uint64_t n;
+    int whole; /* read in place only where no lane behind the last is read */
 } dsi_source;
 
 /* printed text in the place of steps, if there is some */
@@ -12368,6 +12708,7 @@ typedef struct dsi_run {
     size_t lanes[3], rank, inner, n_lanes; /* of the grid; along its last axis; in all */
     size_t width; /* lanes of a block at most, a multiple of DSI_STRIDE */
     size_t part, n_parts;
+    int late; /* does what waits until all parts have read what they read */
     int wide;
     dsi_numbers x;
     dsi_lanes_fn **fns; /* of the steps */
@@ -12377,6 +12718,7 @@ typedef struct dsi_run {
     int64_t *tables; /* [n_lines][width] */
     uint32_t *order; /* of effects, for sums */
     dsi_printed_run text;
+    int64_t *owned; /* the elements [low, high) that the part owns, [n_shared][2] */
     ds_real *reducing; /* [n_reduced][DSI_STRIDE] */
     ds_real *reduced; /* [chunks][n_reduced], of all parts */
     /* what is wrong: an index beyond its array */
@@ -12589,7 +12931,8 @@ static const dsi_line *dsi_line_of(const dsi_run *run, uint32_t expr)
     return run->lines + run->program->index_at[expr];
 }
 
-/* An integer of a block. DSI_LINE: a line as far as it is one, or a table; DSI_TABLE: a line only if it holds in
+/* An integer of a block. DSI_LINE: a line as far as it is one, or a table; DSI_TABLE: a line only if it
+   holds in
    the whole block; DSI_LINE_KNOWN: a line, as was found before. 0: an index is outside. */
 enum dsi_how { DSI_LINE, DSI_TABLE, DSI_LINE_KNOWN };
 static int dsi_find_line(dsi_run *run, uint32_t x, const dsi_lane_block *block, enum dsi_how how)
@@ -12667,7 +13010,8 @@ static int dsi_find_number(dsi_run *run, uint32_t x, const dsi_lane_block *block
     return 1;
 }
 
-/* All indices of a block, which shrinks to where they hold as lines: at once, since lanes behind are not what a
+/* All indices of a block, which shrinks to where they hold as lines: at once, since lanes behind are not
+   what a
    line says, and no index may be read there. */
 static int dsi_find_all_lines(dsi_run *run, dsi_lane_block *block, enum dsi_how how)
 {
@@ -12702,7 +13046,8 @@ static void dsi_begin_block(const dsi_run *run, size_t flat, dsi_lane_block *blo
     if (run->program->n_reduced) block->n = dsi_least(block->n, DSI_CHUNK - flat % DSI_CHUNK);
 }
 
-/* Does a block of few lanes end where lines begin, or begin anew? So it is at the walls of a grid. Of up to three
+/* Does a block of few lanes end where lines begin, or begin anew? So it is at the walls of a grid. Of up to
+   three
    blocks behind it, most lanes of one must hold as lines. */
 static int dsi_is_border(dsi_run *run, const dsi_lane_block *block)
 {
@@ -12760,16 +13105,19 @@ static void dsi_run_load(dsi_run *run, uint32_t stream, uint32_t place, size_t n
 {
     const dsi_source *const source = run->sources + stream;
     const dsi_line *const line = run->lines + source->line;
-    if (source->packed && !line->table && line->step == 1 && (uint64_t)line->first + dsi_whole(n) <= source->n) {
+    if (source->packed && !line->table && line->step == 1 && !(source->whole && n != dsi_whole(n)) &&
+        (uint64_t)line->first + dsi_whole(n) <= source->n) {
         run->x.at[place] = source->packed + line->first;
         return;
     }
     run->x.at[place] = source->slot;
-    dsi_load_lanes(run->args + run->program->streams[stream].arg, run->program->streams[stream].component, line,
+    dsi_load_lanes(run->args + run->program->streams[stream].arg, run->program->streams[stream].component,
+                   line,
                    source->slot, n);
 }
 
-/* What the n numbers at `from` are for their elements: values, or what is added or subtracted. mask 0: they are
+/* What the n numbers at `from` are for their elements: values, or what is added or subtracted. mask 0: they
+   are
    one number. */
 enum dsi_storing { DSI_STORE, DSI_ADD_TO, DSI_SUBTRACT_FROM };
 #define DSI_SCATTER(type, assign) \
@@ -12786,11 +13134,13 @@ enum dsi_storing { DSI_STORE, DSI_ADD_TO, DSI_SUBTRACT_FROM };
         else if (array->type == DSIM_ARRAY_FLOAT) DSI_SCATTER(float, assign); \
         else DSI_SCATTER(double, assign); \
     } while (0)
-static void dsi_store_lanes(const ds_array *array, size_t component, const dsi_line *line, const ds_real *from,
+static void dsi_store_lanes(const ds_array *array, size_t component, const dsi_line *line,
+                            const ds_real *from,
                             size_t mask, size_t n, enum dsi_storing how)
 {
     const size_t stride = dsi_stride_of(array);
-    const size_t first = dsi_component_at(array, component) + (line->table ? 0 : (size_t)line->first * stride);
+    const size_t first = dsi_component_at(array, component) + (line->table ? 0
+                                                               : (size_t)line->first * stride);
     const ptrdiff_t step = line->table ? 0 : (ptrdiff_t)(line->step * (int64_t)stride);
     size_t i;
     if (array->type == DSIM_ARRAY_REAL && !line->table && step == 1 && mask) {
@@ -12804,15 +13154,24 @@ static void dsi_store_lanes(const ds_array *array, size_t component, const dsi_l
 #undef DSI_SCATTER_ANY
 #undef DSI_SCATTER
 
-/* the elements [low, high) of a shared sum that a part owns; everything of other sums */
-static void dsi_owned(const dsi_run *run, const dsi_sum *sum, size_t part, int64_t *low, int64_t *high)
+/* the first element of n that a part owns; that of the part behind the last is n */
+static int64_t dsi_first_owned(const dsi_run *run, uint64_t n, size_t part)
 {
-    const uint64_t n = run->args[sum->arg].n, parts = run->n_parts;
-    *low = 0;
-    *high = (int64_t)n;
-    if (sum->kind != DSI_SUM_SHARED) return;
-    *low = (int64_t)(n / parts * part + n % parts * part / parts);
-    *high = (int64_t)(n / parts * (part + 1) + n % parts * (part + 1) / parts);
+    const uint64_t parts = run->n_parts;
+    return (int64_t)(n / parts * part + n % parts * part / parts);
+}
+
+/* the elements of each shared sum that the part of a run owns */
+static void dsi_find_owned(const dsi_run *run)
+{
+    const dsi_program *const p = run->program;
+    size_t i;
+    for (i = 0; i < p->n_sums; i++) {
+        int64_t *const owned = run->owned + 2 * p->sums[i].number;
+        if (p->sums[i].kind != DSI_SUM_SHARED) continue;
+        owned[0] = dsi_first_owned(run, run->args[p->sums[i].arg].n, run->part);
+        owned[1] = dsi_first_owned(run, run->args[p->sums[i].arg].n, run->part + 1);
+    }
 }
 
 /* the lanes [*begin, *end) of [0, n) whose elements on a line lie in [low, high) */
@@ -12821,11 +13180,14 @@ static void dsi_clip(const dsi_line *line, int64_t low, int64_t high, size_t n, 
     *begin = 0;
     *end = n;
     while (*begin < *end && (dsi_line_at(line, *begin) < low || dsi_line_at(line, *begin) >= high)) ++*begin;
-    while (*begin < *end && (dsi_line_at(line, *end - 1) < low || dsi_line_at(line, *end - 1) >= high)) --*end;
+    while (*begin < *end && (dsi_line_at(line, *end - 1) < low ||
+                             dsi_line_at(line, *end - 1) >= high)) --*end;
 }
 
-/* Effects of a sum in an order in which whole effects can be added one after the other, or 0: lanes must go one
-   by one. Where all are lines with the same positive step, those that begin later meet an element in an earlier
+/* Effects of a sum in an order in which whole effects can be added one after the other, or 0: lanes must go
+   one
+   by one. Where all are lines with the same positive step,
+       those that begin later meet an element in an earlier
    lane: so a number gets its terms in the order of the plain loop if effects go in descending order of their
    beginnings. */
 static int dsi_order_sum(const dsi_run *run, const dsi_sum *sum, uint32_t *order)
@@ -12878,7 +13240,8 @@ DSI_INLINE void dsi_add_lanes(const ds_array *array, size_t component, const dsi
 }
 #undef DSI_ADD_LANES
 
-/* the effects of a sum in groups: more than DSI_MOST_ADDING would have to be lane by lane across groups, so each
+/* the effects of a sum in groups: more than DSI_MOST_ADDING would have to be lane by lane across groups, so
+   each
    lane goes alone there */
 static void dsi_sum_lanes(const dsi_run *run, const dsi_sum *sum, size_t n, int64_t low, int64_t high)
 {
@@ -12912,9 +13275,10 @@ static void dsi_sum_lanes(const dsi_run *run, const dsi_sum *sum, size_t n, int6
 static void dsi_run_sum(dsi_run *run, const dsi_sum *sum, size_t n)
 {
     const dsi_body *const body = &run->program->body;
-    int64_t low, high;
+    const int shared = sum->kind == DSI_SUM_SHARED;
+    const int64_t low = shared ? run->owned[2 * sum->number] : 0;
+    const int64_t high = shared ? run->owned[2 * sum->number + 1] : INT64_MAX;
     size_t i;
-    dsi_owned(run, sum, run->part, &low, &high);
     if (!dsi_order_sum(run, sum, run->order)) {
         dsi_sum_lanes(run, sum, n, low, high);
         return;
@@ -12934,8 +13298,8 @@ static void dsi_run_sum(dsi_run *run, const dsi_sum *sum, size_t n)
 }
 
 /* Sums into elements that are the same for all lanes: chunks of lanes from fixed boundaries, in each
-   DSI_STRIDE partial sums by lane, added up in pairs; then chunk after chunk. No width of blocks and no number
-   of parts changes that. */
+   DSI_STRIDE partial sums by lane, added up in pairs; then chunk after chunk. No width of blocks and no
+   number of parts changes that. */
 static void dsi_run_reduced(dsi_run *run, const dsi_sum *sum, const dsi_lane_block *block)
 {
     const dsi_program *const p = run->program;
@@ -12952,32 +13316,34 @@ static void dsi_run_reduced(dsi_run *run, const dsi_sum *sum, const dsi_lane_blo
         if (end % DSI_CHUNK != 0 && end != run->n_lanes) continue;
         for (half = DSI_STRIDE / 2; half; half /= 2)
             for (i = 0; i < half; i++) part[i] += part[i + half];
-        run->reduced[block->flat / DSI_CHUNK * p->n_reduced + sum->number + k] = e->minus ? -part[0] : part[0];
+        run->reduced[block->flat / DSI_CHUNK * p->n_reduced + sum->number + k] = e->minus ? -part[0]
+            : part[0];
     }
 }
 
-/* sums and updates, when all numbers of the block are there; at home: those that no other part does */
-static void dsi_run_effects(dsi_run *run, const dsi_lane_block *block, int home)
+/* What is done with the numbers of a block. Shared sums: by each part that the block reaches. At home: what
+   no other part does. Updates: at home, and where others read what they change, when those have done so. */
+enum { DSI_DO_SHARED = 1, DSI_DO_HOME = 2, DSI_DO_UPDATES = 4, DSI_DO_LOOK = 8 };
+
+/* sums and updates, when all numbers of the block are there */
+static void dsi_run_effects(dsi_run *run, const dsi_lane_block *block, unsigned what)
 {
     const dsi_body *const body = &run->program->body;
     size_t i;
-    for (i = 0; home && i < body->n_effects; i++) {
+    for (i = 0; i < run->program->n_sums; i++) {
+        const dsi_sum *const sum = run->program->sums + i;
+        if (!(what & (sum->kind == DSI_SUM_SHARED ? DSI_DO_SHARED : DSI_DO_HOME))) continue;
+        if (sum->kind == DSI_SUM_REDUCED) dsi_run_reduced(run, sum, block);
+        else dsi_run_sum(run, sum, block->n);
+    }
+    for (i = 0; what & DSI_DO_UPDATES && i < body->n_effects; i++) {
         const dsi_effect *const e = body->effects + i;
         const uint32_t place = run->program->places[e->value];
         if (run->kernel->args[e->arg].kind == DSI_ARG_UPDATE)
             dsi_store_lanes(run->args + e->arg, e->component, dsi_line_of(run, e->index), run->x.at[place],
                             run->x.mask[place], block->n, DSI_STORE);
     }
-    for (i = 0; i < run->program->n_sums; i++) {
-        const dsi_sum *const sum = run->program->sums + i;
-        if (sum->kind == DSI_SUM_SHARED || (home && sum->kind == DSI_SUM_OWN)) dsi_run_sum(run, sum, block->n);
-        else if (home) dsi_run_reduced(run, sum, block);
-    }
 }
-
-/* What a part does with a block: only what it owns of shared sums; all; or nothing but look at the numbers, each
-   of which must be finite. */
-enum dsi_doing { DSI_ITS_SHARE, DSI_AT_HOME, DSI_LOOK };
 
 /* the values of an effect; sets what is bad */
 static void dsi_look_at(dsi_run *run, size_t effect, const dsi_lane_block *block)
@@ -13007,7 +13373,7 @@ static void dsi_run_call(dsi_run *run, const dsi_call *call, size_t n)
     }
 }
 
-static void dsi_run_steps(dsi_run *run, const dsi_lane_block *block, enum dsi_doing doing)
+static void dsi_run_steps(dsi_run *run, const dsi_lane_block *block, unsigned what)
 {
     const dsi_program *const p = run->program;
     const size_t whole = dsi_whole(block->n);
@@ -13020,19 +13386,16 @@ static void dsi_run_steps(dsi_run *run, const dsi_lane_block *block, enum dsi_do
         else if (step->op == DSI_X_number) {
             for (k = 0; k < block->n; k++)
                 run->x.at[step->out][k] = (ds_real)dsi_line_at(dsi_line_of(run, step->a), k);
-        } else if (doing == DSI_LOOK) {
+        } else if (what & DSI_DO_LOOK) {
             dsi_look_at(run, step->b, block);
-        } else if (doing == DSI_AT_HOME) { /* a store */
+        } else if (what & DSI_DO_HOME) { /* a store */
             const dsi_effect *const e = p->body.effects + step->b;
             dsi_store_lanes(run->args + e->arg, e->component, dsi_line_of(run, e->index),
                             run->x.at[step->a], run->x.mask[step->a], block->n, DSI_STORE);
         }
     }
-    if (doing != DSI_LOOK) {
-        dsi_run_effects(run, block, doing == DSI_AT_HOME);
-        return;
-    }
-    for (i = 0; i < p->body.n_effects; i++)
+    dsi_run_effects(run, block, what);
+    for (i = 0; what & DSI_DO_LOOK && i < p->body.n_effects; i++)
         if (run->kernel->args[p->body.effects[i].arg].kind != DSI_ARG_OUT) dsi_look_at(run, i, block);
 }
 
@@ -13085,9 +13448,10 @@ static ds_real *dsi_in_place(const ds_array *array, size_t component, const dsi_
     return (ds_real *)array->data + (size_t)line->first + dsi_component_at(array, component);
 }
 
-/* home: as for steps; only there results may go where they are stored, if no sum waits for them */
-static void dsi_run_text(dsi_run *run, const dsi_lane_block *block, int home)
+/* what: as for steps; only at home results may go where they are stored, if no sum waits for them */
+static void dsi_run_text(dsi_run *run, const dsi_lane_block *block, unsigned what)
 {
+    const int home = (what & DSI_DO_HOME) != 0;
     dsi_printed_run *const t = &run->text;
     const dsi_program *const p = run->program;
     const dsi_instruction *step;
@@ -13123,7 +13487,7 @@ static void dsi_run_text(dsi_run *run, const dsi_lane_block *block, int home)
         dsi_store_lanes(run->args + e->arg, e->component, line, from, where ? (size_t)-1 : 0, block->n,
                         DSI_STORE);
     }
-    dsi_run_effects(run, block, home);
+    dsi_run_effects(run, block, what);
 }
 
 /* what is the same in all lanes, integers too; 0: an index is outside */
@@ -13204,38 +13568,33 @@ static ds_result dsi_make_plan(dsi_run *run, const ds_allocator *allocator)
     return DSIM_OK;
 }
 
-/* Whose is a block? Each part owns a range of elements of every shared sum, and runs all blocks that reach it.
+/* Whose is a block? Each part owns a range of elements of every shared sum, and runs all blocks that reach
+   it.
    What a block stores, and sums of its own, are done where it is at home. */
 static size_t dsi_home(const dsi_run *run, size_t k)
 {
     const dsi_plan *const plan = run->plan;
     const dsi_program *const p = run->program;
     const size_t parts = run->n_parts, chunks = run->n_lanes / DSI_CHUNK + 1;
-    size_t i, part;
+    size_t i, n, part;
     if (p->n_reduced)
         return (size_t)((double)(plan->blocks[k].flat / DSI_CHUNK) / (double)chunks * (double)parts);
     if (!p->n_shared) return (size_t)((double)k / (double)plan->n_blocks * (double)parts);
     for (i = 0; p->sums[i].kind != DSI_SUM_SHARED; i++) continue; /* the first has number 0 */
-    for (part = 0; part + 1 < parts; part++) {
-        int64_t low, high;
-        dsi_owned(run, p->sums + i, part, &low, &high);
-        if (plan->reach[2 * p->n_shared * k] < high) break;
-    }
+    n = run->args[p->sums[i].arg].n;
+    for (part = 0; part + 1 < parts; part++)
+        if (plan->reach[2 * p->n_shared * k] < dsi_first_owned(run, n, part + 1)) break;
     return part;
 }
 
 /* does the block add to elements that the part owns? */
 static int dsi_is_reached(const dsi_run *run, size_t k)
 {
-    const dsi_program *const p = run->program;
-    const int64_t *const reach = run->plan->reach + 2 * p->n_shared * k;
+    const size_t n = run->program->n_shared;
+    const int64_t *const reach = run->plan->reach + 2 * n * k, *const owned = run->owned;
     size_t i;
-    for (i = 0; i < p->n_sums; i++) {
-        int64_t low, high;
-        if (p->sums[i].kind != DSI_SUM_SHARED) continue;
-        dsi_owned(run, p->sums + i, run->part, &low, &high);
-        if (reach[2 * p->sums[i].number] < high && reach[2 * p->sums[i].number + 1] >= low) return 1;
-    }
+    for (i = 0; i < 2 * n; i += 2)
+        if (reach[i] < owned[i + 1] && reach[i + 1] >= owned[i]) return 1;
     return 0;
 }
 
@@ -13252,16 +13611,41 @@ static void dsi_find_planned(dsi_run *run, size_t k, dsi_lane_block *block)
     dsi_find_all_lines(run, block, planned->as_table ? DSI_TABLE : DSI_LINE_KNOWN);
 }
 
+/* of all blocks: where they are at home, and whether other parts reach them. runs [n_parts] */
+static void dsi_find_homes(const dsi_run *runs)
+{
+    const dsi_plan *const plan = runs->plan;
+    size_t k, part;
+    for (k = 0; k < plan->n_blocks; k++) {
+        dsi_planned *const planned = plan->blocks + k;
+        const size_t home = runs->n_parts == 1 ? 0 : dsi_home(runs, k);
+        planned->home = (uint8_t)home;
+        planned->contested = 0;
+        for (part = 0; runs->program->n_shared && part < runs->n_parts; part++)
+            if (part != home && dsi_is_reached(runs + part, k)) planned->contested = 1;
+    }
+}
+
+/* what a part does with a block */
+static unsigned dsi_what_to_do(const dsi_run *run, size_t k)
+{
+    const dsi_planned *const planned = run->plan->blocks + k;
+    const int waits = run->program->updates && planned->contested;
+    if (planned->home != run->part) return !run->late && planned->contested && dsi_is_reached(run, k);
+    if (run->late) return waits ? DSI_DO_UPDATES : 0;
+    return DSI_DO_SHARED | DSI_DO_HOME | (waits ? 0 : DSI_DO_UPDATES);
+}
+
 static void dsi_run_part(dsi_run *run)
 {
     size_t k;
     for (k = 0; k < run->plan->n_blocks; k++) {
-        const int home = run->n_parts == 1 || dsi_home(run, k) == run->part;
+        const unsigned what = dsi_what_to_do(run, k);
         dsi_lane_block block;
-        if (!home && !(run->program->n_shared && dsi_is_reached(run, k))) continue;
+        if (!what) continue;
         dsi_find_planned(run, k, &block);
-        if (run->text.kernel) dsi_run_text(run, &block, home);
-        else dsi_run_steps(run, &block, home ? DSI_AT_HOME : DSI_ITS_SHARE);
+        if (run->text.kernel) dsi_run_text(run, &block, what);
+        else dsi_run_steps(run, &block, what);
     }
 }
 
@@ -13285,6 +13669,20 @@ static void dsi_add_reduced(const dsi_run *run)
                 dsi_store_lanes(run->args + e->arg, e->component, dsi_line_of(run, e->index),
                                 run->reduced + c * p->n_reduced + p->sums[i].number + k, 0, 1, DSI_ADD_TO);
             }
+}
+
+/* all parts. runs [n_parts] */
+static void dsi_run_all(const ds_jobs *jobs, dsi_run *runs)
+{
+    const size_t n = runs->n_parts;
+    size_t i;
+    if (n == 1) dsi_run_part(runs);
+    else ds_parallel_for(jobs, n, 1, dsi_run_parts, runs);
+    if (n > 1 && runs->program->updates && runs->program->n_shared) {
+        for (i = 0; i < n; i++) runs[i].late = 1;
+        ds_parallel_for(jobs, n, 1, dsi_run_parts, runs);
+    }
+    dsi_add_reduced(runs);
 }
 
 /* Launches. */
@@ -13524,6 +13922,7 @@ static size_t dsi_lay_out_run(dsi_run *run, char *memory)
     DSI_CUT(dsi_line, run->own_lines, p->n_lines)
     DSI_CUT(dsi_source, run->sources, p->n_streams)
     DSI_CUT(uint32_t, run->order, p->body.n_effects)
+    DSI_CUT(int64_t, run->owned, 2 * p->n_shared)
     DSI_CUT(ds_real, run->reducing, p->n_reduced * DSI_STRIDE)
     if (run->text.kernel) {
         dsi_printed_run *const t = &run->text;
@@ -13548,7 +13947,8 @@ static size_t dsi_lay_out_run(dsi_run *run, char *memory)
     }
     for (i = 0; memory && i < p->n_steps; i++) {
         const uint32_t op = p->steps[i].op;
-        const int plain = op < DSI_X_constant || op == DSI_X_gate || (op >= DSI_X_mul_add && op <= DSI_X_sub_mul);
+        const int plain = op < DSI_X_constant || op == DSI_X_gate ||
+            (op >= DSI_X_mul_add && op <= DSI_X_sub_mul);
         run->fns[i] = plain ? dsi_lanes_of(op, run->wide) : NULL;
     }
     for (i = 0; memory && i < p->n_streams; i++) {
@@ -13562,11 +13962,14 @@ static size_t dsi_lay_out_run(dsi_run *run, char *memory)
         source->packed = array->type == DSIM_ARRAY_REAL && dsi_stride_of(array) == 1 && !stream->copied
                              ? (ds_real *)array->data + dsi_component_at(array, stream->component)
                              : NULL;
+        /* other parts may write behind the last lane */
+        source->whole = run->n_parts > 1 && run->kernel->args[stream->arg].kind == DSI_ARG_UPDATE;
     }
     return end;
 }
 
-/* Lanes of a block: as many as keep its numbers in a first cache, but not so few that the steps themselves cost
+/* Lanes of a block: as many as keep its numbers in a first cache, but not so few that the steps themselves
+   cost
    more than what they do. Of printed text the numbers are those that it reads and writes. */
 static size_t dsi_choose_width(const dsi_program *p, size_t wanted, int printed)
 {
@@ -13577,7 +13980,8 @@ static size_t dsi_choose_width(const dsi_program *p, size_t wanted, int printed)
     return dsi_whole(width);
 }
 
-/* What a plan depends on: the program, the grid, lengths, and the contents of index arrays by their ids; short
+/* What a plan depends on: the program, the grid, lengths, and the contents of index arrays by their ids;
+   short
    ones are read. Lines are in the order of expressions, so it is the hash of that order. 0: on more than
    that. */
 static uint64_t dsi_plan_key(const dsi_run *run)
@@ -13590,7 +13994,7 @@ static uint64_t dsi_plan_key(const dsi_run *run)
     for (i = 0; i < kernel->n_args; i++) {
         const ds_array *const a = run->args + i;
         if (kernel->args[i].kind == DSI_ARG_NONE) continue;
-        key = dsi_mix(key, a->n);
+        key = dsi_mix(dsi_mix(key, (uint64_t)kernel->args[i].kind), a->n); /* what is summed has a reach */
         if (kernel->args[i].kind != DSI_ARG_INDEX) continue;
         if (a->n * a->components <= DSI_SHORT_INDEX) {
             for (k = 0; k < a->n; k++)
@@ -13676,7 +14080,8 @@ static ds_result dsi_launch_begin(ds_runner *runner, const ds_kernel *kernel, co
     run->width = dsi_choose_width(run->program, runner->desc.width, run->text.kernel != NULL);
     run->wide = dsi_wide();
     if (runner->desc.jobs.parallel_for && run->n_lanes >= DSI_PARALLEL_LANES)
-        run->n_parts = dsi_least(runner->desc.jobs.n_workers ? runner->desc.jobs.n_workers : 1, DSI_MOST_PARTS);
+        run->n_parts = dsi_least(runner->desc.jobs.n_workers ? runner->desc.jobs.n_workers
+                                 : 1, DSI_MOST_PARTS);
     return DSIM_OK;
 }
 
@@ -13714,7 +14119,8 @@ static ds_result dsi_validate(ds_runner *runner, dsi_run *run)
     dsi_text t;
     size_t i, k;
     for (i = 0; i < kernel->n_args && !run->is_bad; i++) {
-        const size_t bytes = kernel->args[i].kind == DSI_ARG_OUT ? run->args[i].n * kernel->args[i].components / 8 + 1
+        const size_t bytes = kernel->args[i].kind == DSI_ARG_OUT ? run->args[i].n *
+        kernel->args[i].components / 8 + 1
                                                                  : 0;
         uint8_t *seen;
         if (!bytes) continue;
@@ -13739,7 +14145,7 @@ static ds_result dsi_validate(ds_runner *runner, dsi_run *run)
     for (k = 0; k < run->plan->n_blocks && !run->is_bad; k++) {
         dsi_lane_block block;
         dsi_find_planned(run, k, &block);
-        dsi_run_steps(run, &block, DSI_LOOK);
+        dsi_run_steps(run, &block, DSI_DO_LOOK);
     }
     if (!run->is_bad) return DSIM_OK;
     t = dsi_launch_refuse(runner, kernel, DSIM_ERROR_NON_FINITE, run->bad_lane, run->bad_arg);
@@ -13748,7 +14154,8 @@ static ds_result dsi_validate(ds_runner *runner, dsi_run *run)
     return dsi_launch_refused(runner, &t);
 }
 
-/* Scratch memory: runs [n_parts], what reductions come to, then that of each part. Plans with the first run, then
+/* Scratch memory: runs [n_parts], what reductions come to, then that of each part. Plans with the first run,
+   then
    does all parts. */
 static ds_result dsi_launch_run(ds_runner *runner, dsi_run *run)
 {
@@ -13767,12 +14174,14 @@ static ds_result dsi_launch_run(ds_runner *runner, dsi_run *run)
         runs[i] = *run;
         runs[i].part = i;
         dsi_lay_out_run(runs + i, (char *)runner->memory + head + reduced + i * each);
+        dsi_find_owned(runs + i);
         if (!dsi_run_once(runs + i)) return dsi_refuse_range(runner, runs + i);
         if (run->text.kernel) dsi_prepare_text(runs + i);
     }
     key = runner->desc.validate ? 0 : dsi_plan_key(run);
     runs->plan = dsi_find_plan(runner, key);
     runs->plan->used = runner->launches;
+    for (i = 1; i < n_parts; i++) runs[i].plan = runs->plan;
     if (!runs->plan->key) {
         result = dsi_make_plan(runs, &runner->desc.allocator);
         if (result == DSIM_ERROR_RANGE) return dsi_refuse_range(runner, runs);
@@ -13782,13 +14191,11 @@ static ds_result dsi_launch_run(ds_runner *runner, dsi_run *run)
             dsi_put_size(&t, run->n_lanes);
             return dsi_launch_refused(runner, &t);
         }
+        dsi_find_homes(runs);
         runs->plan->key = key;
     }
     if (runner->desc.validate && (result = dsi_validate(runner, runs)) != DSIM_OK) return result;
-    for (i = 1; i < n_parts; i++) runs[i].plan = runs->plan;
-    if (n_parts == 1) dsi_run_part(runs);
-    else ds_parallel_for(&runner->desc.jobs, n_parts, 1, dsi_run_parts, runs);
-    dsi_add_reduced(runs);
+    dsi_run_all(&runner->desc.jobs, runs);
     return DSIM_OK;
 }
 
@@ -13981,11 +14388,13 @@ static ds_kernel *dsi_derive_begin(dsi_deriving *d, const ds_kernel *from, const
     return d->to;
 }
 
-/* Does a gain need the gate? Where values are finite and slopes are not, always: roots at 0 and their kin. In what
+/* Does a gain need the gate? Where values are finite and slopes are not, always: roots at 0 and their kin.
+   In what
    a choice may leave out, wherever a number may not be finite: curved rows, and all that is made of them. */
 static int dsi_is_steep(unsigned op)
 {
-    return op == DSI_OP_sqrt || op == DSI_OP_cbrt || op == DSI_OP_asin || op == DSI_OP_acos || op == DSI_OP_pow ||
+    return op == DSI_OP_sqrt || op == DSI_OP_cbrt || op == DSI_OP_asin || op == DSI_OP_acos ||
+        op == DSI_OP_pow ||
            op == DSI_OP_powi || op == DSI_OP_hypot || op == DSI_OP_atan2 || op == DSI_OP_smooth_abs;
 }
 static uint32_t dsi_guard(const dsi_deriving *d, size_t i, uint32_t g, uint32_t gain)
@@ -13993,7 +14402,8 @@ static uint32_t dsi_guard(const dsi_deriving *d, size_t i, uint32_t g, uint32_t 
     dsi_body *const body = &d->to->body;
     const dsi_expr e = body->exprs[i];
     const unsigned operands = dsi_operands_of(e.op);
-    const int risky = dsi_is_curved(e.op) || (operands & 1 && d->risky[e.a]) || (operands & 2 && d->risky[e.b]) ||
+    const int risky = dsi_is_curved(e.op) || (operands & 1 && d->risky[e.a]) ||
+        (operands & 2 && d->risky[e.b]) ||
                       (operands & 4 && d->risky[e.c]);
     if (gain == g || gain == dsi_emit_neg(body, g)) return gain;
     return dsi_is_steep(e.op) || (d->gated[i] && risky) ? dsi_emit(body, DSI_X_gate, g, gain, 0) : gain;
@@ -14331,13 +14741,14 @@ static size_t dsi_coordinate(const dsi_deriving *d, size_t k)
 
        d2E = sum over i of w[i][i] di^2 + sum over i < j of 2 w[i][j] di dj
 
-   with di the differential of expression i. Expressions are taken from the newest to the oldest; each puts its
-   di = sum of c[k] dk over its operands in, and adds what its own second derivatives make of its adjoint. In
+   with di the differential of expression i. Expressions are taken from the newest to the oldest; each puts
+   its di = sum of c[k] dk over its operands in, and adds what its own second derivatives make of its adjoint. In
    the end only leaves are left, and w is the Hessian.
 
    Where all coordinates enter by differences, as points of an element do, those are leaves at first, and the
    coordinates come last: the rows of the point that is subtracted are sums. With `stopping`, a branching
-   expression that depends on many leaves is one, too: a determinant, an invariant. What meets in two of them is
+   expression that depends on many leaves is one, too: a determinant,
+       an invariant. What meets in two of them is
    an outer product of their gradients. */
 typedef struct dsi_edge { uint32_t other, expr, next; } dsi_edge;
 typedef struct dsi_pushing {
@@ -14461,9 +14872,11 @@ static uint32_t dsi_emit_times(dsi_body *body, uint32_t a, uint32_t b)
 {
     return a && b ? dsi_emit(body, DSI_OP_mul, a, b, 0) : 0;
 }
-static uint32_t dsi_emit_twice(dsi_body *body, uint32_t a) { return a ? dsi_emit(body, DSI_OP_add, a, a, 0) : 0; }
+static uint32_t dsi_emit_twice(dsi_body *body, uint32_t a) { return a ? dsi_emit(body, DSI_OP_add, a, a, 0)
+    : 0; }
 
-/* the operands of an expression that are differentiated, each once, with slopes and second derivatives by them;
+/* the operands of an expression that are differentiated, each once, with slopes and second derivatives by
+   them;
    returns how many */
 static size_t dsi_find_parts(const dsi_pushing *p, uint32_t x, uint32_t part[3], uint32_t slope[3],
                              uint32_t second[3][3])
@@ -14522,7 +14935,8 @@ static void dsi_push_edges(dsi_pushing *p, uint32_t x)
     for (i = 0; i < n; i++)
         for (k = i; k < n; k++)
             dsi_add_edge(p, part[i], part[k],
-                           bar && second[i][k] ? dsi_guard(d, x, bar, dsi_emit_times(body, bar, second[i][k])) : 0);
+                           bar && second[i][k] ? dsi_guard(d, x, bar,
+                                                           dsi_emit_times(body, bar, second[i][k])) : 0);
     if (p->stopping && n > 1 && weight && dsi_is_wide(p, x)) {
         p->head[x] = 0;
         p->leaf[x] = DSI_WIDE_LEAF;
@@ -14557,15 +14971,19 @@ static void dsi_finish_wide(dsi_pushing *p, uint32_t x, uint32_t *const *gradien
     for (; weight && !body->result; weight = p->weights[weight - 1].next) {
         const dsi_edge w = p->weights[weight - 1];
         const uint32_t *const g = gradients[x];
-        const uint32_t *const h = w.other != x && p->leaf[w.other] == DSI_WIDE_LEAF ? gradients[w.other] : NULL;
+        const uint32_t *const h = w.other != x && p->leaf[w.other] == DSI_WIDE_LEAF ? gradients[w.other]
+            : NULL;
         for (m = 0; m < p->n_base; m++) {
             const uint32_t scaled = dsi_guard(p->d, x, w.expr, dsi_emit_times(body, w.expr, g[m]));
             for (n = w.other == x ? m : 0; n < p->n_base && (h || w.other == x); n++) {
-                const uint32_t product = dsi_guard(p->d, x, scaled, dsi_emit_times(body, scaled, h ? h[n] : g[n]));
-                dsi_add_edge(p, p->base[m], p->base[n], h && m == n ? dsi_emit_twice(body, product) : product);
+                const uint32_t product = dsi_guard(p->d, x, scaled,
+                                                   dsi_emit_times(body, scaled, h ? h[n] : g[n]));
+                dsi_add_edge(p, p->base[m], p->base[n], h &&
+                             m == n ? dsi_emit_twice(body, product) : product);
             }
             if (w.other == x || h) continue;
-            dsi_add_edge(p, p->base[m], w.other, p->base[m] == w.other ? dsi_emit_twice(body, scaled) : scaled);
+            dsi_add_edge(p, p->base[m], w.other, p->base[m] == w.other ? dsi_emit_twice(body, scaled)
+                         : scaled);
         }
     }
 }
@@ -14687,7 +15105,8 @@ static void dsi_derive_by_pushing(dsi_deriving *d, const uint32_t *coordinate, s
 }
 
 /* the second derivatives as tangents of the gradient, one coordinate at a time: hessian [n (n + 1) / 2] */
-static void dsi_derive_by_tangents(dsi_deriving *d, const uint32_t *coordinate, const uint32_t *gradient, size_t n,
+static void dsi_derive_by_tangents(dsi_deriving *d, const uint32_t *coordinate, const uint32_t *gradient,
+                                   size_t n,
                                    uint32_t *hessian, const char *function)
 {
     const ds_allocator *const allocator = &d->to->desc.allocator;
@@ -14765,7 +15184,8 @@ static void dsi_local_derive(dsi_deriving *d, enum dsi_way way, const char *func
     if (way == DSI_BY_TANGENTS)
         dsi_derive_by_tangents(d, local->coordinate, local->gradient, local->n, local->hessian, function);
     else if (way != DSI_FIRST_ONLY)
-        dsi_derive_by_pushing(d, local->coordinate, local->n, way == DSI_BY_STOPPING, local->hessian, function);
+        dsi_derive_by_pushing(d, local->coordinate, local->n, way == DSI_BY_STOPPING, local->hessian,
+                              function);
     if (dsi_kernel_failed(d->to)) return;
     arg = dsi_add_arg(d->to, "gradient", "", DSI_ARG_OUT, local->n);
     for (i = 0; i < local->n; i++) dsi_emit_effect(body, arg, lane, i, local->gradient[i]);
@@ -14774,7 +15194,8 @@ static void dsi_local_derive(dsi_deriving *d, enum dsi_way way, const char *func
     for (i = 0; i < local->n_second; i++) dsi_emit_effect(body, arg, lane, i, local->hessian[i]);
 }
 
-static ds_kernel *dsi_derive_local(const ds_kernel *kernel, const char *by, enum dsi_way way, const char *function)
+static ds_kernel *dsi_derive_local(const ds_kernel *kernel, const char *by, enum dsi_way way,
+                                   const char *function)
 {
     dsi_deriving d;
     dsi_local local;
@@ -14830,8 +15251,10 @@ static ds_result dsi_check_source(ds_kernel *kernel, ds_tape *tape, const ds_var
         return dsi_kernel_refuse_at(kernel, DSIM_ERROR_ARGUMENT, n_in, function,
                                     ": between 1 and 4096 inputs and outputs are needed", NULL);
     if (tape->error.code || tape->symbolic)
-        return dsi_kernel_refuse_at(kernel, tape->error.code ? tape->error.code : DSIM_ERROR_ARGUMENT, 0, function,
-                                    tape->error.code ? ": the tape has an error" : ": the tape is a kernel's", NULL);
+        return dsi_kernel_refuse_at(kernel, tape->error.code ? tape->error.code
+                                    : DSIM_ERROR_ARGUMENT, 0, function,
+                                    tape->error.code ? ": the tape has an error"
+                                        : ": the tape is a kernel's", NULL);
     if (tape->n_read && tape->rec.n_nodes > tape->n_read - 1)
         return dsi_kernel_refuse_at(kernel, DSIM_ERROR_NOT_REPLAYABLE, tape->n_read - 1, function,
                                     ": a value was read while the tape was recorded", NULL);
@@ -14839,7 +15262,8 @@ static ds_result dsi_check_source(ds_kernel *kernel, ds_tape *tape, const ds_var
         const ds_var var = i < n_in ? in[i] : out[i - n_in];
         if (i >= n_in && !var.rec) continue; /* a constant output */
         if (var.rec != dsi_rec_of(tape) || !dsi_is_alive(tape, var))
-            return dsi_kernel_refuse_at(kernel, var.rec ? DSIM_ERROR_STALE : DSIM_ERROR_NO_RECORDER, i, function,
+            return dsi_kernel_refuse_at(kernel, var.rec ? DSIM_ERROR_STALE
+                                        : DSIM_ERROR_NO_RECORDER, i, function,
                                         ": an input or output is not of this tape", NULL);
     }
     if (dsi_find_steps(tape, "kernel_from_tape"))
@@ -14937,7 +15361,8 @@ static uint32_t dsi_fuse_load(dsi_fusing *f, const dsi_expr *e)
     const uint32_t arg = f->arg[e->a], index = f->map[e->b];
     size_t i;
     for (i = f->n_first; i-- > 0;)
-        if (body->effects[i].arg == arg && body->effects[i].component == e->c && body->effects[i].index == index)
+        if (body->effects[i].arg == arg && body->effects[i].component == e->c &&
+            body->effects[i].index == index)
             return body->effects[i].value;
     if (f->to->args[arg].kind == DSI_ARG_OUT)
         dsi_fuse_refuse(f->to, arg, ": the second kernel loads what the same lane did not store, of");
@@ -14956,7 +15381,8 @@ static void dsi_fuse_copy(dsi_fusing *f, const ds_kernel *from)
         const uint32_t c = operands & 4 ? f->map[e->c] : e->c;
         if (e->op == DSI_X_load) f->map[i] = dsi_fuse_load(f, e);
         else if (e->op == DSI_X_load_index) f->map[i] = dsi_intern(body, e->op, f->arg[a], b, c);
-        else f->map[i] = !operands ? i ? dsi_intern(body, e->op, a, b, c) : 0 : dsi_emit(body, e->op, a, b, c);
+        else f->map[i] = !operands ? i ? dsi_intern(body, e->op, a, b, c) : 0
+            : dsi_emit(body, e->op, a, b, c);
     }
     for (i = 0; i < from->body.n_effects && !dsi_kernel_failed(f->to); i++) {
         const dsi_effect *const e = from->body.effects + i;
@@ -14994,7 +15420,8 @@ DIFFSIM_API ds_kernel *ds_kernel_fuse(const ds_kernel *first, const ds_kernel *s
         first->desc.rank != second->desc.rank) {
         dsi_kernel_refuse_at(f.to, first->error.code ? first->error.code
                                    : second->error.code ? second->error.code : DSIM_ERROR_ARGUMENT, 0,
-                             "ds_kernel_fuse", ": both must have ended without an error, with the same rank", NULL);
+                             "ds_kernel_fuse", ": both must have ended without an error, with the same rank",
+                                 NULL);
         return f.to;
     }
     allocator = &f.to->desc.allocator;

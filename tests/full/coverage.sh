@@ -16,7 +16,7 @@ build()
     name=$2
     shift 2
     gcc -O0 --coverage "$@" -I"$(dirname "$header")" -c "$program" -o "$work/$name.o" || return
-    gcc --coverage "$work/$name.o" -o "$work/$name" -lm
+    gcc --coverage "$work/$name.o" -o "$work/$name" -lm -pthread
 }
 
 for real in double float; do

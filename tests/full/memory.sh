@@ -1,7 +1,7 @@
 #!/bin/sh
-# Nothing is read before it is written (clang's memory sanitizer, valgrind), nothing leaks (valgrind), and
-# tapes of two threads have nothing in common (thread sanitizers of gcc and clang). Each tool has to find a
-# planted fault, too.
+# Nothing is read before it is written (clang's memory sanitizer, valgrind), nothing leaks (valgrind), tapes
+# of two threads have nothing in common, and the pool and kernels on it hand over what they share (thread
+# sanitizers of gcc and clang, helgrind). Each tool has to find a planted fault, too.
 
 . text/tap.sh
 
@@ -57,6 +57,12 @@ else
     done
     $CC -O1 -g "$include" text/same.c -o "$work/same" -lm
     check "valgrind: text/same.c" $watch "$work/same"
+    $CC -O1 -g "$include" full/two_threads.c -o "$work/threads" -lm -pthread
+    check "valgrind: two threads" $watch "$work/threads"
+    check "helgrind: two threads" valgrind -q --tool=helgrind --error-exitcode=99 "$work/threads"
+    $CC -O1 -g -DSHARED_NUMBER "$include" full/two_threads.c -o "$work/shared" -lm -pthread
+    check "helgrind: finds a number that two workers change" \
+        sh -c "valgrind -q --tool=helgrind '$work/shared' 2>&1 | grep -q 'data race'"
 fi
 
 # some kernels move addresses more than older sanitizers stand
@@ -68,7 +74,14 @@ for compiler in gcc clang; do
         skip "thread sanitizer of $compiler" "not here: apt-get install $compiler libclang-rt-dev"
         continue
     fi
-    check "thread sanitizer of $compiler: two tapes in two threads" $still "$work/threads"
+    check "thread sanitizer of $compiler: two tapes in two threads, and a pool" $still "$work/threads"
+    check "thread sanitizer of $compiler: test_pool builds" \
+        $compiler -O1 -g -fsanitize=thread test_pool.c -o "$work/pool" -pthread -lm
+    check "thread sanitizer of $compiler: test_pool" $still "$work/pool"
+    $threads -DSHARED_NUMBER -o "$work/shared" -lm
+    $still "$work/shared" >"$work/found" 2>&1
+    check "thread sanitizer of $compiler: finds a number that two workers change" \
+        grep -q 'data race' "$work/found"
     $threads -DSHARED_TAPE -o "$work/shared" -lm
     (ulimit -t 60 && $still "$work/shared") >"$work/found" 2>&1 # what it does then is anybody's guess
     check "thread sanitizer of $compiler: finds a tape in two threads" grep -q 'data race' "$work/found"

@@ -71,6 +71,7 @@ plant 'an initialised variable' 'no writable data' "s/$version/& static int call
 plant 'a name without prefix' 'begin with ds_' "s/$version/int stray(void); int stray(void) { return 1; }\n&/"
 plant 'output' 'memory and mathematics' "s/$version/int puts(const char *);\n& puts(\"\");/"
 plant 'errno' 'memory and mathematics' "s/$version/#include <errno.h>\n& errno = 0;/"
+plant 'threads without the knob' 'no pool' 's/^#ifdef DIFFSIM_THREADS$/#if 1/'
 plant 'abort' 'memory and mathematics' "s/$version/& if (!ds_version_number()) abort();/"
 plant 'a function that DIFFSIM_STATIC leaves global' 'no global name' "s/$version/$stray\n&/"
 

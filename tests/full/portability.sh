@@ -10,6 +10,7 @@ common='-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wdoubl
 c_only="$common -Wstrict-prototypes -Wmissing-prototypes"
 printf '#define DIFFSIM_IMPLEMENTATION\n#include "diffsim.h"\n' >"$work/all.c"
 for name in all.cc all.cu; do { echo '#define DIFFSIM_OPERATORS' && cat "$work/all.c"; } >"$work/$name"; done
+for name in c cc; do { echo '#define DIFFSIM_THREADS' && cat "$work/all.$name"; } >"$work/threads.$name"; done
 for name in same.c same.cc same.cu; do cp text/same.c "$work/$name"; done
 cp full/refused.c "$work/refused.c"
 
@@ -86,6 +87,21 @@ for version in 1900 1938; do
     quiet all.cc ${clang_cl:-clang-cl} -TP $microsoft -imsvc full/msvc -fsyntax-only
 done
 quiet all.cu nvcc -x cu $nvcc
+quiet threads.c gcc -std=c99 -O2 $c_only
+quiet threads.c clang -std=c99 $c_only -fsyntax-only
+quiet threads.cc g++ -std=c++11 $common -fsyntax-only
+quiet threads.c tcc -std=c99 -Wall -Werror
+quiet threads.c aarch64-linux-gnu-gcc -std=c99 $c_only -fsyntax-only
+quiet threads.c s390x-linux-gnu-gcc -std=c99 $c_only -fsyntax-only
+quiet threads.c x86_64-w64-mingw32-gcc -std=c99 $c_only -fsyntax-only
+quiet threads.c ${clang_cl:-clang-cl} -TC $microsoft -imsvc full/msvc -fsyntax-only
+quiet threads.cc ${clang_cl:-clang-cl} -TP $microsoft -imsvc full/msvc -fsyntax-only
+
+# the pool on the threads of Windows, and kernels on it
+if there "test_pool on Windows" x86_64-w64-mingw32-gcc && there "test_pool on Windows" wine; then
+    check "test_pool on Windows: builds" x86_64-w64-mingw32-gcc -O1 test_pool.c -o "$work/pool.exe" -lm
+    check "test_pool on Windows" wine "$work/pool.exe"
+fi
 
 # same FILE RUNNER COMPILER FLAGS: its hash in $real is that of the first build. Static: what is not called is
 # not compiled, which halves the time.

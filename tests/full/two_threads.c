@@ -1,6 +1,8 @@
 /* Distinct tapes run concurrently: two threads record, differentiate and certify on tapes of their own and
-   get the numbers of one thread. A thread sanitizer watches. SHARED_TAPE: both use one tape, which it has to
-   report. */
+   get the numbers of one thread; and they share a pool of threads, in loops that run at the same time. A
+   thread sanitizer watches. SHARED_TAPE: both use one tape, SHARED_NUMBER: workers add to one number; it has
+   to report that. */
+#define DIFFSIM_THREADS
 #define DIFFSIM_IMPLEMENTATION
 #include "diffsim.h"
 #include <pthread.h>
@@ -10,7 +12,8 @@ enum { ROUNDS = 40, STEPS = 200, SIZE = 6 };
 
 typedef struct work {
     ds_tape *tape;
-    uint64_t hash; /* of all gradients */
+    ds_jobs jobs;
+    uint64_t hash; /* of all gradients, and sums of the pool */
     ds_result result;
 } work;
 
@@ -36,6 +39,22 @@ static ds_result chain(void *user, const ds_real *x, size_t n, ds_real *value, d
     return grad && !ds_backward(f) ? ds_grads(in, grad) : ds_tape_error(t)->code;
 }
 
+/* sums of [0, n), by worker */
+typedef struct sums { uint64_t of[4]; } sums;
+static void add_piece(void *task, size_t begin, size_t end, size_t worker)
+{
+#ifdef SHARED_NUMBER
+    worker = 0;
+#endif
+    for (; begin < end; begin++) ((sums *)task)->of[worker] += begin;
+}
+static uint64_t sum_up(const ds_jobs *jobs, size_t n)
+{
+    sums s = { { 0, 0, 0, 0 } };
+    ds_parallel_for(jobs, n, 10, add_piece, &s);
+    return s.of[0] + s.of[1] + s.of[2] + s.of[3];
+}
+
 static void *run(void *argument)
 {
     work *w = (work *)argument;
@@ -51,6 +70,7 @@ static void *run(void *argument)
         w->result = chain(w->tape, x, SIZE, &value, grad);
         ds_m3_svd(m, &u, &s, &v);
         w->hash = ds_hash_reals(grad, SIZE, ds_hash_reals(&s.x, 3, w->hash));
+        w->hash += sum_up(&w->jobs, 100000 + (size_t)round);
     }
     if (!w->result) w->result = ds_check_gradient(chain, w->tape, x, SIZE, NULL, &report);
     if (!ds_build_info().same_bits || ds_tape_error(w->tape)->code) w->hash = 0;
@@ -59,12 +79,18 @@ static void *run(void *argument)
 
 int main(void)
 {
-    work alone = { NULL, 0, DSIM_OK }, pair[2] = { { NULL, 0, DSIM_OK }, { NULL, 0, DSIM_OK } };
+    work alone, pair[2];
     pthread_t thread[2];
+    ds_pool *pool = ds_pool_create(3, NULL);
     int i, good;
+    memset(&alone, 0, sizeof alone);
+    memset(pair, 0, sizeof pair);
     alone.tape = ds_tape_create(NULL);
     run(&alone);
-    for (i = 0; i < 2; i++) pair[i].tape = ds_tape_create(NULL);
+    for (i = 0; i < 2; i++) {
+        pair[i].tape = ds_tape_create(NULL);
+        pair[i].jobs = ds_pool_jobs(pool);
+    }
 #ifdef SHARED_TAPE
     ds_tape_destroy(pair[1].tape);
     pair[1].tape = pair[0].tape;
@@ -72,8 +98,9 @@ int main(void)
     for (i = 0; i < 2; i++)
         if (pthread_create(&thread[i], NULL, run, &pair[i])) return 3;
     for (i = 0; i < 2; i++) pthread_join(thread[i], NULL);
-    good = alone.hash && !alone.result;
+    good = pool && alone.hash && !alone.result;
     for (i = 0; i < 2; i++) good = good && !pair[i].result && pair[i].hash == alone.hash;
+    ds_pool_destroy(pool);
     ds_tape_destroy(alone.tape);
     ds_tape_destroy(pair[0].tape);
 #ifndef SHARED_TAPE

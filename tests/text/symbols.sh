@@ -1,6 +1,7 @@
 #!/bin/sh
 # What the object of the implementation shows to a linker: ds_ and dsi_ names, no writable data, nothing from
-# outside but memory and mathematics. Under DIFFSIM_STATIC it shows no name at all.
+# outside but memory and mathematics, with DIFFSIM_THREADS also POSIX threads. Under DIFFSIM_STATIC it shows
+# no name at all.
 
 . text/tap.sh
 
@@ -15,6 +16,7 @@ memory='mem(cpy|move|set|cmp|chr)|strlen|strcmp|strncmp|realloc|free|_GLOBAL_OFF
 memory="$memory|__cpu_model|__cpu_indicator_init"
 maths='fabs|floor|ceil|sqrt|fmod|ldexp|frexp'
 allowed="^($memory|($maths)f?)\$"
+threads='pthread_(create|join|mutex_(init|destroy|lock|unlock)|cond_(init|destroy|wait|broadcast))|sysconf'
 
 # examine NAME OBJECT
 examine()
@@ -34,7 +36,17 @@ examine()
     nm -f sysv "$2" | awk -F'|' '$3 ~ /[BbCcDdSsGgVvWwu]/ && $7 !~ /^\.data\.rel\.ro/' >"$work/found"
     empty "$1: no writable data, nothing weak" "$work/found"
     nm -u "$2" | awk '{ print $2 }' | grep -v -E "$allowed" >"$work/found"
-    empty "$1: needs memory and mathematics only" "$work/found"
+    case $1 in
+    *THREADS*)
+        check "$1: the pool is there" grep -q ds_pool_create "$work/global"
+        grep -v -x -E "$threads" "$work/found" >"$work/more"
+        empty "$1: needs memory, mathematics and threads only" "$work/more"
+        ;;
+    *)
+        grep ds_pool "$work/global" >>"$work/found"
+        empty "$1: needs memory and mathematics only, and has no pool" "$work/found"
+        ;;
+    esac
 }
 
 # compile COMPILER FLAGS
@@ -51,10 +63,11 @@ compile()
 examine double "$(object double)"
 examine float "$(object float)"
 compile $CC '-O0 -DDIFFSIM_STATIC'
+compile $CC '-O0 -DDIFFSIM_THREADS'
 if test -n "$FULL"; then
     for compiler in $CC clang; do
         for flags in -O0 -O2 -O3 '-O2 -DDIFFSIM_REAL=float' '-O0 -DDIFFSIM_NO_INLINE' '-O0 -DDIFFSIM_DEBUG' \
-            '-O2 -DDIFFSIM_STATIC'; do
+            '-O2 -DDIFFSIM_STATIC' '-O2 -DDIFFSIM_THREADS'; do
             compile $compiler "$flags"
         done
     done

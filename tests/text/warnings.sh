@@ -22,7 +22,7 @@ one() { check "$1 ${2%% -W*} $3 ${4#-D}" $1 $2 $include $4 -c "$work/$3" -o "$wo
 # what a compiler is asked in the language c or cc, with these flags
 ask()
 {
-    one "$1" "$2" implementation.$3 -DDIFFSIM_REAL=float
+    one "$1" "$2" implementation.$3 '-DDIFFSIM_REAL=float -DDIFFSIM_THREADS'
     one "$1" "$2" program.$3 -DDIFFSIM_DEBUG
     test -z "$FULL" && test "$3" = cc && return
     one "$1" "$2" implementation.$3 -DDIFFSIM_REAL=double
