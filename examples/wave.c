@@ -128,7 +128,7 @@ static void draw(show *s, const pond *p, const char *name, const ds_real *surfac
     const ds_array cells = cells_of(p, surface);
     show_canvas *c = show_canvas_create(600, 0, 1, 0, 1);
     show_field(c, surface, (int)p->side, (int)p->side, ds_array_min(&cells), ds_array_max(&cells));
-    show_canvas_save(c, s, name);
+    show_canvas_save(c, s, "%s", name);
     show_canvas_destroy(c);
 }
 
