@@ -119,15 +119,16 @@ static void draw_picture(const pond *p)
         const double x = 2 * ((double)(i % p->side) + 0.5) / (double)p->side - 1;
         const double y = 2 * ((double)(i / p->side) + 0.5) / (double)p->side - 1;
         const double eye = hypot(fabs(x) - 0.35, y - 0.35) / 0.15, mouth = (hypot(x, y) - 0.6) / 0.1;
-        picture[i] = (ds_real)(exp(-eye * eye) + (y < -0.15 ? exp(-mouth * mouth) : 0));
+        picture[i] = (ds_real)(exp(-eye * eye) + exp(-mouth * mouth) / (1 + exp(25 * (y + 0.25))));
     }
 }
 
-static void draw(show *s, const pond *p, const char *name, const ds_real *surface, double most)
+static void draw(show *s, const pond *p, const char *name, const ds_real *surface)
 {
+    const ds_array cells = cells_of(p, surface);
     show_canvas *c = show_canvas_create(600, 0, 1, 0, 1);
-    show_field(c, surface, (int)p->side, (int)p->side, -0.2 * most, most);
-    show_canvas_save(c, s, name);
+    show_field(c, surface, (int)p->side, (int)p->side, ds_array_min(&cells), ds_array_max(&cells));
+    show_canvas_save(c, s, "%s", name);
     show_canvas_destroy(c);
 }
 
@@ -178,8 +179,8 @@ int main(int argc, char **argv)
     desc.watch = progress;
     ds_minimise(&problem, &desc, first, &found);
     run(&p, first);
-    draw(&s, &p, "begin.png", first, 1);
-    draw(&s, &p, "end.png", p.surface[p.steps + 1], 1);
+    draw(&s, &p, "begin.png", first);
+    draw(&s, &p, "end.png", p.surface[p.steps + 1]);
 
     printf("%s\n", found.text);
     show_result(&s, "standing_wave", 1 + standing);

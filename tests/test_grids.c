@@ -604,8 +604,8 @@ static void test_particles_to_grid(void)
     for (size_t e = 0; e < 100; e++) {
         const double p = (double)numbers(&s, 0)[2 * e], q = (double)numbers(&s, 0)[2 * e + 1];
         want += (double)numbers(&s, 1)[e];
-        for (long a = (long)floor(p) - 2; a < p + 3; a++)
-            for (long b = (long)floor(q) - 2; b < q + 3; b++) {
+        for (long a = (long)floor(p) - 2; a < (long)floor(p) + 4; a++)
+            for (long b = (long)floor(q) - 2; b < (long)floor(q) + 4; b++) {
                 const long at_node[3] = { a, b, 0 };
                 plain[element(&g, at_node)] += numbers(&s, 1)[e] * (ds_real)(quadratic(p - (double)a) *
                                                                               quadratic(q - (double)b));
