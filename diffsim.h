@@ -13959,7 +13959,8 @@ static size_t dsi_lay_out_run(dsi_run *run, char *memory)
         source->slot = run->text.kernel ? run->text.numbers + i * run->width
                                         : run->numbers + stream->slot * run->width;
         source->n = array->n;
-        source->packed = array->type == DSIM_ARRAY_REAL && dsi_stride_of(array) == 1 && !stream->copied
+        source->packed = array->data && array->type == DSIM_ARRAY_REAL && dsi_stride_of(array) == 1 &&
+                                 !stream->copied
                              ? (ds_real *)array->data + dsi_component_at(array, stream->component)
                              : NULL;
         /* other parts may write behind the last lane */
@@ -14742,8 +14743,8 @@ static size_t dsi_coordinate(const dsi_deriving *d, size_t k)
        d2E = sum over i of w[i][i] di^2 + sum over i < j of 2 w[i][j] di dj
 
    with di the differential of expression i. Expressions are taken from the newest to the oldest; each puts
-   its di = sum of c[k] dk over its operands in, and adds what its own second derivatives make of its adjoint. In
-   the end only leaves are left, and w is the Hessian.
+   its di = sum of c[k] dk over its operands in, and adds what its own second derivatives make of its
+   adjoint. In the end only leaves are left, and w is the Hessian.
 
    Where all coordinates enter by differences, as points of an element do, those are leaves at first, and the
    coordinates come last: the rows of the point that is subtracted are sums. With `stopping`, a branching
