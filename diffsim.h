@@ -1704,8 +1704,8 @@ DIFFSIM_API ds_array ds_array_indices(const int32_t *data, size_t n, size_t comp
 
 /* A runner executes kernels: it owns the scratch memory, and nothing of the caller's. One launch at a time.
    width: lanes of a block, 0: chosen by the working set. jobs: a launch of many lanes runs in parts, one for
-   each worker (at most 64), with the same bits. Parts share the elements of sums out among them and repeat the
-   blocks that several of them add to: where neighbouring lanes add far apart, that is most of the work. */
+   each worker (at most 64), with the same bits. Parts share out the elements of sums and repeat the blocks
+   that several of them add to: where neighbouring lanes add far apart, that is most of the work. */
 typedef struct ds_runner ds_runner;
 typedef struct ds_runner_desc {
     ds_allocator allocator;
