@@ -1909,7 +1909,10 @@ DIFFSIM_API size_t ds_kernel_print_c(const ds_kernel *kernel, char *text, size_t
 DIFFSIM_API size_t ds_kernel_print_cuda(const ds_kernel *kernel, char *text, size_t bytes);
 
 /* A runner executes kernels: it owns the scratch memory, and nothing of the caller's. One launch at a time.
-   width: lanes of a block, 0: chosen by the working set. printed [n_printed] is not copied. */
+   width: lanes of a block, 0: chosen by the working set. jobs: a launch of many lanes runs in parts, one for
+   each worker (at most 64), with the same bits. Parts share out the elements of sums and repeat the blocks
+   that several of them add to: where neighbouring lanes add far apart, that is most of the work. printed
+   [n_printed] is not copied. */
 typedef struct ds_runner ds_runner;
 typedef struct ds_runner_desc {
     ds_allocator allocator;

@@ -49,8 +49,32 @@ for pair in 'user impl_float' 'user_float impl'; do
 done
 check "float and float do" $linker "$work/user_float.o" "$work/impl_float.o" -o "$work/program" -lm
 
+# the pool is there for files that ask for it, if the implementation was asked, too
+for language in c cc; do
+    memory=NULL
+    test $language = cc && memory='ds_allocator{}'
+    cat >"$work/pool.$language" <<END
+#include "diffsim.h"
+int main(void)
+{
+    ds_pool *pool = ds_pool_create(2, $memory);
+    const int good = pool && ds_pool_jobs(pool).n_workers == 2;
+    ds_pool_destroy(pool);
+    return !good;
+}
+END
+done
+compile "$any_cc" -DDIFFSIM_THREADS "$work/impl.c" impl_pool
+compile "$any_cc" -DDIFFSIM_THREADS "$work/pool.c" user_pool
+equal "DIFFSIM_THREADS in two files" "$(run "$work/user_pool.o" "$work/impl_pool.o" -pthread; echo $?)" 0
+equal "and in that of the implementation only" "$(run "$work/user.o" "$work/impl_pool.o" -pthread)" "$want"
+run "$work/user_pool.o" "$work/impl.o" -pthread >"$work/missing"
+check "in that of the user only: does not link" grep -q ds_pool_create "$work/missing"
+
 if have "$CXX" g++; then
     linker=$CXX
+    equal "DIFFSIM_THREADS in C++, by reference" \
+        "$(compile "$CXX" -DDIFFSIM_THREADS "$work/pool.cc" user_pool_cc)" ''
     cp "$(object double)" "$work/impl.o"
     compile "$CXX" -DSAME_DECLARES "$work/same.cc" user_cc
     equal "implementation in C, user in C++" "$(run "$work/user_cc.o" "$work/impl.o")" "$want"
@@ -58,6 +82,9 @@ if have "$CXX" g++; then
         compile "$CXX" '' "$work/impl.cc" impl_cc
         equal "implementation in C++, user in C" "$(run "$work/user.o" "$work/impl_cc.o")" "$want"
         equal "both in C++" "$(run "$work/user_cc.o" "$work/impl_cc.o")" "$want"
+        compile "$CXX" -DDIFFSIM_THREADS "$work/impl.cc" impl_pool_cc
+        equal "both in C++, DIFFSIM_THREADS" \
+            "$(run "$work/user_pool_cc.o" "$work/impl_pool_cc.o" -pthread; echo $?)" 0
     fi
 else
     skip "C and C++ mixed" "$type_this"

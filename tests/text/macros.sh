@@ -8,8 +8,8 @@ names() { $CC -E -dM "$@" | awk '$1 == "#define" { sub(/\(.*/, "", $2); print $2
 
 printf '#include <%s>\n' math.h stddef.h stdint.h float.h stdlib.h string.h >"$work/libc.c"
 printf '#include "%s"\n' "$header" >"$work/header.c"
-for flags in -DDIFFSIM_IMPLEMENTATION -DDIFFSIM_STATIC -DDIFFSIM_NO_INLINE '-DDIFFSIM_REAL=float' \
-    '-DDIFFSIM_DEBUG -DDIFFSIM_IMPLEMENTATION'; do
+for flags in -DDIFFSIM_IMPLEMENTATION -DDIFFSIM_STATIC -DDIFFSIM_THREADS -DDIFFSIM_NO_INLINE \
+    -DDIFFSIM_REAL=float '-DDIFFSIM_DEBUG -DDIFFSIM_IMPLEMENTATION'; do
     names "$work/libc.c" >"$work/before"
     names $flags "$work/header.c" >"$work/after"
     comm -13 "$work/before" "$work/after" >"$work/left"
