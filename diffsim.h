@@ -10559,6 +10559,13 @@ DIFFSIM_API ds_result ds_grads(ds_vars vars, ds_real *out)
    and numbers are gathered. Slots of the block's numbers are reused as soon as they are free, so that a block
    stays in the first cache. */
 
+/* Making kernels is not what takes the time: compiled quickly, it runs a little slower. */
+#if defined(__GNUC__) && !defined(__clang__) && !defined(__TINYC__) && !defined(__CUDACC__) && \
+    defined(__OPTIMIZE__)
+#define DSI_QUICKLY_COMPILED
+#pragma GCC push_options
+#pragma GCC optimize("O1")
+#endif
 /* operations beyond those of a tape. DSI_INDEX_OPS: name, operands, value from the integers a, b, c. */
 #define DSI_INDEX_OPS(DSI_ROW) \
     DSI_ROW(add, 2, dsi_wrap((uint64_t)a + (uint64_t)b)) \
@@ -12454,6 +12461,9 @@ DIFFSIM_API ds_result ds_kernel_end(ds_kernel *kernel)
     return result ? result : dsi_kernel_finish(kernel);
 }
 
+#ifdef DSI_QUICKLY_COMPILED
+#pragma GCC pop_options
+#endif
 /* Loops over lanes: out[i] = op(a[i], b[i], c[i]) for n lanes, a multiple of DSI_STRIDE; a mask of 0 makes an
    operand the same in all lanes. One copy for each instruction set, with the same bits: each rounds once, so
    that there is nothing to fuse. DSI_LANE_OPS: the rows that are a few instructions; the others call. */
@@ -14233,6 +14243,10 @@ DIFFSIM_API ds_result ds_launch(ds_runner *runner, const ds_kernel *kernel, size
     return ds_launch_grid(runner, kernel, &lanes, args, n_args);
 }
 
+#ifdef DSI_QUICKLY_COMPILED
+#pragma GCC push_options
+#pragma GCC optimize("O1")
+#endif
 /* Derivatives. A new kernel gets a copy of the body, then what the columns of the table say. */
 
 /* does the list of names, separated by blanks, have this one? */
@@ -16527,6 +16541,9 @@ DIFFSIM_API ds_result ds_array_smooth_max_vjp(const ds_array *a, double sharpnes
     return DSIM_OK;
 }
 
+#ifdef DSI_QUICKLY_COMPILED
+#pragma GCC pop_options
+#endif
 /* >>impl 15 learning ------------------------------------------------------------------------------
 
    One step of entry i, with z = x_i, or log x_i where logarithmic_i is set:
