@@ -10582,7 +10582,7 @@ DIFFSIM_API ds_result ds_grads(ds_vars vars, ds_real *out)
 enum {
     DSI_X_constant = DSI_OP_COUNT, /* a, b: the bits of a double */
     DSI_X_load, /* a: argument, b: index, c: component */
-    DSI_X_gate, /* a != 0 ? b : 0, with the derivative of b */
+    DSI_X_gate, /* a != 0 ? b : 0, where b = a c: at a = 0 it moves with a alone, by c */
     DSI_X_number, /* of the index a */
     DSI_X_store, /* in programs: a: value, b: effect */
     DSI_X_mul_add, /* in programs: a b + c, each rounded */
@@ -10752,7 +10752,8 @@ static unsigned dsi_operands_of(unsigned op)
 {
     if (op < DSI_OP_sum) return (1u << dsi_ops[op].operands) - 1;
     switch (op) {
-    case DSI_X_gate: case DSI_X_list: return 3;
+    case DSI_X_gate: return 7;
+    case DSI_X_list: return 3;
     case DSI_X_load: case DSI_X_load_index: return 2;
     case DSI_X_number: case DSI_X_floor: case DSI_X_composite: case DSI_X_output: return 1;
 #define DSI_ROW(name, operands, value) case DSI_X_index_##name: return (1u << operands) - 1;
@@ -10990,21 +10991,14 @@ static uint32_t dsi_emit_scaled(dsi_body *body, uint32_t x, double factor)
     return factor < 0 ? dsi_emit_neg(body, sized) : sized;
 }
 
-/* products, quotients and gates: signs and powers of two move out of them, where they meet others and vanish
+/* products and quotients: signs and powers of two move out of them, where they meet others and vanish
    */
 static uint32_t dsi_simpler_product(dsi_body *body, unsigned op, uint32_t a, uint32_t b)
 {
     double factor = 1, divisor = 1;
     const uint32_t bare_a = dsi_bare(body, a, &factor);
     const uint32_t bare_b = dsi_bare(body, b, op == DSI_OP_div ? &divisor : &factor);
-    const double scale = op == DSI_X_gate ? 1 : factor / divisor;
-    if (op == DSI_X_gate) { /* of the condition a, only whether it is 0 */
-        factor = 1;
-        dsi_bare(body, b, &factor);
-        if (bare_a != a || bare_b != b)
-            return dsi_emit_scaled(body, dsi_emit(body, op, bare_a, bare_b, 0), factor);
-        return DSI_NO_EXPR;
-    }
+    const double scale = factor / divisor;
     if ((bare_a != a || bare_b != b) && dsi_is_power_of_two(scale) && !dsi_is_constant(body, bare_a) &&
         !dsi_is_constant(body, bare_b))
         return dsi_emit_scaled(body, dsi_emit(body, op, bare_a, bare_b, 0), scale);
@@ -11021,6 +11015,18 @@ static uint32_t dsi_simpler_product(dsi_body *body, unsigned op, uint32_t a, uin
     } else if (dsi_is_constant(body, b) && dsi_is_power_of_two(dsi_constant_of(body, b)))
         return dsi_emit(body, DSI_OP_mul, a, dsi_constant(body, 1 / dsi_constant_of(body, b)), 0);
     return DSI_NO_EXPR;
+}
+
+/* the same for gates: with a = p a' and b = q b', p and q such factors, b = a c is b' = a' (p c / q) */
+static uint32_t dsi_simpler_gate(dsi_body *body, uint32_t a, uint32_t b, uint32_t c)
+{
+    double p = 1, q = 1;
+    const uint32_t bare_a = dsi_bare(body, a, &p), bare_b = dsi_bare(body, b, &q);
+    if (a == 0 || b == 0) return 0;
+    if (dsi_is_constant(body, a)) return b;
+    if ((bare_a == a && bare_b == b) || !dsi_is_power_of_two(p / q)) return DSI_NO_EXPR;
+    if (p / q != 1) c = dsi_emit(body, DSI_OP_mul, c, dsi_constant(body, p / q), 0);
+    return dsi_emit_scaled(body, dsi_emit(body, DSI_X_gate, bare_a, bare_b, c), q);
 }
 
 /* have a and b the same factor, but for the sign, and is it none of 1 and -1? */
@@ -11075,9 +11081,7 @@ static uint32_t dsi_simpler(dsi_body *body, unsigned op, uint32_t a, uint32_t b,
             return dsi_emit_scaled(body, dsi_emit(body, op, a, b, 0), factor);
         }
         return dsi_is_constant(body, a) ? (dsi_constant_of(body, a) != 0 ? b : c) : DSI_NO_EXPR;
-    case DSI_X_gate:
-        if (a == 0 || b == 0) return 0;
-        return dsi_is_constant(body, a) ? b : dsi_simpler_product(body, op, a, b);
+    case DSI_X_gate: return dsi_simpler_gate(body, a, b, c);
     default: return DSI_NO_EXPR;
     }
 }
@@ -11279,9 +11283,10 @@ static void dsi_emit_gains(dsi_body *dsi_body_, const dsi_expr *e, uint32_t v, u
     DSI_OPS_1(DSI_EACH_1)
     DSI_OPS_2(DSI_EACH_2)
     DSI_OPS_3(DSI_EACH_3)
-    case DSI_X_gate:
-        gain[0] = 0;
-        gain[1] = g;
+    case DSI_X_gate: /* the gate is open and passes all, or closed: then only the slope counts */
+        if (wanted & 1) gain[0] = dsi_emit(dsi_body_, DSI_OP_select, a, 0, DSI_MUL(g, c));
+        if (wanted & 2) gain[1] = dsi_emit(dsi_body_, DSI_OP_select, a, g, 0);
+        gain[2] = 0;
         break;
     default: gain[0] = gain[1] = gain[2] = 0; break;
     }
@@ -11313,6 +11318,12 @@ typedef struct dsi_walk {
             Ullman 1970) */
 } dsi_walk;
 
+/* of gates that become choices the slope is not wanted any more */
+static unsigned dsi_walk_operands(const dsi_walk *w, unsigned op)
+{
+    return w->expanded && op == DSI_X_gate ? 3 : dsi_operands_of(op);
+}
+
 static int dsi_walk_begin(dsi_walk *w, const dsi_body *from, dsi_body *to, int expanded)
 {
     const ds_allocator *const allocator = &to->allocator;
@@ -11331,7 +11342,7 @@ static int dsi_walk_begin(dsi_walk *w, const dsi_body *from, dsi_body *to, int e
     }
     for (i = 0; i < n; i++) {
         const dsi_expr *const e = from->exprs + i;
-        const unsigned operands = dsi_operands_of(e->op);
+        const unsigned operands = dsi_walk_operands(w, e->op);
         uint32_t most = 0, at_most = 0, k;
         for (k = 0; k < 3; k++)
             if (operands >> k & 1) {
@@ -11360,7 +11371,7 @@ static void dsi_walk_end(dsi_walk *w)
 static uint32_t dsi_walk_copy(dsi_walk *w, uint32_t x)
 {
     const dsi_expr *const e = w->from->exprs + x;
-    const unsigned operands = dsi_operands_of(e->op);
+    const unsigned operands = dsi_walk_operands(w, e->op);
     const uint32_t a = operands & 1 ? w->map[e->a] : e->a, b = operands & 2 ? w->map[e->b] : e->b;
     const uint32_t c = operands & 4 ? w->map[e->c] : e->c;
     if (e->op == DSI_X_load) return dsi_emit_load(w->to, e->a, b, e->c);
@@ -11377,7 +11388,7 @@ static uint32_t dsi_walk_down(dsi_walk *w, uint32_t root)
     while (n && !w->to->result) {
         const uint32_t x = w->stack[n - 1];
         const dsi_expr *const e = w->from->exprs + x;
-        const unsigned operands = dsi_operands_of(e->op);
+        const unsigned operands = dsi_walk_operands(w, e->op);
         const size_t before = n;
         uint32_t part[3];
         int k;
@@ -14406,25 +14417,33 @@ static ds_kernel *dsi_derive_begin(dsi_deriving *d, const ds_kernel *from, const
     return d->to;
 }
 
-/* Does a gain need the gate? Where values are finite and slopes are not, always: roots at 0 and their kin.
-   In what
-   a choice may leave out, wherever a number may not be finite: curved rows, and all that is made of them. */
+/* Does a gain need the gate? Where values are finite and slopes are not, always: roots at 0 and their kin. In
+   what a choice may leave out, wherever a number may not be finite: curved rows, and all made of them. */
 static int dsi_is_steep(unsigned op)
 {
     return op == DSI_OP_sqrt || op == DSI_OP_cbrt || op == DSI_OP_asin || op == DSI_OP_acos ||
-        op == DSI_OP_pow ||
-           op == DSI_OP_powi || op == DSI_OP_hypot || op == DSI_OP_atan2 || op == DSI_OP_smooth_abs;
+           op == DSI_OP_pow || op == DSI_OP_powi || op == DSI_OP_hypot || op == DSI_OP_atan2 ||
+           op == DSI_OP_smooth_abs;
 }
-static uint32_t dsi_guard(const dsi_deriving *d, size_t i, uint32_t g, uint32_t gain)
+
+/* the rule of zeros for gain = g slope, which expression i is the reason of: g = 0 gives 0 */
+static uint32_t dsi_guard(const dsi_deriving *d, size_t i, uint32_t g, uint32_t gain, uint32_t slope)
 {
     dsi_body *const body = &d->to->body;
     const dsi_expr e = body->exprs[i];
     const unsigned operands = dsi_operands_of(e.op);
     const int risky = dsi_is_curved(e.op) || (operands & 1 && d->risky[e.a]) ||
-        (operands & 2 && d->risky[e.b]) ||
-                      (operands & 4 && d->risky[e.c]);
+                      (operands & 2 && d->risky[e.b]) || (operands & 4 && d->risky[e.c]);
     if (gain == g || gain == dsi_emit_neg(body, g)) return gain;
-    return dsi_is_steep(e.op) || (d->gated[i] && risky) ? dsi_emit(body, DSI_X_gate, g, gain, 0) : gain;
+    return dsi_is_steep(e.op) || (d->gated[i] && risky) ? dsi_emit(body, DSI_X_gate, g, gain, slope) : gain;
+}
+
+/* what operand k of an expression gains from g = 1 */
+static uint32_t dsi_slope_of(dsi_body *body, const dsi_expr *e, uint32_t v, size_t k)
+{
+    uint32_t gain[3] = { 0, 0, 0 };
+    dsi_emit_gains(body, e, v, dsi_constant(body, 1), 1u << k, gain);
+    return gain[k];
 }
 
 static ds_result dsi_derive_refuse(dsi_deriving *d, size_t i, const char *function)
@@ -14490,7 +14509,8 @@ static void dsi_sweep_expr(dsi_body *body, size_t i, size_t first, int forward, 
         g = forward ? bar[part[k] - first] : bar[i - first];
         if (!g) continue;
         dsi_emit_gains(body, &e, (uint32_t)i, g, 1u << k, gain);
-        if (gain[k] != g && (curved || gated)) gain[k] = dsi_emit(body, DSI_X_gate, g, gain[k], 0);
+        if (gain[k] != g && (curved || gated))
+            gain[k] = dsi_emit(body, DSI_X_gate, g, gain[k], dsi_slope_of(body, &e, (uint32_t)i, k));
         if (forward) bar[i - first] = dsi_emit(body, DSI_OP_add, bar[i - first], gain[k], 0);
         else bar[part[k] - first] = dsi_emit(body, DSI_OP_add, bar[part[k] - first], gain[k], 0);
     }
@@ -14584,9 +14604,10 @@ static ds_result dsi_derive_reverse(dsi_deriving *d, const char *function)
         for (k = 0; k < 3; k++) {
             if (!(wanted >> k & 1) || !gain[k]) continue;
             if (gain[k] == DSI_NO_EXPR) return dsi_derive_refuse(d, i, function);
-            gain[k] = dsi_guard(d, i, g, gain[k]);
+            gain[k] = dsi_guard(d, i, g, gain[k], dsi_slope_of(body, &e, (uint32_t)i, k));
             if (k == 0 && part[0] == part[1] && wanted & 2 && gain[1] != DSI_NO_EXPR) {
-                gain[0] = dsi_emit(body, DSI_OP_add, gain[0], dsi_guard(d, i, g, gain[1]), 0);
+                gain[1] = dsi_guard(d, i, g, gain[1], dsi_slope_of(body, &e, (uint32_t)i, 1));
+                gain[0] = dsi_emit(body, DSI_OP_add, gain[0], gain[1], 0);
                 gain[1] = 0;
             }
             d->bar[part[k]] = dsi_emit(body, DSI_OP_add, d->bar[part[k]], gain[k], 0);
@@ -14626,11 +14647,14 @@ static ds_result dsi_derive_forward(dsi_deriving *d)
         if (e.op >= DSI_X_first_index || e.op == DSI_X_load || e.op == DSI_X_number) continue;
         if (e.op == DSI_X_composite) dsi_forward_composite(d, i);
         if (e.op == DSI_X_list || e.op == DSI_X_composite || e.op == DSI_X_output) continue;
-        if (e.op == DSI_X_gate) {
-            d->bar[i] = d->bar[e.a] == DSI_NO_EXPR ? DSI_NO_EXPR : d->bar[e.b];
-            if (d->bar[i] && d->bar[i] != DSI_NO_EXPR)
-                d->bar[i] = dsi_emit(body, DSI_OP_select, e.a, d->bar[i],
-                                     dsi_emit(body, DSI_X_gate, d->bar[e.a], d->bar[i], 0));
+        if (e.op == DSI_X_gate) { /* moves as b, or where it is closed as a does, times the slope */
+            const uint32_t a_dot = d->bar[e.a], b_dot = d->bar[e.b];
+            if (a_dot == DSI_NO_EXPR || b_dot == DSI_NO_EXPR) d->bar[i] = DSI_NO_EXPR;
+            else if (a_dot || b_dot)
+                d->bar[i] = dsi_emit(body, DSI_OP_select, e.a, b_dot,
+                                     a_dot ? dsi_emit(body, DSI_X_gate, a_dot,
+                                                      dsi_emit(body, DSI_OP_mul, a_dot, e.c, 0), e.c)
+                                           : 0);
             continue;
         }
         for (k = 0; k < 3 && d->bar[i] != DSI_NO_EXPR; k++) {
@@ -14640,7 +14664,8 @@ static ds_result dsi_derive_forward(dsi_deriving *d)
             dsi_emit_gains(body, &e, (uint32_t)i, g == DSI_NO_EXPR ? one : g, 1u << k, gain);
             if (gain[k] && (g == DSI_NO_EXPR || gain[k] == DSI_NO_EXPR)) d->bar[i] = DSI_NO_EXPR;
             else if (gain[k])
-                d->bar[i] = dsi_emit(body, DSI_OP_add, d->bar[i], dsi_guard(d, i, g, gain[k]), 0);
+                d->bar[i] = dsi_emit(body, DSI_OP_add, d->bar[i],
+                                     dsi_guard(d, i, g, gain[k], dsi_slope_of(body, &e, (uint32_t)i, k)), 0);
         }
     }
     return dsi_kernel_failed(d->to);
@@ -14954,7 +14979,9 @@ static void dsi_push_edges(dsi_pushing *p, uint32_t x)
         for (k = i; k < n; k++)
             dsi_add_edge(p, part[i], part[k],
                            bar && second[i][k] ? dsi_guard(d, x, bar,
-                                                           dsi_emit_times(body, bar, second[i][k])) : 0);
+                                                           dsi_emit_times(body, bar, second[i][k]),
+                                                           second[i][k])
+                                               : 0);
     if (p->stopping && n > 1 && weight && dsi_is_wide(p, x)) {
         p->head[x] = 0;
         p->leaf[x] = DSI_WIDE_LEAF;
@@ -14967,11 +14994,11 @@ static void dsi_push_edges(dsi_pushing *p, uint32_t x)
     for (; weight && !body->result; weight = p->weights[weight - 1].next) {
         const dsi_edge w = p->weights[weight - 1];
         for (i = 0; i < n; i++) {
-            const uint32_t moved = dsi_guard(d, x, w.expr, dsi_emit_times(body, slope[i], w.expr));
+            const uint32_t moved = dsi_guard(d, x, w.expr, dsi_emit_times(body, slope[i], w.expr), slope[i]);
             if (w.other == x)
                 for (k = i; k < n; k++)
                     dsi_add_edge(p, part[i], part[k],
-                                 dsi_guard(d, x, moved, dsi_emit_times(body, moved, slope[k])));
+                                 dsi_guard(d, x, moved, dsi_emit_times(body, moved, slope[k]), slope[k]));
             else dsi_add_edge(p, part[i], w.other, part[i] == w.other ? dsi_emit_twice(body, moved) : moved);
         }
     }
@@ -14992,10 +15019,11 @@ static void dsi_finish_wide(dsi_pushing *p, uint32_t x, uint32_t *const *gradien
         const uint32_t *const h = w.other != x && p->leaf[w.other] == DSI_WIDE_LEAF ? gradients[w.other]
             : NULL;
         for (m = 0; m < p->n_base; m++) {
-            const uint32_t scaled = dsi_guard(p->d, x, w.expr, dsi_emit_times(body, w.expr, g[m]));
+            const uint32_t scaled = dsi_guard(p->d, x, w.expr, dsi_emit_times(body, w.expr, g[m]), g[m]);
             for (n = w.other == x ? m : 0; n < p->n_base && (h || w.other == x); n++) {
-                const uint32_t product = dsi_guard(p->d, x, scaled,
-                                                   dsi_emit_times(body, scaled, h ? h[n] : g[n]));
+                const uint32_t other = h ? h[n] : g[n];
+                const uint32_t product =
+                    dsi_guard(p->d, x, scaled, dsi_emit_times(body, scaled, other), other);
                 dsi_add_edge(p, p->base[m], p->base[n], h &&
                              m == n ? dsi_emit_twice(body, product) : product);
             }
