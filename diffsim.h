@@ -10715,8 +10715,7 @@ DSI_APART ds_result dsi_kernel_refused(ds_kernel *kernel, dsi_text *t)
 
 /* "kernel 'k': ds_load: what 'name'" */
 DSI_APART ds_result dsi_kernel_refuse_at(ds_kernel *kernel, ds_result code, size_t index,
-                                         const char *function,
-                                         const char *what, const char *name)
+                                         const char *function, const char *what, const char *name)
 {
     dsi_text t = dsi_kernel_refuse(kernel, code, index);
     dsi_put(&t, function);
@@ -10957,9 +10956,9 @@ static uint32_t dsi_intern_mul(dsi_body *body, uint32_t x, double factor)
 static int dsi_is_power_of_two(double number)
 {
     const double inverse = 1 / number;
-    return (dsi_to_bits(number) & (UINT64_MAX >> 12)) == 0 && (dsi_to_bits(inverse) & (UINT64_MAX >> 12)) ==
-        0 &&
-           inverse != 0 && (ds_real)inverse - (ds_real)inverse == 0;
+    return (dsi_to_bits(number) & (UINT64_MAX >> 12)) == 0 &&
+           (dsi_to_bits(inverse) & (UINT64_MAX >> 12)) == 0 && inverse != 0 &&
+           (ds_real)inverse - (ds_real)inverse == 0;
 }
 
 /* x without a factor that is minus or a power of two, which *factor is multiplied by */
@@ -10986,8 +10985,8 @@ static uint32_t dsi_bare(const dsi_body *body, uint32_t x, double *factor)
 /* x times a factor that is plus or minus a power of two */
 static uint32_t dsi_emit_scaled(dsi_body *body, uint32_t x, double factor)
 {
-    const uint32_t sized = factor == 1 || factor == -1 ? x
-        : dsi_intern_mul(body, x, factor < 0 ? -factor : factor);
+    const uint32_t sized =
+        factor == 1 || factor == -1 ? x : dsi_intern_mul(body, x, factor < 0 ? -factor : factor);
     return factor < 0 ? dsi_emit_neg(body, sized) : sized;
 }
 
@@ -11056,8 +11055,9 @@ static uint32_t dsi_simpler(dsi_body *body, unsigned op, uint32_t a, uint32_t b,
     double factor = 1;
     switch (op) {
     case DSI_OP_neg: return minus_a ? bare_a : DSI_NO_EXPR;
-    case DSI_OP_abs: case DSI_OP_cos: case DSI_OP_cosh:
-        return minus_a ? dsi_emit(body, op, bare_a, 0, 0) : DSI_NO_EXPR;
+    case DSI_OP_abs:
+    case DSI_OP_cos:
+    case DSI_OP_cosh: return minus_a ? dsi_emit(body, op, bare_a, 0, 0) : DSI_NO_EXPR;
     case DSI_OP_square: return dsi_emit(body, DSI_OP_mul, a, a, 0);
     case DSI_OP_fma: return dsi_emit(body, DSI_OP_add, dsi_emit(body, DSI_OP_mul, a, b, 0), c, 0);
     case DSI_OP_add:
@@ -11072,7 +11072,8 @@ static uint32_t dsi_simpler(dsi_body *body, unsigned op, uint32_t a, uint32_t b,
         if (dsi_is_scaled_alike(body, a, b)) return dsi_simpler_sum(body, a, b, -1);
         if (minus_b) return dsi_emit(body, DSI_OP_add, a, bare_b, 0);
         return minus_a ? dsi_emit_neg(body, dsi_emit(body, DSI_OP_add, bare_a, b, 0)) : DSI_NO_EXPR;
-    case DSI_OP_mul: case DSI_OP_div: return dsi_simpler_product(body, op, a, b);
+    case DSI_OP_mul:
+    case DSI_OP_div: return dsi_simpler_product(body, op, a, b);
     case DSI_OP_select:
         if (b == c) return b;
         if (c == 0 && dsi_bare(body, b, &factor) != b && !dsi_is_constant(body, b)) {
@@ -11161,7 +11162,8 @@ static uint32_t dsi_expand(dsi_body *dsi_body_, unsigned op, uint32_t a, uint32_
 {
     switch (op) {
     case DSI_OP_stop_gradient: return a;
-    case DSI_OP_powi: case DSI_OP_pow:
+    case DSI_OP_powi:
+    case DSI_OP_pow:
         /* a few products for a small integer exponent */
         if (dsi_is_equal(dsi_body_, b, 1)) return a;
         if (dsi_is_equal(dsi_body_, b, 2)) return DSI_MUL(a, a);
@@ -11173,9 +11175,9 @@ static uint32_t dsi_expand(dsi_body *dsi_body_, unsigned op, uint32_t a, uint32_
     default: break;
     }
     switch (op) {
-    DSI_OPS_1(DSI_EACH_1)
-    DSI_OPS_2(DSI_EACH_2)
-    DSI_OPS_3(DSI_EACH_3)
+        DSI_OPS_1(DSI_EACH_1)
+        DSI_OPS_2(DSI_EACH_2)
+        DSI_OPS_3(DSI_EACH_3)
     default: return dsi_emit(dsi_body_, op, a, b, c);
     }
 }
@@ -11244,9 +11246,9 @@ static void dsi_emit_vector(dsi_body *dsi_body_, unsigned op, const uint32_t *pa
                             const uint32_t *pc, uint32_t *out)
 {
     switch (op) {
-    DSI_VOPS_1(DSI_EACH_1)
-    DSI_VOPS_2(DSI_EACH_2)
-    DSI_VOPS_3(DSI_EACH_3)
+        DSI_VOPS_1(DSI_EACH_1)
+        DSI_VOPS_2(DSI_EACH_2)
+        DSI_VOPS_3(DSI_EACH_3)
     default: break;
     }
 }
@@ -11280,9 +11282,9 @@ static void dsi_emit_gains(dsi_body *dsi_body_, const dsi_expr *e, uint32_t v, u
     const uint32_t a = e->a, b = e->b, c = e->c;
     (void)v;
     switch (e->op) {
-    DSI_OPS_1(DSI_EACH_1)
-    DSI_OPS_2(DSI_EACH_2)
-    DSI_OPS_3(DSI_EACH_3)
+        DSI_OPS_1(DSI_EACH_1)
+        DSI_OPS_2(DSI_EACH_2)
+        DSI_OPS_3(DSI_EACH_3)
     case DSI_X_gate: /* the gate is open and passes all, or closed: then only the slope counts */
         if (wanted & 1) gain[0] = dsi_emit(dsi_body_, DSI_OP_select, a, 0, DSI_MUL(g, c));
         if (wanted & 2) gain[1] = dsi_emit(dsi_body_, DSI_OP_select, a, g, 0);
@@ -11434,8 +11436,8 @@ static void dsi_translate_list(ds_kernel *kernel, const dsi_node *node, size_t r
         uint32_t sum = 0;
         for (i = 0; i < s.n; i++) {
             uint32_t x = dsi_expr_at(kernel, dsi_list_slot(&s.a, i) + k);
-            if (dsi_has_weights(op)) x = dsi_emit(body, DSI_OP_mul, dsi_expr_at(kernel, result - s.n + i),
-                                                  x, 0);
+            if (dsi_has_weights(op))
+                x = dsi_emit(body, DSI_OP_mul, dsi_expr_at(kernel, result - s.n + i), x, 0);
             if (op == DSI_OP_dot)
                 x = dsi_emit(body, DSI_OP_mul, x, dsi_expr_at(kernel, dsi_list_slot(&s.b, i)), 0);
             sum = dsi_emit(body, DSI_OP_add, sum, x, 0);
@@ -11488,17 +11490,19 @@ static void dsi_translate(ds_kernel *kernel, const dsi_node *node, size_t result
     dsi_body *const body = &kernel->body;
     size_t i;
     /* what the node holds are constants, copies of a custom node's inputs apart */
-    for (i = result - e.held; i < result; i++)
-        x[i] = dsi_constant(body, (double)kernel->tape->rec.values[i]);
+    for (i = result - e.held; i < result; i++) x[i] = dsi_constant(body, (double)kernel->tape->rec.values[i]);
     if (op < DSI_OP_sum && dsi_ops[op].width == 1 && dsi_ops[op].kind[0] == DSI_OPERAND_r1)
         x[result] = dsi_emit(body, op, x[node->a], dsi_ops[op].operands > 1 ? x[node->b] : 0,
                              dsi_ops[op].operands > 2 ? x[node->c] : 0);
     else if (op < DSI_OP_sum)
         dsi_emit_vector(body, op, x + node->a, dsi_ops[op].operands > 1 ? x + node->b : NULL,
                         dsi_ops[op].operands > 2 ? x + node->c : NULL, x + result);
-    else if (op < DSI_OP_affine) dsi_translate_list(kernel, node, result);
-    else if (op <= DSI_OP_vars_tanh) dsi_translate_block(kernel, node, result);
-    else if (op == DSI_OP_custom) dsi_translate_composite(kernel, node, result);
+    else if (op < DSI_OP_affine)
+        dsi_translate_list(kernel, node, result);
+    else if (op <= DSI_OP_vars_tanh)
+        dsi_translate_block(kernel, node, result);
+    else if (op == DSI_OP_custom)
+        dsi_translate_composite(kernel, node, result);
 }
 
 /* everything recorded so far; the kernel's error */
@@ -11593,8 +11597,8 @@ DIFFSIM_API void ds_kernel_destroy(ds_kernel *kernel)
 
 DIFFSIM_API const ds_error *ds_kernel_error(const ds_kernel *kernel)
 {
-    static const ds_error no_kernel = { DSIM_ERROR_ARGUMENT, 0,
-                                        "the kernel is NULL: no memory for it, or its desc is bad" };
+    static const ds_error no_kernel = {DSIM_ERROR_ARGUMENT, 0,
+                                       "the kernel is NULL: no memory for it, or its desc is bad"};
     return kernel ? &kernel->error : &no_kernel;
 }
 
@@ -11708,7 +11712,7 @@ static uint32_t dsi_index_expr(ds_kernel *kernel, ds_index index, const char *fu
 
 static ds_index dsi_index_op(unsigned op, const char *function, const ds_index *operand, size_t n)
 {
-    uint32_t x[3] = { 0, 0, 0 };
+    uint32_t x[3] = {0, 0, 0};
     ds_kernel *kernel = NULL;
     size_t i;
     for (i = 0; i < n && !kernel; i++) kernel = operand[i].kernel;
@@ -11805,7 +11809,7 @@ static ds_result dsi_touch(ds_arg arg, ds_index element, size_t component, size_
     if (a->kind == DSI_ARG_UPDATE && *index != dsi_intern(&kernel->body, DSI_X_lane, DSI_FLAT_LANE, 0, 0))
         return dsi_kernel_refuse_at(kernel, DSIM_ERROR_RACE, arg.at, function,
                                     ": an update argument is read and written at ds_lane(kernel) only",
-                                        a->name);
+                                    a->name);
     return dsi_kernel_failed(kernel);
 }
 
@@ -11826,8 +11830,7 @@ static ds_var dsi_stand_in(ds_kernel *kernel, const uint32_t *exprs, size_t n)
     ds_var r;
     size_t i;
     void *dsi_grown;
-    for (i = 0; i < n; i++)
-        made_up[i] = (ds_real)0.5 + (ds_real)((kernel->n_values + i) % 64) / 256;
+    for (i = 0; i < n; i++) made_up[i] = (ds_real)0.5 + (ds_real)((kernel->n_values + i) % 64) / 256;
     r = dsi_input(kernel->tape, made_up, n, "load");
     if (dsi_kernel_failed(kernel) ||
         !DSI_GROW(&kernel->body, uint32_t, kernel->expr_of, kernel->cap_expr_of, kernel->tape->rec.n_values))
@@ -11923,7 +11926,7 @@ static void dsi_effects(ds_arg arg, ds_index element, size_t component, ds_var v
             if (e->arg != arg.at || e->component != component + k || e->index != index) continue;
             dsi_kernel_refuse_at(kernel, DSIM_ERROR_RACE, arg.at, function,
                                  ": a lane writes the same number twice, argument",
-                                     kernel->args[arg.at].name);
+                                 kernel->args[arg.at].name);
             return;
         }
         if (dsi_kernel_failed(kernel)) return;
@@ -12052,8 +12055,10 @@ static void dsi_find_last_uses(const dsi_program *p, const ds_kernel *kernel, ds
     }
     for (i = 0; i < body->n_effects; i++) {
         const dsi_effect *const e = body->effects + i;
-        if (kernel->args[e->arg].kind != DSI_ARG_OUT) s->last[e->value] = UINT32_MAX;
-        else if (s->last[e->value] < e->at) s->last[e->value] = e->at;
+        if (kernel->args[e->arg].kind != DSI_ARG_OUT)
+            s->last[e->value] = UINT32_MAX;
+        else if (s->last[e->value] < e->at)
+            s->last[e->value] = e->at;
     }
 }
 
@@ -12092,7 +12097,7 @@ static int dsi_assign_uniform(dsi_program *p)
         p->places[i] = (uint32_t)p->n_uniforms++ | DSI_IN_UNIFORM;
         if (!dsi_add_step(p, e->op, p->places[i], whole ? p->places[e->a] : (uint32_t)i,
                           whole && operands & 2 ? p->places[e->b] : 0,
-                              whole && operands & 4 ? p->places[e->c] : 0))
+                          whole && operands & 4 ? p->places[e->c] : 0))
             return 0;
     }
     p->n_once = p->n_steps;
@@ -12138,8 +12143,10 @@ static int dsi_assign_value(dsi_program *p, dsi_slotting *s, size_t i)
             dsi_free_slot(s, m->a, i);
             dsi_free_slot(s, m->b, i);
             s->slot_of[i] = p->places[i] = dsi_take_slot(p, s);
-            return dsi_add_step(p, e->op == DSI_OP_add ? DSI_X_mul_add : second ? DSI_X_sub_mul
-                                : DSI_X_mul_sub,
+            return dsi_add_step(p,
+                                e->op == DSI_OP_add ? DSI_X_mul_add
+                                : second            ? DSI_X_sub_mul
+                                                    : DSI_X_mul_sub,
                                 p->places[i], p->places[m->a], p->places[m->b], p->places[other]);
         }
     }
@@ -12348,8 +12355,8 @@ static void dsi_find_fused(const dsi_program *p, uint32_t *uses, uint32_t *fused
     for (i = 0; i < body->n_exprs; i++) {
         const dsi_expr *const e = body->exprs + i;
         if ((e->op != DSI_OP_add && e->op != DSI_OP_sub) || !uses[i] || p->uniform[i]) continue;
-        if (body->exprs[e->b].op == DSI_OP_mul && uses[e->b] == 1 &&
-            !p->uniform[e->b]) fused[e->b] = (uint32_t)i;
+        if (body->exprs[e->b].op == DSI_OP_mul && uses[e->b] == 1 && !p->uniform[e->b])
+            fused[e->b] = (uint32_t)i;
         else if (body->exprs[e->a].op == DSI_OP_mul && uses[e->a] == 1 && !p->uniform[e->a])
             fused[e->a] = (uint32_t)i;
     }
@@ -12634,9 +12641,8 @@ static void dsi_lanes_each(const dsi_numbers *x, const dsi_instruction *s, size_
 {
     size_t i;
     for (i = 0; i < n; i++)
-        dsi_evaluate(s->op, dsi_operand_at(x, s->a, i), dsi_operand_at(x, s->b, i), dsi_operand_at(x, s->c,
-                i),
-                     x->at[s->out] + i);
+        dsi_evaluate(s->op, dsi_operand_at(x, s->a, i), dsi_operand_at(x, s->b, i),
+                     dsi_operand_at(x, s->c, i), x->at[s->out] + i);
 }
 /* static void dsi_lanes_exp(x, s, n): by ds_reals_exp; a uniform is as short as it is */
 #define DSI_ROW(name) \
@@ -12645,9 +12651,10 @@ static void dsi_lanes_each(const dsi_numbers *x, const dsi_instruction *s, size_
         if (x->mask[s->a]) ds_reals_##name(x->at[s->a], x->at[s->out], n); \
         else dsi_lanes_each(x, s, n); \
     }
-DSI_ROW(exp) DSI_ROW(log) DSI_ROW(sin) DSI_ROW(cos) DSI_ROW(tanh)
+DSI_ROW(exp)
+DSI_ROW(log) DSI_ROW(sin) DSI_ROW(cos) DSI_ROW(tanh)
 #undef DSI_ROW
-static void dsi_lanes_pow(const dsi_numbers *x, const dsi_instruction *s, size_t n)
+    static void dsi_lanes_pow(const dsi_numbers *x, const dsi_instruction *s, size_t n)
 {
     ds_real spread[DSI_MOST_WIDTH];
     const ds_real *exponent = x->at[s->b];
@@ -12753,8 +12760,8 @@ typedef struct dsi_run {
 
 DSI_INLINE int64_t dsi_line_at(const dsi_line *line, size_t i)
 {
-    return line->table ? line->table[i] : dsi_wrap((uint64_t)line->first + (uint64_t)line->step *
-                                                   (uint64_t)i);
+    return line->table ? line->table[i]
+                       : dsi_wrap((uint64_t)line->first + (uint64_t)line->step * (uint64_t)i);
 }
 
 /* lanes i < n from 0 on with d + step i <= 0; d <= 0 */
@@ -12792,7 +12799,8 @@ static int dsi_line_op(unsigned op, const dsi_line *a, const dsi_line *b, const 
         if (a->step && b->step) return 0;
         r->step = dsi_wrap((uint64_t)a->step * (uint64_t)b->first + (uint64_t)b->step * (uint64_t)a->first);
         break;
-    case DSI_X_index_div: case DSI_X_index_mod: /* as long as the quotient stays */
+    case DSI_X_index_div:
+    case DSI_X_index_mod: /* as long as the quotient stays */
         if (b->step || (a->step && b->first <= 0)) return 0;
         if (op == DSI_X_index_mod) r->step = a->step;
         r->valid = a->step > 0 ? dsi_stays(a->first - (quotient * b->first + b->first - 1), a->step, n)
@@ -12809,8 +12817,10 @@ static int dsi_line_op(unsigned op, const dsi_line *a, const dsi_line *b, const 
     case DSI_X_index_lt: r->valid = d < 0 ? dsi_stays(d + 1, move, n) : dsi_stays(-d, -move, n); break;
     case DSI_X_index_le: r->valid = d <= 0 ? dsi_stays(d, move, n) : dsi_stays(1 - d, -move, n); break;
     case DSI_X_index_eq:
-        r->valid = move == 0 ? n : d == 0 ? 1 : d < 0 ? dsi_stays(d + 1, move, n) : dsi_stays(1 - d, -move,
-                n);
+        r->valid = move == 0 ? n
+                   : d == 0  ? 1
+                   : d < 0   ? dsi_stays(d + 1, move, n)
+                             : dsi_stays(1 - d, -move, n);
         break;
     case DSI_X_index_select:
         if (a->step) return 0;
@@ -12825,8 +12835,10 @@ static int dsi_line_op(unsigned op, const dsi_line *a, const dsi_line *b, const 
 }
 
 /* Where number `component` of element 0 stands, and the distance to that of element 1, in numbers. */
-static size_t dsi_stride_of(const ds_array *array) { return array->stride ? array->stride
-    : array->components; }
+static size_t dsi_stride_of(const ds_array *array)
+{
+    return array->stride ? array->stride : array->components;
+}
 static size_t dsi_component_at(const ds_array *array, size_t component)
 {
     return component * (array->pitch ? array->pitch : 1);
@@ -12907,12 +12919,12 @@ static int dsi_line_load(dsi_run *run, const dsi_expr *e, const dsi_line *at, co
         }
         r->step = (int64_t)from[(size_t)(at->first + at->step) * stride] - r->first;
         if (at->step > 0)
-            r->valid = dsi_run_length(from + (size_t)at->first * stride, (size_t)at->step * stride, n,
-                                      r->step);
+            r->valid =
+                dsi_run_length(from + (size_t)at->first * stride, (size_t)at->step * stride, n, r->step);
         else
             for (r->valid = 2; r->valid < n; r->valid++)
-                if ((int64_t)from[(size_t)dsi_line_at(at, r->valid) * stride] != dsi_line_at(r,
-                        r->valid)) break;
+                if ((int64_t)from[(size_t)dsi_line_at(at, r->valid) * stride] != dsi_line_at(r, r->valid))
+                    break;
     }
     return 1;
 }
@@ -12928,15 +12940,18 @@ static void dsi_load_lanes(const ds_array *array, size_t component, const dsi_li
                            size_t n)
 {
     const size_t stride = dsi_stride_of(array);
-    const size_t first = dsi_component_at(array, component) + (line->table ? 0
-                                                               : (size_t)line->first * stride);
+    const size_t first =
+        dsi_component_at(array, component) + (line->table ? 0 : (size_t)line->first * stride);
     const ptrdiff_t step = line->table ? 0 : (ptrdiff_t)(line->step * (int64_t)stride);
     size_t i;
     if (array->type == DSIM_ARRAY_REAL && step == 1)
         memcpy(out, (const ds_real *)array->data + first, n * sizeof *out);
-    else if (array->type == DSIM_ARRAY_REAL) DSI_GATHER(ds_real);
-    else if (array->type == DSIM_ARRAY_FLOAT) DSI_GATHER(float);
-    else DSI_GATHER(double);
+    else if (array->type == DSIM_ARRAY_REAL)
+        DSI_GATHER(ds_real);
+    else if (array->type == DSIM_ARRAY_FLOAT)
+        DSI_GATHER(float);
+    else
+        DSI_GATHER(double);
 }
 #undef DSI_GATHER
 
@@ -12990,9 +13005,9 @@ static int dsi_find_line(dsi_run *run, uint32_t x, const dsi_lane_block *block, 
         if (!dsi_line_load(run, e, a, block, how == DSI_LINE_KNOWN, table, r)) return 0;
         if (how != DSI_TABLE || r->table || r->valid >= block->n) return 1;
         for (i = 0; i < block->n; i++) /* of a line that reads more than its valid lanes */
-            table[i] = ((const int32_t *)run->args[e->a].data)[dsi_component_at(run->args + e->a, e->c) +
-                                                               (size_t)dsi_line_at(a, i) *
-                                                                   dsi_stride_of(run->args + e->a)];
+            table[i] = ((const int32_t *)run->args[e->a]
+                            .data)[dsi_component_at(run->args + e->a, e->c) +
+                                   (size_t)dsi_line_at(a, i) * dsi_stride_of(run->args + e->a)];
         r->table = table;
         return 1;
     default: break;
@@ -13136,8 +13151,7 @@ static void dsi_run_load(dsi_run *run, uint32_t stream, uint32_t place, size_t n
     }
     run->x.at[place] = source->slot;
     dsi_load_lanes(run->args + run->program->streams[stream].arg, run->program->streams[stream].component,
-                   line,
-                   source->slot, n);
+                   line, source->slot, n);
 }
 
 /* What the n numbers at `from` are for their elements: values, or what is added or subtracted. mask 0: they
@@ -13159,21 +13173,25 @@ enum dsi_storing { DSI_STORE, DSI_ADD_TO, DSI_SUBTRACT_FROM };
         else DSI_SCATTER(double, assign); \
     } while (0)
 static void dsi_store_lanes(const ds_array *array, size_t component, const dsi_line *line,
-                            const ds_real *from,
-                            size_t mask, size_t n, enum dsi_storing how)
+                            const ds_real *from, size_t mask, size_t n, enum dsi_storing how)
 {
     const size_t stride = dsi_stride_of(array);
-    const size_t first = dsi_component_at(array, component) + (line->table ? 0
-                                                               : (size_t)line->first * stride);
+    const size_t first =
+        dsi_component_at(array, component) + (line->table ? 0 : (size_t)line->first * stride);
     const ptrdiff_t step = line->table ? 0 : (ptrdiff_t)(line->step * (int64_t)stride);
     size_t i;
     if (array->type == DSIM_ARRAY_REAL && !line->table && step == 1 && mask) {
         ds_real *const to = (ds_real *)array->data + first;
-        if (how == DSI_STORE) memcpy(to, from, n * sizeof *to);
-        else DSI_BY_WIDTH(gain, dsi_wide())(to, from, (ds_real)(how == DSI_ADD_TO ? 1 : -1), n);
-    } else if (how == DSI_STORE) DSI_SCATTER_ANY(=);
-    else if (how == DSI_ADD_TO) DSI_SCATTER_ANY(+=);
-    else DSI_SCATTER_ANY(-=);
+        if (how == DSI_STORE)
+            memcpy(to, from, n * sizeof *to);
+        else
+            DSI_BY_WIDTH(gain, dsi_wide())(to, from, (ds_real)(how == DSI_ADD_TO ? 1 : -1), n);
+    } else if (how == DSI_STORE)
+        DSI_SCATTER_ANY(=);
+    else if (how == DSI_ADD_TO)
+        DSI_SCATTER_ANY(+=);
+    else
+        DSI_SCATTER_ANY(-=);
 }
 #undef DSI_SCATTER_ANY
 #undef DSI_SCATTER
@@ -13204,8 +13222,8 @@ static void dsi_clip(const dsi_line *line, int64_t low, int64_t high, size_t n, 
     *begin = 0;
     *end = n;
     while (*begin < *end && (dsi_line_at(line, *begin) < low || dsi_line_at(line, *begin) >= high)) ++*begin;
-    while (*begin < *end && (dsi_line_at(line, *end - 1) < low ||
-                             dsi_line_at(line, *end - 1) >= high)) --*end;
+    while (*begin < *end && (dsi_line_at(line, *end - 1) < low || dsi_line_at(line, *end - 1) >= high))
+        --*end;
 }
 
 /* Effects of a sum in an order in which whole effects can be added one after the other, or 0: lanes must go
@@ -13258,9 +13276,12 @@ DSI_INLINE void dsi_add_lanes(const ds_array *array, size_t component, const dsi
 {
     const size_t stride = dsi_stride_of(array);
     size_t i, k;
-    if (array->type == DSIM_ARRAY_REAL) DSI_ADD_LANES(ds_real)
-    else if (array->type == DSIM_ARRAY_FLOAT) DSI_ADD_LANES(float)
-    else DSI_ADD_LANES(double)
+    if (array->type == DSIM_ARRAY_REAL)
+        DSI_ADD_LANES(ds_real)
+    else if (array->type == DSIM_ARRAY_FLOAT)
+        DSI_ADD_LANES(float)
+    else
+        DSI_ADD_LANES(double)
 }
 #undef DSI_ADD_LANES
 
@@ -13289,9 +13310,12 @@ static void dsi_sum_lanes(const dsi_run *run, const dsi_sum *sum, size_t n, int6
                 adding[k].from = run->x.at[place] + (lane & adding[k].mask);
                 adding[k].sign = (ds_real)(e->minus ? -1 : 1);
             }
-            if (all && count == 4 && !alone) dsi_add_lanes(array, component, adding, 4, n, 1, low, high);
-            else if (all && count == 2 && !alone) dsi_add_lanes(array, component, adding, 2, n, 1, low, high);
-            else dsi_add_lanes(array, component, adding, count, alone ? 1 : n, all, low, high);
+            if (all && count == 4 && !alone)
+                dsi_add_lanes(array, component, adding, 4, n, 1, low, high);
+            else if (all && count == 2 && !alone)
+                dsi_add_lanes(array, component, adding, 2, n, 1, low, high);
+            else
+                dsi_add_lanes(array, component, adding, count, alone ? 1 : n, all, low, high);
         }
 }
 
@@ -13340,8 +13364,8 @@ static void dsi_run_reduced(dsi_run *run, const dsi_sum *sum, const dsi_lane_blo
         if (end % DSI_CHUNK != 0 && end != run->n_lanes) continue;
         for (half = DSI_STRIDE / 2; half; half /= 2)
             for (i = 0; i < half; i++) part[i] += part[i + half];
-        run->reduced[block->flat / DSI_CHUNK * p->n_reduced + sum->number + k] = e->minus ? -part[0]
-            : part[0];
+        run->reduced[block->flat / DSI_CHUNK * p->n_reduced + sum->number + k] =
+            e->minus ? -part[0] : part[0];
     }
 }
 
@@ -13357,8 +13381,10 @@ static void dsi_run_effects(dsi_run *run, const dsi_lane_block *block, unsigned 
     for (i = 0; i < run->program->n_sums; i++) {
         const dsi_sum *const sum = run->program->sums + i;
         if (!(what & (sum->kind == DSI_SUM_SHARED ? DSI_DO_SHARED : DSI_DO_HOME))) continue;
-        if (sum->kind == DSI_SUM_REDUCED) dsi_run_reduced(run, sum, block);
-        else dsi_run_sum(run, sum, block->n);
+        if (sum->kind == DSI_SUM_REDUCED)
+            dsi_run_reduced(run, sum, block);
+        else
+            dsi_run_sum(run, sum, block->n);
     }
     for (i = 0; what & DSI_DO_UPDATES && i < body->n_effects; i++) {
         const dsi_effect *const e = body->effects + i;
@@ -13404,9 +13430,12 @@ static void dsi_run_steps(dsi_run *run, const dsi_lane_block *block, unsigned wh
     size_t i, k;
     for (i = p->n_once; i < p->n_steps; i++) {
         const dsi_instruction *const step = p->steps + i;
-        if (run->fns[i]) run->fns[i](&run->x, step, whole);
-        else if (step->op == DSI_X_load) dsi_run_load(run, step->a, step->out, block->n);
-        else if (step->op == DSI_X_composite) dsi_run_call(run, p->calls + step->a, block->n);
+        if (run->fns[i])
+            run->fns[i](&run->x, step, whole);
+        else if (step->op == DSI_X_load)
+            dsi_run_load(run, step->a, step->out, block->n);
+        else if (step->op == DSI_X_composite)
+            dsi_run_call(run, p->calls + step->a, block->n);
         else if (step->op == DSI_X_number) {
             for (k = 0; k < block->n; k++)
                 run->x.at[step->out][k] = (ds_real)dsi_line_at(dsi_line_of(run, step->a), k);
@@ -13414,8 +13443,8 @@ static void dsi_run_steps(dsi_run *run, const dsi_lane_block *block, unsigned wh
             dsi_look_at(run, step->b, block);
         } else if (what & DSI_DO_HOME) { /* a store */
             const dsi_effect *const e = p->body.effects + step->b;
-            dsi_store_lanes(run->args + e->arg, e->component, dsi_line_of(run, e->index),
-                            run->x.at[step->a], run->x.mask[step->a], block->n, DSI_STORE);
+            dsi_store_lanes(run->args + e->arg, e->component, dsi_line_of(run, e->index), run->x.at[step->a],
+                            run->x.mask[step->a], block->n, DSI_STORE);
         }
     }
     dsi_run_effects(run, block, what);
@@ -13502,8 +13531,9 @@ static void dsi_run_text(dsi_run *run, const dsi_lane_block *block, unsigned wha
     for (i = 0; home && i < p->body.n_effects; i++) {
         const dsi_effect *const e = p->body.effects + i;
         const uint32_t where = t->where[e->value];
-        const ds_real *const from = !where ? run->x.at[p->places[e->value]]
-                                    : where <= t->n_in ? t->in[where - 1] : t->out[where - 1 - t->n_in];
+        const ds_real *const from = !where             ? run->x.at[p->places[e->value]]
+                                    : where <= t->n_in ? t->in[where - 1]
+                                                       : t->out[where - 1 - t->n_in];
         const dsi_line *const line = dsi_line_of(run, e->index);
         if (run->kernel->args[e->arg].kind != DSI_ARG_OUT ||
             (t->out[i] && from == dsi_in_place(run->args + e->arg, e->component, line, block->n)))
@@ -13537,8 +13567,10 @@ static int dsi_run_once(dsi_run *run)
             run->fns[next - 1](&run->x, step, DSI_STRIDE);
             continue;
         }
-        if (e->op == DSI_X_constant) number = (ds_real)dsi_from_bits(dsi_bits_of(e));
-        else if (e->op == DSI_X_number) number = (ds_real)dsi_line_at(dsi_line_of(run, e->a), 0);
+        if (e->op == DSI_X_constant)
+            number = (ds_real)dsi_from_bits(dsi_bits_of(e));
+        else if (e->op == DSI_X_number)
+            number = (ds_real)dsi_line_at(dsi_line_of(run, e->a), 0);
         else {
             if (!dsi_is_inside(run, dsi_line_of(run, e->b), 1, e->a, 0)) return 0;
             dsi_load_lanes(run->args + e->a, e->c, dsi_line_of(run, e->b), &number, 1);
@@ -13668,8 +13700,10 @@ static void dsi_run_part(dsi_run *run)
         dsi_lane_block block;
         if (!what) continue;
         dsi_find_planned(run, k, &block);
-        if (run->text.kernel) dsi_run_text(run, &block, what);
-        else dsi_run_steps(run, &block, what);
+        if (run->text.kernel)
+            dsi_run_text(run, &block, what);
+        else
+            dsi_run_steps(run, &block, what);
     }
 }
 
@@ -13700,8 +13734,10 @@ static void dsi_run_all(const ds_jobs *jobs, dsi_run *runs)
 {
     const size_t n = runs->n_parts;
     size_t i;
-    if (n == 1) dsi_run_part(runs);
-    else ds_parallel_for(jobs, n, 1, dsi_run_parts, runs);
+    if (n == 1)
+        dsi_run_part(runs);
+    else
+        ds_parallel_for(jobs, n, 1, dsi_run_parts, runs);
     if (n > 1 && runs->program->updates && runs->program->n_shared) {
         for (i = 0; i < n; i++) runs[i].late = 1;
         ds_parallel_for(jobs, n, 1, dsi_run_parts, runs);
@@ -13748,8 +13784,8 @@ DIFFSIM_API void ds_runner_destroy(ds_runner *runner)
 }
 DIFFSIM_API const ds_error *ds_runner_error(const ds_runner *runner)
 {
-    static const ds_error no_runner = { DSIM_ERROR_ARGUMENT, 0,
-                                        "the runner is NULL: ds_runner_create found no memory" };
+    static const ds_error no_runner = {DSIM_ERROR_ARGUMENT, 0,
+                                       "the runner is NULL: ds_runner_create found no memory"};
     return runner ? &runner->error : &no_runner;
 }
 
@@ -13780,9 +13816,10 @@ static const ds_printed_kernel *dsi_find_printed(ds_runner *runner, const ds_ker
                 runner->printed = "the kernel ran as printed text";
                 return printed;
             }
-            runner->printed = printed->format == DSI_PRINTED_FORMAT
-                ? "interpreted: the printed kernel is for numbers of another size; print it again"
-                : "interpreted: the printed kernel has the format of another version; print it again";
+            runner->printed =
+                printed->format == DSI_PRINTED_FORMAT
+                    ? "interpreted: the printed kernel is for numbers of another size; print it again"
+                    : "interpreted: the printed kernel has the format of another version; print it again";
             continue;
         }
         for (k = 0; kernel->name[k] && printed->name[k] == dsi_harmless(kernel->name[k]); k++) continue;
@@ -13834,8 +13871,8 @@ static ds_result dsi_launch_refused(ds_runner *runner, dsi_text *t)
 {
     dsi_put(t, ": ");
     dsi_put(t, ds_result_text(runner->error.code));
-    if (runner->desc.log.write) runner->desc.log.write(runner->desc.log.user, runner->error.code,
-                                                       runner->error.text);
+    if (runner->desc.log.write)
+        runner->desc.log.write(runner->desc.log.user, runner->error.code, runner->error.text);
     return runner->error.code;
 }
 static ds_result dsi_launch_refuse_arg(ds_runner *runner, const ds_kernel *kernel, size_t arg,
@@ -13855,8 +13892,8 @@ static size_t dsi_bytes_of(ds_array_type type)
 static size_t dsi_extent_of_array(const ds_array *a)
 {
     if (!a->n) return 0;
-    return ((a->n - 1) * dsi_stride_of(a) + dsi_component_at(a,
-                                                             a->components - 1) + 1) * dsi_bytes_of(a->type);
+    return ((a->n - 1) * dsi_stride_of(a) + dsi_component_at(a, a->components - 1) + 1) *
+           dsi_bytes_of(a->type);
 }
 
 /* May a, which is written, and b be the same memory? Arrays of the same stride that lie in each other's gaps
@@ -13870,10 +13907,10 @@ static int dsi_is_overlapping(const ds_array *a, const ds_array *b)
     if (stride != dsi_stride_of(b) * dsi_bytes_of(b->type) || a->pitch > 1 || b->pitch > 1) return 1;
     gap = (size_t)(b0 > a0 ? b0 - a0 : a0 - b0) % stride;
     if (b0 > a0)
-        return gap < a->components * dsi_bytes_of(a->type) || gap + b->components * dsi_bytes_of(b->type) >
-            stride;
-    return gap < b->components * dsi_bytes_of(b->type) || gap + a->components * dsi_bytes_of(a->type) >
-        stride;
+        return gap < a->components * dsi_bytes_of(a->type) ||
+               gap + b->components * dsi_bytes_of(b->type) > stride;
+    return gap < b->components * dsi_bytes_of(b->type) ||
+           gap + a->components * dsi_bytes_of(a->type) > stride;
 }
 
 static ds_result dsi_check_array(ds_runner *runner, const ds_kernel *kernel, const ds_array *a, size_t arg)
@@ -13888,15 +13925,14 @@ static ds_result dsi_check_array(ds_runner *runner, const ds_kernel *kernel, con
         (a->type == DSIM_ARRAY_INT32) != (info->kind == DSI_ARG_INDEX))
         return dsi_launch_refuse_arg(runner, kernel, arg,
                                      "index arguments take arrays of int32, others arrays of numbers");
-    if (ds_size_mul(a->n, stride, &bytes) || ds_size_mul(pitch, a->components,
-                                                         &bytes) || bytes > PTRDIFF_MAX / 16 ||
-        a->n > (size_t)(PTRDIFF_MAX / 16) / stride)
+    if (ds_size_mul(a->n, stride, &bytes) || ds_size_mul(pitch, a->components, &bytes) ||
+        bytes > PTRDIFF_MAX / 16 || a->n > (size_t)(PTRDIFF_MAX / 16) / stride)
         return dsi_launch_refuse_arg(runner, kernel, arg, "the array is larger than the address space");
     /* elements stand one behind the other, or components do */
     if (a->n > 1 && stride <= pitch * (a->components - 1) && pitch <= stride * (a->n - 1))
         return dsi_launch_refuse_arg(runner, kernel, arg, "stride or pitch is so small that numbers overlap");
-    if (a->n && (uintptr_t)a->data % (dsi_bytes_of(a->type) > 4 &&
-                                      sizeof(void *) == 4 ? 4 : dsi_bytes_of(a->type)))
+    if (a->n &&
+        (uintptr_t)a->data % (dsi_bytes_of(a->type) > 4 && sizeof(void *) == 4 ? 4 : dsi_bytes_of(a->type)))
         return dsi_launch_refuse_arg(runner, kernel, arg, "data is not aligned for its type");
     return DSIM_OK;
 }
@@ -14024,8 +14060,9 @@ static uint64_t dsi_plan_key(const dsi_run *run)
         if (a->n * a->components <= DSI_SHORT_INDEX) {
             for (k = 0; k < a->n; k++)
                 for (c = 0; c < a->components; c++)
-                    key = dsi_mix(key, (uint32_t)((const int32_t *)a->data)[k * dsi_stride_of(a) +
-                                                                            dsi_component_at(a, c)]);
+                    key = dsi_mix(
+                        key,
+                        (uint32_t)((const int32_t *)a->data)[k * dsi_stride_of(a) + dsi_component_at(a, c)]);
             continue;
         }
         if (!a->id) return 0;
@@ -14105,8 +14142,8 @@ static ds_result dsi_launch_begin(ds_runner *runner, const ds_kernel *kernel, co
     run->width = dsi_choose_width(run->program, runner->desc.width, run->text.kernel != NULL);
     run->wide = dsi_wide();
     if (runner->desc.jobs.parallel_for && run->n_lanes >= DSI_PARALLEL_LANES)
-        run->n_parts = dsi_least(runner->desc.jobs.n_workers ? runner->desc.jobs.n_workers
-                                 : 1, DSI_MOST_PARTS);
+        run->n_parts =
+            dsi_least(runner->desc.jobs.n_workers ? runner->desc.jobs.n_workers : 1, DSI_MOST_PARTS);
     return DSIM_OK;
 }
 
@@ -14144,9 +14181,8 @@ static ds_result dsi_validate(ds_runner *runner, dsi_run *run)
     dsi_text t;
     size_t i, k;
     for (i = 0; i < kernel->n_args && !run->is_bad; i++) {
-        const size_t bytes = kernel->args[i].kind == DSI_ARG_OUT ? run->args[i].n *
-        kernel->args[i].components / 8 + 1
-                                                                 : 0;
+        const size_t bytes =
+            kernel->args[i].kind == DSI_ARG_OUT ? run->args[i].n * kernel->args[i].components / 8 + 1 : 0;
         uint8_t *seen;
         if (!bytes) continue;
         seen = (uint8_t *)allocator->resize(allocator->user, NULL, 0, bytes);
@@ -14243,8 +14279,7 @@ DIFFSIM_API ds_result ds_launch_grid(ds_runner *runner, const ds_kernel *kernel,
 }
 
 DIFFSIM_API ds_result ds_launch(ds_runner *runner, const ds_kernel *kernel, size_t lanes,
-                                const ds_array *args,
-                                size_t n_args)
+                                const ds_array *args, size_t n_args)
 {
     if (runner && kernel && kernel->desc.rank > 1) {
         dsi_text t = dsi_launch_refuse(runner, kernel, DSIM_ERROR_ARGUMENT, kernel->desc.rank, (size_t)-1);
@@ -14321,8 +14356,8 @@ static void dsi_find_gated(dsi_deriving *d)
     for (i = d->n; i-- > 0;) {
         const dsi_expr *const e = body->exprs + i;
         const unsigned operands = dsi_operands_of(e->op);
-        if (e->op >= DSI_X_first_index || !(d->gated[i] || dsi_is_choice(e->op)) ||
-            e->op == DSI_X_load) continue;
+        if (e->op >= DSI_X_first_index || !(d->gated[i] || dsi_is_choice(e->op)) || e->op == DSI_X_load)
+            continue;
         if (operands & 1) d->gated[e->a] = 1;
         if (operands & 2) d->gated[e->b] = 1;
         if (operands & 4) d->gated[e->c] = 1;
@@ -14365,8 +14400,9 @@ static ds_kernel *dsi_derive_begin(dsi_deriving *d, const ds_kernel *from, const
     for (i = 0; i < from->n_args; i++) {
         const int kind = from->args[i].kind;
         dsi_add_arg(d->to, from->args[i].name, "",
-                    kind == DSI_ARG_UPDATE ? DSI_ARG_IN : kind == DSI_ARG_IN ||
-                        kind == DSI_ARG_INDEX ? kind : DSI_ARG_NONE,
+                    kind == DSI_ARG_UPDATE                        ? DSI_ARG_IN
+                    : kind == DSI_ARG_IN || kind == DSI_ARG_INDEX ? kind
+                                                                  : DSI_ARG_NONE,
                     from->args[i].components);
     }
     /* each name in `by` must be there */
@@ -14391,10 +14427,12 @@ static ds_kernel *dsi_derive_begin(dsi_deriving *d, const ds_kernel *from, const
         const unsigned operands = dsi_operands_of(e->op);
         const uint32_t a = operands & 1 ? d->map[e->a] : e->a, b = operands & 2 ? d->map[e->b] : e->b;
         const uint32_t c = operands & 4 ? d->map[e->c] : e->c;
-        if (e->op == DSI_X_load) d->map[i] = dsi_emit_load(&d->to->body, e->a, b, e->c);
-        else if (e->op == DSI_X_load_index || !operands) d->map[i] = i ? dsi_intern(&d->to->body, e->op, a,
-                b, c) : 0;
-        else d->map[i] = dsi_emit(&d->to->body, e->op, a, b, c);
+        if (e->op == DSI_X_load)
+            d->map[i] = dsi_emit_load(&d->to->body, e->a, b, e->c);
+        else if (e->op == DSI_X_load_index || !operands)
+            d->map[i] = i ? dsi_intern(&d->to->body, e->op, a, b, c) : 0;
+        else
+            d->map[i] = dsi_emit(&d->to->body, e->op, a, b, c);
     }
     d->n = d->to->body.n_exprs;
     d->bar = (uint32_t *)allocator->resize(allocator->user, NULL, 0, d->n * sizeof *d->bar);
@@ -14409,7 +14447,8 @@ static ds_kernel *dsi_derive_begin(dsi_deriving *d, const ds_kernel *from, const
         const dsi_expr *const e = d->to->body.exprs + i;
         const unsigned operands = dsi_operands_of(e->op);
         d->active[i] = 0;
-        if (e->op == DSI_X_load) d->active[i] = (uint8_t)dsi_is_listed(by, from->args[e->a].name);
+        if (e->op == DSI_X_load)
+            d->active[i] = (uint8_t)dsi_is_listed(by, from->args[e->a].name);
         else if (e->op < DSI_X_first_index && e->op != DSI_X_number)
             d->active[i] = (uint8_t)((operands & 1 && d->active[e->a]) || (operands & 2 && d->active[e->b]) ||
                                      (operands & 4 && d->active[e->c]));
@@ -14441,7 +14480,7 @@ static uint32_t dsi_guard(const dsi_deriving *d, size_t i, uint32_t g, uint32_t 
 /* what operand k of an expression gains from g = 1 */
 static uint32_t dsi_slope_of(dsi_body *body, const dsi_expr *e, uint32_t v, size_t k)
 {
-    uint32_t gain[3] = { 0, 0, 0 };
+    uint32_t gain[3] = {0, 0, 0};
     dsi_emit_gains(body, e, v, dsi_constant(body, 1), 1u << k, gain);
     return gain[k];
 }
@@ -14470,8 +14509,7 @@ static uint32_t dsi_emit_rule(dsi_deriving *d, uint32_t at, uint32_t *y_dot)
     const size_t n = 2 * c->n_in + c->n_out;
     dsi_inputs_of(body, at, x);
     for (i = 0; i < c->n_out; i++) x[c->n_in + i] = dsi_emit(body, DSI_X_output, at, (uint32_t)i, 0);
-    for (i = 0; i < c->n_in; i++)
-        x[c->n_in + c->n_out + i] = dsi_intern(body, DSI_X_seed, (uint32_t)i, 0, 0);
+    for (i = 0; i < c->n_in; i++) x[c->n_in + c->n_out + i] = dsi_intern(body, DSI_X_seed, (uint32_t)i, 0, 0);
     memset(&desc, 0, sizeof desc);
     desc.allocator = kernel->desc.allocator;
     kernel->tape = ds_tape_create(&desc);
@@ -14501,18 +14539,20 @@ static void dsi_sweep_expr(dsi_body *body, size_t i, size_t first, int forward, 
     const dsi_expr e = body->exprs[i];
     const unsigned operands = dsi_operands_of(e.op);
     const int curved = e.op < DSI_OP_sum && dsi_ops[e.op].shape == DSI_SHAPE_CURVED;
-    const uint32_t part[3] = { e.a, e.b, e.c };
+    const uint32_t part[3] = {e.a, e.b, e.c};
     size_t k;
     for (k = 0; k < 3; k++) {
-        uint32_t gain[3] = { 0, 0, 0 }, g;
+        uint32_t gain[3] = {0, 0, 0}, g;
         if (!(operands >> k & 1) || part[k] < first || !active[part[k] - first]) continue;
         g = forward ? bar[part[k] - first] : bar[i - first];
         if (!g) continue;
         dsi_emit_gains(body, &e, (uint32_t)i, g, 1u << k, gain);
         if (gain[k] != g && (curved || gated))
             gain[k] = dsi_emit(body, DSI_X_gate, g, gain[k], dsi_slope_of(body, &e, (uint32_t)i, k));
-        if (forward) bar[i - first] = dsi_emit(body, DSI_OP_add, bar[i - first], gain[k], 0);
-        else bar[part[k] - first] = dsi_emit(body, DSI_OP_add, bar[part[k] - first], gain[k], 0);
+        if (forward)
+            bar[i - first] = dsi_emit(body, DSI_OP_add, bar[i - first], gain[k], 0);
+        else
+            bar[part[k] - first] = dsi_emit(body, DSI_OP_add, bar[part[k] - first], gain[k], 0);
     }
 }
 
@@ -14523,7 +14563,7 @@ static void dsi_derive_composite(dsi_deriving *d, uint32_t at, int forward, cons
     dsi_body *const body = &d->to->body;
     const ds_allocator *const allocator = &body->allocator;
     const dsi_composite *const c = dsi_composites[body->exprs[at].b];
-    uint32_t y_dot[DSI_RULE_OUT] = { 0 };
+    uint32_t y_dot[DSI_RULE_OUT] = {0};
     const size_t first = dsi_emit_rule(d, at, y_dot), n = body->n_exprs - first;
     uint32_t *const bar = (uint32_t *)allocator->resize(allocator->user, NULL, 0, n * sizeof *bar);
     uint8_t *const active = (uint8_t *)allocator->resize(allocator->user, NULL, 0, n);
@@ -14534,10 +14574,10 @@ static void dsi_derive_composite(dsi_deriving *d, uint32_t at, int forward, cons
         for (i = 0; i < n; i++) {
             const dsi_expr *const e = body->exprs + first + i;
             const unsigned operands = dsi_operands_of(e->op);
-            active[i] = (uint8_t)(e->op == DSI_X_seed ||
-                                  (operands & 1 && e->a >= first && active[e->a - first]) ||
-                                  (operands & 2 && e->b >= first && active[e->b - first]) ||
-                                  (operands & 4 && e->c >= first && active[e->c - first]));
+            active[i] =
+                (uint8_t)(e->op == DSI_X_seed || (operands & 1 && e->a >= first && active[e->a - first]) ||
+                          (operands & 2 && e->b >= first && active[e->b - first]) ||
+                          (operands & 4 && e->c >= first && active[e->c - first]));
             if (e->op == DSI_X_seed && forward) bar[i] = given[e->a];
         }
         for (k = 0; !forward && k < c->n_out; k++)
@@ -14560,7 +14600,7 @@ static void dsi_derive_composite(dsi_deriving *d, uint32_t at, int forward, cons
 static void dsi_reverse_composite(dsi_deriving *d, size_t i)
 {
     dsi_body *const body = &d->to->body;
-    uint32_t x[DSI_RULE_IN], y_bar[DSI_RULE_OUT] = { 0 }, x_bar[DSI_RULE_IN] = { 0 };
+    uint32_t x[DSI_RULE_IN], y_bar[DSI_RULE_OUT] = {0}, x_bar[DSI_RULE_IN] = {0};
     size_t k, any = 0;
     for (k = i + 1; k < d->n; k++) {
         if (body->exprs[k].op != DSI_X_output || body->exprs[k].a != i) continue;
@@ -14576,7 +14616,7 @@ static void dsi_reverse_composite(dsi_deriving *d, size_t i)
 static void dsi_forward_composite(dsi_deriving *d, size_t i)
 {
     const dsi_body *const body = &d->to->body;
-    uint32_t x[DSI_RULE_IN], x_dot[DSI_RULE_IN] = { 0 }, y_dot[DSI_RULE_OUT] = { 0 };
+    uint32_t x[DSI_RULE_IN], x_dot[DSI_RULE_IN] = {0}, y_dot[DSI_RULE_OUT] = {0};
     size_t k, any = 0;
     dsi_inputs_of(body, (uint32_t)i, x);
     for (k = 0; k < dsi_composites[body->exprs[i].b]->n_in; k++) any += (x_dot[k] = d->bar[x[k]]) != 0;
@@ -14594,8 +14634,8 @@ static ds_result dsi_derive_reverse(dsi_deriving *d, const char *function)
     for (i = d->n; i-- > 0;) {
         const dsi_expr e = body->exprs[i]; /* a copy: the array grows */
         const unsigned operands = dsi_operands_of(e.op);
-        const uint32_t part[3] = { e.a, e.b, e.c }, g = d->bar[i];
-        uint32_t gain[3] = { 0, 0, 0 };
+        const uint32_t part[3] = {e.a, e.b, e.c}, g = d->bar[i];
+        uint32_t gain[3] = {0, 0, 0};
         unsigned wanted = 0;
         if (d->active[i] && e.op == DSI_X_composite) dsi_reverse_composite(d, i);
         if (!d->active[i] || !g || e.op == DSI_X_load || e.op == DSI_X_output) continue;
@@ -14643,26 +14683,28 @@ static ds_result dsi_derive_forward(dsi_deriving *d)
     for (i = 0; i < d->n && !body->result; i++) {
         const dsi_expr e = body->exprs[i];
         const unsigned operands = dsi_operands_of(e.op);
-        const uint32_t part[3] = { e.a, e.b, e.c };
+        const uint32_t part[3] = {e.a, e.b, e.c};
         if (e.op >= DSI_X_first_index || e.op == DSI_X_load || e.op == DSI_X_number) continue;
         if (e.op == DSI_X_composite) dsi_forward_composite(d, i);
         if (e.op == DSI_X_list || e.op == DSI_X_composite || e.op == DSI_X_output) continue;
         if (e.op == DSI_X_gate) { /* moves as b, or where it is closed as a does, times the slope */
             const uint32_t a_dot = d->bar[e.a], b_dot = d->bar[e.b];
-            if (a_dot == DSI_NO_EXPR || b_dot == DSI_NO_EXPR) d->bar[i] = DSI_NO_EXPR;
+            if (a_dot == DSI_NO_EXPR || b_dot == DSI_NO_EXPR)
+                d->bar[i] = DSI_NO_EXPR;
             else if (a_dot || b_dot)
-                d->bar[i] = dsi_emit(body, DSI_OP_select, e.a, b_dot,
-                                     a_dot ? dsi_emit(body, DSI_X_gate, a_dot,
-                                                      dsi_emit(body, DSI_OP_mul, a_dot, e.c, 0), e.c)
-                                           : 0);
+                d->bar[i] = dsi_emit(
+                    body, DSI_OP_select, e.a, b_dot,
+                    a_dot ? dsi_emit(body, DSI_X_gate, a_dot, dsi_emit(body, DSI_OP_mul, a_dot, e.c, 0), e.c)
+                          : 0);
             continue;
         }
         for (k = 0; k < 3 && d->bar[i] != DSI_NO_EXPR; k++) {
-            uint32_t gain[3] = { 0, 0, 0 };
+            uint32_t gain[3] = {0, 0, 0};
             const uint32_t g = operands >> k & 1 ? d->bar[part[k]] : 0;
             if (!g) continue;
             dsi_emit_gains(body, &e, (uint32_t)i, g == DSI_NO_EXPR ? one : g, 1u << k, gain);
-            if (gain[k] && (g == DSI_NO_EXPR || gain[k] == DSI_NO_EXPR)) d->bar[i] = DSI_NO_EXPR;
+            if (gain[k] && (g == DSI_NO_EXPR || gain[k] == DSI_NO_EXPR))
+                d->bar[i] = DSI_NO_EXPR;
             else if (gain[k])
                 d->bar[i] = dsi_emit(body, DSI_OP_add, d->bar[i],
                                      dsi_guard(d, i, g, gain[k], dsi_slope_of(body, &e, (uint32_t)i, k)), 0);
@@ -14675,8 +14717,10 @@ static ds_result dsi_derive_forward(dsi_deriving *d)
 static void dsi_tangent_effect(dsi_deriving *d, size_t arg, uint32_t index, size_t component, uint32_t x,
                                const char *function)
 {
-    if (d->bar[x] == DSI_NO_EXPR) dsi_derive_refuse(d, dsi_find_none(d, x), function);
-    else dsi_emit_effect(&d->to->body, arg, index, component, d->bar[x]);
+    if (d->bar[x] == DSI_NO_EXPR)
+        dsi_derive_refuse(d, dsi_find_none(d, x), function);
+    else
+        dsi_emit_effect(&d->to->body, arg, index, component, d->bar[x]);
 }
 
 /* the arguments of the derivative: as many as the kernel has again, with these kinds by the old ones */
@@ -14723,7 +14767,7 @@ DIFFSIM_API ds_kernel *ds_kernel_adjoint(const ds_kernel *kernel, const char *by
             size_t c, k;
             for (c = 0; kernel->args[i].kind == DSI_ARG_UPDATE && c < kernel->args[i].components; c++) {
                 const uint32_t lane = dsi_intern(body, DSI_X_lane, DSI_FLAT_LANE, 0, 0);
-                const dsi_expr load = { DSI_X_load, (uint32_t)i, lane, (uint32_t)c };
+                const dsi_expr load = {DSI_X_load, (uint32_t)i, lane, (uint32_t)c};
                 uint32_t x = 0, bar;
                 for (k = 1; k < d.n && !x; k++)
                     if (!memcmp(body->exprs + k, &load, sizeof load)) x = (uint32_t)k;
@@ -14732,8 +14776,8 @@ DIFFSIM_API ds_kernel *ds_kernel_adjoint(const ds_kernel *kernel, const char *by
                     if (kernel->body.effects[k].arg == i && kernel->body.effects[k].component == c) break;
                 if (k == kernel->body.n_effects) { /* not written: what it had stays */
                     if (!bar) continue;
-                    bar = dsi_emit(body, DSI_OP_add, dsi_emit_load(body, kernel->n_args + i, lane, c), bar,
-                                   0);
+                    bar =
+                        dsi_emit(body, DSI_OP_add, dsi_emit_load(body, kernel->n_args + i, lane, c), bar, 0);
                 }
                 dsi_emit_effect(body, kernel->n_args + i, lane, c, bar);
             }
@@ -14754,8 +14798,8 @@ DIFFSIM_API ds_kernel *ds_kernel_tangent(const ds_kernel *kernel, const char *by
         dsi_derive_args(&d, by, "_dot", DSI_ARG_IN, DSI_ARG_OUT, DSI_ARG_SUM, DSI_ARG_UPDATE);
         for (i = 0; i < d.n && !body->result; i++) {
             const dsi_expr e = body->exprs[i];
-            if (e.op == DSI_X_load && d.active[i]) d.bar[i] = dsi_emit_load(body, kernel->n_args + e.a, e.b,
-                    e.c);
+            if (e.op == DSI_X_load && d.active[i])
+                d.bar[i] = dsi_emit_load(body, kernel->n_args + e.a, e.b, e.c);
         }
         if (!dsi_kernel_failed(d.to)) dsi_derive_forward(&d);
         for (i = 0; i < kernel->body.n_effects && !dsi_kernel_failed(d.to); i++) {
@@ -14831,11 +14875,11 @@ static uint32_t dsi_template_slope(dsi_body *body, uint32_t x, uint32_t which, u
 {
     const dsi_expr e = body->exprs[x];
     const unsigned operands = dsi_operands_of(e.op);
-    const uint32_t part[3] = { e.a, e.b, e.c };
+    const uint32_t part[3] = {e.a, e.b, e.c};
     uint32_t k, sum = 0;
     if (e.op == DSI_X_load) return e.c == which ? dsi_constant(body, 1) : e.c == 3 ? slope : 0;
     for (k = 0; k < 3 && !body->result; k++) {
-        uint32_t gain[3] = { 0, 0, 0 };
+        uint32_t gain[3] = {0, 0, 0};
         const uint32_t g = operands >> k & 1 ? dsi_template_slope(body, part[k], which, slope) : 0;
         if (!g) continue;
         dsi_emit_gains(body, &e, x, g, 1u << k, gain);
@@ -14849,7 +14893,7 @@ static void dsi_find_slopes(dsi_body *body, const dsi_expr *e, uint32_t value, u
                             uint32_t second[3][3])
 {
     const unsigned operands = dsi_operands_of(e->op);
-    uint32_t hole[4], actual[4], template_slope[3] = { 0, 0, 0 }, i, k;
+    uint32_t hole[4], actual[4], template_slope[3] = {0, 0, 0}, i, k;
     dsi_expr row = *e;
     for (k = 0; k < 4; k++) hole[k] = dsi_placeholder(body, k);
     row.a = hole[0];
@@ -14860,8 +14904,10 @@ static void dsi_find_slopes(dsi_body *body, const dsi_expr *e, uint32_t value, u
     actual[2] = e->c;
     actual[3] = value;
     /* clipping is for adjoints only: the value is a copy */
-    if (e->op == DSI_OP_clip_gradient) template_slope[0] = dsi_constant(body, 1);
-    else dsi_emit_gains(body, &row, hole[3], dsi_constant(body, 1), operands, template_slope);
+    if (e->op == DSI_OP_clip_gradient)
+        template_slope[0] = dsi_constant(body, 1);
+    else
+        dsi_emit_gains(body, &row, hole[3], dsi_constant(body, 1), operands, template_slope);
     for (k = 0; k < 3; k++) {
         if (!(operands >> k & 1) || template_slope[k] == DSI_NO_EXPR) template_slope[k] = 0;
         slope[k] = dsi_substitute(body, template_slope[k], actual);
@@ -14915,8 +14961,10 @@ static uint32_t dsi_emit_times(dsi_body *body, uint32_t a, uint32_t b)
 {
     return a && b ? dsi_emit(body, DSI_OP_mul, a, b, 0) : 0;
 }
-static uint32_t dsi_emit_twice(dsi_body *body, uint32_t a) { return a ? dsi_emit(body, DSI_OP_add, a, a, 0)
-    : 0; }
+static uint32_t dsi_emit_twice(dsi_body *body, uint32_t a)
+{
+    return a ? dsi_emit(body, DSI_OP_add, a, a, 0) : 0;
+}
 
 /* the operands of an expression that are differentiated, each once, with slopes and second derivatives by
    them;
@@ -14927,8 +14975,8 @@ static size_t dsi_find_parts(const dsi_pushing *p, uint32_t x, uint32_t part[3],
     dsi_body *const body = p->body;
     const dsi_expr e = body->exprs[x];
     const unsigned operands = dsi_operands_of(e.op);
-    const uint32_t operand[3] = { e.a, e.b, e.c };
-    uint32_t all_slopes[3], all_second[3][3], i, k, at[3] = { 3, 3, 3 };
+    const uint32_t operand[3] = {e.a, e.b, e.c};
+    uint32_t all_slopes[3], all_second[3][3], i, k, at[3] = {3, 3, 3};
     size_t n = 0, j;
     dsi_find_slopes(body, &e, x, all_slopes, all_second);
     for (i = 0; i < 3; i++) {
@@ -14971,17 +15019,16 @@ static void dsi_push_edges(dsi_pushing *p, uint32_t x)
     dsi_body *const body = p->body;
     const dsi_deriving *const d = p->d;
     const uint32_t bar = d->bar[x];
-    uint32_t part[3] = { 0, 0, 0 }, slope[3] = { 0, 0, 0 }, second[3][3], weight = p->head[x], i, k;
+    uint32_t part[3] = {0, 0, 0}, slope[3] = {0, 0, 0}, second[3][3], weight = p->head[x], i, k;
     size_t n;
     if (!weight && !bar) return;
     n = dsi_find_parts(p, x, part, slope, second);
     for (i = 0; i < n; i++)
         for (k = i; k < n; k++)
             dsi_add_edge(p, part[i], part[k],
-                           bar && second[i][k] ? dsi_guard(d, x, bar,
-                                                           dsi_emit_times(body, bar, second[i][k]),
-                                                           second[i][k])
-                                               : 0);
+                         bar && second[i][k]
+                             ? dsi_guard(d, x, bar, dsi_emit_times(body, bar, second[i][k]), second[i][k])
+                             : 0);
     if (p->stopping && n > 1 && weight && dsi_is_wide(p, x)) {
         p->head[x] = 0;
         p->leaf[x] = DSI_WIDE_LEAF;
@@ -14999,7 +15046,8 @@ static void dsi_push_edges(dsi_pushing *p, uint32_t x)
                 for (k = i; k < n; k++)
                     dsi_add_edge(p, part[i], part[k],
                                  dsi_guard(d, x, moved, dsi_emit_times(body, moved, slope[k]), slope[k]));
-            else dsi_add_edge(p, part[i], w.other, part[i] == w.other ? dsi_emit_twice(body, moved) : moved);
+            else
+                dsi_add_edge(p, part[i], w.other, part[i] == w.other ? dsi_emit_twice(body, moved) : moved);
         }
     }
     p->head[x] = 0;
@@ -15016,20 +15064,20 @@ static void dsi_finish_wide(dsi_pushing *p, uint32_t x, uint32_t *const *gradien
     for (; weight && !body->result; weight = p->weights[weight - 1].next) {
         const dsi_edge w = p->weights[weight - 1];
         const uint32_t *const g = gradients[x];
-        const uint32_t *const h = w.other != x && p->leaf[w.other] == DSI_WIDE_LEAF ? gradients[w.other]
-            : NULL;
+        const uint32_t *const h =
+            w.other != x && p->leaf[w.other] == DSI_WIDE_LEAF ? gradients[w.other] : NULL;
         for (m = 0; m < p->n_base; m++) {
             const uint32_t scaled = dsi_guard(p->d, x, w.expr, dsi_emit_times(body, w.expr, g[m]), g[m]);
             for (n = w.other == x ? m : 0; n < p->n_base && (h || w.other == x); n++) {
                 const uint32_t other = h ? h[n] : g[n];
                 const uint32_t product =
                     dsi_guard(p->d, x, scaled, dsi_emit_times(body, scaled, other), other);
-                dsi_add_edge(p, p->base[m], p->base[n], h &&
-                             m == n ? dsi_emit_twice(body, product) : product);
+                dsi_add_edge(p, p->base[m], p->base[n],
+                             h && m == n ? dsi_emit_twice(body, product) : product);
             }
             if (w.other == x || h) continue;
-            dsi_add_edge(p, p->base[m], w.other, p->base[m] == w.other ? dsi_emit_twice(body, scaled)
-                         : scaled);
+            dsi_add_edge(p, p->base[m], w.other,
+                         p->base[m] == w.other ? dsi_emit_twice(body, scaled) : scaled);
         }
     }
 }
@@ -15070,7 +15118,7 @@ static void dsi_find_base(dsi_pushing *p, const uint32_t *coordinate, size_t n)
     for (i = 0; i < p->d->n; i++) {
         const dsi_expr *const e = body->exprs + i;
         const unsigned operands = dsi_operands_of(e->op);
-        const uint32_t part[3] = { e->a, e->b, e->c };
+        const uint32_t part[3] = {e->a, e->b, e->c};
         size_t loads = 0;
         if (!p->d->active[i] || e->op == DSI_X_load) continue;
         for (k = 0; k < 3; k++)
@@ -15096,7 +15144,7 @@ static void dsi_find_reach(dsi_pushing *p)
     for (i = 0; i < p->d->n; i++) {
         const dsi_expr *const e = p->body->exprs + i;
         const unsigned operands = dsi_operands_of(e->op);
-        const uint32_t part[3] = { e->a, e->b, e->c };
+        const uint32_t part[3] = {e->a, e->b, e->c};
         size_t j;
         if (!p->d->active[i] || p->leaf[i] || e->op == DSI_X_load) continue;
         for (k = 0; k < 3; k++)
@@ -15152,8 +15200,7 @@ static void dsi_derive_by_pushing(dsi_deriving *d, const uint32_t *coordinate, s
 
 /* the second derivatives as tangents of the gradient, one coordinate at a time: hessian [n (n + 1) / 2] */
 static void dsi_derive_by_tangents(dsi_deriving *d, const uint32_t *coordinate, const uint32_t *gradient,
-                                   size_t n,
-                                   uint32_t *hessian, const char *function)
+                                   size_t n, uint32_t *hessian, const char *function)
 {
     const ds_allocator *const allocator = &d->to->desc.allocator;
     dsi_deriving g; /* over the expressions of the gradient, too */
@@ -15165,8 +15212,10 @@ static void dsi_derive_by_tangents(dsi_deriving *d, const uint32_t *coordinate, 
     g.bar = (uint32_t *)allocator->resize(allocator->user, NULL, 0, g.n * sizeof *g.bar);
     g.gated = (uint8_t *)allocator->resize(allocator->user, NULL, 0, g.n);
     g.risky = (uint8_t *)allocator->resize(allocator->user, NULL, 0, g.n);
-    if (!g.bar || !g.gated || !g.risky) d->to->body.result = DSIM_ERROR_MEMORY;
-    else dsi_find_gated(&g);
+    if (!g.bar || !g.gated || !g.risky)
+        d->to->body.result = DSIM_ERROR_MEMORY;
+    else
+        dsi_find_gated(&g);
     for (i = 0; i < n && !dsi_kernel_failed(d->to); i++) {
         memset(g.bar, 0, g.n * sizeof *g.bar);
         g.bar[coordinate[i]] = dsi_constant(&d->to->body, 1);
@@ -15204,8 +15253,8 @@ static int dsi_local_begin(dsi_deriving *d, enum dsi_way way, const char *functi
         dsi_kernel_refused(d->to, &t);
         return 0;
     }
-    local->coordinate = (uint32_t *)allocator->resize(allocator->user, NULL, 0,
-                                                      (2 * n + local->n_second) * sizeof(uint32_t));
+    local->coordinate =
+        (uint32_t *)allocator->resize(allocator->user, NULL, 0, (2 * n + local->n_second) * sizeof(uint32_t));
     if (!local->coordinate) d->to->body.result = DSIM_ERROR_MEMORY;
     if (dsi_kernel_failed(d->to)) return 0;
     local->gradient = local->coordinate + n;
@@ -15297,10 +15346,9 @@ static ds_result dsi_check_source(ds_kernel *kernel, ds_tape *tape, const ds_var
         return dsi_kernel_refuse_at(kernel, DSIM_ERROR_ARGUMENT, n_in, function,
                                     ": between 1 and 4096 inputs and outputs are needed", NULL);
     if (tape->error.code || tape->symbolic)
-        return dsi_kernel_refuse_at(kernel, tape->error.code ? tape->error.code
-                                    : DSIM_ERROR_ARGUMENT, 0, function,
-                                    tape->error.code ? ": the tape has an error"
-                                        : ": the tape is a kernel's", NULL);
+        return dsi_kernel_refuse_at(
+            kernel, tape->error.code ? tape->error.code : DSIM_ERROR_ARGUMENT, 0, function,
+            tape->error.code ? ": the tape has an error" : ": the tape is a kernel's", NULL);
     if (tape->n_read && tape->rec.n_nodes > tape->n_read - 1)
         return dsi_kernel_refuse_at(kernel, DSIM_ERROR_NOT_REPLAYABLE, tape->n_read - 1, function,
                                     ": a value was read while the tape was recorded", NULL);
@@ -15308,9 +15356,8 @@ static ds_result dsi_check_source(ds_kernel *kernel, ds_tape *tape, const ds_var
         const ds_var var = i < n_in ? in[i] : out[i - n_in];
         if (i >= n_in && !var.rec) continue; /* a constant output */
         if (var.rec != dsi_rec_of(tape) || !dsi_is_alive(tape, var))
-            return dsi_kernel_refuse_at(kernel, var.rec ? DSIM_ERROR_STALE
-                                        : DSIM_ERROR_NO_RECORDER, i, function,
-                                        ": an input or output is not of this tape", NULL);
+            return dsi_kernel_refuse_at(kernel, var.rec ? DSIM_ERROR_STALE : DSIM_ERROR_NO_RECORDER, i,
+                                        function, ": an input or output is not of this tape", NULL);
     }
     if (dsi_find_steps(tape, "kernel_from_tape"))
         return dsi_kernel_refuse_at(kernel, DSIM_ERROR_MEMORY, 0, function, ": no memory", NULL);
@@ -15425,10 +15472,12 @@ static void dsi_fuse_copy(dsi_fusing *f, const ds_kernel *from)
         const unsigned operands = dsi_operands_of(e->op);
         const uint32_t a = operands & 1 ? f->map[e->a] : e->a, b = operands & 2 ? f->map[e->b] : e->b;
         const uint32_t c = operands & 4 ? f->map[e->c] : e->c;
-        if (e->op == DSI_X_load) f->map[i] = dsi_fuse_load(f, e);
-        else if (e->op == DSI_X_load_index) f->map[i] = dsi_intern(body, e->op, f->arg[a], b, c);
-        else f->map[i] = !operands ? i ? dsi_intern(body, e->op, a, b, c) : 0
-            : dsi_emit(body, e->op, a, b, c);
+        if (e->op == DSI_X_load)
+            f->map[i] = dsi_fuse_load(f, e);
+        else if (e->op == DSI_X_load_index)
+            f->map[i] = dsi_intern(body, e->op, f->arg[a], b, c);
+        else
+            f->map[i] = !operands ? i ? dsi_intern(body, e->op, a, b, c) : 0 : dsi_emit(body, e->op, a, b, c);
     }
     for (i = 0; i < from->body.n_effects && !dsi_kernel_failed(f->to); i++) {
         const dsi_effect *const e = from->body.effects + i;
@@ -15464,10 +15513,12 @@ DIFFSIM_API ds_kernel *ds_kernel_fuse(const ds_kernel *first, const ds_kernel *s
     dsi_put(&name, second->name);
     if (first->error.code || second->error.code || !first->ended || !second->ended ||
         first->desc.rank != second->desc.rank) {
-        dsi_kernel_refuse_at(f.to, first->error.code ? first->error.code
-                                   : second->error.code ? second->error.code : DSIM_ERROR_ARGUMENT, 0,
-                             "ds_kernel_fuse", ": both must have ended without an error, with the same rank",
-                                 NULL);
+        dsi_kernel_refuse_at(f.to,
+                             first->error.code    ? first->error.code
+                             : second->error.code ? second->error.code
+                                                  : DSIM_ERROR_ARGUMENT,
+                             0, "ds_kernel_fuse",
+                             ": both must have ended without an error, with the same rank", NULL);
         return f.to;
     }
     allocator = &f.to->desc.allocator;
@@ -15507,8 +15558,8 @@ DIFFSIM_API ds_kernel_info ds_kernel_get_info(const ds_kernel *kernel)
     }
     r.bytes_per_lane += (r.loads + r.stores) * sizeof(ds_real);
     for (i = 0; i < kernel->program.body.n_effects; i++) /* sums are read, too */
-        if (kernel->args[kernel->program.body.effects[i].arg].kind == DSI_ARG_SUM) r.bytes_per_lane +=
-            sizeof(ds_real);
+        if (kernel->args[kernel->program.body.effects[i].arg].kind == DSI_ARG_SUM)
+            r.bytes_per_lane += sizeof(ds_real);
     r.hash = kernel->program.hash;
     return r;
 }
@@ -15582,10 +15633,12 @@ typedef struct dsi_printer {
 static void dsi_print(dsi_printer *p, const char *words)
 {
     const int is_float = sizeof(ds_real) == 4;
-    char c[2] = { 0, 0 };
+    char c[2] = {0, 0};
     for (; *words; words++) {
-        const char *const more = *words == '$' ? p->name : *words == '~' ? (is_float ? "float" : "double")
-                                 : *words == '@' ? (is_float ? "f" : "") : c;
+        const char *const more = *words == '$'   ? p->name
+                                 : *words == '~' ? (is_float ? "float" : "double")
+                                 : *words == '@' ? (is_float ? "f" : "")
+                                                 : c;
         c[0] = *words;
         p->n += strlen(more);
         dsi_put(&p->text, more);
@@ -15607,7 +15660,7 @@ static void dsi_print_with(dsi_printer *p, const char *before, size_t number, co
 }
 static void dsi_print_harmless(dsi_printer *p, const char *name)
 {
-    char c[2] = { 0, 0 };
+    char c[2] = {0, 0};
     for (; *name; name++) {
         c[0] = dsi_harmless(*name);
         dsi_print(p, c);
@@ -15624,7 +15677,7 @@ static char dsi_in_name(char c)
 static void dsi_put_identifier(dsi_text *t, const char *name, size_t number)
 {
     const char *c;
-    char one[2] = { 0, 0 };
+    char one[2] = {0, 0};
     int plain = (name[0] >= 'a' && name[0] <= 'z') || (name[0] >= 'A' && name[0] <= 'Z');
     for (c = name; *c; c++) plain = plain && dsi_in_name(*c) == *c;
     if (!plain || (name[0] == 'K' && name[1] >= '0' && name[1] <= '9')) {
@@ -15653,8 +15706,8 @@ static size_t dsi_input_of(const dsi_printer *p, uint32_t x)
 {
     const dsi_program *const program = p->program;
     size_t k = program->n_streams, i;
-    if (program->body.exprs[x].op == DSI_X_load) return program->places[x] - program->n_slots -
-        program->n_uniforms;
+    if (program->body.exprs[x].op == DSI_X_load)
+        return program->places[x] - program->n_slots - program->n_uniforms;
     for (i = 0; i < x; i++) k += program->body.exprs[i].op == DSI_X_number && !program->uniform[i];
     return k;
 }
@@ -15675,7 +15728,7 @@ static void dsi_find_stages(dsi_printer *p)
     size_t i, k;
     for (i = 0; i < body->n_exprs; i++) { /* the earliest, in p->shown for now */
         const dsi_expr *const e = body->exprs + i;
-        const uint32_t part[3] = { e->a, e->b, e->c };
+        const uint32_t part[3] = {e->a, e->b, e->c};
         p->stage[i] = UINT32_MAX;
         p->shown[i] = p->waits[i] = 0;
         if (!dsi_is_printed(p, (uint32_t)i)) continue;
@@ -15688,7 +15741,7 @@ static void dsi_find_stages(dsi_printer *p)
     }
     for (i = body->n_exprs; i-- > 0;) {
         const dsi_expr *const e = body->exprs + i;
-        const uint32_t part[3] = { e->a, e->b, e->c };
+        const uint32_t part[3] = {e->a, e->b, e->c};
         const int function = dsi_is_function(p, (uint32_t)i);
         const size_t stored = dsi_effect_of(p, (uint32_t)i) < body->n_effects;
         if (!dsi_is_printed(p, (uint32_t)i) || (p->stage[i] == UINT32_MAX && !stored)) continue; /* dead */
@@ -15746,11 +15799,14 @@ static void dsi_print_operand(dsi_printer *p, uint32_t x)
         ds_text_from_real(digits, sizeof digits, dsi_from_bits(dsi_bits_of(e)), 0);
         dsi_print(p, "(ds_real)");
         dsi_print(p, digits);
-    } else if (p->cuda) dsi_print_with(p, "v", x, "");
+    } else if (p->cuda)
+        dsi_print_with(p, "v", x, "");
     else if (p->program->uniform[x])
         dsi_print_with(p, "u", p->program->places[x] - p->program->n_slots, "");
-    else if (e->op == DSI_X_load) dsi_print_load(p, x);
-    else dsi_print_with(p, "v", x, "");
+    else if (e->op == DSI_X_load)
+        dsi_print_load(p, x);
+    else
+        dsi_print_with(p, "v", x, "");
 }
 
 /* the same where only arrays have it: whole, from their lane `at` or 0 on, or one lane of it */
@@ -15760,20 +15816,23 @@ static void dsi_print_array(dsi_printer *p, uint32_t x, int whole)
         dsi_print_operand(p, x);
         return;
     }
-    if (dsi_is_printed(p, x)) dsi_print_with(p, "w", x, whole ? "" : "[i]");
-    else dsi_print_with(p, "in", dsi_input_of(p, x), whole ? " + at" : "[at + i]");
+    if (dsi_is_printed(p, x))
+        dsi_print_with(p, "w", x, whole ? "" : "[i]");
+    else
+        dsi_print_with(p, "in", dsi_input_of(p, x), whole ? " + at" : "[at + i]");
 }
 
 /* op of a, b, c in C */
 static void dsi_print_value(dsi_printer *p, const dsi_expr *e)
 {
     const char *pattern = dsi_printed_op(e->op);
-    char c[2] = { 0, 0 };
+    char c[2] = {0, 0};
     for (; *pattern; pattern++) {
         c[0] = *pattern;
-        if (*pattern >= 'A' && *pattern <= 'C') dsi_print_operand(p, *pattern == 'A' ? e->a : *pattern == 'B'
-                                                                     ? e->b : e->c);
-        else dsi_print(p, c);
+        if (*pattern >= 'A' && *pattern <= 'C')
+            dsi_print_operand(p, *pattern == 'A' ? e->a : *pattern == 'B' ? e->b : e->c);
+        else
+            dsi_print(p, c);
     }
 }
 
@@ -15915,23 +15974,25 @@ static void dsi_print_declarations(dsi_printer *p)
     size_t i, k;
     for (x = 1; x < body->n_exprs; x++) { /* uniforms are shown where they are operands */
         const dsi_expr *const e = body->exprs + x;
-        const uint32_t part[3] = { e->a, e->b, e->c };
+        const uint32_t part[3] = {e->a, e->b, e->c};
         for (k = 0; k < 3 && p->stage[x] != UINT32_MAX; k++)
             if (dsi_operands_of(e->op) >> k & 1) p->shown[part[k]] = 1;
     }
     for (x = 0; x < body->n_exprs; x++) {
         const dsi_expr *const e = body->exprs + x;
         if (!p->shown[x]) continue;
-        if (program->uniform[x] && !(e->op == DSI_X_constant &&
-                                     dsi_double_is_finite(dsi_from_bits(dsi_bits_of(e))))) {
+        if (program->uniform[x] &&
+            !(e->op == DSI_X_constant && dsi_double_is_finite(dsi_from_bits(dsi_bits_of(e))))) {
             dsi_print_with(p, "    const ds_real u", program->places[x] - program->n_slots, " = uniforms[");
             dsi_print_with(p, "", program->places[x] - program->n_slots, "];\n");
         }
         if (program->uniform[x] || (e->op != DSI_X_load && e->op != DSI_X_number)) continue;
         dsi_print_with(p, "    const ds_real *const in", dsi_input_of(p, x), " = in[");
         dsi_print_with(p, "", dsi_input_of(p, x), "];");
-        if (e->op == DSI_X_load) dsi_print_place(p, e->a, e->b, e->c);
-        else dsi_print(p, " /* an index as a number */\n");
+        if (e->op == DSI_X_load)
+            dsi_print_place(p, e->a, e->b, e->c);
+        else
+            dsi_print(p, " /* an index as a number */\n");
     }
     for (x = 0; x < body->n_exprs; x++) p->shown[x] = 0;
     for (i = 0; i < body->n_effects; i++) {
@@ -15960,9 +16021,12 @@ static void dsi_print_lanes(dsi_printer *p)
     dsi_print(p, "    (void)n, (void)in, (void)uniforms, (void)out;\n");
     if (p->n_functions) {
         dsi_print(p, "    for (at = 0; at < n; at += m) {\n");
-        if (p->n_waiting > DSI_MOST_WAITING) dsi_print(p, "        m = 16;\n");
-        else dsi_print_with(p, "        m = n - at < 64 ? n - at : ", DSI_PRINTED_CHUNK, ";\n");
-    } else if (p->n_stages) dsi_print(p, "    for (at = 0; at < n; at += 16) {\n");
+        if (p->n_waiting > DSI_MOST_WAITING)
+            dsi_print(p, "        m = 16;\n");
+        else
+            dsi_print_with(p, "        m = n - at < 64 ? n - at : ", DSI_PRINTED_CHUNK, ";\n");
+    } else if (p->n_stages)
+        dsi_print(p, "    for (at = 0; at < n; at += 16) {\n");
     for (stage = 0; stage < p->n_stages; stage++) dsi_print_stage(p, stage);
     dsi_print(p, p->n_stages ? "    }\n}\n" : "}\n");
 }
@@ -15978,8 +16042,9 @@ static void dsi_print_head(dsi_printer *p, const char *as)
     dsi_print(p, as);
     dsi_print_with(p, ", format ", DSI_PRINTED_FORMAT, ".\n");
     dsi_print(p, "   Made again when the kernel changes, not by hand.\n");
-    dsi_print(p, p->cuda ? "\n" : "   To be included behind diffsim.h; a runner uses it by "
-                                    "ds_runner_desc.printed.\n\n");
+    dsi_print(p, p->cuda ? "\n"
+                         : "   To be included behind diffsim.h; a runner uses it by "
+                           "ds_runner_desc.printed.\n\n");
     for (i = 0; i < p->kernel->n_args; i++) {
         const dsi_argument *const arg = p->kernel->args + i;
         if (arg->kind == DSI_ARG_NONE) continue;
@@ -16116,19 +16181,31 @@ static void dsi_print_element(dsi_printer *p, const char *type, uint32_t arg, ui
 static void dsi_print_integer(dsi_printer *p, const dsi_expr *e)
 {
     /* by DSI_INDEX_OPS; A, B, C: operands */
-    static const char *const patterns[] = { "A + B", "A - B", "A * B", "ds_cuda_div(A, B)",
-        "A - B * ds_cuda_div(A, B)", "A < B ? A : B", "A > B ? A : B", "A < B", "A <= B", "A == B",
-        "A ? B : C" };
+    static const char *const patterns[] = {"A + B",
+                                           "A - B",
+                                           "A * B",
+                                           "ds_cuda_div(A, B)",
+                                           "A - B * ds_cuda_div(A, B)",
+                                           "A < B ? A : B",
+                                           "A > B ? A : B",
+                                           "A < B",
+                                           "A <= B",
+                                           "A == B",
+                                           "A ? B : C"};
     const int64_t number = dsi_wrap(dsi_bits_of(e));
     const char *c;
-    char one[2] = { 0, 0 };
+    char one[2] = {0, 0};
     if (e->op == DSI_X_integer) {
         dsi_print(p, number < 0 ? "-" : "");
         dsi_print_size(p, number < 0 ? (size_t)(0 - (uint64_t)number) : (size_t)number);
-    } else if (e->op == DSI_X_lane && e->a == DSI_FLAT_LANE) dsi_print(p, "lane");
-    else if (e->op == DSI_X_lane) dsi_print_with(p, "lane_", e->a, "");
-    else if (e->op == DSI_X_lanes) dsi_print_with(p, "launch.lanes[", e->a, "]");
-    else if (e->op == DSI_X_load_index) dsi_print_element(p, "const int", e->a, e->b, e->c);
+    } else if (e->op == DSI_X_lane && e->a == DSI_FLAT_LANE)
+        dsi_print(p, "lane");
+    else if (e->op == DSI_X_lane)
+        dsi_print_with(p, "lane_", e->a, "");
+    else if (e->op == DSI_X_lanes)
+        dsi_print_with(p, "launch.lanes[", e->a, "]");
+    else if (e->op == DSI_X_load_index)
+        dsi_print_element(p, "const int", e->a, e->b, e->c);
     else if (e->op == DSI_X_floor) {
         dsi_print(p, "(long long)floor((double)");
         dsi_print_operand(p, e->a);
@@ -16136,8 +16213,10 @@ static void dsi_print_integer(dsi_printer *p, const dsi_expr *e)
     } else
         for (c = patterns[e->op - DSI_X_index_add]; *c; c++) {
             one[0] = *c;
-            if (*c < 'A' || *c > 'C') dsi_print(p, one);
-            else dsi_print_with(p, "i", *c == 'A' ? e->a : *c == 'B' ? e->b : e->c, "");
+            if (*c < 'A' || *c > 'C')
+                dsi_print(p, one);
+            else
+                dsi_print_with(p, "i", *c == 'A' ? e->a : *c == 'B' ? e->b : e->c, "");
         }
 }
 
@@ -16148,10 +16227,14 @@ static void dsi_print_in_thread(dsi_printer *p, uint32_t x)
     const int integer = e->op >= DSI_X_first_index;
     if (e->op == DSI_X_constant) return;
     dsi_print_with(p, integer ? "    const long long i" : "    const ds_real v", x, " = ");
-    if (integer) dsi_print_integer(p, e);
-    else if (e->op == DSI_X_load) dsi_print_element(p, "const ds_real", e->a, e->b, e->c);
-    else if (e->op == DSI_X_number) dsi_print_with(p, "(ds_real)i", e->a, "");
-    else if (dsi_printed_op(e->op)) dsi_print_value(p, e);
+    if (integer)
+        dsi_print_integer(p, e);
+    else if (e->op == DSI_X_load)
+        dsi_print_element(p, "const ds_real", e->a, e->b, e->c);
+    else if (e->op == DSI_X_number)
+        dsi_print_with(p, "(ds_real)i", e->a, "");
+    else if (dsi_printed_op(e->op))
+        dsi_print_value(p, e);
     else {
         dsi_print(p, dsi_ops[e->op].name);
         dsi_print(p, "@(");
@@ -16214,8 +16297,8 @@ static size_t dsi_print_kernel(const ds_kernel *kernel, char *text, size_t bytes
         (cuda && kernel->n_args > 32))
         return 0;
     n = kernel->program.body.n_exprs;
-    work = (uint32_t *)kernel->desc.allocator.resize(kernel->desc.allocator.user, NULL, 0, 3 * n *
-                                                     sizeof *work);
+    work =
+        (uint32_t *)kernel->desc.allocator.resize(kernel->desc.allocator.user, NULL, 0, 3 * n * sizeof *work);
     if (!work) return 0;
     p.kernel = kernel;
     p.program = &kernel->program;
@@ -16383,9 +16466,12 @@ static ds_var dsi_neighbour(ds_arg field, size_t component, const ds_grid *grid,
         ds_index place = i[k];
         if (k == axis && step) {
             place = ds_index_add(place, ds_i(step));
-            if (grid->wall[k] == DSIM_WALL_PERIODIC) place = ds_index_mod(place, grid->n[k]);
-            else if (step < 0) place = ds_index_max(place, ds_i(0));
-            else place = ds_index_min(place, ds_index_sub(grid->n[k], ds_i(1)));
+            if (grid->wall[k] == DSIM_WALL_PERIODIC)
+                place = ds_index_mod(place, grid->n[k]);
+            else if (step < 0)
+                place = ds_index_max(place, ds_i(0));
+            else
+                place = ds_index_min(place, ds_index_sub(grid->n[k], ds_i(1)));
         }
         at = ds_index_mul(at, grid->n[k]);
         at = ds_index_add(at, place);
@@ -16562,9 +16648,12 @@ DIFFSIM_API ds_result ds_array_smooth_max_vjp(const ds_array *a, double sharpnes
     for (i = 0; i < a->n * a->components; i++) {
         const double gain = dsi_times(v_bar, dsi_array_share(a, i, sharpness, most) / sum);
         const size_t at = dsi_array_at(a_bar, i);
-        if (a_bar->type == DSIM_ARRAY_FLOAT) ((float *)a_bar->data)[at] += (float)gain;
-        else if (a_bar->type == DSIM_ARRAY_DOUBLE) ((double *)a_bar->data)[at] += gain;
-        else ((ds_real *)a_bar->data)[at] += (ds_real)gain;
+        if (a_bar->type == DSIM_ARRAY_FLOAT)
+            ((float *)a_bar->data)[at] += (float)gain;
+        else if (a_bar->type == DSIM_ARRAY_DOUBLE)
+            ((double *)a_bar->data)[at] += gain;
+        else
+            ((ds_real *)a_bar->data)[at] += (ds_real)gain;
     }
     return DSIM_OK;
 }
