@@ -10559,6 +10559,23 @@ DIFFSIM_API ds_result ds_grads(ds_vars vars, ds_real *out)
    and numbers are gathered. Slots of the block's numbers are reused as soon as they are free, so that a block
    stays in the first cache. */
 
+/* Example: y[lane] = 3 x[lane]^2 and its adjoint.
+
+       the body                  the adjoint                its program of a block, three slots at most
+       0  constant 0             0  constant 0
+       1  lane                   1  lane                    once: uniform 0 = 0, uniform 1 = 3, uniform 2 = 2
+       2  load x [1]             2  load y_bar [1]          load y_bar in place, or into slot 0
+       3  mul 2 2                3  constant 3
+       4  constant 3             4  mul 2 3                 slot 0 = y_bar * uniform 1
+       5  mul 3 4                5  load x [1]              load x in place, or into slot 1
+          y [1] = 5              6  mul 4 5                 slot 1 = slot 0 * x
+                                 7  constant 2
+                                 8  mul 6 7                 slot 1 = slot 1 * uniform 2
+                                    x_bar [1] += 8          add slot 1
+
+   The square became a product when it was recorded. Its derivative, g a + g a, met itself: a sum of two equal
+   numbers is a product with 2, and powers of two move outwards. */
+
 /* Making kernels is not what takes the time: compiled quickly, it runs a little slower. */
 #if defined(__GNUC__) && !defined(__clang__) && !defined(__TINYC__) && !defined(__CUDACC__) && \
     defined(__OPTIMIZE__)
@@ -10704,6 +10721,7 @@ DSI_APART dsi_text dsi_kernel_refuse(ds_kernel *kernel, ds_result code, size_t i
     return t;
 }
 
+/* ends the sentence and tells the logger; returns the code, so that callers refuse and return at once */
 DSI_APART ds_result dsi_kernel_refused(ds_kernel *kernel, dsi_text *t)
 {
     dsi_put(t, ": ");
@@ -10762,6 +10780,8 @@ static unsigned dsi_operands_of(unsigned op)
     }
 }
 
+/* may the operands be exchanged without a change of a single bit? min and max are not among these: they tell
+   their operands apart in ties and for NaN */
 static int dsi_is_symmetric(unsigned op)
 {
     return op == DSI_OP_add || op == DSI_OP_mul || op == DSI_X_index_add || op == DSI_X_index_mul;
@@ -10780,12 +10800,15 @@ static int dsi_body_grow(dsi_body *body, void **array, size_t *capacity, size_t 
 #define DSI_GROW(body, T, p, capacity, need) (dsi_grown = (p), \
     dsi_body_grow(body, &dsi_grown, &(capacity), need, sizeof(T)) ? ((p) = (T *)dsi_grown, 1) : 0)
 
+/* one word more in a hash; multiplication spreads low bits upwards, the shift brings high ones down */
 static uint64_t dsi_mix(uint64_t hash, uint64_t word)
 {
     hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
     return hash ^ hash >> 32;
 }
 
+/* of the structure: operands count by their own hashes, not by their numbers, which depend on the order in
+   which C evaluates arguments */
 static uint64_t dsi_hash_expr(const dsi_body *body, const dsi_expr *e)
 {
     const unsigned operands = dsi_operands_of(e->op);
@@ -10850,6 +10873,7 @@ static uint32_t dsi_intern(dsi_body *body, unsigned op, uint32_t a, uint32_t b, 
     return (uint32_t)body->n_exprs++;
 }
 
+/* a leaf of 64 bits: a double, or an integer */
 static uint32_t dsi_bits_expr(dsi_body *body, unsigned op, uint64_t bits)
 {
     return dsi_intern(body, op, (uint32_t)bits, (uint32_t)(bits >> 32), 0);
@@ -10871,6 +10895,7 @@ static double dsi_constant_of(const dsi_body *body, uint32_t x)
 {
     return dsi_from_bits(dsi_bits_of(body->exprs + x));
 }
+/* is x this very constant? */
 static int dsi_is_equal(const dsi_body *body, uint32_t x, double number)
 {
     return dsi_is_constant(body, x) && dsi_constant_of(body, x) == number;
@@ -10883,6 +10908,7 @@ static void dsi_body_begin(dsi_body *body, const ds_allocator *allocator)
     body->allocator = *allocator;
     dsi_intern(body, DSI_X_constant, 0, 0, 0);
 }
+/* gives an array back, if there is one */
 static void dsi_release(const ds_allocator *allocator, void *array, size_t bytes)
 {
     if (array) allocator->resize(allocator->user, array, bytes, 0);
@@ -10897,6 +10923,8 @@ static void dsi_body_end(dsi_body *body)
     memset(body, 0, sizeof *body);
 }
 
+/* the integer with these bits; sums and products are made of unsigned words, which wrap instead of being
+   undefined */
 static int64_t dsi_wrap(uint64_t bits)
 {
     int64_t r;
@@ -10910,6 +10938,7 @@ static int64_t dsi_floor_div(int64_t a, int64_t b)
     if (b == -1) return dsi_wrap(0 - (uint64_t)a);
     return a / b - (a % b != 0 && (a % b < 0) != (b < 0));
 }
+/* an operation on integers: the value column of its row */
 static int64_t dsi_index_value(unsigned op, int64_t a, int64_t b, int64_t c)
 {
     (void)c;
@@ -11106,6 +11135,8 @@ static uint32_t dsi_emit(dsi_body *body, unsigned op, uint32_t a, uint32_t b, ui
     return dsi_intern(body, op, a, b, c);
 }
 
+/* a number of an array. New ones go to the list of loads, which tells the coordinates of a lane in the order
+   of recording. */
 static uint32_t dsi_emit_load(dsi_body *body, size_t arg, uint32_t index, size_t component)
 {
     const size_t before = body->n_exprs;
@@ -11127,6 +11158,7 @@ static void dsi_inputs_of(const dsi_body *body, uint32_t at, uint32_t *x)
     }
 }
 
+/* a store or a sum; which of both follows from the kind of the argument */
 static void dsi_emit_effect(dsi_body *body, size_t arg, uint32_t index, size_t component, uint32_t value)
 {
     void *dsi_grown;
@@ -11276,6 +11308,7 @@ static void dsi_emit_vector(dsi_body *dsi_body_, unsigned op, const uint32_t *pa
         if (wanted & 2) gain[1] = db; \
         if (wanted & 4) gain[2] = dc; \
         break;
+/* e: the expression v with its operands; g: its adjoint, or with the columns read forward a tangent */
 static void dsi_emit_gains(dsi_body *dsi_body_, const dsi_expr *e, uint32_t v, uint32_t g, unsigned wanted,
                            uint32_t gain[3])
 {
@@ -11326,6 +11359,8 @@ static unsigned dsi_walk_operands(const dsi_walk *w, unsigned op)
     return w->expanded && op == DSI_X_gate ? 3 : dsi_operands_of(op);
 }
 
+/* need: a number needs one place while it waits. Of two operands that need p and q, the larger is computed
+   first, so both take max(p, q), or p + 1 if p = q. */
 static int dsi_walk_begin(dsi_walk *w, const dsi_body *from, dsi_body *to, int expanded)
 {
     const ds_allocator *const allocator = &to->allocator;
@@ -11482,6 +11517,7 @@ static void dsi_translate_composite(ds_kernel *kernel, const dsi_node *node, siz
         kernel->expr_of[result + i] = dsi_emit(body, DSI_X_output, x, (uint32_t)i, 0);
 }
 
+/* a node of the tape, whose numbers begin at slot `result` */
 static void dsi_translate(ds_kernel *kernel, const dsi_node *node, size_t result)
 {
     const unsigned op = node->op / 8u;
@@ -11549,6 +11585,7 @@ static ds_kernel *dsi_kernel_create(const ds_kernel_desc *desc, const char *name
     return kernel;
 }
 
+/* the tape has the kernel's allocator and a pointer to it: symbolic */
 DIFFSIM_API ds_kernel *ds_kernel_begin(const ds_kernel_desc *desc, const char *name)
 {
     ds_kernel *const kernel = dsi_kernel_create(desc, name);
@@ -11637,6 +11674,7 @@ static size_t dsi_add_arg(ds_kernel *kernel, const char *name, const char *suffi
     return kernel->n_args++;
 }
 
+/* the names of a kernel's arguments are distinct, since derivatives and fused kernels go by them */
 static ds_arg dsi_declare(ds_kernel *kernel, const char *name, int kind, size_t components)
 {
     ds_arg r;
@@ -11710,6 +11748,7 @@ static uint32_t dsi_index_expr(ds_kernel *kernel, ds_index index, const char *fu
     return dsi_integer(&kernel->body, 0);
 }
 
+/* constants alone are computed here and now; else the first operand with a kernel says whose body it is */
 static ds_index dsi_index_op(unsigned op, const char *function, const ds_index *operand, size_t n)
 {
     uint32_t x[3] = {0, 0, 0};
@@ -12010,6 +12049,7 @@ static void dsi_find_uniform(const dsi_body *body, uint8_t *uniform)
     }
 }
 
+/* 0: there is no memory */
 static int dsi_add_step(dsi_program *p, uint32_t op, uint32_t out, uint32_t a, uint32_t b, uint32_t c)
 {
     dsi_instruction *step;
@@ -12032,6 +12072,7 @@ typedef struct dsi_slotting {
     size_t n_free;
 } dsi_slotting;
 
+/* steps are named by the expressions they compute */
 static void dsi_find_last_uses(const dsi_program *p, const ds_kernel *kernel, dsi_slotting *s)
 {
     const dsi_body *const body = &p->body;
@@ -12070,6 +12111,7 @@ static void dsi_free_slot(dsi_slotting *s, uint32_t x, size_t i)
     s->last[x] = UINT32_MAX; /* once */
 }
 
+/* the slot that was freed last is still in the cache */
 static uint32_t dsi_take_slot(dsi_program *p, dsi_slotting *s)
 {
     return s->n_free ? s->free_slots[--s->n_free] : (uint32_t)p->n_slots++;
@@ -12468,6 +12510,7 @@ static ds_result dsi_kernel_finish(ds_kernel *kernel)
     return dsi_kernel_failed(kernel);
 }
 
+/* from here on the tape is not wanted; it stays, empty, so that variables of the body are stale, not wild */
 DIFFSIM_API ds_result ds_kernel_end(ds_kernel *kernel)
 {
     ds_result result = dsi_kernel_open(kernel, "ds_kernel_end");
@@ -12758,6 +12801,7 @@ typedef struct dsi_run {
     int is_bad; /* a number is not finite, or an element is written twice */
 } dsi_run;
 
+/* the integer of lane i of the block */
 DSI_INLINE int64_t dsi_line_at(const dsi_line *line, size_t i)
 {
     return line->table ? line->table[i]
@@ -12936,6 +12980,7 @@ static int dsi_line_load(dsi_run *run, const dsi_expr *e, const dsi_line *at, co
         if (line->table) for (i = 0; i < n; i++) out[i] = (ds_real)from[(size_t)line->table[i] * stride]; \
         else for (i = 0; i < n; i++) out[i] = (ds_real)from[(ptrdiff_t)i * step]; \
     } while (0)
+/* an index that is a line reads every step-th number, a table any */
 static void dsi_load_lanes(const ds_array *array, size_t component, const dsi_line *line, ds_real *out,
                            size_t n)
 {
@@ -12965,6 +13010,7 @@ static uint32_t dsi_place_before(const dsi_program *p, uint32_t x)
     return (uint32_t)(p->n_slots + p->n_uniforms + p->n_streams) + p->index_at[x];
 }
 
+/* of an integer expression, in the block at hand */
 static const dsi_line *dsi_line_of(const dsi_run *run, uint32_t expr)
 {
     return run->lines + run->program->index_at[expr];
@@ -13423,6 +13469,7 @@ static void dsi_run_call(dsi_run *run, const dsi_call *call, size_t n)
     }
 }
 
+/* all numbers of a block, slot by slot; stores go out on the way, sums and updates at the end */
 static void dsi_run_steps(dsi_run *run, const dsi_lane_block *block, unsigned what)
 {
     const dsi_program *const p = run->program;
@@ -13692,6 +13739,7 @@ static unsigned dsi_what_to_do(const dsi_run *run, size_t k)
     return DSI_DO_SHARED | DSI_DO_HOME | (waits ? 0 : DSI_DO_UPDATES);
 }
 
+/* blocks in their order: each element gets its terms in the order of lanes, whoever adds them */
 static void dsi_run_part(dsi_run *run)
 {
     size_t k;
@@ -13757,6 +13805,7 @@ struct ds_runner {
     uint64_t launches;
 };
 
+/* scratch memory and plans come with the launches that need them */
 DIFFSIM_API ds_runner *ds_runner_create(const ds_runner_desc *desc)
 {
     const ds_allocator allocator = dsi_allocator(desc ? &desc->allocator : NULL);
@@ -13883,6 +13932,7 @@ static ds_result dsi_launch_refuse_arg(ds_runner *runner, const ds_kernel *kerne
     return dsi_launch_refused(runner, &t);
 }
 
+/* of a number in an array; integers are of 32 bits */
 static size_t dsi_bytes_of(ds_array_type type)
 {
     return type == DSIM_ARRAY_REAL ? sizeof(ds_real) : type == DSIM_ARRAY_DOUBLE ? sizeof(double) : 4;
@@ -13913,6 +13963,7 @@ static int dsi_is_overlapping(const ds_array *a, const ds_array *b)
            gap + a->components * dsi_bytes_of(a->type) > stride;
 }
 
+/* everything that can be told from the array alone; indices are looked at later, with the plan */
 static ds_result dsi_check_array(ds_runner *runner, const ds_kernel *kernel, const ds_array *a, size_t arg)
 {
     const dsi_argument *const info = kernel->args + arg;
@@ -13937,6 +13988,7 @@ static ds_result dsi_check_array(ds_runner *runner, const ds_kernel *kernel, con
     return DSIM_OK;
 }
 
+/* each array, and that nothing written is also something else */
 static ds_result dsi_check_arrays(ds_runner *runner, const ds_kernel *kernel, const ds_array *args,
                                   size_t n_args)
 {
@@ -14086,6 +14138,7 @@ static dsi_plan *dsi_find_plan(ds_runner *runner, uint64_t key)
     return oldest;
 }
 
+/* "lane 7 uses element 12 of 10" */
 static ds_result dsi_refuse_range(ds_runner *runner, const dsi_run *run)
 {
     dsi_text t = dsi_launch_refuse(runner, run->kernel, DSIM_ERROR_RANGE, run->bad_lane, run->bad_arg);
@@ -14260,6 +14313,7 @@ static ds_result dsi_launch_run(ds_runner *runner, dsi_run *run)
     return DSIM_OK;
 }
 
+/* refusals first: nothing is written before every index is known to be inside */
 DIFFSIM_API ds_result ds_launch_grid(ds_runner *runner, const ds_kernel *kernel, const size_t *lanes,
                                      const ds_array *args, size_t n_args)
 {
@@ -14321,6 +14375,7 @@ typedef struct dsi_deriving {
     size_t n;
 } dsi_deriving;
 
+/* what was kept while deriving; the new kernel stays */
 static void dsi_derive_end(dsi_deriving *d)
 {
     const ds_allocator *const allocator = &d->to->desc.allocator;
@@ -14340,6 +14395,7 @@ static int dsi_is_choice(unsigned op)
         return 1;
     return op < DSI_OP_sum && dsi_ops[op].shape == DSI_SHAPE_FLAT;
 }
+/* risky from the leaves up, gated from the results down */
 static void dsi_find_gated(dsi_deriving *d)
 {
     const dsi_body *const body = &d->to->body;
@@ -14485,6 +14541,7 @@ static uint32_t dsi_slope_of(dsi_body *body, const dsi_expr *e, uint32_t v, size
     return gain[k];
 }
 
+/* names the row without a derivative; expression i is one of the table's */
 static ds_result dsi_derive_refuse(dsi_deriving *d, size_t i, const char *function)
 {
     dsi_text t = dsi_kernel_refuse(d->to, DSIM_ERROR_NOT_DIFFERENTIABLE, i);
@@ -14742,6 +14799,8 @@ static void dsi_derive_args(dsi_deriving *d, const char *by, const char *suffix,
     }
 }
 
+/* adjoints of results are loaded where the results would be stored, those of loads are added where they were
+   loaded */
 DIFFSIM_API ds_kernel *ds_kernel_adjoint(const ds_kernel *kernel, const char *by)
 {
     dsi_deriving d;
@@ -14788,6 +14847,7 @@ DIFFSIM_API ds_kernel *ds_kernel_adjoint(const ds_kernel *kernel, const char *by
     return d.to;
 }
 
+/* tangents of loads are loaded, those of results stored or added, each at the place of its number */
 DIFFSIM_API ds_kernel *ds_kernel_tangent(const ds_kernel *kernel, const char *by)
 {
     dsi_deriving d;
@@ -14857,6 +14917,7 @@ static uint32_t dsi_placeholder(dsi_body *body, uint32_t k)
 {
     return dsi_intern(body, DSI_X_load, UINT32_MAX, 0, k);
 }
+/* a template with its holes filled */
 static uint32_t dsi_substitute(dsi_body *body, uint32_t x, const uint32_t operand[4])
 {
     const dsi_expr e = body->exprs[x];
@@ -14929,6 +14990,7 @@ static uint32_t dsi_owner(const dsi_pushing *p, uint32_t i, uint32_t j)
     return i > j ? i : j;
 }
 
+/* w[i][j], or NULL where it is 0; the pointer is good until the next edge is added */
 static dsi_edge *dsi_find_edge(const dsi_pushing *p, uint32_t i, uint32_t j)
 {
     const uint32_t owner = dsi_owner(p, i, j), other = owner == i ? j : i;
@@ -14957,6 +15019,7 @@ static void dsi_add_edge(dsi_pushing *p, uint32_t i, uint32_t j, uint32_t expr)
     p->head[owner] = (uint32_t)p->n_weights;
 }
 
+/* 0 times anything is 0 here: what is 0 was never there */
 static uint32_t dsi_emit_times(dsi_body *body, uint32_t a, uint32_t b)
 {
     return a && b ? dsi_emit(body, DSI_OP_mul, a, b, 0) : 0;
@@ -15082,6 +15145,7 @@ static void dsi_finish_wide(dsi_pushing *p, uint32_t x, uint32_t *const *gradien
     }
 }
 
+/* gradients of all wide leaves first, since two of them may meet; a reverse sweep for each */
 static void dsi_finish_all_wide(dsi_pushing *p, const char *function)
 {
     const ds_allocator *const allocator = &p->body->allocator;
@@ -15289,6 +15353,7 @@ static void dsi_local_derive(dsi_deriving *d, enum dsi_way way, const char *func
     for (i = 0; i < local->n_second; i++) dsi_emit_effect(body, arg, lane, i, local->hessian[i]);
 }
 
+/* coordinates, then the derivatives in the way that is asked for */
 static ds_kernel *dsi_derive_local(const ds_kernel *kernel, const char *by, enum dsi_way way,
                                    const char *function)
 {
@@ -15370,6 +15435,7 @@ static ds_result dsi_check_source(ds_kernel *kernel, ds_tape *tape, const ds_var
     return DSIM_OK;
 }
 
+/* the tape is walked in the order of recording, as a replay does */
 DIFFSIM_API ds_kernel *ds_kernel_from_tape(ds_tape *tape, const char *name, const ds_var *in, size_t n_in,
                                            const ds_var *out, size_t n_out)
 {
@@ -15491,6 +15557,7 @@ static void dsi_fuse_copy(dsi_fusing *f, const ds_kernel *from)
     }
 }
 
+/* the first is copied as it is, the second with the first's results in place of its loads of them */
 DIFFSIM_API ds_kernel *ds_kernel_fuse(const ds_kernel *first, const ds_kernel *second)
 {
     dsi_fusing f;
