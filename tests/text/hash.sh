@@ -29,7 +29,8 @@ one()
     source=same.c
     case $1 in *++*) source=same.cc ;; esac
     static=${6:+-static}
-    if $1 $3 $static -DDIFFSIM_REAL="$4" "$include" "$work/$source" -o "$work/same" -lm \
+    # static: what the program does not call is not compiled
+    if $1 $3 $static -DDIFFSIM_STATIC -DDIFFSIM_REAL="$4" "$include" "$work/$source" -o "$work/same" -lm \
         >"$work/log" 2>&1; then
         equal "$name" "$(${6:-} "$work/same" 2>&1 | tr -d '\r')" "$5"
     else
