@@ -1,6 +1,6 @@
 #!/bin/sh
 # What the tests run of diffsim.h: lines (at least 95 %) and branches. All test programs in double and float,
-# and text/same.c with every knob, in gcc builds without optimisation, counted together.
+# text/same.c with every knob and text/ctext.c, in gcc builds without optimisation, counted together.
 
 . text/tap.sh
 
@@ -9,13 +9,14 @@ if ! have gcc || ! have gcovr; then
     finish
 fi
 
-# the names of the counters are those of the objects: one per program and build
+# the names of the counters are those of the objects: one per program and build. Atomic: test_pool has threads.
 build()
 {
     program=$1
     name=$2
     shift 2
-    gcc -O0 --coverage "$@" -I"$(dirname "$header")" -c "$program" -o "$work/$name.o" || return
+    gcc -O0 --coverage -fprofile-update=atomic "$@" -I"$(dirname "$header")" -I. -c "$program" \
+        -o "$work/$name.o" || return
     gcc --coverage "$work/$name.o" -o "$work/$name" -lm -pthread
 }
 
@@ -29,6 +30,11 @@ for real in double float; do
 done
 for knob in REAL=double DEBUG NO_INLINE STATIC; do
     build text/same.c same_$knob -DDIFFSIM_$knob && "$work/same_$knob" >/dev/null
+done
+
+for real in double float; do
+    build text/ctext.c ctext_$real -DDIFFSIM_IMPLEMENTATION -DDIFFSIM_REAL=$real || continue
+    for what in print cuda ''; do "$work/ctext_$real" $what >/dev/null 2>&1; done
 done
 
 gcovr -r "$(dirname "$header")" -f '.*diffsim\.h' --txt "$work/lines.txt" --csv "$work/lines.csv" "$work" \
