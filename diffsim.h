@@ -3309,6 +3309,16 @@ DSI_APART void dsi_put_real(dsi_text *t, double number)
     dsi_put(t, digits);
 }
 
+/* the end of a refusal: the sentence of its code, behind what t has put into the error's text; the logger is
+   told. Returns the code. */
+DSI_APART DSI_UNUSED ds_result dsi_end_refusal(const ds_error *error, const ds_logger *log, dsi_text *t)
+{
+    dsi_put(t, ": ");
+    dsi_put(t, ds_result_text(error->code));
+    if (log->write) log->write(log->user, error->code, error->text);
+    return error->code;
+}
+
 /* Arena. A block is a header and its bytes; over the caller's memory there is one block that is not ours.
 
        block -> [ dsi_block, rounded up to 16 | handed out ... | left ]
@@ -7025,10 +7035,7 @@ DSI_APART dsi_text dsi_refuse(ds_tape *tape, ds_result code, size_t index)
 /* returns the code, so that callers refuse and return in one statement */
 DSI_APART ds_result dsi_refused(ds_tape *tape, dsi_text *t)
 {
-    dsi_put(t, ": ");
-    dsi_put(t, ds_result_text(tape->error.code));
-    if (tape->desc.log.write) tape->desc.log.write(tape->desc.log.user, tape->error.code, tape->error.text);
-    return tape->error.code;
+    return dsi_end_refusal(&tape->error, &tape->desc.log, t);
 }
 
 /* "ds_mul: operand 2 ...". function: the name without ds_; what: from the colon on, ending in a word for
@@ -10668,7 +10675,7 @@ typedef struct dsi_argument {
    that is the same in all lanes a uniform, of a load its own. */
 typedef struct dsi_instruction { uint32_t op, out, a, b, c; } dsi_instruction;
 typedef struct dsi_stream { /* a load */
-    uint32_t arg, index, component, place, slot;
+    uint32_t arg, index, component, slot;
     uint32_t copied; /* of an update, and another effect's value: it may be overwritten first */
 } dsi_stream;
 /* an element that lanes use: `index` of argument `arg`. shared: 1 + the number of the argument among those
@@ -10739,11 +10746,7 @@ DSI_APART dsi_text dsi_kernel_refuse(ds_kernel *kernel, ds_result code, size_t i
 /* ends the sentence and tells the logger; returns the code, so that callers refuse and return at once */
 DSI_APART ds_result dsi_kernel_refused(ds_kernel *kernel, dsi_text *t)
 {
-    dsi_put(t, ": ");
-    dsi_put(t, ds_result_text(kernel->error.code));
-    if (kernel->desc.log.write)
-        kernel->desc.log.write(kernel->desc.log.user, kernel->error.code, kernel->error.text);
-    return kernel->error.code;
+    return dsi_end_refusal(&kernel->error, &kernel->desc.log, t);
 }
 
 /* "kernel 'k': ds_load: what 'name'" */
@@ -11173,6 +11176,18 @@ static void dsi_inputs_of(const dsi_body *body, uint32_t at, uint32_t *x)
     }
 }
 
+/* e of another body, whose operands' copies are in map */
+static uint32_t dsi_copy_expr(dsi_body *to, const dsi_expr *e, const uint32_t *map)
+{
+    const unsigned operands = dsi_operands_of(e->op);
+    const uint32_t a = operands & 1 ? map[e->a] : e->a, b = operands & 2 ? map[e->b] : e->b;
+    const uint32_t c = operands & 4 ? map[e->c] : e->c;
+    if (e->op == DSI_X_constant && !e->a && !e->b) return 0;
+    if (e->op == DSI_X_load) return dsi_emit_load(to, a, b, c);
+    if (e->op == DSI_X_load_index || !operands) return dsi_intern(to, e->op, a, b, c);
+    return dsi_emit(to, e->op, a, b, c);
+}
+
 /* a store or a sum; which of both follows from the kind of the argument */
 static void dsi_emit_effect(dsi_body *body, size_t arg, uint32_t index, size_t component, uint32_t value)
 {
@@ -11357,7 +11372,6 @@ static void dsi_emit_gains(dsi_body *dsi_body_, const dsi_expr *e, uint32_t v, u
 #define DSI_RAW(expression) ((ds_real)(expression))
 
 /* Walking down from what is wanted. The larger half of an expression is copied first: fewer numbers wait. */
-enum { DSI_COPY_WHOLE, DSI_COPY_EXPANDED };
 typedef struct dsi_walk {
     const dsi_body *from;
     dsi_body *to;
@@ -11423,13 +11437,11 @@ static void dsi_walk_end(dsi_walk *w)
 static uint32_t dsi_walk_copy(dsi_walk *w, uint32_t x)
 {
     const dsi_expr *const e = w->from->exprs + x;
+    const uint32_t *const map = w->map;
     const unsigned operands = dsi_walk_operands(w, e->op);
-    const uint32_t a = operands & 1 ? w->map[e->a] : e->a, b = operands & 2 ? w->map[e->b] : e->b;
-    const uint32_t c = operands & 4 ? w->map[e->c] : e->c;
-    if (e->op == DSI_X_load) return dsi_emit_load(w->to, e->a, b, e->c);
-    if (e->op == DSI_X_load_index || !operands) return dsi_intern(w->to, e->op, a, b, c);
-    if (w->expanded && e->op == DSI_X_gate) return dsi_emit(w->to, DSI_OP_select, a, b, 0);
-    return w->expanded ? dsi_expand(w->to, e->op, a, b, c) : dsi_emit(w->to, e->op, a, b, c);
+    if (w->expanded && e->op == DSI_X_gate) return dsi_emit(w->to, DSI_OP_select, map[e->a], map[e->b], 0);
+    if (!w->expanded || e->op >= DSI_OP_sum) return dsi_copy_expr(w->to, e, map);
+    return dsi_expand(w->to, e->op, map[e->a], operands & 2 ? map[e->b] : 0, operands & 4 ? map[e->c] : 0);
 }
 
 /* root and all it needs; each expression puts its operands on the stack once, so 3 n and the root fit */
@@ -13933,11 +13945,7 @@ static dsi_text dsi_launch_refuse(ds_runner *runner, const ds_kernel *kernel, ds
 }
 static ds_result dsi_launch_refused(ds_runner *runner, dsi_text *t)
 {
-    dsi_put(t, ": ");
-    dsi_put(t, ds_result_text(runner->error.code));
-    if (runner->desc.log.write)
-        runner->desc.log.write(runner->desc.log.user, runner->error.code, runner->error.text);
-    return runner->error.code;
+    return dsi_end_refusal(&runner->error, &runner->desc.log, t);
 }
 static ds_result dsi_launch_refuse_arg(ds_runner *runner, const ds_kernel *kernel, size_t arg,
                                        const char *what)
@@ -14493,18 +14501,8 @@ static ds_kernel *dsi_derive_begin(dsi_deriving *d, const ds_kernel *from, const
     }
     d->map = (uint32_t *)allocator->resize(allocator->user, NULL, 0, body->n_exprs * sizeof *d->map);
     if (!d->map) d->to->body.result = DSIM_ERROR_MEMORY;
-    for (i = 0; d->map && i < body->n_exprs; i++) {
-        const dsi_expr *const e = body->exprs + i;
-        const unsigned operands = dsi_operands_of(e->op);
-        const uint32_t a = operands & 1 ? d->map[e->a] : e->a, b = operands & 2 ? d->map[e->b] : e->b;
-        const uint32_t c = operands & 4 ? d->map[e->c] : e->c;
-        if (e->op == DSI_X_load)
-            d->map[i] = dsi_emit_load(&d->to->body, e->a, b, e->c);
-        else if (e->op == DSI_X_load_index || !operands)
-            d->map[i] = i ? dsi_intern(&d->to->body, e->op, a, b, c) : 0;
-        else
-            d->map[i] = dsi_emit(&d->to->body, e->op, a, b, c);
-    }
+    for (i = 0; d->map && i < body->n_exprs; i++)
+        d->map[i] = dsi_copy_expr(&d->to->body, body->exprs + i, d->map);
     d->n = d->to->body.n_exprs;
     d->bar = (uint32_t *)allocator->resize(allocator->user, NULL, 0, d->n * sizeof *d->bar);
     d->active = (uint8_t *)allocator->resize(allocator->user, NULL, 0, d->n);
@@ -15549,16 +15547,9 @@ static void dsi_fuse_copy(dsi_fusing *f, const ds_kernel *from)
     dsi_body *const body = &f->to->body;
     size_t i, k;
     for (i = 0; i < from->body.n_exprs && !dsi_kernel_failed(f->to); i++) {
-        const dsi_expr *const e = from->body.exprs + i;
-        const unsigned operands = dsi_operands_of(e->op);
-        const uint32_t a = operands & 1 ? f->map[e->a] : e->a, b = operands & 2 ? f->map[e->b] : e->b;
-        const uint32_t c = operands & 4 ? f->map[e->c] : e->c;
-        if (e->op == DSI_X_load)
-            f->map[i] = dsi_fuse_load(f, e);
-        else if (e->op == DSI_X_load_index)
-            f->map[i] = dsi_intern(body, e->op, f->arg[a], b, c);
-        else
-            f->map[i] = !operands ? i ? dsi_intern(body, e->op, a, b, c) : 0 : dsi_emit(body, e->op, a, b, c);
+        dsi_expr e = from->body.exprs[i];
+        if (e.op == DSI_X_load_index) e.a = f->arg[e.a];
+        f->map[i] = e.op == DSI_X_load ? dsi_fuse_load(f, &e) : dsi_copy_expr(body, &e, f->map);
     }
     for (i = 0; i < from->body.n_effects && !dsi_kernel_failed(f->to); i++) {
         const dsi_effect *const e = from->body.effects + i;
