@@ -11,8 +11,9 @@ if ! have nm binutils; then
 fi
 
 # <string.h>, realloc and free, of <math.h> what is exact in double and float, and what compilers call on their
-# own; __cpu_model is libgcc's, behind __builtin_cpu_supports. exp and its kin are the library's own.
-memory='mem(cpy|move|set|cmp|chr)|strlen|strcmp|strncmp|realloc|free|_GLOBAL_OFFSET_TABLE_|__stack_chk_fail'
+# own (bcmp is memcmp whose sign nobody asks for; __cpu_model is libgcc's, behind __builtin_cpu_supports). exp
+# and its kin are the library's own.
+memory='mem(cpy|move|set|cmp|chr)|bcmp|strlen|strcmp|strncmp|realloc|free|_GLOBAL_OFFSET_TABLE_|__stack_chk_fail'
 memory="$memory|__cpu_model|__cpu_indicator_init"
 maths='fabs|floor|ceil|sqrt|fmod|ldexp|frexp'
 allowed="^($memory|($maths)f?)\$"
