@@ -4855,6 +4855,16 @@ enum {
 #else
 #define DSI_IVDEP
 #endif
+/* a sqrt that may set errno is not made a vector instruction; so it is declared once more, and may not */
+#if defined(__GLIBC__) && defined(__GNUC__) && !defined(__TINYC__) && !defined(__CUDACC__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wredundant-decls"
+#ifdef __cplusplus
+extern "C"
+#endif
+ds_real DSI_LIBM(sqrt)(ds_real) __attribute__((const));
+#pragma GCC diagnostic pop
+#endif
 typedef uint64_t dsi_block_fn(const ds_real *x, const ds_real *y, ds_real *out, size_t n);
 #define DSI_BLOCK(name, core, rare, target, attribute) \
     attribute static uint64_t dsi_block_##name##_##target(const ds_real *x, const ds_real *y, ds_real *out, \
@@ -10679,14 +10689,16 @@ typedef struct dsi_stream { /* a load */
     uint32_t copied; /* of an update, and another effect's value: it may be overwritten first */
 } dsi_stream;
 /* an element that lanes use: `index` of argument `arg`. shared: 1 + the number of the argument among those
-   that
-   several lanes add to, or 0 */
+   that several lanes add to, or 0 */
 typedef struct dsi_use { uint32_t arg, index, shared; } dsi_use;
-/* effects that add to one component of an argument: summed[first .. first + count - 1] of the program. own:
-   each
-   element gains from one lane only; reduced: the element is the same for all lanes; shared: anything else */
+/* what is added: the value of an effect, where it stands, and the number of its index among the integers */
+typedef struct dsi_adder { uint32_t effect, place, line, minus; } dsi_adder;
+/* Effects that add to one component of an argument: adders[first .. first + count - 1] of the program. own:
+   each element gains from one lane only; reduced: the element is the same for all lanes; shared: anything
+   else. alike: sums from this one on whose adders have the same indices and signs: components of a vector */
 enum { DSI_SUM_OWN, DSI_SUM_REDUCED, DSI_SUM_SHARED };
-typedef struct dsi_sum { uint32_t arg, component, first, count, kind, number; } dsi_sum;
+enum { DSI_MOST_ALIKE = 3 };
+typedef struct dsi_sum { uint32_t arg, component, first, count, kind, number, alike; } dsi_sum;
 /* a composite in a program: places of its inputs and outputs, DSI_NO_EXPR: not wanted */
 typedef struct dsi_call {
     const dsi_composite *composite;
@@ -10703,8 +10715,8 @@ typedef struct dsi_program {
     uint32_t *index_at; /* of an expression, its number among the integers or those numbers */
     dsi_use *uses;
     dsi_sum *sums;
-    uint32_t *summed;
-    size_t n_uses, n_sums, n_summed, n_shared, n_reduced, cap_uses, cap_sums, cap_summed;
+    dsi_adder *adders;
+    size_t n_uses, n_sums, n_adders, n_shared, n_reduced, cap_uses, cap_sums, cap_adders;
     int floors; /* indices depend on numbers */
     size_t n_calls, cap_calls;
     int updates; /* an argument is read and written */
@@ -11640,7 +11652,7 @@ static void dsi_program_end(dsi_program *p)
     dsi_release(&allocator, p->indices, p->cap_indices * sizeof *p->indices);
     dsi_release(&allocator, p->uses, p->cap_uses * sizeof *p->uses);
     dsi_release(&allocator, p->sums, p->cap_sums * sizeof *p->sums);
-    dsi_release(&allocator, p->summed, p->cap_summed * sizeof *p->summed);
+    dsi_release(&allocator, p->adders, p->cap_adders * sizeof *p->adders);
     dsi_release(&allocator, p->index_at, p->cap_index_at * sizeof *p->index_at);
     dsi_body_end(&p->body);
 }
@@ -12349,12 +12361,13 @@ static int dsi_add_sum(dsi_program *p, size_t i)
     sum = p->sums + p->n_sums;
     sum->arg = e->arg;
     sum->component = e->component;
-    sum->first = (uint32_t)p->n_summed;
+    sum->first = (uint32_t)p->n_adders;
+    sum->alike = 1;
     sum->kind = dsi_sum_kind(p, e->arg);
     for (k = i; k < body->n_effects; k++)
         if (body->effects[k].arg == e->arg && body->effects[k].component == e->component)
-            p->summed[p->n_summed++] = (uint32_t)k;
-    sum->count = (uint32_t)p->n_summed - sum->first;
+            p->adders[p->n_adders++].effect = (uint32_t)k;
+    sum->count = (uint32_t)p->n_adders - sum->first;
     sum->number = 0;
     if (sum->kind == DSI_SUM_REDUCED) {
         sum->number = (uint32_t)p->n_reduced;
@@ -12374,7 +12387,7 @@ static int dsi_find_sums(ds_kernel *kernel)
     const dsi_body *const body = &p->body;
     size_t i, k;
     void *dsi_grown;
-    if (!DSI_GROW(&p->body, uint32_t, p->summed, p->cap_summed, body->n_effects + 1)) return 0;
+    if (!DSI_GROW(&p->body, dsi_adder, p->adders, p->cap_adders, body->n_effects + 1)) return 0;
     for (i = 0; i < p->n_streams; i++)
         if (!dsi_add_use(p, p->streams[i].arg, p->streams[i].index, 0)) return 0;
     for (i = 0; i < body->n_effects; i++) {
@@ -12389,6 +12402,36 @@ static int dsi_find_sums(ds_kernel *kernel)
         if (!dsi_add_use(p, e->arg, e->index, shared)) return 0;
     }
     return 1;
+}
+
+/* do two sums differ in nothing but the component and the values? */
+static int dsi_is_alike(const dsi_program *p, const dsi_sum *a, const dsi_sum *b)
+{
+    size_t k;
+    if (a->arg != b->arg || a->kind != b->kind || a->count != b->count) return 0;
+    for (k = 0; k < a->count; k++)
+        if (p->adders[a->first + k].line != p->adders[b->first + k].line ||
+            p->adders[a->first + k].minus != p->adders[b->first + k].minus)
+            return 0;
+    return 1;
+}
+
+/* when places are known */
+static void dsi_find_adders(dsi_program *p)
+{
+    size_t i, k;
+    for (i = 0; i < p->n_adders; i++) {
+        dsi_adder *const a = p->adders + i;
+        const dsi_effect *const e = p->body.effects + a->effect;
+        a->place = p->places[e->value];
+        a->line = p->index_at[e->index];
+        a->minus = e->minus;
+    }
+    for (i = 0; i < p->n_sums; i += p->sums[i].alike)
+        for (k = i + 1; k < p->n_sums && k < i + DSI_MOST_ALIKE && p->sums[i].kind != DSI_SUM_REDUCED; k++) {
+            if (!dsi_is_alike(p, p->sums + i, p->sums + k)) break;
+            p->sums[i].alike++;
+        }
 }
 
 /* sums take a minus sign in: what is added negated is subtracted as it is */
@@ -12506,6 +12549,7 @@ static int dsi_compile(ds_kernel *kernel)
         }
     }
     for (i = 0; i < n; i++) p->places[i] = dsi_place_of(p, p->places[i]);
+    dsi_find_adders(p);
     for (i = 0; i < p->n_calls; i++) {
         dsi_call *const call = p->calls + i;
         size_t k;
@@ -12577,6 +12621,16 @@ enum { DSI_MOST_WIDTH = 512, DSI_FEW_LANES = 8 };
 #else
 #define DSI_IVDEP
 #endif
+/* a sqrt that may set errno is not made a vector instruction; so it is declared once more, and may not */
+#if defined(__GLIBC__) && defined(__GNUC__) && !defined(__TINYC__) && !defined(__CUDACC__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wredundant-decls"
+#ifdef __cplusplus
+extern "C"
+#endif
+ds_real DSI_LIBM(sqrt)(ds_real) __attribute__((const));
+#pragma GCC diagnostic pop
+#endif
 
 /* the rows as numbers once more, always inlined, and products without a fence, which keeps loops from
    becoming
@@ -12646,6 +12700,7 @@ typedef void dsi_lanes_fn(const dsi_numbers *x, const dsi_instruction *step, siz
             DSI_IVDEP for (i = 0; i < DSI_STRIDE; i++) out[at + i] = DSI_CALL_##operands(name); \
         } \
     }
+typedef void dsi_gain_fn(ds_real *to, const ds_real *from, ds_real sign, size_t n);
 /* to[i] += sign from[i], sign +1 or -1, n of them, any number */
 #define DSI_GAIN_OF(target, attribute) \
     attribute static void dsi_lanes_gain_##target(ds_real *DSI_RESTRICT to, \
@@ -12684,6 +12739,11 @@ DSI_ROW(sub_mul, 6)
 #undef DSI_LANES_OF
 #undef DSI_GAIN_OF
 #undef DSI_IVDEP
+#if defined(__GNUC__) && !defined(__clang__) && !defined(__TINYC__) && !defined(__CUDACC__)
+#define DSI_UNROLL _Pragma("GCC unroll 4")
+#else
+#define DSI_UNROLL
+#endif
 #if defined(__clang__)
 #if __clang_major__ >= 13 && !defined(__wasm__)
 #pragma float_control(pop)
@@ -12813,11 +12873,12 @@ typedef struct dsi_run {
     int wide;
     dsi_numbers x;
     dsi_lanes_fn **fns; /* of the steps */
+    dsi_gain_fn *gain;
     ds_real *numbers; /* slots [width], numbers below floors [width], uniforms [DSI_STRIDE] */
     dsi_line *lines, *own_lines; /* of the block: the plan's, or its own */
     dsi_source *sources; /* of the streams */
     int64_t *tables; /* [n_lines][width] */
-    uint32_t *order; /* of effects, for sums */
+    uint32_t *order; /* of adders in their sums, [n_adders] */
     dsi_printed_run text;
     int64_t *owned; /* the elements [low, high) that the part owns, [n_shared][2] */
     ds_real *reducing; /* [n_reduced][DSI_STRIDE] */
@@ -12964,6 +13025,20 @@ static size_t dsi_run_length(const int32_t *from, size_t stride, size_t n, int64
     return i;
 }
 
+/* all n integers of a column, of which fewer make a line */
+static void dsi_fill_table(const ds_array *array, size_t component, const dsi_line *at, size_t n, dsi_line *r,
+                           int64_t *table)
+{
+    const size_t stride = dsi_stride_of(array);
+    const ptrdiff_t step = (ptrdiff_t)(at->step * (int64_t)stride);
+    const int32_t *const from =
+        (const int32_t *)array->data + dsi_component_at(array, component) + (size_t)at->first * stride;
+    size_t i;
+    if (step == 1) for (i = 0; i < n; i++) table[i] = from[i];
+    else for (i = 0; i < n; i++) table[i] = from[(ptrdiff_t)i * step];
+    r->table = table;
+}
+
 /* a column of an index array read along a line. known: it is one as far as the block goes, and inside */
 static int dsi_line_load(dsi_run *run, const dsi_expr *e, const dsi_line *at, const dsi_lane_block *block,
                          int known, int64_t *table, dsi_line *r)
@@ -13004,7 +13079,8 @@ static int dsi_line_load(dsi_run *run, const dsi_expr *e, const dsi_line *at, co
 #define DSI_GATHER(type) \
     do { \
         const type *const from = (const type *)array->data + first; \
-        if (line->table) for (i = 0; i < n; i++) out[i] = (ds_real)from[(size_t)line->table[i] * stride]; \
+        if (table && stride == 1) for (i = 0; i < n; i++) out[i] = (ds_real)from[table[i]]; \
+        else if (table) for (i = 0; i < n; i++) out[i] = (ds_real)from[(size_t)table[i] * stride]; \
         else for (i = 0; i < n; i++) out[i] = (ds_real)from[(ptrdiff_t)i * step]; \
     } while (0)
 /* an index that is a line reads every step-th number, a table any */
@@ -13015,6 +13091,7 @@ static void dsi_load_lanes(const ds_array *array, size_t component, const dsi_li
     const size_t first =
         dsi_component_at(array, component) + (line->table ? 0 : (size_t)line->first * stride);
     const ptrdiff_t step = line->table ? 0 : (ptrdiff_t)(line->step * (int64_t)stride);
+    const int64_t *const table = line->table;
     size_t i;
     if (array->type == DSIM_ARRAY_REAL && step == 1)
         memcpy(out, (const ds_real *)array->data + first, n * sizeof *out);
@@ -13076,12 +13153,8 @@ static int dsi_find_line(dsi_run *run, uint32_t x, const dsi_lane_block *block, 
     case DSI_X_load_index:
         a = dsi_line_of(run, e->b);
         if (!dsi_line_load(run, e, a, block, how == DSI_LINE_KNOWN, table, r)) return 0;
-        if (how != DSI_TABLE || r->table || r->valid >= block->n) return 1;
-        for (i = 0; i < block->n; i++) /* of a line that reads more than its valid lanes */
-            table[i] = ((const int32_t *)run->args[e->a]
-                            .data)[dsi_component_at(run->args + e->a, e->c) +
-                                   (size_t)dsi_line_at(a, i) * dsi_stride_of(run->args + e->a)];
-        r->table = table;
+        if (how == DSI_TABLE && !r->table && r->valid < block->n)
+            dsi_fill_table(run->args + e->a, e->c, a, block->n, r, table);
         return 1;
     default: break;
     }
@@ -13253,12 +13326,9 @@ static void dsi_store_lanes(const ds_array *array, size_t component, const dsi_l
         dsi_component_at(array, component) + (line->table ? 0 : (size_t)line->first * stride);
     const ptrdiff_t step = line->table ? 0 : (ptrdiff_t)(line->step * (int64_t)stride);
     size_t i;
-    if (array->type == DSIM_ARRAY_REAL && !line->table && step == 1 && mask) {
+    if (how == DSI_STORE && array->type == DSIM_ARRAY_REAL && !line->table && step == 1 && mask) {
         ds_real *const to = (ds_real *)array->data + first;
-        if (how == DSI_STORE)
-            memcpy(to, from, n * sizeof *to);
-        else
-            DSI_BY_WIDTH(gain, dsi_wide())(to, from, (ds_real)(how == DSI_ADD_TO ? 1 : -1), n);
+        memcpy(to, from, n * sizeof *to);
     } else if (how == DSI_STORE)
         DSI_SCATTER_ANY(=);
     else if (how == DSI_ADD_TO)
@@ -13299,56 +13369,57 @@ static void dsi_clip(const dsi_line *line, int64_t low, int64_t high, size_t n, 
         --*end;
 }
 
-/* Effects of a sum in an order in which whole effects can be added one after the other, or 0: lanes must go
-   one
-   by one. Where all are lines with the same positive step,
-       those that begin later meet an element in an earlier
-   lane: so a number gets its terms in the order of the plain loop if effects go in descending order of their
-   beginnings. */
-static int dsi_order_sum(const dsi_run *run, const dsi_sum *sum, uint32_t *order)
+/* An order in which the adders of a sum can be taken one after the other, each with all its lanes; 0: lanes
+   must go one by one. Where all are lines with the same positive step, those that begin later meet an element
+   in an earlier lane: so a number gets its terms in the order of the plain loop if adders go in descending
+   order of their beginnings. order: that of the block before, which is right as a rule. */
+static int dsi_order_sum(const dsi_run *run, const dsi_adder *adders, size_t count, uint32_t *order)
 {
-    const dsi_body *const body = &run->program->body;
-    const uint32_t *const summed = run->program->summed + sum->first;
-    const dsi_line *const first = dsi_line_of(run, body->effects[summed[0]].index);
+    const int64_t step = run->lines[adders->line].step;
     size_t i, k;
-    order[0] = summed[0];
-    if (sum->count == 1) return !first->table;
-    if (first->step <= 0) return 0;
-    for (i = 0; i < sum->count; i++) {
-        const dsi_line *const line = dsi_line_of(run, body->effects[summed[i]].index);
-        if (line->table || line->step != first->step) return 0;
-        for (k = i; k > 0 && dsi_line_of(run, body->effects[order[k - 1]].index)->first < line->first; k--)
+    if (count == 1) return !run->lines[adders->line].table;
+    for (i = 0; i < count; i++) {
+        const dsi_line *const line = run->lines + adders[i].line;
+        if (line->table || line->step != step || step <= 0) return 0;
+    }
+    for (i = 1; i < count; i++) {
+        const uint32_t moved = order[i];
+        const int64_t first = run->lines[adders[moved].line].first;
+        for (k = i; k > 0; k--) {
+            const int64_t before = run->lines[adders[order[k - 1]].line].first;
+            if (before > first || (before == first && order[k - 1] < moved)) break;
             order[k] = order[k - 1];
-        order[k] = summed[i];
+        }
+        order[k] = moved;
     }
     return 1;
 }
 
-/* an effect of a sum: which elements, and what they gain */
+/* an adder of sums that are alike: which elements, and what each of the sums gains */
 typedef struct dsi_adding {
     const int64_t *table;
     int64_t first, step;
-    const ds_real *from;
-    size_t mask;
+    const ds_real *from[DSI_MOST_ALIKE];
+    size_t mask[DSI_MOST_ALIKE];
     ds_real sign;
 } dsi_adding;
 enum { DSI_MOST_ADDING = 16 };
 
-/* lane by lane, in each effect by effect; elements in [low, high), all if `all` */
+/* lane by lane, in each adder by adder; elements in [low, high), all if `all`. at: of the components */
 #define DSI_ADD_LANES(type) \
     for (i = 0; i < n; i++) \
         for (k = 0; k < count; k++) { \
             const dsi_adding *const a = adding + k; \
             const int64_t element = a->table ? a->table[i] : a->first + a->step * (int64_t)i; \
-            if (all || (element >= low && element < high)) \
-                ((type *)array->data)[component + (size_t)element * stride] += \
-                    (type)(a->sign * a->from[i & a->mask]); \
+            type *const to = (type *)array->data + (size_t)element * stride; \
+            for (c = 0; c < alike && (all || (element >= low && element < high)); c++) \
+                to[at[c]] += (type)(a->sign * a->from[c][i & a->mask[c]]); \
         }
-DSI_INLINE void dsi_add_lanes(const ds_array *array, size_t component, const dsi_adding *adding, size_t count,
-                              size_t n, int all, int64_t low, int64_t high)
+static void dsi_add_lanes(const ds_array *array, const size_t *at, size_t alike, const dsi_adding *adding,
+                          size_t count, size_t n, int all, int64_t low, int64_t high)
 {
     const size_t stride = dsi_stride_of(array);
-    size_t i, k;
+    size_t i, k, c;
     if (array->type == DSIM_ARRAY_REAL)
         DSI_ADD_LANES(ds_real)
     else if (array->type == DSIM_ARRAY_FLOAT)
@@ -13358,63 +13429,94 @@ DSI_INLINE void dsi_add_lanes(const ds_array *array, size_t component, const dsi
 }
 #undef DSI_ADD_LANES
 
-/* the effects of a sum in groups: more than DSI_MOST_ADDING would have to be lane by lane across groups, so
-   each
-   lane goes alone there */
-static void dsi_sum_lanes(const dsi_run *run, const dsi_sum *sum, size_t n, int64_t low, int64_t high)
+/* the same where nothing is in the way: tables, no uniforms, all elements; counts known to the compiler */
+DSI_INLINE void dsi_add_tables(const ds_array *array, const size_t *at, const size_t alike,
+                               const dsi_adding *adding, const size_t count, size_t n)
 {
-    const dsi_body *const body = &run->program->body;
-    const ds_array *const array = run->args + sum->arg;
-    const size_t component = dsi_component_at(array, sum->component);
-    const int all = run->n_parts == 1 || sum->kind != DSI_SUM_SHARED, alone = sum->count > DSI_MOST_ADDING;
-    dsi_adding adding[DSI_MOST_ADDING];
-    size_t begin, lane, k, count;
-    for (lane = 0; lane < (alone ? n : 1); lane++)
-        for (begin = 0; begin < sum->count; begin += count) {
-            count = dsi_least(sum->count - begin, DSI_MOST_ADDING);
-            for (k = 0; k < count; k++) {
-                const dsi_effect *const e = body->effects + run->program->summed[sum->first + begin + k];
-                const dsi_line *const line = dsi_line_of(run, e->index);
-                const uint32_t place = run->program->places[e->value];
-                adding[k].table = line->table ? line->table + lane : NULL;
-                adding[k].first = line->table ? 0 : dsi_line_at(line, lane);
-                adding[k].step = line->step;
-                adding[k].mask = run->x.mask[place];
-                adding[k].from = run->x.at[place] + (lane & adding[k].mask);
-                adding[k].sign = (ds_real)(e->minus ? -1 : 1);
-            }
-            if (all && count == 4 && !alone)
-                dsi_add_lanes(array, component, adding, 4, n, 1, low, high);
-            else if (all && count == 2 && !alone)
-                dsi_add_lanes(array, component, adding, 2, n, 1, low, high);
-            else
-                dsi_add_lanes(array, component, adding, count, alone ? 1 : n, all, low, high);
+    const size_t stride = dsi_stride_of(array);
+    ds_real *const data = (ds_real *)array->data, *const x = data + at[0];
+    ds_real *const y = alike > 1 ? data + at[1] : x, *const z = alike > 2 ? data + at[2] : x;
+    size_t i, k;
+    for (i = 0; i < n; i++)
+        DSI_UNROLL for (k = 0; k < count; k++) {
+            const dsi_adding *const a = adding + k;
+            const size_t element = (size_t)a->table[i] * stride;
+            x[element] += a->sign * a->from[0][i];
+            if (alike > 1) y[element] += a->sign * a->from[1][i];
+            if (alike > 2) z[element] += a->sign * a->from[2][i];
         }
 }
 
-/* What the effects of a sum add to its elements that the part owns, in the order of the plain loop. */
+/* Adders in groups: more than DSI_MOST_ADDING would have to be lane by lane across groups, so each lane goes
+   alone there. */
+static void dsi_sum_lanes(const dsi_run *run, const dsi_sum *sum, size_t n, int64_t low, int64_t high)
+{
+    const ds_array *const array = run->args + sum->arg;
+    const int all = run->n_parts == 1 || sum->kind != DSI_SUM_SHARED, alone = sum->count > DSI_MOST_ADDING;
+    dsi_adding adding[DSI_MOST_ADDING];
+    size_t at[DSI_MOST_ALIKE], begin, lane, k, c, count;
+    for (c = 0; c < sum->alike; c++) at[c] = dsi_component_at(array, sum[c].component);
+    for (lane = 0; lane < (alone ? n : 1); lane++)
+        for (begin = 0; begin < sum->count; begin += count) {
+            int plain = all && !alone && array->type == DSIM_ARRAY_REAL;
+            count = dsi_least(sum->count - begin, DSI_MOST_ADDING);
+            for (k = 0; k < count; k++) {
+                const dsi_adder *a = run->program->adders + sum->first + begin + k;
+                const dsi_line *const line = run->lines + a->line;
+                adding[k].table = line->table ? line->table + lane : NULL;
+                adding[k].first = line->table ? 0 : dsi_line_at(line, lane);
+                adding[k].step = line->step;
+                adding[k].sign = (ds_real)(a->minus ? -1 : 1);
+                plain = plain && line->table;
+                for (c = 0; c < sum->alike; c++, a += sum->count) {
+                    adding[k].mask[c] = run->x.mask[a->place];
+                    adding[k].from[c] = run->x.at[a->place] + (lane & adding[k].mask[c]);
+                    plain = plain && adding[k].mask[c];
+                }
+            }
+            if (plain && count == 4 && sum->alike == 3)
+                dsi_add_tables(array, at, 3, adding, 4, n);
+            else if (plain && count == 2 && sum->alike == 3)
+                dsi_add_tables(array, at, 3, adding, 2, n);
+            else if (plain && sum->alike == 1)
+                dsi_add_tables(array, at, 1, adding, count, n);
+            else
+                dsi_add_lanes(array, at, sum->alike, adding, count, alone ? 1 : n, all, low, high);
+        }
+}
+
+/* What the adders of sums that are alike add to elements that the part owns, in the order of the plain loop. */
 static void dsi_run_sum(dsi_run *run, const dsi_sum *sum, size_t n)
 {
-    const dsi_body *const body = &run->program->body;
+    const ds_array *const array = run->args + sum->arg;
+    const dsi_adder *const adders = run->program->adders + sum->first;
+    uint32_t *const order = run->order + sum->first;
     const int shared = sum->kind == DSI_SUM_SHARED;
     const int64_t low = shared ? run->owned[2 * sum->number] : 0;
     const int64_t high = shared ? run->owned[2 * sum->number + 1] : INT64_MAX;
-    size_t i;
-    if (!dsi_order_sum(run, sum, run->order)) {
+    const int64_t stride = array->type == DSIM_ARRAY_REAL ? (int64_t)dsi_stride_of(array) : 0;
+    size_t i, c;
+    if (!dsi_order_sum(run, adders, sum->count, order)) {
         dsi_sum_lanes(run, sum, n, low, high);
         return;
     }
     for (i = 0; i < sum->count; i++) {
-        const dsi_effect *const e = body->effects + run->order[i];
-        const uint32_t place = run->program->places[e->value];
-        dsi_line line = *dsi_line_of(run, e->index);
+        const dsi_adder *a = adders + order[i];
+        dsi_line line = run->lines[a->line];
         size_t begin = 0, end = n;
         if (run->n_parts > 1) dsi_clip(&line, low, high, n, &begin, &end);
+        if (begin >= end) continue;
         line.first = dsi_line_at(&line, begin);
-        if (begin < end)
-            dsi_store_lanes(run->args + sum->arg, e->component, &line,
-                            run->x.at[place] + (begin & run->x.mask[place]), run->x.mask[place], end - begin,
-                            e->minus ? DSI_SUBTRACT_FROM : DSI_ADD_TO);
+        for (c = 0; c < sum->alike; c++, a += sum->count) {
+            const size_t mask = run->x.mask[a->place];
+            const ds_real *const from = run->x.at[a->place] + (begin & mask);
+            if (line.step == 1 && stride == 1 && mask)
+                run->gain((ds_real *)array->data + dsi_component_at(array, sum[c].component) + line.first,
+                          from, (ds_real)(a->minus ? -1 : 1), end - begin);
+            else
+                dsi_store_lanes(array, sum[c].component, &line, from, mask, end - begin,
+                                a->minus ? DSI_SUBTRACT_FROM : DSI_ADD_TO);
+        }
     }
 }
 
@@ -13427,10 +13529,9 @@ static void dsi_run_reduced(dsi_run *run, const dsi_sum *sum, const dsi_lane_blo
     const size_t end = block->flat + block->n;
     size_t i, k, half;
     for (k = 0; k < sum->count; k++) {
-        const dsi_effect *const e = p->body.effects + p->summed[sum->first + k];
-        const uint32_t place = p->places[e->value];
-        const ds_real *const from = run->x.at[place];
-        const size_t mask = run->x.mask[place];
+        const dsi_adder *const a = p->adders + sum->first + k;
+        const ds_real *const from = run->x.at[a->place];
+        const size_t mask = run->x.mask[a->place];
         ds_real *const part = run->reducing + (sum->number + k) * DSI_STRIDE;
         if (block->flat % DSI_CHUNK == 0) memset(part, 0, DSI_STRIDE * sizeof *part);
         for (i = 0; i < block->n; i++) part[(block->flat + i) % DSI_STRIDE] += from[i & mask];
@@ -13438,7 +13539,7 @@ static void dsi_run_reduced(dsi_run *run, const dsi_sum *sum, const dsi_lane_blo
         for (half = DSI_STRIDE / 2; half; half /= 2)
             for (i = 0; i < half; i++) part[i] += part[i + half];
         run->reduced[block->flat / DSI_CHUNK * p->n_reduced + sum->number + k] =
-            e->minus ? -part[0] : part[0];
+            a->minus ? -part[0] : part[0];
     }
 }
 
@@ -13451,7 +13552,7 @@ static void dsi_run_effects(dsi_run *run, const dsi_lane_block *block, unsigned 
 {
     const dsi_body *const body = &run->program->body;
     size_t i;
-    for (i = 0; i < run->program->n_sums; i++) {
+    for (i = 0; i < run->program->n_sums; i += run->program->sums[i].alike) {
         const dsi_sum *const sum = run->program->sums + i;
         if (!(what & (sum->kind == DSI_SUM_SHARED ? DSI_DO_SHARED : DSI_DO_HOME))) continue;
         if (sum->kind == DSI_SUM_REDUCED)
@@ -13798,7 +13899,7 @@ static void dsi_add_reduced(const dsi_run *run)
     for (c = 0; p->n_reduced && c < chunks; c++)
         for (i = 0; i < p->n_sums; i++)
             for (k = 0; p->sums[i].kind == DSI_SUM_REDUCED && k < p->sums[i].count; k++) {
-                const dsi_effect *const e = p->body.effects + p->summed[p->sums[i].first + k];
+                const dsi_effect *const e = p->body.effects + p->adders[p->sums[i].first + k].effect;
                 dsi_store_lanes(run->args + e->arg, e->component, dsi_line_of(run, e->index),
                                 run->reduced + c * p->n_reduced + p->sums[i].number + k, 0, 1, DSI_ADD_TO);
             }
@@ -14044,7 +14145,7 @@ static ds_result dsi_check_arrays(ds_runner *runner, const ds_kernel *kernel, co
 static size_t dsi_lay_out_run(dsi_run *run, char *memory)
 {
     const dsi_program *const p = run->program;
-    size_t end = 63, i; /* so that the first array can be aligned */
+    size_t end = 63, i, k; /* so that the first array can be aligned */
 #define DSI_CUT(T, array, count) \
     end = (end + 63) / 64 * 64; \
     if (memory) (array) = (T *)(void *)(memory - (uintptr_t)memory % 64 + end); \
@@ -14056,7 +14157,7 @@ static size_t dsi_lay_out_run(dsi_run *run, char *memory)
     DSI_CUT(dsi_lanes_fn *, run->fns, p->n_steps)
     DSI_CUT(dsi_line, run->own_lines, p->n_lines)
     DSI_CUT(dsi_source, run->sources, p->n_streams)
-    DSI_CUT(uint32_t, run->order, p->body.n_effects)
+    DSI_CUT(uint32_t, run->order, p->n_adders)
     DSI_CUT(int64_t, run->owned, 2 * p->n_shared)
     DSI_CUT(ds_real, run->reducing, p->n_reduced * DSI_STRIDE)
     if (run->text.kernel) {
@@ -14080,6 +14181,9 @@ static size_t dsi_lay_out_run(dsi_run *run, char *memory)
             run->x.mask[i] = 0;
         } else run->x.at[i] = i < behind ? NULL : run->numbers + (p->n_slots + i - behind) * run->width;
     }
+    run->gain = DSI_BY_WIDTH(gain, run->wide);
+    for (i = 0; memory && i < p->n_sums; i++)
+        for (k = 0; k < p->sums[i].count; k++) run->order[p->sums[i].first + k] = (uint32_t)k;
     for (i = 0; memory && i < p->n_steps; i++) {
         const uint32_t op = p->steps[i].op;
         const int plain = op < DSI_X_constant || op == DSI_X_gate ||
