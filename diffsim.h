@@ -1770,10 +1770,9 @@ DIFFSIM_API ds_var dsi_record(unsigned op, ds_var a, ds_var b, ds_var c);
    Custom nodes and checkpoints are refused; ds_polar33 and its kin are called lane by lane, and make no
    index.
 
-   Sums have the order of the plain loop, lane by lane,
-       statement by statement; those into an element that is the
-   same for all lanes go by chunks of 4096 lanes. Either way the bits are the same for every width of block,
-   number of threads and machine. Errors stick to the kernel; ds_kernel_end returns the first. */
+   Sums have the order of the plain loop, lane by lane, statement by statement; those into an element that is
+   the same for all lanes go by chunks of 4096 lanes. Either way the bits are the same for every width of
+   block, number of threads and machine. Errors stick to the kernel; ds_kernel_end returns the first. */
 
 typedef struct ds_kernel ds_kernel;
 typedef struct ds_arg { ds_kernel *kernel; size_t at; } ds_arg;
@@ -2579,9 +2578,9 @@ DSI_EVERY_SIGNATURE
 
    Every operation of the table has an overload with its bare name: sin(x), select(x < 0, -x, 1.0),
    axpy3(dt, v, p); for ds_var3 and ds_v3 also dot, cross, norm, normalize, for ds_var33 and ds_m3 transpose,
-   inverse, det. A plain number may stand for any
-   ds_var, as ds_c of it, but not for all of them at once. T sum{} is zero for numbers and variables. With
-   plain numbers sin is that of the C library, and not always to the last bit that of a record.
+   inverse, det. A plain number may stand for any ds_var, as ds_c of it, but not for all of them at once. T
+   sum{} is zero for numbers and variables. With plain numbers sin is that of the C library, and not always to
+   the last bit that of a record.
 
    < <= > >= record 1 or 0, as ds_lt does; `if (x < y)` does not compile: ds_branch(x < y) makes it a truth.
    There is no == and !=, which might compare handles: eq(x, y) compares numbers. p / s is p * (1 / s).
@@ -10657,8 +10656,7 @@ enum { DSI_FLAT_LANE = 3, DSI_MOST_COMPONENTS = 4096 };
 
 typedef struct dsi_expr { uint32_t op, a, b, c; } dsi_expr;
 /* What a lane does to arrays: number `component` of element `index` of argument `arg` becomes, or gains,
-   value;
-   with `minus` it loses value. at: expressions that stand before it in a program. */
+   value; with `minus` it loses value. at: expressions that stand before it in a program. */
 typedef struct dsi_effect { uint32_t arg, index, component, value, at, minus; } dsi_effect;
 
 /* expressions in an order in which operands come first; number 0 is the constant 0 */
@@ -10720,6 +10718,7 @@ typedef struct dsi_program {
     int floors; /* indices depend on numbers */
     size_t n_calls, cap_calls;
     int updates; /* an argument is read and written */
+    int joins; /* rows may be joined: nothing but rows of the table, loads, stores and sums by element */
     size_t n_steps, n_once, n_streams, n_slots, n_uniforms, n_places, operations;
     size_t n_indices, n_lines, n_before; /* in all; integers; numbers below a floor */
     size_t cap_steps, cap_streams, cap_places, cap_uniform, cap_indices, cap_index_at;
@@ -12432,6 +12431,8 @@ static void dsi_find_adders(dsi_program *p)
             if (!dsi_is_alike(p, p->sums + i, p->sums + k)) break;
             p->sums[i].alike++;
         }
+    p->joins = !p->n_calls && !p->n_reduced && !p->floors && !p->updates;
+    for (i = p->n_once; i < p->n_steps; i++) p->joins = p->joins && p->steps[i].op != DSI_X_number;
 }
 
 /* sums take a minus sign in: what is added negated is subtracted as it is */
@@ -12633,8 +12634,7 @@ ds_real DSI_LIBM(sqrt)(ds_real) __attribute__((const));
 #endif
 
 /* the rows as numbers once more, always inlined, and products without a fence, which keeps loops from
-   becoming
-   vectors */
+   becoming vectors */
 #undef DSI_1
 #undef DSI_2
 #undef DSI_3
@@ -12700,17 +12700,38 @@ typedef void dsi_lanes_fn(const dsi_numbers *x, const dsi_instruction *step, siz
             DSI_IVDEP for (i = 0; i < DSI_STRIDE; i++) out[at + i] = DSI_CALL_##operands(name); \
         } \
     }
-typedef void dsi_gain_fn(ds_real *to, const ds_real *from, ds_real sign, size_t n);
-/* to[i] += sign from[i], sign +1 or -1, n of them, any number */
-#define DSI_GAIN_OF(target, attribute) \
-    attribute static void dsi_lanes_gain_##target(ds_real *DSI_RESTRICT to, \
-                                                  const ds_real *DSI_RESTRICT from, ds_real sign, size_t n) \
+/* to[i] + sign[0] from[0][i] + ..., term after term, n of them, any number; signs are +1 or -1 */
+typedef void dsi_gain_fn(ds_real *to, const ds_real *const *from, const ds_real *sign, size_t n);
+enum { DSI_MOST_GAINS = 5 };
+#define DSI_GAINED_1(i) to[i] + s0 * f0[i]
+#define DSI_GAINED_2(i) DSI_GAINED_1(i) + s1 * f1[i]
+#define DSI_GAINED_3(i) DSI_GAINED_2(i) + s2 * f2[i]
+#define DSI_GAINED_4(i) DSI_GAINED_3(i) + s3 * f3[i]
+#define DSI_GAINED_5(i) DSI_GAINED_4(i) + s4 * f4[i]
+#define DSI_GAIN_OF(count, target, attribute) \
+    attribute static void dsi_gain_##count##_##target(ds_real *to, const ds_real *const *from, \
+                                                      const ds_real *sign, size_t n) \
     { \
+        const ds_real *const f0 = from[0], *const f1 = from[count > 1 ? 1 : 0]; \
+        const ds_real *const f2 = from[count > 2 ? 2 : 0], *const f3 = from[count > 3 ? 3 : 0]; \
+        const ds_real *const f4 = from[count > 4 ? 4 : 0]; \
+        const ds_real s0 = sign[0], s1 = sign[count > 1 ? 1 : 0], s2 = sign[count > 2 ? 2 : 0]; \
+        const ds_real s3 = sign[count > 3 ? 3 : 0], s4 = sign[count > 4 ? 4 : 0]; \
         size_t i, k; \
+        (void)f1, (void)f2, (void)f3, (void)f4, (void)s1, (void)s2, (void)s3, (void)s4; \
         for (i = 0; i + DSI_STRIDE <= n; i += DSI_STRIDE) \
-            DSI_IVDEP for (k = 0; k < DSI_STRIDE; k++) to[i + k] += sign * from[i + k]; \
-        for (; i < n; i++) to[i] += sign * from[i]; \
+            DSI_IVDEP for (k = 0; k < DSI_STRIDE; k++) to[i + k] = DSI_GAINED_##count(i + k); \
+        for (; i < n; i++) to[i] = DSI_GAINED_##count(i); \
     }
+#define DSI_GAINS_OF(target, attribute) \
+    DSI_GAIN_OF(1, target, attribute) \
+    DSI_GAIN_OF(2, target, attribute) \
+    DSI_GAIN_OF(3, target, attribute) \
+    DSI_GAIN_OF(4, target, attribute) \
+    DSI_GAIN_OF(5, target, attribute) \
+    static dsi_gain_fn *const dsi_lanes_gain_##target[DSI_MOST_GAINS] = { \
+        dsi_gain_1_##target, dsi_gain_2_##target, dsi_gain_3_##target, dsi_gain_4_##target, \
+        dsi_gain_5_##target};
 #ifdef DSI_WIDE
 #define DSI_AVX2 __attribute__((target("avx2")))
 #define DSI_AVX512 __attribute__((target("avx512f")))
@@ -12718,12 +12739,12 @@ typedef void dsi_gain_fn(ds_real *to, const ds_real *from, ds_real sign, size_t 
     DSI_LANES_OF(name, operands, plain, ) \
     DSI_LANES_OF(name, operands, avx2, DSI_AVX2) \
     DSI_LANES_OF(name, operands, avx512, DSI_AVX512)
-DSI_GAIN_OF(plain, )
-DSI_GAIN_OF(avx2, DSI_AVX2)
-DSI_GAIN_OF(avx512, DSI_AVX512)
+DSI_GAINS_OF(plain, )
+DSI_GAINS_OF(avx2, DSI_AVX2)
+DSI_GAINS_OF(avx512, DSI_AVX512)
 #else
 #define DSI_ROW(name, operands) DSI_LANES_OF(name, operands, plain, )
-DSI_GAIN_OF(plain, )
+DSI_GAINS_OF(plain, )
 #endif
 DSI_LANE_OPS(DSI_ROW)
 DSI_ROW(mul_add, 4)
@@ -12737,7 +12758,13 @@ DSI_ROW(sub_mul, 6)
 #undef DSI_CALL_2
 #undef DSI_CALL_3
 #undef DSI_LANES_OF
+#undef DSI_GAINS_OF
 #undef DSI_GAIN_OF
+#undef DSI_GAINED_1
+#undef DSI_GAINED_2
+#undef DSI_GAINED_3
+#undef DSI_GAINED_4
+#undef DSI_GAINED_5
 #undef DSI_IVDEP
 #if defined(__GNUC__) && !defined(__clang__) && !defined(__TINYC__) && !defined(__CUDACC__)
 #define DSI_UNROLL _Pragma("GCC unroll 4")
@@ -12761,8 +12788,7 @@ DSI_ROW(sub_mul, 6)
 #endif
 
 /* An operand of the others, which call a function for each lane or for arrays. A uniform operand is one
-   number
-   in DSI_STRIDE copies, of which the first is taken. */
+   number in DSI_STRIDE copies, of which the first is taken. */
 static const ds_real *dsi_operand_at(const dsi_numbers *x, uint32_t place, size_t i)
 {
     return x->at[place] + (i & x->mask[place]);
@@ -12819,17 +12845,21 @@ static dsi_lanes_fn *dsi_lanes_of(unsigned op, int wide)
 /* an index in a block: first + step * lane in lanes below `valid`; or, for all, a table */
 typedef struct dsi_line { int64_t first, step; const int64_t *table; size_t valid; } dsi_line;
 
-/* a block of lanes, neighbours along the last axis */
+/* A block of lanes, neighbours along the last axis. Rows whose elements stand in memory like the rows of one
+   picture go into one block: row after row, `pitch` apart, as the elements are. What stands between two rows
+   is computed, too, and neither stored nor added. */
 typedef struct dsi_lane_block {
     size_t flat, coordinate[3]; /* of the first lane */
-    size_t n;
+    size_t n; /* lanes in a row */
+    size_t rows, pitch;
+    size_t extent; /* (rows - 1) pitch + n */
 } dsi_lane_block;
 
 /* The blocks of a launch, found when its indices are checked. reach: the lowest and highest element of each
    shared sum that a block adds to, [n_blocks][n_shared][2]. */
 typedef struct dsi_planned {
     size_t flat;
-    uint32_t n;
+    uint32_t n, rows, pitch; /* as in a block */
     uint8_t as_table, kept; /* kept: its lines */
     uint8_t home, contested; /* home: a part; contested: others reach the block, too */
 } dsi_planned;
@@ -12870,10 +12900,11 @@ typedef struct dsi_run {
     size_t width; /* lanes of a block at most, a multiple of DSI_STRIDE */
     size_t part, n_parts;
     int late; /* does what waits until all parts have read what they read */
+    int validates;
     int wide;
     dsi_numbers x;
     dsi_lanes_fn **fns; /* of the steps */
-    dsi_gain_fn *gain;
+    dsi_gain_fn *const *gains; /* of 1 to DSI_MOST_GAINS terms */
     ds_real *numbers; /* slots [width], numbers below floors [width], uniforms [DSI_STRIDE] */
     dsi_line *lines, *own_lines; /* of the block: the plan's, or its own */
     dsi_source *sources; /* of the streams */
@@ -13120,9 +13151,8 @@ static const dsi_line *dsi_line_of(const dsi_run *run, uint32_t expr)
     return run->lines + run->program->index_at[expr];
 }
 
-/* An integer of a block. DSI_LINE: a line as far as it is one, or a table; DSI_TABLE: a line only if it
-   holds in
-   the whole block; DSI_LINE_KNOWN: a line, as was found before. 0: an index is outside. */
+/* An integer of a block. DSI_LINE: a line as far as it is one, or a table; DSI_TABLE: a line only if it holds
+   in the whole block; DSI_LINE_KNOWN: a line, as was found before. 0: an index is outside. */
 enum dsi_how { DSI_LINE, DSI_TABLE, DSI_LINE_KNOWN };
 static int dsi_find_line(dsi_run *run, uint32_t x, const dsi_lane_block *block, enum dsi_how how)
 {
@@ -13195,9 +13225,8 @@ static int dsi_find_number(dsi_run *run, uint32_t x, const dsi_lane_block *block
     return 1;
 }
 
-/* All indices of a block, which shrinks to where they hold as lines: at once, since lanes behind are not
-   what a
-   line says, and no index may be read there. */
+/* All indices of a block, which shrinks to where they hold as lines: at once, since lanes behind are not what
+   a line says, and no index may be read there. */
 static int dsi_find_all_lines(dsi_run *run, dsi_lane_block *block, enum dsi_how how)
 {
     const dsi_program *const p = run->program;
@@ -13232,8 +13261,7 @@ static void dsi_begin_block(const dsi_run *run, size_t flat, dsi_lane_block *blo
 }
 
 /* Does a block of few lanes end where lines begin, or begin anew? So it is at the walls of a grid. Of up to
-   three
-   blocks behind it, most lanes of one must hold as lines. */
+   three blocks behind it, most lanes of one must hold as lines. */
 static int dsi_is_border(dsi_run *run, const dsi_lane_block *block)
 {
     size_t flat = block->flat + block->n, k;
@@ -13266,6 +13294,8 @@ static int dsi_plan_block(dsi_run *run, dsi_lane_block *block, dsi_planned *plan
     valid = block->n;
     planned->flat = block->flat;
     planned->n = (uint32_t)valid;
+    planned->rows = 1;
+    planned->pitch = (uint32_t)valid;
     for (i = 0; i < 2 * p->n_shared; i += 2) {
         reach[i] = INT64_MAX;
         reach[i + 1] = INT64_MIN;
@@ -13301,8 +13331,7 @@ static void dsi_run_load(dsi_run *run, uint32_t stream, uint32_t place, size_t n
 }
 
 /* What the n numbers at `from` are for their elements: values, or what is added or subtracted. mask 0: they
-   are
-   one number. */
+   are one number. */
 enum dsi_storing { DSI_STORE, DSI_ADD_TO, DSI_SUBTRACT_FROM };
 #define DSI_SCATTER(type, assign) \
     do { \
@@ -13338,6 +13367,17 @@ static void dsi_store_lanes(const ds_array *array, size_t component, const dsi_l
 }
 #undef DSI_SCATTER_ANY
 #undef DSI_SCATTER
+
+/* the values of an effect, row by row */
+static void dsi_store_rows(const dsi_run *run, const dsi_effect *e, const ds_real *from, size_t mask,
+                           const dsi_lane_block *block)
+{
+    dsi_line line = *dsi_line_of(run, e->index);
+    size_t row;
+    for (row = 0; row < block->rows; row++, line.first += (int64_t)block->pitch)
+        dsi_store_lanes(run->args + e->arg, e->component, &line, from + (row * block->pitch & mask), mask,
+                        block->n, DSI_STORE);
+}
 
 /* the first element of n that a part owns; that of the part behind the last is n */
 static int64_t dsi_first_owned(const dsi_run *run, uint64_t n, size_t part)
@@ -13485,39 +13525,133 @@ static void dsi_sum_lanes(const dsi_run *run, const dsi_sum *sum, size_t n, int6
         }
 }
 
-/* What the adders of sums that are alike add to elements that the part owns, in the order of the plain loop. */
-static void dsi_run_sum(dsi_run *run, const dsi_sum *sum, size_t n)
+/* The numbers between rows become zeros that change nothing: x + -0 is x, of whatever sign; so is x - 0. */
+static void dsi_clear_between(const dsi_run *run, const dsi_adder *adders, size_t count,
+                              const dsi_lane_block *block)
+{
+    size_t row, i, k;
+    for (i = 0; i < count; i++) {
+        ds_real *const x = run->x.at[adders[i].place];
+        const ds_real nothing = adders[i].minus ? 0 : -(ds_real)0;
+        for (k = 0; k < i && adders[k].place != adders[i].place; k++) continue;
+        if (k < i) continue;
+        for (row = 0; row + 1 < block->rows; row++)
+            for (k = row * block->pitch + block->n; k < (row + 1) * block->pitch; k++) x[k] = nothing;
+    }
+}
+
+/* can they, in all adders of a sum? Of a load that is read in place they are the caller's */
+static int dsi_may_clear(const dsi_run *run, const dsi_adder *adders, size_t count)
+{
+    size_t i, k;
+    for (i = 0; i < count; i++) {
+        if (adders[i].place >= run->program->n_slots) return 0;
+        for (k = 0; k < i; k++)
+            if (adders[k].place == adders[i].place && adders[k].minus != adders[i].minus) return 0;
+    }
+    return 1;
+}
+
+/* Adders that go one after the other and add n numbers each to neighbours in memory, from begin[i] on: as
+   many as meet an element are added to it in one go. Elements in [low, high); begin descends. */
+static void dsi_add_packed(const dsi_run *run, ds_real *data, const int64_t *begin,
+                           const ds_real *const *from, const ds_real *sign, size_t count, int64_t n,
+                           int64_t low, int64_t high)
+{
+    size_t p = count, q = count, i, k, some; /* adders [p, q) reach the element */
+    int64_t at = begin[count - 1] > low ? begin[count - 1] : low;
+    while (at < high) {
+        const ds_real *source[DSI_MOST_GAINS];
+        int64_t end;
+        while (p > 0 && begin[p - 1] <= at) p--;
+        while (q > 0 && begin[q - 1] + n <= at) q--;
+        if (!p && !q) return;
+        end = p > 0 ? begin[p - 1] : INT64_MAX; /* where the next comes in, or the last goes */
+        if (q > p && begin[q - 1] + n < end) end = begin[q - 1] + n;
+        end = end < high ? end : high;
+        for (i = p; i < q; i += some) {
+            some = dsi_least(q - i, DSI_MOST_GAINS);
+            for (k = 0; k < some; k++) source[k] = from[i + k] + (at - begin[i + k]);
+            run->gains[some - 1](data + at, source, sign + i, (size_t)(end - at));
+        }
+        at = end;
+    }
+}
+
+/* numbers for neighbours in memory? */
+static int dsi_is_packed(const dsi_run *run, const dsi_sum *sum)
 {
     const ds_array *const array = run->args + sum->arg;
     const dsi_adder *const adders = run->program->adders + sum->first;
+    size_t i;
+    if (array->type != DSIM_ARRAY_REAL || dsi_stride_of(array) != 1 || sum->count > DSI_MOST_ADDING ||
+        run->lines[adders->line].step != 1)
+        return 0;
+    for (i = 0; i < sum->count * sum->alike; i++)
+        if (!run->x.mask[adders[i].place]) return 0;
+    return 1;
+}
+static void dsi_sum_packed(const dsi_run *run, const dsi_sum *sum, const dsi_lane_block *block, int64_t low,
+                           int64_t high)
+{
+    const ds_array *const array = run->args + sum->arg;
+    const uint32_t *const order = run->order + sum->first;
+    const dsi_adder *adders = run->program->adders + sum->first;
+    int64_t begin[DSI_MOST_ADDING];
+    const ds_real *from[DSI_MOST_ADDING];
+    ds_real sign[DSI_MOST_ADDING];
+    size_t c, i, at;
+    for (c = 0; c < sum->alike; c++, adders += sum->count) {
+        ds_real *const data = (ds_real *)array->data + dsi_component_at(array, sum[c].component);
+        const int joined = block->rows > 1 && dsi_may_clear(run, adders, sum->count);
+        const size_t n = joined ? block->extent : block->n, step = joined ? block->extent : block->pitch;
+        if (joined) dsi_clear_between(run, adders, sum->count, block);
+        for (at = 0; at < block->extent; at += step) { /* all at once, or row by row */
+            for (i = 0; i < sum->count; i++) {
+                const dsi_adder *const a = adders + order[i];
+                begin[i] = run->lines[a->line].first + (int64_t)at;
+                from[i] = run->x.at[a->place] + at;
+                sign[i] = (ds_real)(a->minus ? -1 : 1);
+            }
+            dsi_add_packed(run, data, begin, from, sign, sum->count, (int64_t)n, low, high);
+        }
+    }
+}
+
+/* one adder of sums that are alike, a row of the block */
+static void dsi_sum_row(const dsi_run *run, const dsi_sum *sum, size_t adder, const dsi_lane_block *block,
+                        size_t row, int64_t low, int64_t high)
+{
+    const dsi_adder *a = run->program->adders + sum->first + adder;
+    dsi_line line = run->lines[a->line];
+    size_t begin = 0, end = block->n, c;
+    line.first += (int64_t)(row * block->pitch);
+    if (run->n_parts > 1) dsi_clip(&line, low, high, block->n, &begin, &end);
+    line.first = dsi_line_at(&line, begin);
+    for (c = 0; begin < end && c < sum->alike; c++, a += sum->count) {
+        const size_t mask = run->x.mask[a->place];
+        dsi_store_lanes(run->args + sum->arg, sum[c].component, &line,
+                        run->x.at[a->place] + ((row * block->pitch + begin) & mask), mask, end - begin,
+                        a->minus ? DSI_SUBTRACT_FROM : DSI_ADD_TO);
+    }
+}
+
+/* What the adders of sums that are alike add to elements that the part owns, in the order of the plain
+   loop. */
+static void dsi_run_sum(dsi_run *run, const dsi_sum *sum, const dsi_lane_block *block)
+{
     uint32_t *const order = run->order + sum->first;
     const int shared = sum->kind == DSI_SUM_SHARED;
     const int64_t low = shared ? run->owned[2 * sum->number] : 0;
     const int64_t high = shared ? run->owned[2 * sum->number + 1] : INT64_MAX;
-    const int64_t stride = array->type == DSIM_ARRAY_REAL ? (int64_t)dsi_stride_of(array) : 0;
-    size_t i, c;
-    if (!dsi_order_sum(run, adders, sum->count, order)) {
-        dsi_sum_lanes(run, sum, n, low, high);
-        return;
-    }
-    for (i = 0; i < sum->count; i++) {
-        const dsi_adder *a = adders + order[i];
-        dsi_line line = run->lines[a->line];
-        size_t begin = 0, end = n;
-        if (run->n_parts > 1) dsi_clip(&line, low, high, n, &begin, &end);
-        if (begin >= end) continue;
-        line.first = dsi_line_at(&line, begin);
-        for (c = 0; c < sum->alike; c++, a += sum->count) {
-            const size_t mask = run->x.mask[a->place];
-            const ds_real *const from = run->x.at[a->place] + (begin & mask);
-            if (line.step == 1 && stride == 1 && mask)
-                run->gain((ds_real *)array->data + dsi_component_at(array, sum[c].component) + line.first,
-                          from, (ds_real)(a->minus ? -1 : 1), end - begin);
-            else
-                dsi_store_lanes(array, sum[c].component, &line, from, mask, end - begin,
-                                a->minus ? DSI_SUBTRACT_FROM : DSI_ADD_TO);
-        }
-    }
+    size_t i, row;
+    if (!dsi_order_sum(run, run->program->adders + sum->first, sum->count, order))
+        dsi_sum_lanes(run, sum, block->n, low, high); /* of one row: joined rows are lines */
+    else if (dsi_is_packed(run, sum))
+        dsi_sum_packed(run, sum, block, low, high);
+    else
+        for (row = 0; row < block->rows; row++)
+            for (i = 0; i < sum->count; i++) dsi_sum_row(run, sum, order[i], block, row, low, high);
 }
 
 /* Sums into elements that are the same for all lanes: chunks of lanes from fixed boundaries, in each
@@ -13558,14 +13692,13 @@ static void dsi_run_effects(dsi_run *run, const dsi_lane_block *block, unsigned 
         if (sum->kind == DSI_SUM_REDUCED)
             dsi_run_reduced(run, sum, block);
         else
-            dsi_run_sum(run, sum, block->n);
+            dsi_run_sum(run, sum, block);
     }
     for (i = 0; what & DSI_DO_UPDATES && i < body->n_effects; i++) {
         const dsi_effect *const e = body->effects + i;
         const uint32_t place = run->program->places[e->value];
         if (run->kernel->args[e->arg].kind == DSI_ARG_UPDATE)
-            dsi_store_lanes(run->args + e->arg, e->component, dsi_line_of(run, e->index), run->x.at[place],
-                            run->x.mask[place], block->n, DSI_STORE);
+            dsi_store_rows(run, e, run->x.at[place], run->x.mask[place], block);
     }
 }
 
@@ -13601,14 +13734,14 @@ static void dsi_run_call(dsi_run *run, const dsi_call *call, size_t n)
 static void dsi_run_steps(dsi_run *run, const dsi_lane_block *block, unsigned what)
 {
     const dsi_program *const p = run->program;
-    const size_t whole = dsi_whole(block->n);
+    const size_t whole = dsi_whole(block->extent);
     size_t i, k;
     for (i = p->n_once; i < p->n_steps; i++) {
         const dsi_instruction *const step = p->steps + i;
         if (run->fns[i])
             run->fns[i](&run->x, step, whole);
         else if (step->op == DSI_X_load)
-            dsi_run_load(run, step->a, step->out, block->n);
+            dsi_run_load(run, step->a, step->out, block->extent);
         else if (step->op == DSI_X_composite)
             dsi_run_call(run, p->calls + step->a, block->n);
         else if (step->op == DSI_X_number) {
@@ -13618,8 +13751,7 @@ static void dsi_run_steps(dsi_run *run, const dsi_lane_block *block, unsigned wh
             dsi_look_at(run, step->b, block);
         } else if (what & DSI_DO_HOME) { /* a store */
             const dsi_effect *const e = p->body.effects + step->b;
-            dsi_store_lanes(run->args + e->arg, e->component, dsi_line_of(run, e->index), run->x.at[step->a],
-                            run->x.mask[step->a], block->n, DSI_STORE);
+            dsi_store_rows(run, e, run->x.at[step->a], run->x.mask[step->a], block);
         }
     }
     dsi_run_effects(run, block, what);
@@ -13667,11 +13799,12 @@ static void dsi_prepare_text(dsi_run *run)
     }
 }
 
-/* where n numbers may be written by whole strides, or NULL */
-static ds_real *dsi_in_place(const ds_array *array, size_t component, const dsi_line *line, size_t n)
+/* where the numbers of a block may be written by whole strides, or NULL */
+static ds_real *dsi_in_place(const ds_array *array, size_t component, const dsi_line *line,
+                             const dsi_lane_block *block)
 {
     if (array->type != DSIM_ARRAY_REAL || line->table || line->step != 1 || dsi_stride_of(array) != 1 ||
-        n % DSI_STRIDE)
+        block->n % DSI_STRIDE || block->extent != block->n * block->rows)
         return NULL;
     return (ds_real *)array->data + (size_t)line->first + dsi_component_at(array, component);
 }
@@ -13686,7 +13819,7 @@ static void dsi_run_text(dsi_run *run, const dsi_lane_block *block, unsigned wha
     size_t i, k;
     for (i = 0; i < p->n_streams; i++) {
         const size_t place = p->n_slots + p->n_uniforms + i;
-        dsi_run_load(run, (uint32_t)i, (uint32_t)place, block->n);
+        dsi_run_load(run, (uint32_t)i, (uint32_t)place, block->extent);
         t->in[i] = run->x.at[place];
     }
     for (step = p->steps + p->n_once; i < t->n_in; step++) {
@@ -13699,10 +13832,10 @@ static void dsi_run_text(dsi_run *run, const dsi_lane_block *block, unsigned wha
         const dsi_effect *const e = p->body.effects + i;
         ds_real *const buffer = t->numbers + (t->n_in + i) * run->width;
         if (!t->out[i] || run->x.at[p->places[e->value]] == buffer) continue;
-        t->out[i] = dsi_in_place(run->args + e->arg, e->component, dsi_line_of(run, e->index), block->n);
+        t->out[i] = dsi_in_place(run->args + e->arg, e->component, dsi_line_of(run, e->index), block);
         if (!t->out[i] || !home || run->kernel->args[e->arg].kind != DSI_ARG_OUT) t->out[i] = buffer;
     }
-    t->kernel->fn(dsi_whole(block->n), t->in, t->uniforms, t->out);
+    t->kernel->fn(dsi_whole(block->extent), t->in, t->uniforms, t->out);
     for (i = 0; home && i < p->body.n_effects; i++) {
         const dsi_effect *const e = p->body.effects + i;
         const uint32_t where = t->where[e->value];
@@ -13711,10 +13844,9 @@ static void dsi_run_text(dsi_run *run, const dsi_lane_block *block, unsigned wha
                                                        : t->out[where - 1 - t->n_in];
         const dsi_line *const line = dsi_line_of(run, e->index);
         if (run->kernel->args[e->arg].kind != DSI_ARG_OUT ||
-            (t->out[i] && from == dsi_in_place(run->args + e->arg, e->component, line, block->n)))
+            (t->out[i] && from == dsi_in_place(run->args + e->arg, e->component, line, block)))
             continue;
-        dsi_store_lanes(run->args + e->arg, e->component, line, from, where ? (size_t)-1 : 0, block->n,
-                        DSI_STORE);
+        dsi_store_rows(run, e, from, where ? (size_t)-1 : 0, block);
     }
     dsi_run_effects(run, block, what);
 }
@@ -13774,6 +13906,44 @@ static ds_result dsi_grow_plan(dsi_plan *plan, const ds_allocator *allocator, si
     return result;
 }
 
+/* Does the block that was planned last, of which run->lines are known, go on where the one before it ends,
+   as one more row? Then that one takes it in. */
+static int dsi_join_row(const dsi_run *run)
+{
+    const dsi_program *const p = run->program;
+    const dsi_plan *const plan = run->plan;
+    const size_t last = plan->n_blocks - 1;
+    dsi_planned *const row = plan->blocks + last, *const above = row - 1;
+    const dsi_line *const begin = plan->lines + (last - 1) * p->n_lines;
+    int64_t pitch = 0, *reach;
+    size_t i;
+    if (!last || !p->joins || run->validates || !row->kept || !above->kept || row->n != above->n ||
+        row->n < DSI_STRIDE)
+        return 0;
+    for (i = 0; i < p->n_uses; i++) {
+        const dsi_line *const line = run->lines + p->index_at[p->uses[i].index];
+        const dsi_line *const first = begin + p->index_at[p->uses[i].index];
+        const int64_t from = (int64_t)((uint64_t)line->first - (uint64_t)first->first);
+        if (line->step != first->step || (line->step && line->step != 1)) return 0;
+        if (!line->step && (from || p->uses[i].shared)) return 0;
+        if (!line->step) continue;
+        if (pitch && from != pitch * (int64_t)above->rows) return 0;
+        pitch = from / (int64_t)above->rows;
+        if (from != pitch * (int64_t)above->rows || pitch < (int64_t)row->n ||
+            pitch > (int64_t)(row->n + row->n / 4) || (above->rows > 1 && pitch != (int64_t)above->pitch) ||
+            (size_t)from + row->n > run->width)
+            return 0;
+    }
+    above->pitch = (uint32_t)pitch;
+    above->rows++;
+    for (i = 0, reach = plan->reach + 2 * (last - 1) * p->n_shared; i < 2 * p->n_shared; i += 2) {
+        reach[i] = reach[i] < reach[2 * p->n_shared + i] ? reach[i] : reach[2 * p->n_shared + i];
+        reach[i + 1] = reach[i + 1] > reach[2 * p->n_shared + i + 1] ? reach[i + 1]
+                                                                     : reach[2 * p->n_shared + i + 1];
+    }
+    return 1;
+}
+
 /* All blocks of the launch; every index is inside. Errors: RANGE (what is bad is set), MEMORY. */
 static ds_result dsi_make_plan(dsi_run *run, const ds_allocator *allocator)
 {
@@ -13795,13 +13965,13 @@ static ds_result dsi_make_plan(dsi_run *run, const ds_allocator *allocator)
         if (planned->kept)
             memcpy(plan->lines + n_lines * (plan->n_blocks - 1), run->lines, n_lines * sizeof *plan->lines);
         flat += block.n;
+        plan->n_blocks -= (size_t)dsi_join_row(run);
     }
     return DSIM_OK;
 }
 
 /* Whose is a block? Each part owns a range of elements of every shared sum, and runs all blocks that reach
-   it.
-   What a block stores, and sums of its own, are done where it is at home. */
+   it. What a block stores, and sums of its own, are done where it is at home. */
 static size_t dsi_home(const dsi_run *run, size_t k)
 {
     const dsi_plan *const plan = run->plan;
@@ -13835,6 +14005,9 @@ static void dsi_find_planned(dsi_run *run, size_t k, dsi_lane_block *block)
     const dsi_planned *const planned = run->plan->blocks + k;
     block->flat = planned->flat;
     block->n = planned->n;
+    block->rows = planned->rows;
+    block->pitch = planned->pitch;
+    block->extent = (block->rows - 1) * block->pitch + block->n;
     run->lines = planned->kept ? run->plan->lines + k * run->program->n_lines : run->own_lines;
     if (planned->kept) return;
     dsi_begin_block(run, planned->flat, block);
@@ -14181,7 +14354,7 @@ static size_t dsi_lay_out_run(dsi_run *run, char *memory)
             run->x.mask[i] = 0;
         } else run->x.at[i] = i < behind ? NULL : run->numbers + (p->n_slots + i - behind) * run->width;
     }
-    run->gain = DSI_BY_WIDTH(gain, run->wide);
+    run->gains = DSI_BY_WIDTH(gain, run->wide);
     for (i = 0; memory && i < p->n_sums; i++)
         for (k = 0; k < p->sums[i].count; k++) run->order[p->sums[i].first + k] = (uint32_t)k;
     for (i = 0; memory && i < p->n_steps; i++) {
@@ -14209,8 +14382,7 @@ static size_t dsi_lay_out_run(dsi_run *run, char *memory)
 }
 
 /* Lanes of a block: as many as keep its numbers in a first cache, but not so few that the steps themselves
-   cost
-   more than what they do. Of printed text the numbers are those that it reads and writes. */
+   cost more than what they do. Of printed text the numbers are those that it reads and writes. */
 static size_t dsi_choose_width(const dsi_program *p, size_t wanted, int printed)
 {
     const size_t places = (printed ? p->n_streams + p->body.n_effects : p->n_slots) + p->n_before + 1;
@@ -14221,9 +14393,8 @@ static size_t dsi_choose_width(const dsi_program *p, size_t wanted, int printed)
 }
 
 /* What a plan depends on: the program, the grid, lengths, and the contents of index arrays by their ids;
-   short
-   ones are read. Lines are in the order of expressions, so it is the hash of that order. 0: on more than
-   that. */
+   short ones are read. Lines are in the order of expressions, so it is the hash of that order. 0: on more
+   than that. */
 static uint64_t dsi_plan_key(const dsi_run *run)
 {
     const ds_kernel *const kernel = run->kernel;
@@ -14321,6 +14492,7 @@ static ds_result dsi_launch_begin(ds_runner *runner, const ds_kernel *kernel, co
     run->text.kernel = dsi_find_printed(runner, kernel);
     run->width = dsi_choose_width(run->program, runner->desc.width, run->text.kernel != NULL);
     run->wide = dsi_wide();
+    run->validates = runner->desc.validate != 0;
     if (runner->desc.jobs.parallel_for && run->n_lanes >= DSI_PARALLEL_LANES)
         run->n_parts =
             dsi_least(runner->desc.jobs.n_workers ? runner->desc.jobs.n_workers : 1, DSI_MOST_PARTS);
@@ -14396,8 +14568,7 @@ static ds_result dsi_validate(ds_runner *runner, dsi_run *run)
 }
 
 /* Scratch memory: runs [n_parts], what reductions come to, then that of each part. Plans with the first run,
-   then
-   does all parts. */
+   then does all parts. */
 static ds_result dsi_launch_run(ds_runner *runner, dsi_run *run)
 {
     const size_t chunks = (run->n_lanes + DSI_CHUNK - 1) / DSI_CHUNK, n_parts = run->n_parts;
@@ -15011,9 +15182,8 @@ static size_t dsi_coordinate(const dsi_deriving *d, size_t k)
 
    Where all coordinates enter by differences, as points of an element do, those are leaves at first, and the
    coordinates come last: the rows of the point that is subtracted are sums. With `stopping`, a branching
-   expression that depends on many leaves is one, too: a determinant,
-       an invariant. What meets in two of them is
-   an outer product of their gradients. */
+   expression that depends on many leaves is one, too: a determinant, an invariant. What meets in two of them
+   is an outer product of their gradients. */
 typedef struct dsi_edge { uint32_t other, expr, next; } dsi_edge;
 typedef struct dsi_pushing {
     dsi_deriving *d;
@@ -15147,8 +15317,7 @@ static uint32_t dsi_emit_twice(dsi_body *body, uint32_t a)
 }
 
 /* the operands of an expression that are differentiated, each once, with slopes and second derivatives by
-   them;
-   returns how many */
+   them; returns how many */
 static size_t dsi_find_parts(const dsi_pushing *p, uint32_t x, uint32_t part[3], uint32_t slope[3],
                              uint32_t second[3][3])
 {

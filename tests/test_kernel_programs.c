@@ -453,6 +453,59 @@ static void test_stencil(int wraps)
     ds_kernel_destroy(k);
 }
 
+/* rows of one picture go into one block: what stands between them is neither stored nor added, not even 0 */
+static void test_joined_rows(void)
+{
+    enum { ROWS = 9, COLUMNS_OF_ROW = 40, PITCH = 48, ELEMENTS = (ROWS + 2) * PITCH + 2, SUMS = 3 };
+    static ds_real in[ELEMENTS], out[ELEMENTS], stored[ELEMENTS];
+    static ds_real sums[SUMS][ELEMENTS], wanted[SUMS][ELEMENTS];
+    const size_t grid[2] = { ROWS, COLUMNS_OF_ROW };
+    ds_kernel *const k = begin_grid(2, "joined");
+    const ds_arg x = ds_arg_in(k, "x", 1), o = ds_arg_out(k, "o", 1);
+    const ds_arg s0 = ds_arg_sum(k, "s0", 1), s1 = ds_arg_sum(k, "s1", 1), s2 = ds_arg_sum(k, "s2", 1);
+    const ds_index row = ds_index_add(ds_index_mul(ds_lane_axis(k, 0), ds_i(PITCH)), ds_i(PITCH + 1));
+    const ds_index at = ds_index_add(row, ds_lane_axis(k, 1)), after = ds_index_add(at, ds_i(1));
+    const ds_index before = ds_index_sub(at, ds_i(1)), below = ds_index_add(at, ds_i(PITCH));
+    const ds_index above = ds_index_sub(at, ds_i(PITCH));
+    const ds_var here = ds_load(x, at), next = ds_load(x, after);
+    const ds_var v = ds_mul(here, here), w = ds_mul(here, next);
+    ds_array args[5];
+    int good = 1;
+    ds_add_at(s0, above, v), ds_add_at(s0, before, v), ds_add_at(s0, after, v), ds_add_at(s0, below, v);
+    ds_add_at(s0, at, ds_neg(w));
+    ds_add_at(s1, at, w), ds_add_at(s1, after, ds_neg(w)); /* the same number with both signs */
+    ds_add_at(s2, below, here), ds_add_at(s2, at, v);      /* a load as it is */
+    ds_store(o, at, ds_add(v, w));
+    good = ends(k);
+    for (int i = 0; i < ELEMENTS; i++) {
+        const int column = i % PITCH - 1;
+        in[i] = column > COLUMNS_OF_ROW ? (ds_real)NAN : (ds_real)sin(0.7 * i);
+        stored[i] = (ds_real)i;
+        for (int s = 0; s < SUMS; s++) wanted[s][i] = i % 3 ? -(ds_real)0 : (ds_real)(i % 5);
+    }
+    for (int lane = 0; lane < ROWS * COLUMNS_OF_ROW; lane++) {
+        const int e = (lane / COLUMNS_OF_ROW + 1) * PITCH + 1 + lane % COLUMNS_OF_ROW;
+        const ds_real square = mul(in[e], in[e]), product = mul(in[e], in[e + 1]);
+        wanted[0][e - PITCH] += square, wanted[0][e - 1] += square, wanted[0][e + 1] += square;
+        wanted[0][e + PITCH] += square, wanted[0][e] -= product;
+        wanted[1][e] += product, wanted[1][e + 1] -= product;
+        wanted[2][e + PITCH] += in[e], wanted[2][e] += square;
+        stored[e] = square + product;
+    }
+    for (int w2 = 0; w2 < WIDTHS; w2++) {
+        for (int i = 0; i < ELEMENTS; i++) {
+            out[i] = (ds_real)i;
+            for (int s = 0; s < SUMS; s++) sums[s][i] = i % 3 ? -(ds_real)0 : (ds_real)(i % 5);
+        }
+        args[0] = ds_array_reals(in, ELEMENTS, 1), args[1] = ds_array_reals(out, ELEMENTS, 1);
+        for (int s = 0; s < SUMS; s++) args[2 + s] = ds_array_reals(sums[s], ELEMENTS, 1);
+        good = good && !ds_launch_grid(runners[w2], k, grid, args, 5) && !memcmp(out, stored, sizeof out);
+        good = good && !memcmp(sums, wanted, sizeof sums);
+    }
+    TAP_OK(good, "rows with gaps: what stands in the gaps stays, to the sign of a zero");
+    ds_kernel_destroy(k);
+}
+
 static void test_three_axes(void)
 {
     static const size_t sizes[][3] = { { 2, 3, 4 }, { 1, 1, 50 }, { 5, 20, 1 }, { 3, 2, 17 }, { 2, 2, 64 } };
@@ -1165,6 +1218,7 @@ int main(void)
     test_sums_along_lines();
     test_stencil(0);
     test_stencil(1);
+    test_joined_rows();
     test_three_axes();
     test_floors();
     test_layouts();
