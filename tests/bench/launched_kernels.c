@@ -169,10 +169,37 @@ static ds_kernel *tets_body(void)
     return k;
 }
 
-/* vol (mu/2 (I - 3 - log(I + 1)) + la/2 (J - 1)^2 - 3/4 mu (J - 1)) */
-static ds_kernel *energy_body(void)
+/* I, the squares of F = D B, and J, its determinant; by edges d and rows of B they need no F, which leaves
+   fewer operations to second derivatives */
+typedef struct invariants { ds_var I, J; } invariants;
+static invariants by_columns(const ds_var3 d[3], const numbers9 *B)
 {
-    ds_kernel *k = ds_kernel_begin(NULL, "energy");
+    invariants r;
+    columns F = deformation(d, B);
+    r.I = squares(&F);
+    r.J = ds_dot3(F.c[0], ds_cross3(F.c[1], F.c[2]));
+    return r;
+}
+static invariants by_edges(const ds_var3 d[3], const numbers9 *B)
+{
+    invariants r;
+    ds_var3 row[3];
+    for (int i = 0; i < 3; i++) row[i] = ds_pack3(B->n[3 * i], B->n[3 * i + 1], B->n[3 * i + 2]);
+    r.I = ds_c(0);
+    for (int i = 0; i < 3; i++)
+        for (int j = i; j < 3; j++) {
+            ds_var G = ds_dot3(row[i], row[j]), dd = ds_dot3(d[i], d[j]), part = ds_mul(G, dd);
+            r.I = ds_add(r.I, i == j ? part : ds_mul(ds_c(2), part));
+        }
+    ds_var det_B = ds_dot3(row[0], ds_cross3(row[1], row[2])), det_D = ds_dot3(d[0], ds_cross3(d[1], d[2]));
+    r.J = ds_mul(det_B, det_D);
+    return r;
+}
+
+/* vol (mu/2 (I - 3 - log(I + 1)) + la/2 (J - 1)^2 - 3/4 mu (J - 1)) */
+static ds_kernel *energy_body(int of_edges)
+{
+    ds_kernel *k = ds_kernel_begin(NULL, of_edges ? "energy_of_edges" : "energy");
     ds_arg x = ds_arg_in(k, "x", 12), shape = ds_arg_in(k, "B", 9);
     ds_arg volume = ds_arg_in(k, "volume", 1), mu_of = ds_arg_in(k, "mu", 1), la_of = ds_arg_in(k, "la", 1);
     ds_arg energy = ds_arg_out(k, "energy", 1);
@@ -186,10 +213,9 @@ static ds_kernel *energy_body(void)
     numbers9 B = load9(shape, e);
     ds_var vol = ds_load(volume, e), mu = ds_load(mu_of, e), la = ds_load(la_of, e);
 
-    columns F = deformation(d, &B);
-    ds_var I = squares(&F), J = ds_dot3(F.c[0], ds_cross3(F.c[1], F.c[2]));
-    ds_var dilation = ds_sub(J, ds_c(1)), logarithm = ds_log(ds_add(I, ds_c(1)));
-    ds_var stretch = ds_mul(ds_c(0.5), ds_sub(ds_sub(I, ds_c(3)), logarithm));
+    invariants F = of_edges ? by_edges(d, &B) : by_columns(d, &B);
+    ds_var dilation = ds_sub(F.J, ds_c(1)), logarithm = ds_log(ds_add(F.I, ds_c(1)));
+    ds_var stretch = ds_mul(ds_c(0.5), ds_sub(ds_sub(F.I, ds_c(3)), logarithm));
     ds_var by_mu = ds_sub(stretch, ds_mul(ds_c(0.75), dilation));
     ds_var by_la = ds_mul(ds_c(0.5), ds_square(dilation));
     ds_var a = ds_mul(mu, by_mu), b = ds_mul(la, by_la);
@@ -315,7 +341,7 @@ static void hessian(launched *l)
     numbers *s = &l->numbers;
     const size_t lanes = s->c->lanes;
     real *at = s->in;
-    ds_kernel *energy = energy_body();
+    ds_kernel *energy = energy_body(s->c->of_edges);
     l->forward = ds_kernel_hessian(energy, "x");
     ds_kernel_destroy(energy);
     at = array(l, at, lanes, 12);
