@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 const char *const kernel_case_names[N_KERNEL_CASES] = {
-    "W1_64", "W1_256", "W2_128", "W2_512", "W5", "Hessian", "small", "make"
+    "W1_64", "W1_256", "W2_128", "W2_512", "W5", "Hessian", "Hess_d", "small", "make"
 };
 
 static int allocate(kernel_case *c)
@@ -204,10 +204,11 @@ static int make_tets(kernel_case *c)
 
 /* the first tetrahedra of W5, few enough to stay in the second cache; no power of two, so that components do
    not share the sets of the first */
-static int make_hessian(kernel_case *c)
+static int make_hessian(kernel_case *c, int of_edges)
 {
     kernel_case tets = { 0 };
     c->kind = CASE_HESSIAN;
+    c->of_edges = of_edges;
     c->lanes = 528;
     c->n_in = 24 * c->lanes;
     c->n_out = HESSIAN_NUMBERS * c->lanes;
@@ -247,8 +248,9 @@ int kernel_case_make(kernel_case *c, int which)
     case 2: return make_stencil(c, 128);
     case 3: return make_stencil(c, 512);
     case 4: return make_tets(c);
-    case 5: return make_hessian(c);
-    case 6: return make_small(c);
+    case 5: return make_hessian(c, 0);
+    case 6: return make_hessian(c, 1);
+    case 7: return make_small(c);
     default:
         c->kind = CASE_MAKE;
         c->lanes = 1;

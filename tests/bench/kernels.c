@@ -23,24 +23,26 @@
 
 /* lists of the files that the makefile compiles several times: BENCH_FLAGS or free, double or float */
 extern const kernel_side plain_double[2], plain_float[2], plain_free_double[2], plain_free_float[2];
-extern const kernel_side launched_double[1], launched_float[1];
-extern const kernel_side launched_native_double[1], launched_native_float[1];
+extern const kernel_side launched_double[4], launched_float[4];
+extern const kernel_side launched_native_double[4], launched_native_float[4];
 
-/* PLAIN is what the others are checked against, FREE what they are divided by. Kernels printed as C and
-   launches on two threads have their places: sides that a file exports make a column of them. */
-enum { PLAIN, FREE, LIST, LAUNCHED, NATIVE, PRINTED, THREADS, N_COLUMNS };
+/* PLAIN is what the others are checked against, but of kernels those behind LAUNCHED with it, whose bits they
+   have. PARTS is no column of the table: what two threads do, one after the other. */
+enum { PLAIN, FREE, LIST, LAUNCHED, NATIVE, PRINTED, THREADS, PARTS, N_COLUMNS, N_SHOWN = PARTS };
 typedef struct contender {
-    const char        *name, *ratio;                /* ratio: heading of its time / FREE's; NULL: none */
-    const kernel_side *sides[2];                    /* double, float; NULL: there is none yet */
+    const char        *name, *ratio;                /* ratio: heading of a ratio of times; NULL: none */
+    int                over, under;                 /* the columns of that ratio */
+    const kernel_side *sides[2];                    /* double, float */
 } contender;
 static const contender columns[N_COLUMNS] = {
-    { "plain",    NULL,        { &plain_double[0], &plain_float[0] } },
-    { "free",     NULL,        { &plain_free_double[0], &plain_free_float[0] } },
-    { "by list",  NULL,        { &plain_free_double[1], &plain_free_float[1] } },
-    { "launched", "launched/", { &launched_double[0], &launched_float[0] } },
-    { "native",   "native/",   { &launched_native_double[0], &launched_native_float[0] } },
-    { "printed",  "printed/",  { NULL, NULL } },
-    { "2 threads", "threads/", { NULL, NULL } },
+    { "plain",    NULL,        0, 0, { &plain_double[0], &plain_float[0] } },
+    { "free",     NULL,        0, 0, { &plain_free_double[0], &plain_free_float[0] } },
+    { "by list",  NULL,        0, 0, { &plain_free_double[1], &plain_free_float[1] } },
+    { "launched", "launched/", LAUNCHED, FREE, { &launched_double[0], &launched_float[0] } },
+    { "native",   "native/",   NATIVE, FREE, { &launched_native_double[0], &launched_native_float[0] } },
+    { "printed",  "printed/",  PRINTED, FREE, { &launched_double[1], &launched_float[1] } },
+    { "threads",  "speedup",   LAUNCHED, THREADS, { &launched_double[2], &launched_float[2] } },
+    { "in turn",  NULL,        0, 0, { &launched_double[3], &launched_float[3] } },
 };
 
 /* agreement with PLAIN of the same numbers, relative to the largest; PLAIN in float with PLAIN in double,
@@ -108,10 +110,7 @@ static int bench_make(bench *b)
             contest *t = &b->contests[i][is_float];
             t->c = &b->cases[i];
             t->is_float = is_float;
-            for (int k = 0; k < N_COLUMNS; k++) {
-                const kernel_side *side = side_of(t, k);
-                if (side) t->state[k] = side->create(t->c);
-            }
+            for (int k = 0; k < N_COLUMNS; k++) t->state[k] = side_of(t, k)->create(t->c);
         }
     }
     return ok;
@@ -139,18 +138,22 @@ static int is_compared(const kernel_case *c, size_t i)
     return row >= 1 && row <= c->side && at < c->side;
 }
 
+/* what a column is compared with */
+static int base_column(int k) { return k > LAUNCHED ? LAUNCHED : PLAIN; }
+
 typedef double number_fn(const void *state, size_t i);
 
 /* the numbers of two sides, [begin, end): largest difference / largest number; NaN, and nothing but zeros,
    are an infinite difference */
 static double difference(const contest *t, int k, const contest *base, int of_grad, size_t begin, size_t end)
 {
-    const kernel_side *side = side_of(t, k), *other = side_of(base, PLAIN);
+    const int of = base_column(k);
+    const kernel_side *side = side_of(t, k), *other = side_of(base, of);
     number_fn *get = of_grad ? side->grad : side->out, *get_base = of_grad ? other->grad : other->out;
     double worst = 0, scale = 0;
     for (size_t i = begin; i < end; i++) {
         if (!is_compared(t->c, i)) continue;
-        const double x = get(t->state[k], i), y = get_base(base->state[PLAIN], i), error = fabs(x - y);
+        const double x = get(t->state[k], i), y = get_base(base->state[of], i), error = fabs(x - y);
         if (!(error <= 1e300)) return (double)INFINITY;
         worst = fmax(worst, error);
         scale = fmax(scale, fabs(y));
@@ -194,8 +197,8 @@ static int check(bench *b)
                 if (failed) fprintf(stderr, "%s, %s: failed\n", t->c->name, columns[k].name);
                 wrong += failed;
                 if (t->c->kind == CASE_MAKE || failed || (k == PLAIN && !is_float)) continue;
-                wrong += k == PLAIN ? !agrees(t, k, &b->contests[i][0], TOLERANCE_OF_TYPES)
-                                    : !agrees(t, k, t, tolerances[is_float]);
+                if (k == PLAIN) wrong += !agrees(t, k, &b->contests[i][0], TOLERANCE_OF_TYPES);
+                else wrong += !agrees(t, k, t, k > LAUNCHED ? 0 : tolerances[is_float]);
             }
         }
     return wrong;
@@ -236,41 +239,42 @@ static double time_of(const contest *t, int column, int way)
 static void print_number(const char *format, double x, int width)
 {
     if (x == x) printf(format, width, x);
-    else printf("%*s", width, "-");
+    else printf(" %*s", width, "-");
 }
 
-/* way: 0 forward, 1 adjoint, 2 both */
+static const char *const ways[] = { "forward", "adjoint", "both" };
+
 static void print_row(const contest *t, int way)
 {
-    static const char *const ways[] = { "forward", "adjoint", "both" };
     size_t operations = 0;
     for (int k = 0; k < 2; k++)
         if (way == k || way == 2) operations += side_of(t, LAUNCHED)->operations(t->state[LAUNCHED], k);
     printf("%-8s %-7s %-8s %5lu ", t->c->name, t->is_float ? "float" : "double", ways[way],
            (unsigned long)operations);
-    for (int k = 0; k < N_COLUMNS; k++)
-        if (columns[k].sides[0])
-            print_number(" %*.2f", time_of(t, k, way) / (double)t->c->lanes, 8);
+    for (int k = 0; k < N_SHOWN; k++)
+        print_number(" %*.2f", time_of(t, k, way) / (double)t->c->lanes, 8);
     printf(" |");
-    for (int k = 0; k < N_COLUMNS; k++)
-        if (columns[k].sides[0] && columns[k].ratio)
-            print_number(" %*.2f", time_of(t, k, way) / time_of(t, FREE, way), 9);
+    for (int k = 0; k < N_SHOWN; k++)
+        if (columns[k].ratio)
+            print_number(" %*.2f", time_of(t, columns[k].over, way) / time_of(t, columns[k].under, way), 9);
     printf("\n");
 }
 
 static void print_head(void)
 {
     printf("plain: plain C, %s; free: with %s\n", plain_double[0].flags, plain_free_double[0].flags);
-    printf("by list: free, but by the list of indices as the kernel has it (free works row by row)\n");
+    printf("by list: free, but by the list of indices as the kernel has it (free works row by row);\n");
+    printf("         Hessians where the kernel has them (free: those of a vector together)\n");
     printf("launched: ds_launch, %s; native: with %s\n", launched_double[0].flags,
            launched_native_double[0].flags);
+    printf("printed: launched, as text of ds_kernel_print_c, %s\n", launched_double[1].flags);
+    printf("threads: launched on a ds_pool of two; speedup: launched / threads (W1_256, W5: >= 1.7)\n");
     printf("ns per lane, the least; operations of the kernel per lane; then times / free\n\n");
     printf("%-8s %-7s %-8s %5s ", "", "", "", "ops");
-    for (int k = 0; k < N_COLUMNS; k++)
-        if (columns[k].sides[0]) printf(" %8s", columns[k].name);
+    for (int k = 0; k < N_SHOWN; k++) printf(" %8s", columns[k].name);
     printf(" |");
-    for (int k = 0; k < N_COLUMNS; k++)
-        if (columns[k].sides[0] && columns[k].ratio) printf(" %9s", columns[k].ratio);
+    for (int k = 0; k < N_SHOWN; k++)
+        if (columns[k].ratio) printf(" %9s", columns[k].ratio);
     printf("\n");
 }
 
@@ -279,28 +283,46 @@ static void print_other(const char *what, const contest *t, double unit)
 {
     if (!t->c) return;
     printf("%-52s %-6s", what, t->is_float ? "float" : "double");
-    for (int k = LAUNCHED; k < N_COLUMNS; k++)
-        if (columns[k].sides[0]) print_number(" %*.2f", time_of(t, k, 0) / unit, 8);
+    for (int k = LAUNCHED; k < THREADS; k++) print_number(" %*.2f", time_of(t, k, 0) / unit, 8);
     printf("\n");
+}
+
+/* what it costs that sums have the same bits in two parts, without what threads cost */
+static void print_in_turn(const contest *t)
+{
+    if (!t->c || !t->state[PARTS]) return;
+    printf("%-8s %-6s  two parts in turn, one thread / launched: ", t->c->name,
+           t->is_float ? "float" : "double");
+    for (int way = 0; way < 3; way++)
+        printf(" %s %.2f", ways[way], time_of(t, PARTS, way) / time_of(t, LAUNCHED, way));
+    printf("\n");
+}
+
+static void print_operations(const contest *t)
+{
+    if (!t->c || t->c->kind != CASE_HESSIAN) return;
+    printf("%-8s gradient and Hessian of a tetrahedron, operations (<= 900): %lu, by hand about 500\n",
+           t->c->name, (unsigned long)side_of(t, LAUNCHED)->operations(t->state[LAUNCHED], 0));
 }
 
 static void print_others(bench *b)
 {
-    const contest *hessian = &b->contests[N_KERNEL_CASES - 3][0];
+    const contest *small_case = &b->contests[N_KERNEL_CASES - 2][0];
+    const contest *make_case = &b->contests[N_KERNEL_CASES - 1][0];
     char small[80], make[80];
     sprintf(small, "launch of %d operations over 64 lanes, us (<= 2)", 2 * SMALL_DEGREE);
     sprintf(make, "record %d operations, take the adjoint, ms (<= 5)", MADE_OPERATIONS);
-    printf("\n%-59s", "");
-    for (int k = LAUNCHED; k < N_COLUMNS; k++)
-        if (columns[k].sides[0]) printf(" %8s", columns[k].name);
-    printf("\n");
+    if (small_case->c || make_case->c) {
+        printf("\n%-59s", "");
+        for (int k = LAUNCHED; k < THREADS; k++) printf(" %8s", columns[k].name);
+        printf("\n");
+    }
     for (int is_float = 1; is_float >= 0; is_float--) {
         print_other(small, &b->contests[N_KERNEL_CASES - 2][is_float], 1e3);
         print_other(make, &b->contests[N_KERNEL_CASES - 1][is_float], 1e6);
     }
-    if (hessian->c)
-        printf("Hessian and gradient of a tetrahedron, operations (<= 900): %lu, by hand about 510\n",
-               (unsigned long)side_of(hessian, LAUNCHED)->operations(hessian->state[LAUNCHED], 0));
+    for (int i = 0; i < 2 * N_KERNEL_CASES; i++) print_in_turn(&b->contests[i / 2][1 - i % 2]);
+    for (int i = 0; i < N_KERNEL_CASES; i++) print_operations(&b->contests[i][0]);
 }
 
 static void report(bench *b)

@@ -4,7 +4,9 @@
          and stiffnesses
    W2_n  one step of a damped wave equation on n x n cells: u from the two before it, and their adjoints
    W5    5 * 2000 tetrahedra of stable neo-Hookean material: forces, and adjoints of positions, mu and lambda
-   and a Hessian of one tetrahedron by its 12 coordinates, a small launch, and how long making a kernel takes.
+   Hessian, Hess_d   and gradients of one tetrahedron by its 12 coordinates; the energy is recorded by its
+         deformation F, as one writes it, and by its edges d, as in the closed form
+   and a small launch, and how long making a kernel takes.
 
    The data are computed in double. Each way to run them is a file compiled with flags and a number type of
    its own; it copies them into its numbers and exports a list of sides. */
@@ -31,6 +33,7 @@ typedef struct kernel_case {
     int         kind;
     size_t      side;                               /* points or cells along one side */
     size_t      lanes, points;
+    int         of_edges;                           /* Hess_d */
     size_t      n_index, n_in, n_out, n_grad;
     size_t      grads[3];                           /* numbers of each array in grad; the rest is 0 */
     int32_t    *index;
@@ -57,7 +60,7 @@ typedef struct kernel_side {
     size_t     (*operations)(const void *state, int adjoint); /* per lane; NULL: not counted */
 } kernel_side;
 
-enum { N_KERNEL_CASES = 8 };
+enum { N_KERNEL_CASES = 9 };
 extern const char *const kernel_case_names[N_KERNEL_CASES];
 int kernel_case_make(kernel_case *c, int which);    /* 0: no memory */
 void kernel_case_free(kernel_case *c);

@@ -1,22 +1,48 @@
 /* launched_kernels.c - the cases of kernels.h recorded as kernels of the library and launched, derivatives by
-   ds_kernel_adjoint and ds_kernel_hessian. The library is part of this file, so that several number types and
-   flags of it can be measured in one program. */
+   ds_kernel_adjoint and ds_kernel_hessian: interpreted, as C that was printed, and on two threads. The
+   library is part of this file, so that several number types and flags of it can be measured in one program.
 
+   Their text comes first: without KERNEL_PRINTED, its file, this is the program that prints it. */
+
+#ifdef __linux__
+#define _GNU_SOURCE                                 /* sched_setaffinity */
+#include <sched.h>
+#else
 #define _POSIX_C_SOURCE 200809L
+#endif
 #define DIFFSIM_STATIC
+#define DIFFSIM_THREADS
 #define DIFFSIM_IMPLEMENTATION
 #include "../../diffsim.h"
 
 #include "kernel_numbers.h"
 
 #include <stdio.h>
+#include <time.h>
 
-enum { MOST_ARGS = 8 };
+#ifdef KERNEL_PRINTED
+#include KERNEL_PRINTED
+#else
+static const ds_printed_kernel *const printed[1] = { NULL };
+#endif
+
+enum { MOST_ARGS = 8, N_THREADS = 2 };
+enum { STEPS, TEXT, THREADS, PARTS, N_WAYS };       /* PARTS: those of two threads, one after the other */
+
+#ifdef __linux__
+typedef cpu_set_t processors;
+#else
+typedef int processors;
+#endif
 
 typedef struct launched {
     numbers    numbers;                             /* first: see numbers_out */
+    int        way;
     ds_kernel *forward, *adjoint;
     ds_runner *runner;
+    ds_pool   *pool;
+    processors all, own[N_THREADS];                 /* see seat_threads */
+    int        seated[N_THREADS];
     ds_array   args[2 * MOST_ARGS];                 /* those of forward, then their adjoints */
     size_t     n_args, rank, lanes[2];
 } launched;
@@ -50,12 +76,15 @@ static ds_var laplacian(ds_arg u, ds_index at, ds_var middle, int64_t row)
     return ds_sub(ds_add(along, across), ds_mul(ds_c(4), middle));
 }
 
+/* its text is one for each length of the rows, and so is its name */
 static ds_kernel *stencil_body(int64_t row)
 {
     ds_kernel_desc desc;
+    char name[40];
     memset(&desc, 0, sizeof desc);
     desc.rank = 2;
-    ds_kernel *k = ds_kernel_begin(&desc, "stencil");
+    sprintf(name, "stencil_%d", (int)row);
+    ds_kernel *k = ds_kernel_begin(&desc, name);
     ds_arg one_back = ds_arg_in(k, "one_back", 1), two_back = ds_arg_in(k, "two_back", 1);
     ds_var a = ds_scalar(k, "a"), b = ds_scalar(k, "b");
     ds_arg u = ds_arg_out(k, "u", 1);
@@ -140,10 +169,37 @@ static ds_kernel *tets_body(void)
     return k;
 }
 
-/* vol (mu/2 (I - 3 - log(I + 1)) + la/2 (J - 1)^2 - 3/4 mu (J - 1)) */
-static ds_kernel *energy_body(void)
+/* I, the squares of F = D B, and J, its determinant; by edges d and rows of B they need no F, which leaves
+   fewer operations to second derivatives */
+typedef struct invariants { ds_var I, J; } invariants;
+static invariants by_columns(const ds_var3 d[3], const numbers9 *B)
 {
-    ds_kernel *k = ds_kernel_begin(NULL, "energy");
+    invariants r;
+    columns F = deformation(d, B);
+    r.I = squares(&F);
+    r.J = ds_dot3(F.c[0], ds_cross3(F.c[1], F.c[2]));
+    return r;
+}
+static invariants by_edges(const ds_var3 d[3], const numbers9 *B)
+{
+    invariants r;
+    ds_var3 row[3];
+    for (int i = 0; i < 3; i++) row[i] = ds_pack3(B->n[3 * i], B->n[3 * i + 1], B->n[3 * i + 2]);
+    r.I = ds_c(0);
+    for (int i = 0; i < 3; i++)
+        for (int j = i; j < 3; j++) {
+            ds_var G = ds_dot3(row[i], row[j]), dd = ds_dot3(d[i], d[j]), part = ds_mul(G, dd);
+            r.I = ds_add(r.I, i == j ? part : ds_mul(ds_c(2), part));
+        }
+    ds_var det_B = ds_dot3(row[0], ds_cross3(row[1], row[2])), det_D = ds_dot3(d[0], ds_cross3(d[1], d[2]));
+    r.J = ds_mul(det_B, det_D);
+    return r;
+}
+
+/* vol (mu/2 (I - 3 - log(I + 1)) + la/2 (J - 1)^2 - 3/4 mu (J - 1)) */
+static ds_kernel *energy_body(int of_edges)
+{
+    ds_kernel *k = ds_kernel_begin(NULL, of_edges ? "energy_of_edges" : "energy");
     ds_arg x = ds_arg_in(k, "x", 12), shape = ds_arg_in(k, "B", 9);
     ds_arg volume = ds_arg_in(k, "volume", 1), mu_of = ds_arg_in(k, "mu", 1), la_of = ds_arg_in(k, "la", 1);
     ds_arg energy = ds_arg_out(k, "energy", 1);
@@ -157,10 +213,9 @@ static ds_kernel *energy_body(void)
     numbers9 B = load9(shape, e);
     ds_var vol = ds_load(volume, e), mu = ds_load(mu_of, e), la = ds_load(la_of, e);
 
-    columns F = deformation(d, &B);
-    ds_var I = squares(&F), J = ds_dot3(F.c[0], ds_cross3(F.c[1], F.c[2]));
-    ds_var dilation = ds_sub(J, ds_c(1)), logarithm = ds_log(ds_add(I, ds_c(1)));
-    ds_var stretch = ds_mul(ds_c(0.5), ds_sub(ds_sub(I, ds_c(3)), logarithm));
+    invariants F = of_edges ? by_edges(d, &B) : by_columns(d, &B);
+    ds_var dilation = ds_sub(F.J, ds_c(1)), logarithm = ds_log(ds_add(F.I, ds_c(1)));
+    ds_var stretch = ds_mul(ds_c(0.5), ds_sub(ds_sub(F.I, ds_c(3)), logarithm));
     ds_var by_mu = ds_sub(stretch, ds_mul(ds_c(0.75), dilation));
     ds_var by_la = ds_mul(ds_c(0.5), ds_square(dilation));
     ds_var a = ds_mul(mu, by_mu), b = ds_mul(la, by_la);
@@ -223,6 +278,7 @@ static void indices(launched *l, size_t components)
     *a = ds_array_indices(c->index, c->lanes, components);
     a->stride = 1;
     a->pitch = c->lanes;
+    a->id = 1;                                      /* a mesh that stays as it is */
 }
 
 static void nothing(launched *l, size_t count)
@@ -285,7 +341,7 @@ static void hessian(launched *l)
     numbers *s = &l->numbers;
     const size_t lanes = s->c->lanes;
     real *at = s->in;
-    ds_kernel *energy = energy_body();
+    ds_kernel *energy = energy_body(s->c->of_edges);
     l->forward = ds_kernel_hessian(energy, "x");
     ds_kernel_destroy(energy);
     at = array(l, at, lanes, 12);
@@ -308,6 +364,58 @@ static void small(launched *l)
     array(l, s->out_bar, lanes, 1);
 }
 
+/* >>threads ---- */
+
+/* the one of these with number n; all, where that is not to be had */
+static processors nth_of(const processors *all, size_t n)
+{
+    processors r = *all;
+#ifdef __linux__
+    for (size_t i = 0; n < (size_t)CPU_COUNT(all) && i < CPU_SETSIZE; i++) {
+        if (!CPU_ISSET(i, all) || n--) continue;
+        CPU_ZERO(&r);
+        CPU_SET(i, &r);
+        break;
+    }
+#else
+    (void)n;
+#endif
+    return r;
+}
+
+/* this thread runs on none but these from now on */
+static void stay_on(const processors *some)
+{
+#ifdef __linux__
+    sched_setaffinity(0, sizeof *some, some);
+#else
+    (void)some;
+#endif
+}
+
+static void seat(void *launch, size_t begin, size_t end, size_t worker)
+{
+    const struct timespec pause = { 0, 1000000 };   /* so that each thread takes a piece */
+    launched *l = (launched *)launch;
+    (void)begin, (void)end;
+    if (worker) stay_on(&l->own[worker]);
+    l->seated[worker] = 1;
+    nanosleep(&pause, NULL);
+}
+
+/* Each thread of the pool has a processor of its own, and so has the one that calls while it launches: there
+   are schedulers that would have threads share one, if they wake for less than some milliseconds. */
+static void seat_threads(launched *l)
+{
+    const ds_jobs jobs = ds_pool_jobs(l->pool);
+    memset(&l->all, 0, sizeof l->all);
+#ifdef __linux__
+    sched_getaffinity(0, sizeof l->all, &l->all);
+#endif
+    for (size_t i = 0; i < N_THREADS; i++) l->own[i] = nth_of(&l->all, i);
+    for (int i = 0; i < 1000 && !l->seated[N_THREADS - 1]; i++) ds_parallel_for(&jobs, N_THREADS, 1, seat, l);
+}
+
 /* >>sides ---- */
 
 static void destroy(void *state)
@@ -317,21 +425,40 @@ static void destroy(void *state)
     ds_kernel_destroy(l->forward);
     ds_kernel_destroy(l->adjoint);
     ds_runner_destroy(l->runner);
+    ds_pool_destroy(l->pool);
     numbers_free(&l->numbers);
     free(l);
 }
 
-static void *create(const kernel_case *c)
+static void each_in_turn(void *user, size_t n, size_t grain, ds_task_fn *fn, void *task)
 {
-    launched *l = (launched *)calloc(1, sizeof *l);
-    if (!l || !numbers_make(&l->numbers, c)) {
-        destroy(l);
-        return NULL;
+    (void)user, (void)grain;
+    for (size_t i = 0; i < n; i++) fn(task, i, i + 1, 0);
+}
+
+static int runner(launched *l)
+{
+    ds_runner_desc desc;
+    memset(&desc, 0, sizeof desc);
+    if (l->way == TEXT) {
+        desc.printed = printed;
+        desc.n_printed = sizeof printed / sizeof printed[0];
+    } else if (l->way == THREADS) {
+        l->pool = ds_pool_create(N_THREADS, NULL);
+        if (!l->pool) return 0;
+        desc.jobs = ds_pool_jobs(l->pool);
+        seat_threads(l);
+    } else if (l->way == PARTS) {
+        desc.jobs.parallel_for = each_in_turn;
+        desc.jobs.n_workers = N_THREADS;
     }
-    l->runner = ds_runner_create(NULL);
-    l->rank = 1;
-    l->lanes[0] = c->lanes;
-    switch (c->kind) {
+    l->runner = ds_runner_create(&desc);
+    return l->runner != NULL;
+}
+
+static void record(launched *l)
+{
+    switch (l->numbers.c->kind) {
     case CASE_SPRINGS: springs(l); break;
     case CASE_STENCIL: stencil(l); break;
     case CASE_TETS: tets(l); break;
@@ -339,14 +466,46 @@ static void *create(const kernel_case *c)
     case CASE_SMALL: small(l); break;
     default: break;
     }
-    return l;
 }
 
+/* few lanes are one part, nothing to compare; parts in turn tell what sums cost, others have none */
+static int is_run(const kernel_case *c, int way)
+{
+    if (c->kind == CASE_MAKE) return way == STEPS;
+    if (way == PARTS) return c->kind == CASE_SPRINGS || c->kind == CASE_TETS;
+    return way != THREADS || c->lanes >= DSI_PARALLEL_LANES;
+}
+
+static void *create(const kernel_case *c, int way)
+{
+    if (!is_run(c, way)) return NULL;
+    launched *l = (launched *)calloc(1, sizeof *l);
+    if (l) l->way = way;
+    if (!l || !numbers_make(&l->numbers, c) || !runner(l)) {
+        destroy(l);
+        return NULL;
+    }
+    l->rank = 1;
+    l->lanes[0] = c->lanes;
+    record(l);
+    return l;
+}
+static void *create_steps(const kernel_case *c) { return create(c, STEPS); }
+static void *create_text(const kernel_case *c) { return create(c, TEXT); }
+static void *create_threads(const kernel_case *c) { return create(c, THREADS); }
+static void *create_parts(const kernel_case *c) { return create(c, PARTS); }
+
+/* what was to run as text has run as text */
 static int launch(launched *l, const ds_kernel *k)
 {
     const size_t n = ds_kernel_get_info(k).args;
-    if (!ds_launch_grid(l->runner, k, l->lanes, l->args, n)) return 0;
-    fprintf(stderr, "%s: %s\n", l->numbers.c->name, ds_runner_error(l->runner)->text);
+    if (l->pool) stay_on(&l->own[0]);
+    const ds_result result = ds_launch_grid(l->runner, k, l->lanes, l->args, n);
+    if (l->pool) stay_on(&l->all);
+    const char *how = ds_runner_printed(l->runner);
+    const int as_text = how[0] == 't';              /* "the kernel ran as printed text" */
+    if (!result && as_text == (l->way == TEXT)) return 0;
+    fprintf(stderr, "%s: %s\n", l->numbers.c->name, result ? ds_runner_error(l->runner)->text : how);
     return 1;
 }
 
@@ -374,8 +533,47 @@ static size_t operations(const void *state, int of_adjoint)
     return ds_kernel_get_info(of_adjoint ? l->adjoint : l->forward).operations;
 }
 
-extern const kernel_side KERNEL_SIDE[1];
-const kernel_side KERNEL_SIDE[1] = {
-    { "launched", KERNEL_REAL, KERNEL_FLAGS, create, destroy, forward, adjoint, numbers_out, numbers_grad,
+#define KERNEL_WAY(create) \
+    { "launched", KERNEL_REAL, KERNEL_FLAGS, create, destroy, forward, adjoint, numbers_out, numbers_grad, \
       numbers_clear, operations }
+extern const kernel_side KERNEL_SIDE[N_WAYS];
+const kernel_side KERNEL_SIDE[N_WAYS] = {
+    KERNEL_WAY(create_steps), KERNEL_WAY(create_text), KERNEL_WAY(create_threads), KERNEL_WAY(create_parts)
 };
+
+/* >>text ---- */
+
+#ifndef KERNEL_PRINTED
+
+/* the kernel as C; what its constant is called goes to the list, a line for each */
+static int print(const ds_kernel *k, char *list)
+{
+    static const char before[] = "static const ds_printed_kernel ";
+    static char text[1 << 20];
+    if (!k) return 1;
+    const size_t length = ds_kernel_print_c(k, text, sizeof text);
+    const char *name = length && length < sizeof text ? strstr(text, before) : NULL;
+    if (!name) return 0;
+    name += strlen(before);
+    sprintf(list + strlen(list), "    &%.*s,\n", (int)strcspn(name, " "), name);
+    puts(text);
+    return 1;
+}
+
+int main(void)
+{
+    char list[2000] = "";
+    int ok = 1;
+    for (int i = 0; ok && i < N_KERNEL_CASES; i++) {
+        kernel_case c;
+        ok = kernel_case_make(&c, i);
+        launched *l = i == 0 || c.kind != CASE_SPRINGS ? (launched *)create(&c, TEXT) : NULL;
+        if (l) ok = print(l->forward, list) && print(l->adjoint, list);
+        destroy(l);
+        kernel_case_free(&c);
+    }
+    printf("static const ds_printed_kernel *const printed[] = {\n%s    NULL\n};\n", list);
+    return !ok;
+}
+
+#endif

@@ -143,9 +143,8 @@ static inline void add_block(const numbers *s, real *out, size_t first, size_t n
     }
 }
 
-static int springs_list_forward(void *state)
+static void springs_list_forward(const numbers *s)
 {
-    const numbers *s = (const numbers *)state;
     const size_t points = s->c->points, lanes = s->c->lanes;
     const real *restrict x = s->in, *restrict k = x + 3 * points, *restrict rest = k + lanes;
     real t[3][BLOCK];
@@ -160,12 +159,10 @@ static int springs_list_forward(void *state)
         }
         add_block(s, s->out, first, n, t, 1);
     }
-    return 0;
 }
 
-static int springs_list_adjoint(void *state)
+static void springs_list_adjoint(const numbers *s)
 {
-    const numbers *s = (const numbers *)state;
     const size_t points = s->c->points, lanes = s->c->lanes;
     const real *restrict x = s->in, *restrict k = x + 3 * points, *restrict rest = k + lanes;
     const real *restrict u = s->out_bar;
@@ -184,7 +181,6 @@ static int springs_list_adjoint(void *state)
         }
         add_block(s, s->grad, first, n, t, -1);
     }
-    return 0;
 }
 
 /* >>W2 stencil ---- */
@@ -361,21 +357,22 @@ static void tets_adjoint(const numbers *s)
 
 /* >>Hessian ---- */
 
-/* Hessians of GROUP tetrahedra lie number by number: so a group is written to one place */
-enum { GROUP = 16 };
+/* Hessians of GROUP tetrahedra, a vector of them, lie number by number, `step` apart: so a group is written
+   to one place. By list, all do, as the kernel has it. */
+enum { GROUP = 64 / sizeof(real) };
 
 /* where row r, column c of the upper half stands */
-#define UPPER(r, c) ((r) * 12 - (r) * ((r) - 1) / 2 + (c) - (r))
-#define PUT(r, c, value) to[UPPER(r, c) * GROUP] = (value)
+#define UPPER(r, c) (size_t)((r) * 12 - (r) * ((r) - 1) / 2 + (c) - (r))
+#define PUT(r, c, value) to[UPPER(r, c) * step] = (value)
 
 /* a 3 x 3 block by its rows, written to the upper half at rows r, columns c; the symmetric one to both */
-static inline void put_block(real *to, int r, int c, m3 rows)
+LANE void put_block(real *to, size_t step, int r, int c, m3 rows)
 {
     PUT(r, c, rows.a.x), PUT(r, c + 1, rows.a.y), PUT(r, c + 2, rows.a.z);
     PUT(r + 1, c, rows.b.x), PUT(r + 1, c + 1, rows.b.y), PUT(r + 1, c + 2, rows.b.z);
     PUT(r + 2, c, rows.c.x), PUT(r + 2, c + 1, rows.c.y), PUT(r + 2, c + 2, rows.c.z);
 }
-static inline void put_symmetric(real *to, int r, m3 rows)
+LANE void put_symmetric(real *to, size_t step, int r, m3 rows)
 {
     PUT(r, r, rows.a.x), PUT(r, r + 1, rows.a.y), PUT(r, r + 2, rows.a.z);
     PUT(r + 1, r + 1, rows.b.y), PUT(r + 1, r + 2, rows.b.z);
@@ -406,12 +403,15 @@ static inline void put_gradient(real *to, size_t n, v3 g)
 }
 
 /* Hessian and gradient of vol (mu/2 (I - 3) - mu/2 log(I + 1) + la/2 (J - 1)^2 - 3/4 mu (J - 1)) by the 12
-   coordinates, about 510 operations. All is said by edges d_a: with G = B B' (rows b_a), y_a = sum_c G_ac d_c
+   coordinates, about 500 operations. All is said by edges d_a: with G = B B' (rows b_a), y_a = sum_c G_ac d_c
    = F b_a and c_a = det B d_b x d_c = cof F b_a, block (a, b) is
    mu (1-q) G_ab 1 + 2 mu q^2 y_a y_b' + la c_a c_b' + (la (J-1) - 3/4 mu) d2J/dd_a dd_b.
    The first point's blocks are minus the sums of the others. */
-LANE void tet_hessian(const real *x, const real *B_of, size_t n, size_t e, real *to, real *gradient)
+LANE void tet_hessian(const numbers *s, size_t e, real *to, size_t step)
 {
+    const size_t n = s->c->lanes;
+    const real *x = s->in, *B_of = x + 12 * n;
+    real *gradient = s->grad + e;
     const v3 x0 = load(x, n, e), d1 = sub(load(x + 3 * n, n, e), x0), d2 = sub(load(x + 6 * n, n, e), x0);
     const v3 d3 = sub(load(x + 9 * n, n, e), x0);
     const v3 b1 = load(B_of, n, e), b2 = load(B_of + 3 * n, n, e), b3 = load(B_of + 6 * n, n, e);
@@ -447,22 +447,25 @@ LANE void tet_hessian(const real *x, const real *B_of, size_t n, size_t e, real 
 
     const m3 H01 = minus_sum(H11, transpose(H12), transpose(H13));
     const m3 H02 = minus_sum(H12, H22, transpose(H23)), H03 = minus_sum(H13, H23, H33);
-    put_symmetric(to, 0, minus_sum(H01, H02, H03));
-    put_block(to, 0, 3, H01), put_block(to, 0, 6, H02), put_block(to, 0, 9, H03);
-    put_symmetric(to, 3, H11), put_block(to, 3, 6, H12), put_block(to, 3, 9, H13);
-    put_symmetric(to, 6, H22), put_block(to, 6, 9, H23);
-    put_symmetric(to, 9, H33);
+    put_symmetric(to, step, 0, minus_sum(H01, H02, H03));
+    put_block(to, step, 0, 3, H01), put_block(to, step, 0, 6, H02), put_block(to, step, 0, 9, H03);
+    put_symmetric(to, step, 3, H11), put_block(to, step, 3, 6, H12), put_block(to, step, 3, 9, H13);
+    put_symmetric(to, step, 6, H22), put_block(to, step, 6, 9, H23);
+    put_symmetric(to, step, 9, H33);
 }
 
 static void hessian_forward(const numbers *s)
 {
-    const size_t n = s->c->lanes;
-    const real *restrict x = s->in, *restrict B = s->in + 12 * n;
-    for (size_t first = 0; first < n; first += GROUP) {
+    for (size_t first = 0; first < s->c->lanes; first += GROUP) {
         real *restrict to = s->out + first * HESSIAN_NUMBERS;
         SIMD
-        for (size_t j = 0; j < GROUP; j++) tet_hessian(x, B, n, first + j, to + j, s->grad + first + j);
+        for (size_t j = 0; j < GROUP; j++) tet_hessian(s, first + j, to + j, GROUP);
     }
+}
+static void hessian_list_forward(const numbers *s)
+{
+    SIMD
+    for (size_t e = 0; e < s->c->lanes; e++) tet_hessian(s, e, s->out + e, s->c->lanes);
 }
 
 static double hessian_out(const void *state, size_t i)
@@ -508,7 +511,10 @@ static void *create(const kernel_case *c)
     return NULL;
 }
 
-static void *create_list(const kernel_case *c) { return c->kind == CASE_SPRINGS ? create(c) : NULL; }
+static void *create_list(const kernel_case *c)
+{
+    return c->kind == CASE_SPRINGS || c->kind == CASE_HESSIAN ? create(c) : NULL;
+}
 
 static void destroy(void *state)
 {
@@ -542,6 +548,19 @@ static int adjoint(void *state)
     return 0;
 }
 
+static int list_forward(void *state)
+{
+    const numbers *s = (const numbers *)state;
+    if (s->c->kind == CASE_SPRINGS) springs_list_forward(s);
+    else hessian_list_forward(s);
+    return 0;
+}
+static int list_adjoint(void *state)
+{
+    springs_list_adjoint((const numbers *)state);
+    return 0;
+}
+
 static double out(const void *state, size_t i)
 {
     return ((const numbers *)state)->c->kind == CASE_HESSIAN ? hessian_out(state, i) : numbers_out(state, i);
@@ -551,6 +570,6 @@ extern const kernel_side KERNEL_SIDE[2];
 const kernel_side KERNEL_SIDE[2] = {
     { "plain", KERNEL_REAL, KERNEL_FLAGS, create, destroy, forward, adjoint, out, numbers_grad,
       numbers_clear, NULL },
-    { "by list", KERNEL_REAL, KERNEL_FLAGS, create_list, destroy, springs_list_forward, springs_list_adjoint,
-      numbers_out, numbers_grad, numbers_clear, NULL }
+    { "by list", KERNEL_REAL, KERNEL_FLAGS, create_list, destroy, list_forward, list_adjoint, numbers_out,
+      numbers_grad, numbers_clear, NULL }
 };
