@@ -10682,6 +10682,13 @@ typedef struct dsi_argument {
 /* a step of a program: numbers stand at places. The place of a value is its slot, of a constant or a number
    that is the same in all lanes a uniform, of a load its own. */
 typedef struct dsi_instruction { uint32_t op, out, a, b, c; } dsi_instruction;
+/* where the numbers of each place are, and 0 for those that are the same in all lanes */
+typedef struct dsi_numbers {
+    ds_real **at;
+    size_t *mask;
+} dsi_numbers;
+/* what runs a step: n lanes, a multiple of DSI_STRIDE */
+typedef void dsi_lanes_fn(const dsi_numbers *x, const dsi_instruction *step, size_t n);
 typedef struct dsi_stream { /* a load */
     uint32_t arg, index, component, slot;
     uint32_t copied; /* of an update, and another effect's value: it may be overwritten first */
@@ -10709,6 +10716,9 @@ typedef struct dsi_program {
     dsi_stream *streams;
     uint32_t *places; /* of each expression */
     uint8_t *uniform; /* of each expression: the same in all lanes */
+    uint32_t *once; /* those expressions, integers too, [n_uniform] */
+    dsi_lanes_fn **fns; /* of the steps; NULL: loads, stores, calls and numbers of indices */
+    uint32_t *sources; /* of each effect in printed text: 0 a uniform, k input k - 1, then results of effects */
     uint32_t *indices; /* integers, and numbers below a floor */
     uint32_t *index_at; /* of an expression, its number among the integers or those numbers */
     dsi_use *uses;
@@ -10721,7 +10731,9 @@ typedef struct dsi_program {
     int joins; /* rows may be joined: nothing but rows of the table, loads, stores and sums by element */
     size_t n_steps, n_once, n_streams, n_slots, n_uniforms, n_places, operations;
     size_t n_indices, n_lines, n_before; /* in all; integers; numbers below a floor */
+    size_t n_uniform, n_inputs; /* inputs of printed text: loads, then numbers of indices */
     size_t cap_steps, cap_streams, cap_places, cap_uniform, cap_indices, cap_index_at;
+    size_t cap_once, cap_fns, cap_sources;
     uint64_t hash, text_hash;
 } dsi_program;
 
@@ -11648,6 +11660,9 @@ static void dsi_program_end(dsi_program *p)
     dsi_release(&allocator, p->streams, p->cap_streams * sizeof *p->streams);
     dsi_release(&allocator, p->places, p->cap_places * sizeof *p->places);
     dsi_release(&allocator, p->uniform, p->cap_uniform);
+    dsi_release(&allocator, p->once, p->cap_once * sizeof *p->once);
+    dsi_release(&allocator, p->fns, p->cap_fns * sizeof *p->fns);
+    dsi_release(&allocator, p->sources, p->cap_sources * sizeof *p->sources);
     dsi_release(&allocator, p->indices, p->cap_indices * sizeof *p->indices);
     dsi_release(&allocator, p->uses, p->cap_uses * sizeof *p->uses);
     dsi_release(&allocator, p->sums, p->cap_sums * sizeof *p->sums);
@@ -12496,6 +12511,68 @@ static uint64_t dsi_hash_text(const ds_kernel *kernel)
     return hash;
 }
 
+static dsi_lanes_fn *dsi_lanes_of(unsigned op, int wide);
+
+/* when all slots are given: places are numbers now */
+static void dsi_settle(dsi_program *p)
+{
+    size_t i, k;
+    for (i = 0; i < p->n_steps; i++) {
+        dsi_instruction *const step = p->steps + i;
+        step->out = dsi_place_of(p, step->out);
+        if (step->op < DSI_X_constant || (step->op >= DSI_X_store && step->op <= DSI_X_sub_mul)) {
+            step->a = dsi_place_of(p, step->a);
+            if (step->op != DSI_X_store) step->b = dsi_place_of(p, step->b);
+            step->c = dsi_place_of(p, step->c);
+        }
+    }
+    for (i = 0; i < p->body.n_exprs; i++) p->places[i] = dsi_place_of(p, p->places[i]);
+    dsi_find_adders(p);
+    for (i = 0; i < p->n_calls; i++) {
+        dsi_call *const call = p->calls + i;
+        for (k = 0; k < call->composite->n_in; k++) call->in[k] = dsi_place_of(p, call->in[k]);
+    }
+    p->n_places = p->n_slots + p->n_uniforms + p->n_streams + p->n_before;
+}
+
+/* What runs each step, what is done once for all lanes, and where printed text has the values of effects: it
+   computes them all but for uniforms, loads and numbers of indices, a value of several effects for the first.
+   where [n_exprs] is scratch. */
+static int dsi_find_runners(dsi_program *p, uint32_t *where)
+{
+    const dsi_body *const body = &p->body;
+    const int wide = dsi_wide();
+    size_t i;
+    void *dsi_grown;
+    if (!DSI_GROW(&p->body, uint32_t, p->once, p->cap_once, body->n_exprs) ||
+        !DSI_GROW(&p->body, dsi_lanes_fn *, p->fns, p->cap_fns, p->n_steps + 1) ||
+        !DSI_GROW(&p->body, uint32_t, p->sources, p->cap_sources, body->n_effects + 1))
+        return 0;
+    for (i = 0; i < p->n_steps; i++) {
+        const uint32_t op = p->steps[i].op;
+        const int plain =
+            op < DSI_X_constant || op == DSI_X_gate || (op >= DSI_X_mul_add && op <= DSI_X_sub_mul);
+        p->fns[i] = plain ? dsi_lanes_of(op, wide) : NULL;
+    }
+    p->n_inputs = p->n_streams;
+    for (i = 0; i < body->n_exprs; i++) {
+        const unsigned op = body->exprs[i].op;
+        where[i] = 0;
+        if (p->uniform[i])
+            p->once[p->n_uniform++] = (uint32_t)i;
+        else if (op == DSI_X_load)
+            where[i] = (uint32_t)(p->places[i] - p->n_slots - p->n_uniforms) + 1;
+        else if (op == DSI_X_number)
+            where[i] = (uint32_t)++p->n_inputs;
+    }
+    for (i = 0; i < body->n_effects; i++) {
+        const uint32_t x = body->effects[i].value;
+        if (!p->uniform[x] && !where[x]) where[x] = (uint32_t)(p->n_inputs + i) + 1;
+        p->sources[i] = where[x];
+    }
+    return 1;
+}
+
 /* the program of a kernel whose body is complete; 0 if there is no memory */
 static int dsi_compile(ds_kernel *kernel)
 {
@@ -12534,29 +12611,14 @@ static int dsi_compile(ds_kernel *kernel)
                                      ": no index can be made of polar33, stretch33, symmetric_eigen33, svd33",
                                      NULL);
     }
-    dsi_release(allocator, work, 5 * n * sizeof *work);
     dsi_release(allocator, below, n);
+    if (good) dsi_settle(p);
+    good = good && dsi_find_runners(p, work);
+    dsi_release(allocator, work, 5 * n * sizeof *work);
     if (!good) {
         p->body.result = DSIM_ERROR_MEMORY;
         return 0;
     }
-    for (i = 0; i < p->n_steps; i++) {
-        dsi_instruction *const step = p->steps + i;
-        step->out = dsi_place_of(p, step->out);
-        if (step->op < DSI_X_constant || (step->op >= DSI_X_store && step->op <= DSI_X_sub_mul)) {
-            step->a = dsi_place_of(p, step->a);
-            if (step->op != DSI_X_store) step->b = dsi_place_of(p, step->b);
-            step->c = dsi_place_of(p, step->c);
-        }
-    }
-    for (i = 0; i < n; i++) p->places[i] = dsi_place_of(p, p->places[i]);
-    dsi_find_adders(p);
-    for (i = 0; i < p->n_calls; i++) {
-        dsi_call *const call = p->calls + i;
-        size_t k;
-        for (k = 0; k < call->composite->n_in; k++) call->in[k] = dsi_place_of(p, call->in[k]);
-    }
-    p->n_places = p->n_slots + p->n_uniforms + p->n_streams + p->n_before;
     p->hash = 0;
     for (i = 0; i < p->body.n_effects; i++) {
         const dsi_effect *const e = p->body.effects + i;
@@ -12672,12 +12734,6 @@ DSI_OPS_3(DSI_VALUE_3)
 #define DSI_2(name, x, y) dsi_##name(x, y)
 #define DSI_3(name, x, y, z) dsi_##name(x, y, z)
 
-/* where the numbers of each place are, and 0 for those that are the same in all lanes */
-typedef struct dsi_numbers {
-    ds_real **at;
-    size_t *mask;
-} dsi_numbers;
-typedef void dsi_lanes_fn(const dsi_numbers *x, const dsi_instruction *step, size_t n);
 /* static void dsi_lanes_add_avx2(x, step, n): n lanes of one instruction */
 #define DSI_CALL_1(name) dsi_in_lane_##name(a[at_a + i])
 #define DSI_CALL_2(name) dsi_in_lane_##name(a[at_a + i], b[at_b + i])
@@ -12853,6 +12909,7 @@ typedef struct dsi_lane_block {
     size_t n; /* lanes in a row */
     size_t rows, pitch;
     size_t extent; /* (rows - 1) pitch + n */
+    int contested; /* it adds to elements that other parts own */
 } dsi_lane_block;
 
 /* The blocks of a launch, found when its indices are checked. reach: the lowest and highest element of each
@@ -12882,12 +12939,10 @@ typedef struct dsi_source {
 /* printed text in the place of steps, if there is some */
 typedef struct dsi_printed_run {
     const ds_printed_kernel *kernel; /* NULL: steps */
-    ds_real *numbers; /* [n_in + n_effects][width], where loads are gathered and results wait */
+    ds_real *numbers; /* [n_inputs + n_effects][width], where loads are gathered and results wait */
     ds_real *uniforms;
-    const ds_real **in; /* [n_in]: loads, then numbers of indices */
+    const ds_real **in; /* [n_inputs]: loads, then numbers of indices */
     ds_real **out; /* of effects; NULL: what is no result of the text, or is that of an earlier effect */
-    uint32_t *where; /* of expressions: 1 + k, input k or the result of effect k - n_in */
-    size_t n_in;
 } dsi_printed_run;
 
 /* A run is one part of a launch: it does what its part owns, with scratch memory of its own. */
@@ -12903,7 +12958,6 @@ typedef struct dsi_run {
     int validates;
     int wide;
     dsi_numbers x;
-    dsi_lanes_fn **fns; /* of the steps */
     dsi_gain_fn *const *gains; /* of 1 to DSI_MOST_GAINS terms */
     ds_real *numbers; /* slots [width], numbers below floors [width], uniforms [DSI_STRIDE] */
     dsi_line *lines, *own_lines; /* of the block: the plan's, or its own */
@@ -13489,10 +13543,12 @@ DSI_INLINE void dsi_add_tables(const ds_array *array, const size_t *at, const si
 
 /* Adders in groups: more than DSI_MOST_ADDING would have to be lane by lane across groups, so each lane goes
    alone there. */
-static void dsi_sum_lanes(const dsi_run *run, const dsi_sum *sum, size_t n, int64_t low, int64_t high)
+static void dsi_sum_lanes(const dsi_run *run, const dsi_sum *sum, const dsi_lane_block *block, int64_t low,
+                          int64_t high)
 {
     const ds_array *const array = run->args + sum->arg;
-    const int all = run->n_parts == 1 || sum->kind != DSI_SUM_SHARED, alone = sum->count > DSI_MOST_ADDING;
+    const int all = !block->contested || sum->kind != DSI_SUM_SHARED, alone = sum->count > DSI_MOST_ADDING;
+    const size_t n = block->n;
     dsi_adding adding[DSI_MOST_ADDING];
     size_t at[DSI_MOST_ALIKE], begin, lane, k, c, count;
     for (c = 0; c < sum->alike; c++) at[c] = dsi_component_at(array, sum[c].component);
@@ -13626,7 +13682,7 @@ static void dsi_sum_row(const dsi_run *run, const dsi_sum *sum, size_t adder, co
     dsi_line line = run->lines[a->line];
     size_t begin = 0, end = block->n, c;
     line.first += (int64_t)(row * block->pitch);
-    if (run->n_parts > 1) dsi_clip(&line, low, high, block->n, &begin, &end);
+    if (block->contested) dsi_clip(&line, low, high, block->n, &begin, &end);
     line.first = dsi_line_at(&line, begin);
     for (c = 0; begin < end && c < sum->alike; c++, a += sum->count) {
         const size_t mask = run->x.mask[a->place];
@@ -13646,7 +13702,7 @@ static void dsi_run_sum(dsi_run *run, const dsi_sum *sum, const dsi_lane_block *
     const int64_t high = shared ? run->owned[2 * sum->number + 1] : INT64_MAX;
     size_t i, row;
     if (!dsi_order_sum(run, run->program->adders + sum->first, sum->count, order))
-        dsi_sum_lanes(run, sum, block->n, low, high); /* of one row: joined rows are lines */
+        dsi_sum_lanes(run, sum, block, low, high); /* of one row: joined rows are lines */
     else if (dsi_is_packed(run, sum))
         dsi_sum_packed(run, sum, block, low, high);
     else
@@ -13738,8 +13794,8 @@ static void dsi_run_steps(dsi_run *run, const dsi_lane_block *block, unsigned wh
     size_t i, k;
     for (i = p->n_once; i < p->n_steps; i++) {
         const dsi_instruction *const step = p->steps + i;
-        if (run->fns[i])
-            run->fns[i](&run->x, step, whole);
+        if (p->fns[i])
+            p->fns[i](&run->x, step, whole);
         else if (step->op == DSI_X_load)
             dsi_run_load(run, step->a, step->out, block->extent);
         else if (step->op == DSI_X_composite)
@@ -13759,43 +13815,20 @@ static void dsi_run_steps(dsi_run *run, const dsi_lane_block *block, unsigned wh
         if (run->kernel->args[p->body.effects[i].arg].kind != DSI_ARG_OUT) dsi_look_at(run, i, block);
 }
 
-/* Printed text. It computes what effects store or add, but for uniforms, loads and numbers of indices, which
-   are there already; a value of several effects is written for the first. */
-
-/* numbers of indices that differ by lane */
-static size_t dsi_count_numbers(const dsi_program *p)
-{
-    size_t n = 0, i;
-    for (i = p->n_once; i < p->n_steps; i++) n += p->steps[i].op == DSI_X_number;
-    return n;
-}
-
-/* when uniforms are known: them, and where the values of effects will be; x.at of sums and updates is set,
-   since their places are no others' */
+/* Printed text, in the place of steps. When uniforms are known: them, and where the values of effects will be;
+   x.at of sums and updates is set, since their places are no others'. */
 static void dsi_prepare_text(dsi_run *run)
 {
     dsi_printed_run *const t = &run->text;
     const dsi_program *const p = run->program;
-    size_t i, k = 0;
+    size_t i;
     for (i = 0; i < p->n_uniforms; i++) t->uniforms[i] = run->x.at[p->n_slots + i][0];
-    for (i = 0; i < p->body.n_exprs; i++) {
-        const unsigned op = p->body.exprs[i].op;
-        t->where[i] = 0;
-        if (p->uniform[i]) continue;
-        if (op == DSI_X_load) t->where[i] = (uint32_t)(p->places[i] - p->n_slots - p->n_uniforms) + 1;
-        if (op == DSI_X_number) t->where[i] = (uint32_t)(p->n_streams + k++) + 1;
-    }
-    for (i = 0; i < p->body.n_effects; i++) {
-        const uint32_t x = p->body.effects[i].value;
-        t->out[i] = NULL;
-        if (p->uniform[x] || t->where[x]) continue;
-        t->where[x] = (uint32_t)(t->n_in + i) + 1;
-        t->out[i] = t->numbers + (t->n_in + i) * run->width;
-    }
     for (i = 0; i < p->body.n_effects; i++) {
         const dsi_effect *const e = p->body.effects + i;
-        if (run->kernel->args[e->arg].kind != DSI_ARG_OUT && t->where[e->value] > p->n_streams)
-            run->x.at[p->places[e->value]] = t->numbers + (t->where[e->value] - 1) * run->width;
+        const size_t source = p->sources[i];
+        t->out[i] = source == p->n_inputs + i + 1 ? t->numbers + (source - 1) * run->width : NULL;
+        if (run->kernel->args[e->arg].kind != DSI_ARG_OUT && source > p->n_streams)
+            run->x.at[p->places[e->value]] = t->numbers + (source - 1) * run->width;
     }
 }
 
@@ -13822,7 +13855,7 @@ static void dsi_run_text(dsi_run *run, const dsi_lane_block *block, unsigned wha
         dsi_run_load(run, (uint32_t)i, (uint32_t)place, block->extent);
         t->in[i] = run->x.at[place];
     }
-    for (step = p->steps + p->n_once; i < t->n_in; step++) {
+    for (step = p->steps + p->n_once; i < p->n_inputs; step++) {
         ds_real *const at = t->numbers + i * run->width;
         if (step->op != DSI_X_number) continue;
         for (k = 0; k < block->n; k++) at[k] = (ds_real)dsi_line_at(dsi_line_of(run, step->a), k);
@@ -13830,7 +13863,7 @@ static void dsi_run_text(dsi_run *run, const dsi_lane_block *block, unsigned wha
     }
     for (i = 0; i < p->body.n_effects; i++) {
         const dsi_effect *const e = p->body.effects + i;
-        ds_real *const buffer = t->numbers + (t->n_in + i) * run->width;
+        ds_real *const buffer = t->numbers + (p->n_inputs + i) * run->width;
         if (!t->out[i] || run->x.at[p->places[e->value]] == buffer) continue;
         t->out[i] = dsi_in_place(run->args + e->arg, e->component, dsi_line_of(run, e->index), block);
         if (!t->out[i] || !home || run->kernel->args[e->arg].kind != DSI_ARG_OUT) t->out[i] = buffer;
@@ -13838,15 +13871,13 @@ static void dsi_run_text(dsi_run *run, const dsi_lane_block *block, unsigned wha
     t->kernel->fn(dsi_whole(block->extent), t->in, t->uniforms, t->out);
     for (i = 0; home && i < p->body.n_effects; i++) {
         const dsi_effect *const e = p->body.effects + i;
-        const uint32_t where = t->where[e->value];
-        const ds_real *const from = !where             ? run->x.at[p->places[e->value]]
-                                    : where <= t->n_in ? t->in[where - 1]
-                                                       : t->out[where - 1 - t->n_in];
-        const dsi_line *const line = dsi_line_of(run, e->index);
-        if (run->kernel->args[e->arg].kind != DSI_ARG_OUT ||
-            (t->out[i] && from == dsi_in_place(run->args + e->arg, e->component, line, block)))
-            continue;
-        dsi_store_rows(run, e, from, where ? (size_t)-1 : 0, block);
+        const uint32_t source = p->sources[i];
+        const ds_real *const from = !source                  ? run->x.at[p->places[e->value]]
+                                    : source <= p->n_inputs ? t->in[source - 1]
+                                                            : t->out[source - 1 - p->n_inputs];
+        if (run->kernel->args[e->arg].kind == DSI_ARG_OUT &&
+            (!t->out[i] || t->out[i] == t->numbers + (p->n_inputs + i) * run->width))
+            dsi_store_rows(run, e, from, source ? (size_t)-1 : 0, block);
     }
     dsi_run_effects(run, block, what);
 }
@@ -13860,18 +13891,17 @@ static int dsi_run_once(dsi_run *run)
     size_t i, k, next = 0;
     memset(&block, 0, sizeof block);
     block.n = 1;
-    for (i = 0; i < body->n_exprs; i++) {
-        const dsi_expr *const e = body->exprs + i;
+    for (i = 0; i < p->n_uniform; i++) {
+        const dsi_expr *const e = body->exprs + p->once[i];
         const dsi_instruction *const step = p->steps + next;
         ds_real number = 0;
         if (e->op >= DSI_X_first_index) {
-            if (p->uniform[i] && !dsi_find_line(run, (uint32_t)i, &block, DSI_LINE)) return 0;
+            if (!dsi_find_line(run, p->once[i], &block, DSI_LINE)) return 0;
             continue;
         }
-        if (!p->uniform[i]) continue;
         next++;
         if (e->op < DSI_X_constant || e->op == DSI_X_gate) {
-            run->fns[next - 1](&run->x, step, DSI_STRIDE);
+            p->fns[next - 1](&run->x, step, DSI_STRIDE);
             continue;
         }
         if (e->op == DSI_X_constant)
@@ -14008,6 +14038,7 @@ static void dsi_find_planned(dsi_run *run, size_t k, dsi_lane_block *block)
     block->rows = planned->rows;
     block->pitch = planned->pitch;
     block->extent = (block->rows - 1) * block->pitch + block->n;
+    block->contested = planned->contested;
     run->lines = planned->kept ? run->plan->lines + k * run->program->n_lines : run->own_lines;
     if (planned->kept) return;
     dsi_begin_block(run, planned->flat, block);
@@ -14327,7 +14358,6 @@ static size_t dsi_lay_out_run(dsi_run *run, char *memory)
     DSI_CUT(int64_t, run->tables, p->n_lines * run->width)
     DSI_CUT(ds_real *, run->x.at, p->n_places)
     DSI_CUT(size_t, run->x.mask, p->n_places)
-    DSI_CUT(dsi_lanes_fn *, run->fns, p->n_steps)
     DSI_CUT(dsi_line, run->own_lines, p->n_lines)
     DSI_CUT(dsi_source, run->sources, p->n_streams)
     DSI_CUT(uint32_t, run->order, p->n_adders)
@@ -14335,12 +14365,10 @@ static size_t dsi_lay_out_run(dsi_run *run, char *memory)
     DSI_CUT(ds_real, run->reducing, p->n_reduced * DSI_STRIDE)
     if (run->text.kernel) {
         dsi_printed_run *const t = &run->text;
-        t->n_in = p->n_streams + dsi_count_numbers(p);
-        DSI_CUT(ds_real, t->numbers, (t->n_in + p->body.n_effects) * run->width)
+        DSI_CUT(ds_real, t->numbers, (p->n_inputs + p->body.n_effects) * run->width)
         DSI_CUT(ds_real, t->uniforms, p->n_uniforms)
-        DSI_CUT(const ds_real *, t->in, t->n_in)
+        DSI_CUT(const ds_real *, t->in, p->n_inputs)
         DSI_CUT(ds_real *, t->out, p->body.n_effects)
-        DSI_CUT(uint32_t, t->where, p->body.n_exprs)
     }
 #undef DSI_CUT
     run->lines = run->own_lines;
@@ -14357,12 +14385,6 @@ static size_t dsi_lay_out_run(dsi_run *run, char *memory)
     run->gains = DSI_BY_WIDTH(gain, run->wide);
     for (i = 0; memory && i < p->n_sums; i++)
         for (k = 0; k < p->sums[i].count; k++) run->order[p->sums[i].first + k] = (uint32_t)k;
-    for (i = 0; memory && i < p->n_steps; i++) {
-        const uint32_t op = p->steps[i].op;
-        const int plain = op < DSI_X_constant || op == DSI_X_gate ||
-            (op >= DSI_X_mul_add && op <= DSI_X_sub_mul);
-        run->fns[i] = plain ? dsi_lanes_of(op, run->wide) : NULL;
-    }
     for (i = 0; memory && i < p->n_streams; i++) {
         const dsi_stream *const stream = p->streams + i;
         const ds_array *const array = run->args + stream->arg;
@@ -14388,7 +14410,7 @@ static size_t dsi_choose_width(const dsi_program *p, size_t wanted, int printed)
     const size_t places = (printed ? p->n_streams + p->body.n_effects : p->n_slots) + p->n_before + 1;
     size_t width = wanted ? wanted : 32768 / (places * sizeof(ds_real));
     if (width > DSI_MOST_WIDTH) width = DSI_MOST_WIDTH;
-    if (width < 128 && !wanted) width = 128;
+    if (width < (printed ? 512 : 128) && !wanted) width = printed ? 512 : 128;
     return dsi_whole(width);
 }
 
