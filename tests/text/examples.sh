@@ -7,9 +7,12 @@
 flags='-O0 -DDSI_IMPLEMENTED'
 library=$(object double)
 test -n "$FULL" && flags=-O2 library=
-make -s -C ../examples all BUILD="$work" CC="$CC" CXX="$CXX" CFLAGS="-std=c99 $flags" \
-    CXXFLAGS="-std=c++11 $flags" LDFLAGS="$library" >"$work/make.out" 2>&1
-check "all examples build" test $? = 0
+build()
+{
+    make -s -C ../examples "$1" BUILD="$work" CC="$CC" CXX="$CXX" CFLAGS="-std=c99 $flags" \
+        CXXFLAGS="-std=c++11 $flags" LDFLAGS="$library"
+}
+check "all examples build" build all
 
 for source in ../examples/*.c ../examples/*.cc; do
     name=$(basename "${source%.*}")
@@ -45,13 +48,21 @@ agree()
 }
 agree mass_spring_simple paper "$work/mass_spring" --out "$work/out"
 agree mass_spring_simple wall "$work/mass_spring" --wall --out "$work/out"
-for name in gradient_explosion time_of_impact kernels wave; do
+for name in gradient_explosion time_of_impact kernels wave energy; do
     agree gradient_studies $name "$work/$name" --quick --out "$work/out"
 done
 
 # with the implementation in its own file, where realloc and free are its own
 check "no_malloc builds alone" $any_cc ../examples/no_malloc.c -o "$work/no_malloc" -lm
 agree gradient_studies no_malloc "$work/no_malloc"
+
+check "energy builds with the text that it has printed" build energy_printed
+for name in energy energy_printed; do
+    "$work/$name" --quick --out "$work/out" >"$work/$name.out" 2>&1
+done
+check "energy as text: that is what ran" grep -q 'the kernel ran as printed text' "$work/energy_printed.out"
+equal "energy as text: the same bits" "$(grep -o 'hash of .*' "$work/energy_printed.out")" \
+    "$(grep -o 'hash of .*' "$work/energy.out" || echo none)"
 
 "$work/02_throw" --out "$work/out" >"$work/throw" 2>&1
 check "02_throw hits" \
