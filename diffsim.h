@@ -4971,14 +4971,19 @@ DIFFSIM_API void ds_reals_pow(const ds_real *x, const ds_real *y, ds_real *out, 
 
    Printed kernels (section 7) bring this code along, in C and CUDA. It is written once:
    DSI_QUOTED(name, "what it does", functions) compiles the functions and keeps their words beside the
-   sentence, as dsi_quoted_name. Matrices are nine numbers here, row by row, and six functions are all that is
-   called from outside: dsi_product and dsi_all_finite, dsi_nan, dsi_root, dsi_power, dsi_exponent_of. */
+   sentence, as dsi_quoted_name. Matrices are nine numbers here, row by row, and seven functions are all
+   that is called from outside: dsi_product, dsi_all_finite, dsi_nan, and the four that follow. */
 
 #define DSI_QUOTED(name, sentence, ...) \
     __VA_ARGS__ \
     static const char *const dsi_quoted_##name[2] = { sentence, #__VA_ARGS__ };
 
 static ds_real dsi_root(ds_real x) { return (ds_real)sqrt((double)x); }
+/* of the distance from 1 to the next number */
+static ds_real dsi_eighth_unit(void)
+{
+    return sizeof(ds_real) == 4 ? (ds_real)(FLT_EPSILON / 8) : (ds_real)(DBL_EPSILON / 8);
+}
 /* 2^exponent; and the exponent of x, which is in [1/2, 1) 2^exponent; 0 has the exponent 0 */
 static ds_real dsi_power(int exponent) { return (ds_real)ldexp(1, exponent); }
 static int dsi_exponent_of(ds_real x)
@@ -5043,8 +5048,7 @@ static void dsi_m3_turn(ds_real *m, int p, int q, int across, int along, dsi_tur
 }
 )
 
-DSI_QUOTED(diagonal, "a = 2^exponent u diag(d) v' by plane rotations from both sides (Kogbetliantz 1955), a "
-           "pair of axes at a time: its 2x2 block is made symmetric, then diagonal.",
+DSI_QUOTED(diagonal, "a = 2^exponent u diag(d) v': rotations from both sides, one pair of axes at a time.",
 
 /* the block of axes p and q becomes diagonal: a -> l' a r, u -> u l, v -> v r. Returns 0 if it was, within
    an eighth of a unit of rounding of its smaller entry.
@@ -5054,9 +5058,9 @@ DSI_QUOTED(diagonal, "a = 2^exponent u diag(d) v' by plane rotations from both s
    A symmetric block has qp - pq = 0: even does not turn, and l is r. */
 static int dsi_m3_pivot(ds_real *a, int p, int q, ds_real *u, ds_real *v)
 {
-    const ds_real unit = sizeof(ds_real) == 4 ? (ds_real)(FLT_EPSILON / 8) : (ds_real)(DBL_EPSILON / 8);
     const ds_real pp = a[4 * p], pq = a[3 * p + q], qp = a[3 * q + p], qq = a[4 * q];
-    const ds_real negligible = unit * (dsi_m3_size(pp) < dsi_m3_size(qq) ? dsi_m3_size(pp) : dsi_m3_size(qq));
+    const ds_real p_size = dsi_m3_size(pp), q_size = dsi_m3_size(qq);
+    const ds_real negligible = (p_size < q_size ? p_size : q_size) * dsi_eighth_unit();
     const dsi_turn even = dsi_turn_of(pp + qq, qp - pq);
     dsi_turn left, right;
     ds_real even_pp, even_pq, even_qp, even_qq;
@@ -5079,8 +5083,7 @@ static int dsi_m3_pivot(ds_real *a, int p, int q, ds_real *u, ds_real *v)
    rounds, where a result is denormal. */
 static void dsi_m3_scale(ds_real *a, int n, int exponent)
 {
-    const ds_real half = dsi_power(exponent / 2);
-    const ds_real rest = dsi_power(exponent - exponent / 2);
+    const ds_real half = dsi_power(exponent / 2), rest = dsi_power(exponent - exponent / 2);
     int k;
     for (k = 0; k < n; k++) a[k] = a[k] * half * rest;
 }
@@ -5164,20 +5167,26 @@ static void dsi_m3_svd(const ds_real *a, ds_real *u, ds_real *s, ds_real *v)
 
 DSI_QUOTED(polar, "The polar form a = r p, r a rotation: a = u diag(d) v' = (u v') (v diag(d) v').",
 
-/* The upper half of p stands for the lower one, too: the products may differ by rounding */
+/* a diag(d) b' */
+static void dsi_m3_rebuild(const ds_real *a, const ds_real *d, const ds_real *b, ds_real *to)
+{
+    int i, j;
+    for (i = 0; i < 9; i += 3)
+        for (j = 0; j < 9; j += 3)
+            to[i + j / 3] = dsi_product(a[i] * d[0], b[j]) + dsi_product(a[i + 1] * d[1], b[j + 1]) +
+                            dsi_product(a[i + 2] * d[2], b[j + 2]);
+}
+
 static void dsi_m3_polar(const ds_real *a, ds_real *r, ds_real *p)
 {
-    ds_real u[9], d[3], v[9];
+    ds_real u[9], d[3], v[9], one[3];
     const int exponent = dsi_m3_signed_svd(a, u, d, v);
-    int i, j;
-    for (i = 0; i < 3; i++)
-        for (j = 0; j < 3; j++) {
-            const ds_real *ui = u + 3 * i, *vi = v + 3 * (i < j ? i : j), *vj = v + 3 * (i < j ? j : i);
-            const ds_real x = dsi_product(vi[0] * d[0], vj[0]), y = dsi_product(vi[1] * d[1], vj[1]);
-            r[3 * i + j] = dsi_product(ui[0], v[3 * j]) + dsi_product(ui[1], v[3 * j + 1]) +
-                           dsi_product(ui[2], v[3 * j + 2]);
-            p[3 * i + j] = x + y + dsi_product(vi[2] * d[2], vj[2]);
-        }
+    one[0] = one[1] = one[2] = 1;
+    dsi_m3_rebuild(u, one, v, r);
+    dsi_m3_rebuild(v, d, v, p);
+    p[3] = p[1]; /* the two halves may differ by rounding */
+    p[6] = p[2];
+    p[7] = p[5];
     dsi_m3_scale(p, 9, exponent);
 }
 )
@@ -16070,7 +16079,8 @@ static void dsi_print_composite(dsi_printer *p, uint32_t at, const char *indent)
     for (k = 0; k < c->n_in; k++) {
         if (p->cuda) dsi_print_operand(p, x[k]);
         else dsi_print_array(p, x[k], 0);
-        dsi_print(p, k + 1 < c->n_in ? ", " : " };\n");
+        dsi_print(p, k + 1 == c->n_in ? " };\n" : k % 5 < 4 ? ", " : ",\n    ");
+        if (k % 5 == 4) dsi_print(p, indent);
     }
     dsi_print(p, indent);
     dsi_print(p, "ds_real y");
@@ -16101,24 +16111,45 @@ static void dsi_print_call(dsi_printer *p, uint32_t at)
     dsi_print(p, "        }\n");
 }
 
-static void dsi_print_stage(dsi_printer *p, uint32_t stage)
+/* what is in the loop of a stage: a statement; and effect i, a value of a function before it */
+static int dsi_is_in_loop(const dsi_printer *p, uint32_t x, uint32_t stage)
+{
+    return dsi_is_printed(p, x) && !dsi_is_function(p, x) && p->stage[x] == stage;
+}
+static int dsi_is_stored_in_loop(const dsi_printer *p, size_t i, uint32_t stage)
+{
+    const uint32_t x = p->program->body.effects[i].value;
+    return dsi_is_function(p, x) && p->stage[x] + 1 == stage && dsi_effect_of(p, x) == i;
+}
+
+static void dsi_print_loop(dsi_printer *p, uint32_t stage)
 {
     const dsi_body *const body = &p->program->body;
     uint32_t x;
-    size_t i;
+    size_t i, n = 0;
+    for (x = 1; x < body->n_exprs; x++) n += (size_t)dsi_is_in_loop(p, x, stage);
+    for (i = 0; i < body->n_effects; i++) n += (size_t)dsi_is_stored_in_loop(p, i, stage);
+    if (!n) return;
     dsi_print(p, p->n_functions ? "        for (k = 0; k < m; k += 16) {\n"
                                   "            DSI_EACH_LANE for (i = k; i < k + 16; i++) {\n"
                                 : "        DSI_EACH_LANE for (i = 0; i < 16; i++) {\n");
     for (x = 1; x < body->n_exprs; x++)
-        if (dsi_is_printed(p, x) && !dsi_is_function(p, x) && p->stage[x] == stage) dsi_print_statement(p, x);
-    for (i = 0; i < body->n_effects; i++) { /* values of functions */
-        x = body->effects[i].value;
-        if (!dsi_is_function(p, x) || p->stage[x] + 1 != stage || dsi_effect_of(p, x) != i) continue;
+        if (dsi_is_in_loop(p, x, stage)) dsi_print_statement(p, x);
+    for (i = 0; i < body->n_effects; i++) {
+        if (!dsi_is_stored_in_loop(p, i, stage)) continue;
         dsi_print(p, dsi_indent(p));
         dsi_print_with(p, "out", i, "[at + i] = ");
-        dsi_print_with(p, "w", x, "[i];\n");
+        dsi_print_with(p, "w", body->effects[i].value, "[i];\n");
     }
     dsi_print(p, p->n_functions ? "            }\n        }\n" : "        }\n");
+}
+
+/* the loop, then the functions that end the stage */
+static void dsi_print_stage(dsi_printer *p, uint32_t stage)
+{
+    const dsi_body *const body = &p->program->body;
+    uint32_t x;
+    dsi_print_loop(p, stage);
     for (x = 1; x < body->n_exprs; x++) {
         if (p->stage[x] != stage) continue;
         if (body->exprs[x].op == DSI_X_composite) dsi_print_call(p, x);
@@ -16126,54 +16157,74 @@ static void dsi_print_stage(dsi_printer *p, uint32_t stage)
     }
 }
 
-/* Quoted code, laid out again. A line is n characters up to ; { or }; it is broken where it is long. dsi_
-   becomes the kernel's name, so that printed kernels share nothing. */
+/* Quoted code, laid out again, n characters as a line. dsi_ becomes the kernel's name, so that printed kernels
+   share nothing. A long line is broken at a blank behind column 40, in as few parentheses as there are, best
+   behind a comma. */
 static void dsi_print_code_line(dsi_printer *p, const char *code, size_t n, size_t indent)
 {
     const int is_function = indent == 0 && p->cuda && !strncmp(code, "static ", 7);
-    size_t column = indent, i, word;
-    char c[2] = {0, 0};
-    for (i = 0; i < indent; i++) dsi_print(p, " ");
-    if (is_function) dsi_print(p, "static __device__ ");
+    char line[2000], c[2] = {0, 0};
+    const char *from = line;
+    dsi_text t = dsi_text_into(line, sizeof line);
+    size_t i, width = 100 - indent;
+    if (is_function) dsi_put(&t, "static __device__ ");
     for (i = is_function ? 7 : 0; i < n; i++) {
-        for (word = 1; i + word < n && code[i + word] != ' '; word++) continue;
-        c[0] = code[i];
-        if (c[0] == ' ' && column + word > 80) {
-            dsi_print(p, "\n        ");
-            for (column = 0; column < indent; column++) dsi_print(p, " ");
-            column += 8;
-        } else if (!strncmp(code + i, "dsi_", 4)) {
-            dsi_print(p, "$_");
-            column += strlen(p->name) + 1;
-            i += 3;
-        } else {
-            dsi_print(p, c);
-            column++;
-        }
+        const int is_name = !strncmp(code + i, "dsi_", 4);
+        c[0] = is_name ? '_' : code[i];
+        if (is_name) dsi_put(&t, p->name);
+        dsi_put(&t, c);
+        i += is_name ? 3 : 0;
     }
+    for (;;) {
+        size_t best = 0, at;
+        int depth = 0, least = 1000;
+        for (at = 0; from[at] && at < width; at++) {
+            depth += 2 * ((from[at] == '(' || from[at] == '[') - (from[at] == ')' || from[at] == ']'));
+            if (from[at] != ' ' || at < 40 || depth + (from[at - 1] != ',') > least) continue;
+            least = depth + (from[at - 1] != ',');
+            best = at;
+        }
+        for (i = 0; i < indent; i++) dsi_print(p, " ");
+        if (!from[at] || !best) break;
+        line[(size_t)(from - line) + best] = 0;
+        dsi_print(p, from);
+        dsi_print(p, "\n");
+        from += best + 1;
+        indent += from - line == (ptrdiff_t)best + 1 ? 4 : 0;
+        width = 100 - indent;
+    }
+    dsi_print(p, from);
     dsi_print(p, "\n");
 }
-/* else and the name of a type alone follow a } in its line; there are no braces but those of blocks */
+
+/* the characters of a line: to ; or { or, for a short function, to its }. Else and the name of a type alone
+   follow a } in its line; there are no braces but those of blocks. */
+static size_t dsi_line_of_code(const char *code, size_t depth)
+{
+    size_t n, more;
+    int parentheses = 0;
+    if (*code == '}' && strncmp(code, "} else", 6) && (depth || strncmp(code, "} dsi_", 6))) return 1;
+    for (n = 0; parentheses || (code[n] != ';' && code[n] != '{'); n++)
+        parentheses += (code[n] == '(') - (code[n] == ')');
+    if (!depth && code[n] == '{' && code[n - 2] == ')') {
+        more = n + strcspn(code + n, ";") + 2;
+        return more < 80 && code[more] == '}' ? more + 1 : n + 1;
+    }
+    return n + 1;
+}
 static void dsi_print_code(dsi_printer *p, const char *code)
 {
     size_t depth = 0, n;
     while (*code) {
         const int closes = *code == '}';
-        int parentheses = 0;
         depth -= (size_t)closes;
-        if (closes && strncmp(code, "} else", 6) && (depth || strncmp(code, "} dsi_", 6)))
-            n = 1;
-        else {
-            for (n = 0; parentheses || (code[n] != ';' && code[n] != '{'); n++)
-                parentheses += (code[n] == '(') - (code[n] == ')');
-            n++;
-        }
+        n = dsi_line_of_code(code, depth);
         if (!depth && code[n - 1] == '{' && code[n - 3] == ')') { /* of a function: in a line of its own */
             dsi_print_code_line(p, code, n - 2, 0);
             dsi_print(p, "{\n");
         } else
             dsi_print_code_line(p, code, n, 4 * depth);
-        if (closes && !depth) dsi_print(p, "\n");
+        if (!depth && code[n - 1] != '{') dsi_print(p, "\n");
         depth += code[n - 1] == '{';
         for (code += n; *code == ' '; code++) continue;
     }
@@ -16184,8 +16235,9 @@ static const char dsi_printed_parts[] =
     "static int dsi_all_finite(const ds_real *x, int n) { int i, all = 1; "
     "for (i = 0; i < n; i++) all &= x[i] - x[i] == 0; return all; } "
     "static ds_real dsi_nan(void) { return (ds_real)NAN; } "
-    "static ds_real dsi_root(ds_real x) { return sqrt@(x); } "
     "static ds_real dsi_power(int exponent) { return ldexp@(1, exponent); } "
+    "static ds_real dsi_root(ds_real x) { return sqrt@(x); } "
+    "static ds_real dsi_eighth_unit(void) { return dsi_power(sizeof(ds_real) == 4 ? -26 : -55); } "
     "static int dsi_exponent_of(ds_real x) { int exponent; (void)frexp@(x, &exponent); return exponent; }";
 static const char dsi_printed_product[] = "static ds_real dsi_product(ds_real left, ds_real right) "
                                           "{ return left * right; } ";
@@ -16199,8 +16251,7 @@ static void dsi_print_decompositions(dsi_printer *p)
     size_t i, j, k, n = 0;
     if (!p->composites) return;
     dsi_print(p, "/* 3x3 matrices, row by row. What is done and why: section 2 of diffsim.h. Products are rounded\n"
-                 "   before they meet a sum, so that the bits are the same everywhere. */\n"
-                 "#include <float.h>\n");
+                 "   before they meet a sum, so that the bits are the same everywhere. */\n");
     dsi_print_code(p, p->cuda ? dsi_cuda_product : dsi_printed_product);
     dsi_print_code(p, dsi_printed_parts);
     for (i = 0; i < sizeof dsi_composites / sizeof *dsi_composites; i++)
@@ -16240,6 +16291,12 @@ static void dsi_print_index(dsi_printer *p, uint32_t x, int depth)
         dsi_print(p, "[");
         dsi_print_index(p, e->b, depth - 1);
         dsi_print_with(p, "][", e->c, "]");
+    } else if (e->op <= DSI_X_index_mul) {
+        dsi_print(p, "(");
+        dsi_print_index(p, e->a, depth - 1);
+        dsi_print(p, e->op == DSI_X_index_add ? " + " : e->op == DSI_X_index_sub ? " - " : " * ");
+        dsi_print_index(p, e->b, depth - 1);
+        dsi_print(p, ")");
     } else {
         dsi_print(p, words[e->op - DSI_X_index_add]);
         dsi_print(p, "(");
@@ -16297,11 +16354,11 @@ static void dsi_print_declarations(dsi_printer *p)
         dsi_print_with(p, "", i, "];");
         dsi_print_place(p, e->arg, e->index, e->component);
     }
-    for (x = 0; x < body->n_exprs; x++)
+    for (x = 0, i = 0; x < body->n_exprs; x++) /* eight a line */
         if (p->waits[x]) {
-            dsi_print_with(p, "    ds_real w", x, "[");
+            dsi_print_with(p, i % 8 == 0 ? "    ds_real w" : ", w", x, "[");
             dsi_print_size(p, p->n_waiting > DSI_MOST_WAITING ? 16 : DSI_PRINTED_CHUNK);
-            dsi_print(p, "];\n");
+            dsi_print(p, ++i % 8 == 0 || i == p->n_waiting ? "];\n" : "]");
         }
 }
 
@@ -16309,7 +16366,7 @@ static void dsi_print_declarations(dsi_printer *p)
 static void dsi_print_lanes(dsi_printer *p)
 {
     uint32_t stage;
-    dsi_print(p, "\nDSI_INLINE void $_lanes(size_t n, const ds_real *const *in, const ds_real *uniforms,\n"
+    dsi_print(p, "DSI_INLINE void $_lanes(size_t n, const ds_real *const *in, const ds_real *uniforms,\n"
                  "    ds_real *const *out)\n{\n");
     dsi_print_declarations(p);
     if (p->n_stages) dsi_print(p, p->n_functions ? "    size_t at, i, k, m;\n" : "    size_t at, i;\n");
@@ -16397,7 +16454,8 @@ static const char dsi_printed_end[] =
     "    $_lanes(n, in, uniforms, out);\n"
     "}\n"
     "#endif\n"
-    "static void $_any(size_t n, const ds_real *const *in, const ds_real *uniforms, ds_real *const *out)\n"
+    "static void $_any(size_t n, const ds_real *const *in, const ds_real *uniforms,\n"
+    "    ds_real *const *out)\n"
     "{\n"
     "#if defined(__GNUC__) && !defined(__TINYC__) && defined(__x86_64__)\n"
     "    if (__builtin_cpu_supports(\"avx512f\")) $_avx512(n, in, uniforms, out);\n"
@@ -16425,13 +16483,13 @@ static void dsi_print_file(dsi_printer *p)
     dsi_print_head(p, "C, by ds_kernel_print_c");
     dsi_print(p, dsi_printed_begin);
     if (p->has_sqrt) dsi_print(p, dsi_printed_sqrt);
-    if (p->composites) dsi_print(p, "\n");
+    dsi_print(p, "\n");
     dsi_print_decompositions(p);
     dsi_print_lanes(p);
     dsi_print(p, dsi_printed_end);
     for (i = 0; i < 16; i++) hash[i] = digit[p->program->text_hash >> (60 - 4 * i) & 15];
     hash[16] = 0;
-    dsi_print(p, "static const ds_printed_kernel $_printed = { UINT64_C(0x");
+    dsi_print(p, "static const ds_printed_kernel $_printed =\n    { UINT64_C(0x");
     dsi_print(p, hash);
     dsi_print_with(p, "), ", sizeof(ds_real), ", ");
     dsi_print_with(p, "", DSI_PRINTED_FORMAT, ", \"");
