@@ -4970,13 +4970,13 @@ DIFFSIM_API void ds_reals_pow(const ds_real *x, const ds_real *y, ds_real *out, 
    Here the compiler's own contraction is back: products that meet a sum pass dsi_product.
 
    Printed kernels (section 7) bring this code along, in C and CUDA. It is written once:
-   DSI_QUOTED(name, "what it does", functions) compiles the functions and keeps their words beside the
-   sentence, as dsi_quoted_name. Matrices are nine numbers here, row by row, and seven functions are all
+   DSI_QUOTED(name, "what it does", functions) compiles the functions and keeps name, sentence and code as
+   words, in dsi_quoted_name. Matrices are nine numbers here, row by row, and seven functions are all
    that is called from outside: dsi_product, dsi_all_finite, dsi_nan, and the four that follow. */
 
 #define DSI_QUOTED(name, sentence, ...) \
     __VA_ARGS__ \
-    static const char *const dsi_quoted_##name[2] = { sentence, #__VA_ARGS__ };
+    static const char *const dsi_quoted_##name[3] = { #name, sentence, #__VA_ARGS__ };
 
 static ds_real dsi_root(ds_real x) { return (ds_real)sqrt((double)x); }
 /* of the distance from 1 to the next number */
@@ -4993,7 +4993,7 @@ static int dsi_exponent_of(ds_real x)
     return exponent;
 }
 
-DSI_QUOTED(turns, "Plane rotations [c -s; s c]: by an angle, by half an angle, by the sum of two.",
+DSI_QUOTED(turns, "plane rotations [c -s; s c]: by an angle, by half an angle, by the sum of two",
 
 typedef struct dsi_turn { ds_real c, s; } dsi_turn;
 
@@ -5048,7 +5048,7 @@ static void dsi_m3_turn(ds_real *m, int p, int q, int across, int along, dsi_tur
 }
 )
 
-DSI_QUOTED(diagonal, "a = 2^exponent u diag(d) v': rotations from both sides, one pair of axes at a time.",
+DSI_QUOTED(diagonal, "a = 2^exponent u diag(d) v': rotations from both sides, one pair of axes at a time",
 
 /* the block of axes p and q becomes diagonal: a -> l' a r, u -> u l, v -> v r. Returns 0 if it was, within
    an eighth of a unit of rounding of its smaller entry.
@@ -5128,7 +5128,7 @@ static void dsi_m3_swap(ds_real *u, ds_real *d, ds_real *v, int p, int q)
 }
 )
 
-DSI_QUOTED(signs, "The same with magnitudes of d falling and only the last sign free.",
+DSI_QUOTED(signs, "the same with magnitudes of d falling and only the last sign free",
 
 /* column j and the last change sign: u remains a rotation, d[j] d[2] as it was. 0 - d never gives -0. */
 static void dsi_m3_flip(ds_real *u, ds_real *d, int j)
@@ -5156,7 +5156,7 @@ static int dsi_m3_signed_svd(const ds_real *a, ds_real *u, ds_real *d, ds_real *
 }
 )
 
-DSI_QUOTED(svd, "a = u diag(s) v' of two rotations. s may be infinite where it is beyond the range.",
+DSI_QUOTED(svd, "a = u diag(s) v' with rotations u and v; s may be infinite",
 
 static void dsi_m3_svd(const ds_real *a, ds_real *u, ds_real *s, ds_real *v)
 {
@@ -5165,7 +5165,7 @@ static void dsi_m3_svd(const ds_real *a, ds_real *u, ds_real *s, ds_real *v)
 }
 )
 
-DSI_QUOTED(polar, "The polar form a = r p, r a rotation: a = u diag(d) v' = (u v') (v diag(d) v').",
+DSI_QUOTED(polar, "the polar form a = r p, r a rotation: a = u diag(d) v' = (u v') (v diag(d) v')",
 
 /* a diag(d) b' */
 static void dsi_m3_rebuild(const ds_real *a, const ds_real *d, const ds_real *b, ds_real *to)
@@ -5191,7 +5191,7 @@ static void dsi_m3_polar(const ds_real *a, ds_real *r, ds_real *p)
 }
 )
 
-DSI_QUOTED(eigen, "a = v diag(w) v' of a symmetric matrix, w falling.",
+DSI_QUOTED(eigen, "a = v diag(w) v' of a symmetric matrix, w falling",
 
 /* What is below the diagonal is not read. u is v, turn by turn; values keep their signs and fall by value,
    not by magnitude */
@@ -10308,7 +10308,7 @@ static ds_var3 dsi_solve_symmetric(ds_var33 m, ds_var3 b, double least)
 
 /* y: R [9], tr S. R' F = S, so R' dR S + dS = R' dF =: A, and with R' dR = [w], dS being symmetric, the
    skew part says (tr S I - S) w = ax A; d tr S = R : dF. Divided by tr S, so that nothing underflows. */
-DSI_QUOTED(polar_value, "y: the rotation [9] and the trace of the stretch.",
+DSI_QUOTED(polar_value, "y: the rotation [9] and the trace of the stretch",
 
 static void dsi_polar_value(const ds_real *x, ds_real *y)
 {
@@ -10331,7 +10331,7 @@ static void dsi_polar_rule(ds_vars x, ds_vars y, ds_vars x_dot, ds_var *y_dot)
 }
 
 /* y: w [3], v [9]. With B = v' dA v, dA made symmetric: dw_i = B_ii, v' dv has B_ij / (w_j - w_i) */
-DSI_QUOTED(eigen_value, "y: eigenvalues [3] and eigenvectors [9] of the symmetric part.",
+DSI_QUOTED(eigen_value, "y: eigenvalues [3] and eigenvectors [9] of the symmetric part",
 
 static void dsi_eigen_value(const ds_real *x, ds_real *y)
 {
@@ -10365,7 +10365,7 @@ static void dsi_eigen_rule(ds_vars x, ds_vars y, ds_vars x_dot, ds_var *y_dot)
 
 /* y: u [9], s [3], v [9]. P = u' dF v = [p] diag(s) + diag(ds) - diag(s) [q] with [p] = u' du, [q] = v' dv:
    P_ij + P_ji = (p_ij + q_ij) (s_j - s_i),  P_ij - P_ji = (p_ij - q_ij) (s_j + s_i) */
-DSI_QUOTED(svd_value, "y: u [9], s [3] and v [9].",
+DSI_QUOTED(svd_value, "y: u [9], s [3] and v [9]",
 
 static void dsi_svd_value(const ds_real *x, ds_real *y)
 {
@@ -12490,16 +12490,13 @@ static void dsi_find_fused(const dsi_program *p, uint32_t *uses, uint32_t *fused
     }
 }
 
-/* the code that a composite brings along, word by word: compilers need not agree on blanks */
-static uint64_t dsi_hash_quoted(const dsi_composite *c, uint64_t hash)
+/* of code, word by word: compilers need not agree on blanks */
+static uint64_t dsi_hash_code(const char *code, uint64_t hash)
 {
-    size_t i, n;
-    for (i = 0; i < DSI_MOST_QUOTED && c->words[i]; i++) {
-        const char *code = c->words[i][1];
-        for (; *code; code += n + (code[n] == ' ')) {
-            n = strcspn(code, " ");
-            hash = ds_hash_bytes(code, n, hash);
-        }
+    size_t n;
+    for (; *code; code += n + (code[n] == ' ')) {
+        n = strcspn(code, " ");
+        hash = ds_hash_bytes(code, n, hash);
     }
     return hash;
 }
@@ -12511,13 +12508,16 @@ static uint64_t dsi_hash_text(const ds_kernel *kernel)
 {
     const dsi_program *const p = &kernel->program;
     uint64_t hash = dsi_mix(p->hash, p->body.n_exprs);
-    size_t i;
+    size_t i, k;
     for (i = 0; i < p->body.n_exprs; i++) {
         const dsi_expr *const e = p->body.exprs + i;
         const char *const name = e->op < DSI_OP_sum ? dsi_ops[e->op].name : "";
         hash = dsi_mix(hash, ds_hash_bytes(name, strlen(name), e->op < DSI_OP_sum ? 0 : e->op - DSI_OP_sum));
         hash = dsi_mix(dsi_mix(dsi_mix(hash, e->a), e->b), e->c);
-        if (e->op == DSI_X_composite) hash = dsi_hash_quoted(dsi_composites[e->b], hash);
+        for (k = 0; e->op == DSI_X_composite && k < DSI_MOST_QUOTED; k++) {
+            const char *const *const quoted = dsi_composites[e->b]->words[k];
+            if (quoted) hash = dsi_hash_code(quoted[2], hash);
+        }
     }
     for (i = 0; i < p->body.n_effects; i++) {
         const dsi_effect *const e = p->body.effects + i;
@@ -16061,7 +16061,10 @@ static void dsi_print_function(dsi_printer *p, uint32_t x)
     dsi_print(p, ");\n");
 }
 
-/* "const ds_real x[9] = { ... };", "ds_real y[10];", "name_polar_value(x, y);", of the composite x at this
+/* of functions that printed kernels share */
+static const char *dsi_prefix(const dsi_printer *p) { return p->cuda ? "dsc_" : "dsp_"; }
+
+/* "const ds_real x[9] = { ... };", "ds_real y[10];", "dsp_polar_value(x, y);", of the composite x at this
    indentation; in C of lane i, in CUDA with the number of the composite in the names */
 static void dsi_print_composite(dsi_printer *p, uint32_t at, const char *indent)
 {
@@ -16087,7 +16090,7 @@ static void dsi_print_composite(dsi_printer *p, uint32_t at, const char *indent)
     dsi_print(p, number);
     dsi_print_with(p, "[", c->n_out, "];\n");
     dsi_print(p, indent);
-    dsi_print(p, "$_");
+    dsi_print(p, dsi_prefix(p));
     dsi_print(p, c->name);
     dsi_print(p, "_value(x");
     dsi_print(p, number);
@@ -16157,8 +16160,7 @@ static void dsi_print_stage(dsi_printer *p, uint32_t stage)
     }
 }
 
-/* Quoted code, laid out again, n characters as a line. dsi_ becomes the kernel's name, so that printed kernels
-   share nothing. A long line is broken at a blank behind column 40, in as few parentheses as there are, best
+/* Quoted code, laid out again, n characters as a line. dsi_ becomes dsp_, or dsc_ in CUDA. A long line is broken at a blank behind column 40, in as few parentheses as there are, best
    behind a comma. */
 static void dsi_print_code_line(dsi_printer *p, const char *code, size_t n, size_t indent)
 {
@@ -16170,9 +16172,8 @@ static void dsi_print_code_line(dsi_printer *p, const char *code, size_t n, size
     if (is_function) dsi_put(&t, "static __device__ ");
     for (i = is_function ? 7 : 0; i < n; i++) {
         const int is_name = !strncmp(code + i, "dsi_", 4);
-        c[0] = is_name ? '_' : code[i];
-        if (is_name) dsi_put(&t, p->name);
-        dsi_put(&t, c);
+        c[0] = code[i];
+        dsi_put(&t, is_name ? dsi_prefix(p) : c);
         i += is_name ? 3 : 0;
     }
     for (;;) {
@@ -16230,40 +16231,62 @@ static void dsi_print_code(dsi_printer *p, const char *code)
     }
 }
 
-/* what the code of composites calls: rounded products, so that no two are fused, and parts of numbers */
-static const char dsi_printed_parts[] =
+/* what the code of composites calls. A C compiler is told not to fuse a product and a sum; CUDA's has a product
+   that it leaves alone. */
+static const char *const dsi_printed_product[3] = {
+    "product", "left * right, rounded before it meets a sum",
+    "static ds_real dsi_product(ds_real left, ds_real right) { return left * right; }"
+};
+static const char *const dsi_printed_cuda_product[3] = {
+    "product", "left * right, rounded before it meets a sum",
+    "static ds_real dsi_product(ds_real left, ds_real right) { return __`mul_rn(left, right); }"
+};
+static const char *const dsi_printed_numbers[3] = {
+    "numbers", "roots, powers of two, what is finite",
     "static int dsi_all_finite(const ds_real *x, int n) { int i, all = 1; "
     "for (i = 0; i < n; i++) all &= x[i] - x[i] == 0; return all; } "
     "static ds_real dsi_nan(void) { return (ds_real)NAN; } "
     "static ds_real dsi_power(int exponent) { return ldexp@(1, exponent); } "
     "static ds_real dsi_root(ds_real x) { return sqrt@(x); } "
     "static ds_real dsi_eighth_unit(void) { return dsi_power(sizeof(ds_real) == 4 ? -26 : -55); } "
-    "static int dsi_exponent_of(ds_real x) { int exponent; (void)frexp@(x, &exponent); return exponent; }";
-static const char dsi_printed_product[] = "static ds_real dsi_product(ds_real left, ds_real right) "
-                                          "{ return left * right; } ";
-static const char dsi_cuda_product[] = "static ds_real dsi_product(ds_real left, ds_real right) "
-                                       "{ return __`mul_rn(left, right); } ";
+    "static int dsi_exponent_of(ds_real x) { int exponent; (void)frexp@(x, &exponent); return exponent; }"
+};
+
+/* A part once: kernels in one source file share it. What it is called has the hash of its code, so that the
+   compiler refuses to mix versions. */
+static void dsi_print_quoted(dsi_printer *p, const char *const *quoted)
+{
+    const uint64_t hash = dsi_hash_code(quoted[2], 0);
+    int k;
+    for (k = 0; k < 2; k++) {
+        dsi_print(p, k ? "\n#define " : "#ifndef ");
+        dsi_print(p, dsi_prefix(p));
+        dsi_print(p, quoted[0]);
+        dsi_print_with(p, "_", (size_t)(hash >> 40), "");
+    }
+    dsi_print(p, "\n/* ");
+    dsi_print(p, quoted[1]);
+    dsi_print(p, " */\n");
+    dsi_print_code(p, quoted[2]);
+    dsi_print(p, "#endif\n\n");
+}
 
 /* the code of all composites that are used, each part once */
-static void dsi_print_decompositions(dsi_printer *p)
+static void dsi_print_composites(dsi_printer *p)
 {
     const char *const *shown[sizeof dsi_composites / sizeof *dsi_composites * DSI_MOST_QUOTED];
     size_t i, j, k, n = 0;
     if (!p->composites) return;
-    dsi_print(p, "/* 3x3 matrices, row by row. What is done and why: section 2 of diffsim.h. Products are rounded\n"
-                 "   before they meet a sum, so that the bits are the same everywhere. */\n");
-    dsi_print_code(p, p->cuda ? dsi_cuda_product : dsi_printed_product);
-    dsi_print_code(p, dsi_printed_parts);
+    dsi_print(p, "/* 3x3 matrices, row by row. What is done and why: section 2 of diffsim.h. */\n");
+    dsi_print_quoted(p, p->cuda ? dsi_printed_cuda_product : dsi_printed_product);
+    dsi_print_quoted(p, dsi_printed_numbers);
     for (i = 0; i < sizeof dsi_composites / sizeof *dsi_composites; i++)
         for (j = 0; j < DSI_MOST_QUOTED && p->composites >> i & 1; j++) {
-            const char *const *const words = dsi_composites[i]->words[j];
-            for (k = 0; k < n && shown[k] != words; k++) continue;
-            if (k < n || !words) continue;
-            shown[n++] = words;
-            dsi_print(p, "/* ");
-            dsi_print(p, words[0]);
-            dsi_print(p, " */\n");
-            dsi_print_code(p, words[1]);
+            const char *const *const quoted = dsi_composites[i]->words[j];
+            for (k = 0; k < n && shown[k] != quoted; k++) continue;
+            if (k < n || !quoted) continue;
+            shown[n++] = quoted;
+            dsi_print_quoted(p, quoted);
         }
 }
 
@@ -16484,7 +16507,7 @@ static void dsi_print_file(dsi_printer *p)
     dsi_print(p, dsi_printed_begin);
     if (p->has_sqrt) dsi_print(p, dsi_printed_sqrt);
     dsi_print(p, "\n");
-    dsi_print_decompositions(p);
+    dsi_print_composites(p);
     dsi_print_lanes(p);
     dsi_print(p, dsi_printed_end);
     for (i = 0; i < 16; i++) hash[i] = digit[p->program->text_hash >> (60 - 4 * i) & 15];
@@ -16613,7 +16636,7 @@ static void dsi_print_cuda_file(dsi_printer *p)
     size_t i;
     dsi_print_head(p, "CUDA, by ds_kernel_print_cuda");
     dsi_print(p, dsi_printed_cuda);
-    dsi_print_decompositions(p);
+    dsi_print_composites(p);
     dsi_print(p, dsi_printed_thread);
     for (x = 0; x < body->n_exprs; x++)
         if (p->shown[x]) dsi_print_in_thread(p, x);
