@@ -16246,7 +16246,7 @@ static const char *const dsi_printed_numbers[3] = {
     "static int dsi_all_finite(const ds_real *x, int n) { int i, all = 1; "
     "for (i = 0; i < n; i++) all &= x[i] - x[i] == 0; return all; } "
     "static ds_real dsi_nan(void) { return (ds_real)NAN; } "
-    "static ds_real dsi_power(int exponent) { return ldexp@(1, exponent); } "
+    "static ds_real dsi_power(int exponent) { return ldexp@((ds_real)1, exponent); } "
     "static ds_real dsi_root(ds_real x) { return sqrt@(x); } "
     "static ds_real dsi_eighth_unit(void) { return dsi_power(sizeof(ds_real) == 4 ? -26 : -55); } "
     "static int dsi_exponent_of(ds_real x) { int exponent; (void)frexp@(x, &exponent); return exponent; }"
