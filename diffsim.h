@@ -10310,7 +10310,7 @@ static ds_var3 dsi_solve_symmetric(ds_var33 m, ds_var3 b, double least)
    skew part says (tr S I - S) w = ax A; d tr S = R : dF. Divided by tr S, so that nothing underflows. */
 DSI_QUOTED(polar_value, "y: the rotation [9] and the trace of the stretch",
 
-static void dsi_polar_value(const ds_real *x, ds_real *y)
+DSI_APART void dsi_polar_value(const ds_real *x, ds_real *y)
 {
     ds_real p[9];
     dsi_m3_polar(x, y, p);
@@ -10333,7 +10333,7 @@ static void dsi_polar_rule(ds_vars x, ds_vars y, ds_vars x_dot, ds_var *y_dot)
 /* y: w [3], v [9]. With B = v' dA v, dA made symmetric: dw_i = B_ii, v' dv has B_ij / (w_j - w_i) */
 DSI_QUOTED(eigen_value, "y: eigenvalues [3] and eigenvectors [9] of the symmetric part",
 
-static void dsi_eigen_value(const ds_real *x, ds_real *y)
+DSI_APART void dsi_eigen_value(const ds_real *x, ds_real *y)
 {
     ds_real a[9];
     int k;
@@ -10367,7 +10367,7 @@ static void dsi_eigen_rule(ds_vars x, ds_vars y, ds_vars x_dot, ds_var *y_dot)
    P_ij + P_ji = (p_ij + q_ij) (s_j - s_i),  P_ij - P_ji = (p_ij - q_ij) (s_j + s_i) */
 DSI_QUOTED(svd_value, "y: u [9], s [3] and v [9]",
 
-static void dsi_svd_value(const ds_real *x, ds_real *y)
+DSI_APART void dsi_svd_value(const ds_real *x, ds_real *y)
 {
     dsi_m3_svd(x, y, y + 9, y + 12);
 }
@@ -16164,13 +16164,16 @@ static void dsi_print_stage(dsi_printer *p, uint32_t stage)
    behind a comma. */
 static void dsi_print_code_line(dsi_printer *p, const char *code, size_t n, size_t indent)
 {
-    const int is_function = indent == 0 && p->cuda && !strncmp(code, "static ", 7);
+    const size_t skip = indent || !p->cuda                 ? 0
+                        : !strncmp(code, "static ", 7)     ? 7
+                        : !strncmp(code, "DSI_APART ", 10) ? 10
+                                                           : 0;
     char line[2000], c[2] = {0, 0};
     const char *from = line;
     dsi_text t = dsi_text_into(line, sizeof line);
     size_t i, width = 100 - indent;
-    if (is_function) dsi_put(&t, "static __device__ ");
-    for (i = is_function ? 7 : 0; i < n; i++) {
+    if (skip) dsi_put(&t, "static __device__ ");
+    for (i = skip; i < n; i++) {
         const int is_name = !strncmp(code + i, "dsi_", 4);
         c[0] = code[i];
         dsi_put(&t, is_name ? dsi_prefix(p) : c);
@@ -16231,11 +16234,13 @@ static void dsi_print_code(dsi_printer *p, const char *code)
     }
 }
 
-/* what the code of composites calls. A C compiler is told not to fuse a product and a sum; CUDA's has a product
-   that it leaves alone. */
+/* What the code of composites calls. gcc 12 fuses c x + s y, c y - s x even where it is told not to: DSI_FENCE
+   is for what it compiles for, so that nothing may be inlined into functions for other machines. CUDA has a
+   product that is left alone. */
 static const char *const dsi_printed_product[3] = {
     "product", "left * right, rounded before it meets a sum",
-    "static ds_real dsi_product(ds_real left, ds_real right) { return left * right; }"
+    "static ds_real dsi_product(ds_real left, ds_real right) "
+    "{ ds_real result = left * right; DSI_FENCE(result); return result; }"
 };
 static const char *const dsi_printed_cuda_product[3] = {
     "product", "left * right, rounded before it meets a sum",
