@@ -1909,8 +1909,8 @@ DIFFSIM_API ds_array ds_array_indices(const int32_t *data, size_t n, size_t comp
    calls that function wherever it would interpret the same kernel; the bits are the same, and what surrounds
    it (arrays, bounds, the order of sums) stays the runner's. Text of a kernel that has changed since is
    ignored; ds_runner_printed tells. Returns the length of the whole text, as snprintf does, however much of
-   it had room; 0: the kernel has an error, more than 4000 operations,
-       or composites (ds_polar33 and its kin). */
+   it had room; 0: the kernel has an error or more than 4000 operations. ds_polar33 and its kin bring the code
+   of their decomposition along, as functions dsp_* (in CUDA dsc_*) that all texts in a source file share. */
 typedef void ds_printed_fn(size_t n, const ds_real *const *in, const ds_real *uniforms, ds_real *const *out);
 typedef struct ds_printed_kernel {
     uint64_t hash;
@@ -10633,7 +10633,7 @@ DIFFSIM_API ds_result ds_grads(ds_vars vars, ds_real *out)
    A composite (section 6) is an expression of a list of its inputs; its outputs are expressions of it. To
    differentiate it, its rule is recorded, translated with placeholders for x_dot, and swept forward or back,
    so that a derivative holds nothing but rows of the table and the composite's outputs. When run, the value
-   function is called lane by lane.
+   function is called lane by lane; printed text brings its code along.
 
    Running. A program works on blocks of lanes. In each block every index is a line first + step * lane, if
    it can be: then loads are plain reads of the caller's memory. Elsewhere indices are computed for each lane
@@ -15739,8 +15739,8 @@ DIFFSIM_API size_t ds_kernel_report(const ds_kernel *kernel, char *text, size_t 
 /* Printed text. The body of a program, one statement for each operation, in a loop over lanes that compilers
    turn into vectors. Functions, which would keep them from it, are called between such loops: an operation
    stands in the stage behind the last function that it needs, or later, where it is first used; what crosses
-   from one loop to another waits in arrays of a few lanes. A composite is a function of several outputs, whose
-   code (DSI_QUOTED) stands before. */
+   from one loop to another waits in arrays of a few lanes. A composite is a function of several outputs; its
+   code (DSI_QUOTED, section 2) is laid out again and stands before. */
 
 /* rows that are a few instructions, as C of their operands A, B, C; @ is f in float. All others are functions
    of the same name. */
@@ -16160,8 +16160,8 @@ static void dsi_print_stage(dsi_printer *p, uint32_t stage)
     }
 }
 
-/* Quoted code, laid out again, n characters as a line. dsi_ becomes dsp_, or dsc_ in CUDA. A long line is broken at a blank behind column 40, in as few parentheses as there are, best
-   behind a comma. */
+/* Quoted code, laid out again, n characters as a line. dsi_ becomes dsp_, or dsc_ in CUDA. A long line is
+   broken at a blank behind column 40, in as few parentheses as there are, best behind a comma. */
 static void dsi_print_code_line(dsi_printer *p, const char *code, size_t n, size_t indent)
 {
     const size_t skip = indent || !p->cuda                 ? 0
@@ -16234,45 +16234,39 @@ static void dsi_print_code(dsi_printer *p, const char *code)
     }
 }
 
-/* What the code of composites calls. gcc 12 fuses c x + s y, c y - s x even where it is told not to: DSI_FENCE
-   is for what it compiles for, so that nothing may be inlined into functions for other machines. CUDA has a
-   product that is left alone. */
-static const char *const dsi_printed_product[3] = {
-    "product", "left * right, rounded before it meets a sum",
+/* What the code of composites calls: product, and parts of numbers. gcc 12 fuses c x + s y, c y - s x even
+   where it is told not to. DSI_FENCE keeps it from that on the machine it compiles for, and values are not
+   inlined (DSI_APART) into functions for other machines. CUDA has a product that is left alone. */
+static const char dsi_printed_product[] =
     "static ds_real dsi_product(ds_real left, ds_real right) "
-    "{ ds_real result = left * right; DSI_FENCE(result); return result; }"
-};
-static const char *const dsi_printed_cuda_product[3] = {
-    "product", "left * right, rounded before it meets a sum",
-    "static ds_real dsi_product(ds_real left, ds_real right) { return __`mul_rn(left, right); }"
-};
-static const char *const dsi_printed_numbers[3] = {
-    "numbers", "roots, powers of two, what is finite",
+    "{ ds_real result = left * right; DSI_FENCE(result); return result; }";
+static const char dsi_printed_cuda_product[] =
+    "static ds_real dsi_product(ds_real left, ds_real right) { return __`mul_rn(left, right); }";
+static const char dsi_printed_numbers[] =
     "static int dsi_all_finite(const ds_real *x, int n) { int i, all = 1; "
     "for (i = 0; i < n; i++) all &= x[i] - x[i] == 0; return all; } "
     "static ds_real dsi_nan(void) { return (ds_real)NAN; } "
     "static ds_real dsi_power(int exponent) { return ldexp@((ds_real)1, exponent); } "
     "static ds_real dsi_root(ds_real x) { return sqrt@(x); } "
     "static ds_real dsi_eighth_unit(void) { return dsi_power(sizeof(ds_real) == 4 ? -26 : -55); } "
-    "static int dsi_exponent_of(ds_real x) { int exponent; (void)frexp@(x, &exponent); return exponent; }"
-};
+    "static int dsi_exponent_of(ds_real x) { int exponent; (void)frexp@(x, &exponent); return exponent; }";
 
 /* A part once: kernels in one source file share it. What it is called has the hash of its code, so that the
    compiler refuses to mix versions. */
-static void dsi_print_quoted(dsi_printer *p, const char *const *quoted)
+static void dsi_print_quoted(dsi_printer *p, const char *name, const char *sentence, const char *code)
 {
-    const uint64_t hash = dsi_hash_code(quoted[2], 0);
+    const uint64_t hash = dsi_hash_code(code, 0);
     int k;
     for (k = 0; k < 2; k++) {
         dsi_print(p, k ? "\n#define " : "#ifndef ");
         dsi_print(p, dsi_prefix(p));
-        dsi_print(p, quoted[0]);
+        dsi_print(p, name);
         dsi_print_with(p, "_", (size_t)(hash >> 40), "");
     }
     dsi_print(p, "\n/* ");
-    dsi_print(p, quoted[1]);
+    dsi_print(p, sentence);
     dsi_print(p, " */\n");
-    dsi_print_code(p, quoted[2]);
+    dsi_print_code(p, code);
     dsi_print(p, "#endif\n\n");
 }
 
@@ -16283,15 +16277,16 @@ static void dsi_print_composites(dsi_printer *p)
     size_t i, j, k, n = 0;
     if (!p->composites) return;
     dsi_print(p, "/* 3x3 matrices, row by row. What is done and why: section 2 of diffsim.h. */\n");
-    dsi_print_quoted(p, p->cuda ? dsi_printed_cuda_product : dsi_printed_product);
-    dsi_print_quoted(p, dsi_printed_numbers);
+    dsi_print_quoted(p, "product", "rounded before it meets a sum",
+                     p->cuda ? dsi_printed_cuda_product : dsi_printed_product);
+    dsi_print_quoted(p, "numbers", "roots, powers of two, what is finite", dsi_printed_numbers);
     for (i = 0; i < sizeof dsi_composites / sizeof *dsi_composites; i++)
         for (j = 0; j < DSI_MOST_QUOTED && p->composites >> i & 1; j++) {
             const char *const *const quoted = dsi_composites[i]->words[j];
             for (k = 0; k < n && shown[k] != quoted; k++) continue;
             if (k < n || !quoted) continue;
             shown[n++] = quoted;
-            dsi_print_quoted(p, quoted);
+            dsi_print_quoted(p, quoted[0], quoted[1], quoted[2]);
         }
 }
 
