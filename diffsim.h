@@ -12490,12 +12490,19 @@ static void dsi_find_fused(const dsi_program *p, uint32_t *uses, uint32_t *fused
     }
 }
 
+/* characters before the next c */
+static size_t dsi_length_to(const char *text, char c)
+{
+    size_t n = 0;
+    while (text[n] && text[n] != c) n++;
+    return n;
+}
 /* of code, word by word: compilers need not agree on blanks */
 static uint64_t dsi_hash_code(const char *code, uint64_t hash)
 {
     size_t n;
     for (; *code; code += n + (code[n] == ' ')) {
-        n = strcspn(code, " ");
+        n = dsi_length_to(code, ' ');
         hash = ds_hash_bytes(code, n, hash);
     }
     return hash;
@@ -16211,7 +16218,7 @@ static size_t dsi_line_of_code(const char *code, size_t depth)
     for (n = 0; parentheses || (code[n] != ';' && code[n] != '{'); n++)
         parentheses += (code[n] == '(') - (code[n] == ')');
     if (!depth && code[n] == '{' && code[n - 2] == ')') {
-        more = n + strcspn(code + n, ";") + 2;
+        more = n + dsi_length_to(code + n, ';') + 2;
         return more < 80 && code[more] == '}' ? more + 1 : n + 1;
     }
     return n + 1;
