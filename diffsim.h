@@ -1908,8 +1908,8 @@ DIFFSIM_API ds_array ds_array_indices(const int32_t *data, size_t n, size_t comp
    calls that function wherever it would interpret the same kernel; the bits are the same, and what surrounds
    it (arrays, bounds, the order of sums) stays the runner's. Text of a kernel that has changed since is
    ignored; ds_runner_printed tells. Returns the length of the whole text, as snprintf does, however much of
-   it had room; 0: the kernel has an error, more than 4000 operations,
-       or composites (ds_polar33 and its kin). */
+   it had room; 0: the kernel has an error or more than 4000 operations. ds_polar33 and its kin bring the code
+   of their decomposition along, as functions dsp_* (in CUDA dsc_*) that all texts in a source file share. */
 typedef void ds_printed_fn(size_t n, const ds_real *const *in, const ds_real *uniforms, ds_real *const *out);
 typedef struct ds_printed_kernel {
     uint64_t hash;
@@ -4976,19 +4976,39 @@ DIFFSIM_API void ds_reals_pow(const ds_real *x, const ds_real *y, ds_real *out, 
 
    dsi_turn_of makes an angle, dsi_m3_pivot treats one block, dsi_m3_diagonalise sweeps; it serves
    ds_m3_symmetric_eigen, and through dsi_m3_signed_svd, which orders and signs, ds_m3_svd and ds_m3_polar.
-   Here the compiler's own contraction is back: products that meet a sum pass dsi_product. */
+   Here the compiler's own contraction is back: products that meet a sum pass dsi_product.
 
-/* a bound, far above what is needed, so that the loop ends whatever happens */
-enum { DSI_SWEEPS = 24 };
+   Printed kernels (section 7) bring this code along, in C and CUDA. It is written once:
+   DSI_QUOTED(name, "what it does", functions) compiles the functions and keeps name, sentence and code as
+   words, in dsi_quoted_name. Matrices are nine numbers here, row by row, and seven functions are all
+   that is called from outside: dsi_product, dsi_all_finite, dsi_nan, and the four that follow. */
 
-typedef struct dsi_turn { ds_real c, s; } dsi_turn; /* the plane rotation [c -s; s c] */
+#define DSI_QUOTED(name, sentence, ...) \
+    __VA_ARGS__ \
+    static const char *const dsi_quoted_##name[3] = { #name, sentence, #__VA_ARGS__ };
+
+static ds_real dsi_root(ds_real x) { return (ds_real)sqrt((double)x); }
+/* of the distance from 1 to the next number */
+static ds_real dsi_eighth_unit(void)
+{
+    return sizeof(ds_real) == 4 ? (ds_real)(FLT_EPSILON / 8) : (ds_real)(DBL_EPSILON / 8);
+}
+/* 2^exponent; and the exponent of x, which is in [1/2, 1) 2^exponent; 0 has the exponent 0 */
+static ds_real dsi_power(int exponent) { return (ds_real)ldexp(1, exponent); }
+static int dsi_exponent_of(ds_real x)
+{
+    int exponent;
+    (void)frexp((double)x, &exponent);
+    return exponent;
+}
+
+DSI_QUOTED(turns, "plane rotations [c -s; s c]: by an angle, by half an angle, by the sum of two",
+
+typedef struct dsi_turn { ds_real c, s; } dsi_turn;
 
 static ds_real dsi_m3_size(ds_real x) { return x < 0 ? -x : x; }
 /* sqrt(1 + tangent^2) */
-static ds_real dsi_secant(ds_real tangent)
-{
-    return (ds_real)sqrt((double)(1 + dsi_product(tangent, tangent)));
-}
+static ds_real dsi_secant(ds_real tangent) { return dsi_root(1 + dsi_product(tangent, tangent)); }
 
 /* by the angle in [-90, 90] degrees whose tangent is y / x; 0 / 0 does not turn. The smaller is divided by
    the larger: the quotient is at most 1, and its square does not overflow as x^2 + y^2 might. */
@@ -5025,9 +5045,9 @@ static dsi_turn dsi_turn_both(dsi_turn first, dsi_turn second)
 }
 
 /* p' = c p + s q and q' = c q - s p for the lines p and q of m: rows (across 3, along 1) or columns (1, 3) */
-static void dsi_m3_turn(ds_m3 *m, int p, int q, int across, int along, dsi_turn turn)
+static void dsi_m3_turn(ds_real *m, int p, int q, int across, int along, dsi_turn turn)
 {
-    ds_real *line_p = m->m + across * p, *line_q = m->m + across * q;
+    ds_real *line_p = m + across * p, *line_q = m + across * q;
     int k;
     for (k = 0; k < 3; k++, line_p += along, line_q += along) {
         const ds_real old_p = *line_p, old_q = *line_q;
@@ -5035,6 +5055,9 @@ static void dsi_m3_turn(ds_m3 *m, int p, int q, int across, int along, dsi_turn 
         *line_q = dsi_product(turn.c, old_q) - dsi_product(turn.s, old_p);
     }
 }
+)
+
+DSI_QUOTED(diagonal, "a = 2^exponent u diag(d) v': rotations from both sides, one pair of axes at a time",
 
 /* the block of axes p and q becomes diagonal: a -> l' a r, u -> u l, v -> v r. Returns 0 if it was, within
    an eighth of a unit of rounding of its smaller entry.
@@ -5042,103 +5065,97 @@ static void dsi_m3_turn(ds_m3 *m, int p, int q, int across, int along, dsi_turn 
    Of that symmetric block S the Jacobi turn by a has tan 2 a = 2 S_pq / (S_pp - S_qq), 2 S_pq taken as
    S_pq + S_qp. Then l = even r, and l' a r = r' (even' a) r.
    A symmetric block has qp - pq = 0: even does not turn, and l is r. */
-static int dsi_m3_pivot(ds_m3 *a, int p, int q, ds_m3 *u, ds_m3 *v)
+static int dsi_m3_pivot(ds_real *a, int p, int q, ds_real *u, ds_real *v)
 {
-    const ds_real unit = sizeof(ds_real) == 4 ? (ds_real)(FLT_EPSILON / 8) : (ds_real)(DBL_EPSILON / 8);
-    const ds_real pp = a->m[4 * p], pq = a->m[3 * p + q], qp = a->m[3 * q + p], qq = a->m[4 * q];
-    const ds_real negligible = unit * (dsi_m3_size(pp) < dsi_m3_size(qq) ? dsi_m3_size(pp) : dsi_m3_size(qq));
-    const dsi_turn even = dsi_turn_of(pp + qq, qp - pq); /* even' block is symmetric */
+    const ds_real pp = a[4 * p], pq = a[3 * p + q], qp = a[3 * q + p], qq = a[4 * q];
+    const ds_real p_size = dsi_m3_size(pp), q_size = dsi_m3_size(qq);
+    const ds_real negligible = (p_size < q_size ? p_size : q_size) * dsi_eighth_unit();
+    const dsi_turn even = dsi_turn_of(pp + qq, qp - pq);
     dsi_turn left, right;
+    ds_real even_pp, even_pq, even_qp, even_qq;
     if (dsi_m3_size(pq) <= negligible && dsi_m3_size(qp) <= negligible) return 0;
-    right = dsi_half_turn_of((dsi_product(even.c, pp) + dsi_product(even.s, qp)) -
-                                 (dsi_product(even.c, qq) - dsi_product(even.s, pq)),
-                             (dsi_product(even.c, pq) + dsi_product(even.s, qq)) +
-                                 (dsi_product(even.c, qp) - dsi_product(even.s, pp)));
+    even_pp = dsi_product(even.c, pp) + dsi_product(even.s, qp);
+    even_pq = dsi_product(even.c, pq) + dsi_product(even.s, qq);
+    even_qp = dsi_product(even.c, qp) - dsi_product(even.s, pp);
+    even_qq = dsi_product(even.c, qq) - dsi_product(even.s, pq);
+    right = dsi_half_turn_of(even_pp - even_qq, even_pq + even_qp);
     left = dsi_turn_both(even, right);
     dsi_m3_turn(a, p, q, 3, 1, left);
     dsi_m3_turn(a, p, q, 1, 3, right);
     dsi_m3_turn(u, p, q, 1, 3, left);
     dsi_m3_turn(v, p, q, 1, 3, right);
-    a->m[3 * p + q] = a->m[3 * q + p] = 0;
+    a[3 * p + q] = a[3 * q + p] = 0;
     return 1;
 }
 
-/* the power of two that brings the largest entry into [1/2, 1): a is that times what is left in a */
-static int dsi_m3_take_scale(ds_m3 *a)
+/* a is multiplied by 2^exponent, in two steps: the whole power may be out of range. Only the last product
+   rounds, where a result is denormal. */
+static void dsi_m3_scale(ds_real *a, int n, int exponent)
 {
-    ds_real most = 0, half;
-    int k, exponent;
-    for (k = 0; k < 9; k++) most = dsi_m3_size(a->m[k]) > most ? dsi_m3_size(a->m[k]) : most;
-    /* most is in [1/2, 1) 2^exponent; 0 has the exponent 0. Powers of two round only what becomes
-       denormal, nothing beside the largest entry */
-    (void)frexp((double)most, &exponent);
-    half = (ds_real)ldexp(1, -(exponent / 2)); /* in two steps: the whole power may be out of range */
-    *a = ds_m3_scale(ds_m3_scale(*a, half), (ds_real)ldexp(1, exponent / 2 - exponent));
-    return exponent;
+    const ds_real half = dsi_power(exponent / 2), rest = dsi_power(exponent - exponent / 2);
+    int k;
+    for (k = 0; k < n; k++) a[k] = a[k] * half * rest;
 }
 
-/* the power of two back on: one rounding, at the last product, where a result is denormal */
-static ds_m3 dsi_m3_give_scale(ds_m3 a, int exponent)
+/* a = 2^exponent u diag(d) v', d in any order with any signs; returns the exponent. That of the largest entry
+   is taken out: powers of two round only what becomes denormal, nothing beside that entry. A matrix with a
+   NaN or infinity takes no sweep, and everything is NaN. 24 sweeps are a bound, far above what is needed, so
+   that the loop ends whatever happens. */
+static int dsi_m3_diagonalise(const ds_real *matrix, ds_real *u, ds_real *d, ds_real *v)
 {
-    const ds_real half = (ds_real)ldexp(1, exponent / 2), rest = (ds_real)ldexp(1, exponent - exponent / 2);
-    return ds_m3_scale(ds_m3_scale(a, half), rest);
-}
-
-static ds_m3 dsi_m3_nan(void)
-{
-    const ds_v3 row = ds_v3_make(dsi_nan(), dsi_nan(), dsi_nan());
-    return ds_m3_from_rows(row, row, row);
-}
-
-/* a = 2^exponent u diag(d) v', d in any order with any signs; returns the exponent */
-static int dsi_m3_diagonalise(ds_m3 a, ds_m3 *u, ds_real d[3], ds_m3 *v)
-{
-    const int finite = dsi_all_finite(a.m, 9), exponent = finite ? dsi_m3_take_scale(&a) : 0;
-    int sweep, turned = finite;
-    *u = *v = finite ? ds_m3_identity() : dsi_m3_nan();
-    for (sweep = 0; sweep < DSI_SWEEPS && turned; sweep++) {
-        turned = dsi_m3_pivot(&a, 0, 1, u, v);
-        turned |= dsi_m3_pivot(&a, 0, 2, u, v);
-        turned |= dsi_m3_pivot(&a, 1, 2, u, v);
+    const int finite = dsi_all_finite(matrix, 9);
+    ds_real a[9], most = 0;
+    int k, exponent, sweep, turned = finite;
+    for (k = 0; k < 9; k++) {
+        a[k] = finite ? matrix[k] : dsi_nan();
+        u[k] = v[k] = finite ? (ds_real)(k % 4 == 0) : dsi_nan();
+        most = dsi_m3_size(a[k]) > most ? dsi_m3_size(a[k]) : most;
     }
-    /* a matrix with a NaN or infinity takes no sweep, and everything is NaN */
-    d[0] = finite ? a.m[0] : dsi_nan();
-    d[1] = finite ? a.m[4] : dsi_nan();
-    d[2] = finite ? a.m[8] : dsi_nan();
+    exponent = dsi_exponent_of(most);
+    dsi_m3_scale(a, 9, -exponent);
+    for (sweep = 0; sweep < 24 && turned; sweep++) {
+        turned = dsi_m3_pivot(a, 0, 1, u, v);
+        turned |= dsi_m3_pivot(a, 0, 2, u, v);
+        turned |= dsi_m3_pivot(a, 1, 2, u, v);
+    }
+    for (k = 0; k < 3; k++) d[k] = a[4 * k];
     return exponent;
 }
 
 /* d[p] and d[q] change places by a quarter turn of u and v: column p becomes q, column q becomes minus p.
    A bare exchange of columns would be a reflection; the minus stands in both, and u diag(d) v' stays. */
-static void dsi_m3_swap(ds_m3 *u, ds_real d[3], ds_m3 *v, int p, int q)
+static void dsi_m3_swap(ds_real *u, ds_real *d, ds_real *v, int p, int q)
 {
     const ds_real kept = d[p];
     dsi_turn quarter;
-    quarter.c = 0, quarter.s = 1;
+    quarter.c = 0;
+    quarter.s = 1;
     d[p] = d[q];
     d[q] = kept;
     dsi_m3_turn(u, p, q, 1, 3, quarter);
     dsi_m3_turn(v, p, q, 1, 3, quarter);
 }
+)
+
+DSI_QUOTED(signs, "the same with magnitudes of d falling and only the last sign free",
 
 /* column j and the last change sign: u remains a rotation, d[j] d[2] as it was. 0 - d never gives -0. */
-static void dsi_m3_flip(ds_m3 *u, ds_real d[3], int j)
+static void dsi_m3_flip(ds_real *u, ds_real *d, int j)
 {
     int i;
     for (i = 0; i < 3; i++) {
-        u->m[3 * i + j] = 0 - u->m[3 * i + j];
-        u->m[3 * i + 2] = 0 - u->m[3 * i + 2];
+        u[3 * i + j] = 0 - u[3 * i + j];
+        u[3 * i + 2] = 0 - u[3 * i + 2];
     }
     d[j] = 0 - d[j];
     d[2] = 0 - d[2];
 }
 
-/* the same with magnitudes falling and only the last sign free: d[2] has the sign of the product of all
-   three, which is that of det a, as det u = det v = 1 */
-static int dsi_m3_signed_svd(ds_m3 a, ds_m3 *u, ds_real d[3], ds_m3 *v)
+/* d[2] has the sign of the product of all three, which is that of det a, as det u = det v = 1. Three
+   comparisons sort three; then minus signs go to the last, in pairs. */
+static int dsi_m3_signed_svd(const ds_real *a, ds_real *u, ds_real *d, ds_real *v)
 {
     const int exponent = dsi_m3_diagonalise(a, u, d, v);
-    /* three comparisons sort three; then minus signs go to the last, in pairs */
     if (dsi_m3_size(d[0]) < dsi_m3_size(d[1])) dsi_m3_swap(u, d, v, 0, 1);
     if (dsi_m3_size(d[1]) < dsi_m3_size(d[2])) dsi_m3_swap(u, d, v, 1, 2);
     if (dsi_m3_size(d[0]) < dsi_m3_size(d[1])) dsi_m3_swap(u, d, v, 0, 1);
@@ -5146,54 +5163,82 @@ static int dsi_m3_signed_svd(ds_m3 a, ds_m3 *u, ds_real d[3], ds_m3 *v)
     if (d[1] < 0) dsi_m3_flip(u, d, 1);
     return exponent;
 }
+)
 
-/* 2^exponent d, infinite where that is beyond ds_real */
-static ds_v3 dsi_m3_scaled_diagonal(const ds_real d[3], int exponent)
+DSI_QUOTED(svd, "a = u diag(s) v' with rotations u and v; s may be infinite",
+
+static void dsi_m3_svd(const ds_real *a, ds_real *u, ds_real *s, ds_real *v)
 {
-    const ds_m3 s = dsi_m3_give_scale(ds_m3_diagonal(d[0], d[1], d[2]), exponent);
-    return ds_v3_make(s.m[0], s.m[4], s.m[8]);
+    const int exponent = dsi_m3_signed_svd(a, u, s, v);
+    dsi_m3_scale(s, 3, exponent);
 }
+)
+
+DSI_QUOTED(polar, "the polar form a = r p, r a rotation: a = u diag(d) v' = (u v') (v diag(d) v')",
+
+/* a diag(d) b' */
+static void dsi_m3_rebuild(const ds_real *a, const ds_real *d, const ds_real *b, ds_real *to)
+{
+    int i, j;
+    for (i = 0; i < 9; i += 3)
+        for (j = 0; j < 9; j += 3)
+            to[i + j / 3] = dsi_product(a[i] * d[0], b[j]) + dsi_product(a[i + 1] * d[1], b[j + 1]) +
+                            dsi_product(a[i + 2] * d[2], b[j + 2]);
+}
+
+static void dsi_m3_polar(const ds_real *a, ds_real *r, ds_real *p)
+{
+    ds_real u[9], d[3], v[9], one[3];
+    const int exponent = dsi_m3_signed_svd(a, u, d, v);
+    one[0] = one[1] = one[2] = 1;
+    dsi_m3_rebuild(u, one, v, r);
+    dsi_m3_rebuild(v, d, v, p);
+    p[3] = p[1]; /* the two halves may differ by rounding */
+    p[6] = p[2];
+    p[7] = p[5];
+    dsi_m3_scale(p, 9, exponent);
+}
+)
+
+DSI_QUOTED(eigen, "a = v diag(w) v' of a symmetric matrix, w falling",
+
+/* What is below the diagonal is not read. u is v, turn by turn; values keep their signs and fall by value,
+   not by magnitude */
+static void dsi_m3_symmetric_eigen(const ds_real *a, ds_real *w, ds_real *v)
+{
+    ds_real whole[9], u[9];
+    int k, exponent;
+    for (k = 0; k < 9; k++) whole[k] = a[k / 3 > k % 3 ? 3 * (k % 3) + k / 3 : k];
+    exponent = dsi_m3_diagonalise(whole, u, w, v);
+    if (w[0] < w[1]) dsi_m3_swap(u, w, v, 0, 1);
+    if (w[1] < w[2]) dsi_m3_swap(u, w, v, 1, 2);
+    if (w[0] < w[1]) dsi_m3_swap(u, w, v, 0, 1);
+    dsi_m3_scale(w, 3, exponent);
+}
+)
 
 DIFFSIM_API void ds_m3_svd(ds_m3 a, ds_m3 *u, ds_v3 *s, ds_m3 *v)
 {
     ds_real d[3];
-    int exponent;
     DIFFSIM_ASSERT(u && s && v);
     if (!u || !s || !v) return;
-    exponent = dsi_m3_signed_svd(a, u, d, v);
-    *s = dsi_m3_scaled_diagonal(d, exponent);
+    dsi_m3_svd(a.m, u->m, d, v->m);
+    *s = ds_v3_make(d[0], d[1], d[2]);
 }
 
 DIFFSIM_API void ds_m3_polar(ds_m3 a, ds_m3 *r, ds_m3 *p)
 {
-    ds_m3 u, v;
-    ds_real d[3];
-    int exponent;
     DIFFSIM_ASSERT(r && p);
-    if (!r || !p) return;
-    exponent = dsi_m3_signed_svd(a, &u, d, &v);
-    /* a = u d v' = (u v') (v d v') */
-    *r = ds_m3_mul(u, ds_m3_transpose(v));
-    *p = ds_m3_mul(ds_m3_mul(v, ds_m3_diagonal(d[0], d[1], d[2])), ds_m3_transpose(v));
-    *p = dsi_m3_give_scale(*p, exponent);
-    /* the two halves of the products may differ by rounding */
-    p->m[3] = p->m[1], p->m[6] = p->m[2], p->m[7] = p->m[5];
+    if (r && p) dsi_m3_polar(a.m, r->m, p->m);
 }
 
 DIFFSIM_API void ds_m3_symmetric_eigen(ds_m3 a, ds_v3 *w, ds_m3 *v)
 {
-    ds_m3 same; /* u is v, turn by turn */
     ds_real d[3];
-    int exponent;
     DIFFSIM_ASSERT(w && v);
     if (!w || !v) return;
-    /* what is below the diagonal is not read; values keep their signs and fall by value, not by magnitude */
-    a.m[3] = a.m[1], a.m[6] = a.m[2], a.m[7] = a.m[5];
-    exponent = dsi_m3_diagonalise(a, &same, d, v);
-    if (d[0] < d[1]) dsi_m3_swap(&same, d, v, 0, 1);
-    if (d[1] < d[2]) dsi_m3_swap(&same, d, v, 1, 2);
-    if (d[0] < d[1]) dsi_m3_swap(&same, d, v, 0, 1);
-    *w = dsi_m3_scaled_diagonal(d, exponent);
+    dsi_m3_symmetric_eigen(a.m, d, v->m);
+    *w = ds_v3_make(d[0], d[1], d[2]);
 }
 
 /* >>impl 3 linear algebra -------------------------------------------------------------------------
@@ -9887,10 +9932,14 @@ DIFFSIM_API int (ds_branch)(ds_var condition)
 /* Recording custom nodes. */
 
 /* operations of the library's own that are custom nodes, see below */
+enum { DSI_MOST_QUOTED = 5 };
 typedef struct dsi_composite {
     size_t n_in, n_out;
     void (*value)(const ds_real *x, ds_real *y);
     void (*rule)(ds_vars x, ds_vars y, ds_vars x_dot, ds_var *y_dot); /* y_dot [n_out] */
+    /* for printed kernels: dsi_<name>_value, and what has to stand before it */
+    const char *name;
+    const char *const *words[DSI_MOST_QUOTED];
 } dsi_composite;
 static ds_result dsi_composite_forward(const ds_custom_io *io)
 {
@@ -10268,13 +10317,15 @@ static ds_var3 dsi_solve_symmetric(ds_var33 m, ds_var3 b, double least)
 
 /* y: R [9], tr S. R' F = S, so R' dR S + dS = R' dF =: A, and with R' dR = [w], dS being symmetric, the
    skew part says (tr S I - S) w = ax A; d tr S = R : dF. Divided by tr S, so that nothing underflows. */
-static void dsi_polar_value(const ds_real *x, ds_real *y)
+DSI_QUOTED(polar_value, "y: the rotation [9] and the trace of the stretch",
+
+DSI_APART void dsi_polar_value(const ds_real *x, ds_real *y)
 {
-    ds_m3 r, p;
-    ds_m3_polar(dsi_load_r9(x), &r, &p);
-    dsi_store_r9(y, r);
-    y[9] = p.m[0] + p.m[4] + p.m[8];
+    ds_real p[9];
+    dsi_m3_polar(x, y, p);
+    y[9] = p[0] + p[4] + p[8];
 }
+)
 static void dsi_polar_rule(ds_vars x, ds_vars y, ds_vars x_dot, ds_var *y_dot)
 {
     const ds_var33 R = dsi_block33(y, 0), dF = dsi_block33(x_dot, 0), Rt = ds_transpose33(R);
@@ -10289,15 +10340,16 @@ static void dsi_polar_rule(ds_vars x, ds_vars y, ds_vars x_dot, ds_var *y_dot)
 }
 
 /* y: w [3], v [9]. With B = v' dA v, dA made symmetric: dw_i = B_ii, v' dv has B_ij / (w_j - w_i) */
-static void dsi_eigen_value(const ds_real *x, ds_real *y)
+DSI_QUOTED(eigen_value, "y: eigenvalues [3] and eigenvectors [9] of the symmetric part",
+
+DSI_APART void dsi_eigen_value(const ds_real *x, ds_real *y)
 {
-    const ds_m3 a = dsi_load_r9(x);
-    ds_m3 v;
-    ds_v3 w;
-    ds_m3_symmetric_eigen(ds_m3_scale(ds_m3_add(a, ds_m3_transpose(a)), (ds_real)0.5), &w, &v);
-    dsi_store_r3(y, w);
-    dsi_store_r9(y + 3, v);
+    ds_real a[9];
+    int k;
+    for (k = 0; k < 9; k++) a[k] = (x[k] + x[k % 3 * 3 + k / 3]) / 2;
+    dsi_m3_symmetric_eigen(a, y, y + 3);
 }
+)
 /* half of (m_ij + sign m_ji) / (q + sign_q p), with p and q numbers of i and j */
 static ds_var dsi_half_over(ds_var33 m, size_t i, size_t j, ds_vars y, size_t first, int minus)
 {
@@ -10322,15 +10374,13 @@ static void dsi_eigen_rule(ds_vars x, ds_vars y, ds_vars x_dot, ds_var *y_dot)
 
 /* y: u [9], s [3], v [9]. P = u' dF v = [p] diag(s) + diag(ds) - diag(s) [q] with [p] = u' du, [q] = v' dv:
    P_ij + P_ji = (p_ij + q_ij) (s_j - s_i),  P_ij - P_ji = (p_ij - q_ij) (s_j + s_i) */
-static void dsi_svd_value(const ds_real *x, ds_real *y)
+DSI_QUOTED(svd_value, "y: u [9], s [3] and v [9]",
+
+DSI_APART void dsi_svd_value(const ds_real *x, ds_real *y)
 {
-    ds_m3 u, v;
-    ds_v3 s;
-    ds_m3_svd(dsi_load_r9(x), &u, &s, &v);
-    dsi_store_r9(y, u);
-    dsi_store_r3(y + 9, s);
-    dsi_store_r9(y + 12, v);
+    dsi_m3_svd(x, y, y + 9, y + 12);
 }
+)
 static void dsi_svd_rule(ds_vars x, ds_vars y, ds_vars x_dot, ds_var *y_dot)
 {
     static const unsigned char row[3] = { 2, 0, 1 }, column[3] = { 1, 2, 0 };
@@ -10350,9 +10400,18 @@ static void dsi_svd_rule(ds_vars x, ds_vars y, ds_vars x_dot, ds_var *y_dot)
     dsi_put_turned(V, ds_pack3(q[0], q[1], q[2]), y_dot + 12);
 }
 
-static const dsi_composite dsi_polar = { 9, 10, dsi_polar_value, dsi_polar_rule };
-static const dsi_composite dsi_eigen = { 9, 12, dsi_eigen_value, dsi_eigen_rule };
-static const dsi_composite dsi_svd = { 9, 21, dsi_svd_value, dsi_svd_rule };
+static const dsi_composite dsi_polar = {
+    9, 10, dsi_polar_value, dsi_polar_rule, "polar",
+    { dsi_quoted_turns, dsi_quoted_diagonal, dsi_quoted_signs, dsi_quoted_polar, dsi_quoted_polar_value }
+};
+static const dsi_composite dsi_eigen = {
+    9, 12, dsi_eigen_value, dsi_eigen_rule, "eigen",
+    { dsi_quoted_turns, dsi_quoted_diagonal, dsi_quoted_eigen, dsi_quoted_eigen_value, NULL }
+};
+static const dsi_composite dsi_svd = {
+    9, 21, dsi_svd_value, dsi_svd_rule, "svd",
+    { dsi_quoted_turns, dsi_quoted_diagonal, dsi_quoted_signs, dsi_quoted_svd, dsi_quoted_svd_value }
+};
 /* by number: for kernels */
 static const dsi_composite *const dsi_composites[] = { &dsi_polar, &dsi_eigen, &dsi_svd };
 /* of all composites; the name is that of the function */
@@ -10583,7 +10642,7 @@ DIFFSIM_API ds_result ds_grads(ds_vars vars, ds_real *out)
    A composite (section 6) is an expression of a list of its inputs; its outputs are expressions of it. To
    differentiate it, its rule is recorded, translated with placeholders for x_dot, and swept forward or back,
    so that a derivative holds nothing but rows of the table and the composite's outputs. When run, the value
-   function is called lane by lane.
+   function is called lane by lane; printed text brings its code along.
 
    Running. A program works on blocks of lanes. In each block every index is a line first + step * lane, if
    it can be: then loads are plain reads of the caller's memory. Elsewhere indices are computed for each lane
@@ -12490,6 +12549,24 @@ static void dsi_find_fused(const dsi_program *p, uint32_t *uses, uint32_t *fused
     }
 }
 
+/* characters before the next c */
+static size_t dsi_length_to(const char *text, char c)
+{
+    size_t n = 0;
+    while (text[n] && text[n] != c) n++;
+    return n;
+}
+/* of code, word by word: compilers need not agree on blanks */
+static uint64_t dsi_hash_code(const char *code, uint64_t hash)
+{
+    size_t n;
+    for (; *code; code += n + (code[n] == ' ')) {
+        n = dsi_length_to(code, ' ');
+        hash = ds_hash_bytes(code, n, hash);
+    }
+    return hash;
+}
+
 /* Of all that printed text depends on: every expression in its order, by which loads, uniforms and effects
    are numbered, and the kinds of arguments. Kernels that compute the same can differ in that order, so
    program.hash is not enough. Rows count by name: their codes are others in another version of the table. */
@@ -12497,12 +12574,16 @@ static uint64_t dsi_hash_text(const ds_kernel *kernel)
 {
     const dsi_program *const p = &kernel->program;
     uint64_t hash = dsi_mix(p->hash, p->body.n_exprs);
-    size_t i;
+    size_t i, k;
     for (i = 0; i < p->body.n_exprs; i++) {
         const dsi_expr *const e = p->body.exprs + i;
         const char *const name = e->op < DSI_OP_sum ? dsi_ops[e->op].name : "";
         hash = dsi_mix(hash, ds_hash_bytes(name, strlen(name), e->op < DSI_OP_sum ? 0 : e->op - DSI_OP_sum));
         hash = dsi_mix(dsi_mix(dsi_mix(hash, e->a), e->b), e->c);
+        for (k = 0; e->op == DSI_X_composite && k < DSI_MOST_QUOTED; k++) {
+            const char *const *const quoted = dsi_composites[e->b]->words[k];
+            if (quoted) hash = dsi_hash_code(quoted[2], hash);
+        }
     }
     for (i = 0; i < p->body.n_effects; i++) {
         const dsi_effect *const e = p->body.effects + i;
@@ -15960,7 +16041,8 @@ DIFFSIM_API size_t ds_kernel_report(const ds_kernel *kernel, char *text, size_t 
 /* Printed text. The body of a program, one statement for each operation, in a loop over lanes that compilers
    turn into vectors. Functions, which would keep them from it, are called between such loops: an operation
    stands in the stage behind the last function that it needs, or later, where it is first used; what crosses
-   from one loop to another waits in arrays of a few lanes. */
+   from one loop to another waits in arrays of a few lanes. A composite is a function of several outputs; its
+   code (DSI_QUOTED, section 2) is laid out again and stands before. */
 
 /* rows that are a few instructions, as C of their operands A, B, C; @ is f in float. All others are functions
    of the same name. */
@@ -15994,10 +16076,11 @@ typedef struct dsi_printer {
     uint32_t *shown; /* 1 + the last stage in which the expression has a name */
     uint32_t *waits; /* 1: in an array, to be read in another loop */
     size_t n_stages, n_waiting, n_functions, n_statements;
+    unsigned composites; /* bits: those of dsi_composites that are used */
     int has_sqrt, cuda;
 } dsi_printer;
 
-/* words; $ is the kernel's name, ~ the type of numbers, @ is f in float */
+/* words; $ is the kernel's name, ~ the type of numbers, @ is f in float, ` f or d */
 static void dsi_print(dsi_printer *p, const char *words)
 {
     const int is_float = sizeof(ds_real) == 4;
@@ -16006,6 +16089,7 @@ static void dsi_print(dsi_printer *p, const char *words)
         const char *const more = *words == '$'   ? p->name
                                  : *words == '~' ? (is_float ? "float" : "double")
                                  : *words == '@' ? (is_float ? "f" : "")
+                                 : *words == '`' ? (is_float ? "f" : "d")
                                                  : c;
         c[0] = *words;
         p->n += strlen(more);
@@ -16059,10 +16143,17 @@ static void dsi_put_identifier(dsi_text *t, const char *name, size_t number)
     }
 }
 
-/* an operation or a function that is computed in each lane */
+/* an operation, a function or an output of a composite: it has a value in each lane */
 static int dsi_is_printed(const dsi_printer *p, uint32_t x)
 {
-    return !p->program->uniform[x] && p->program->body.exprs[x].op < DSI_X_constant;
+    const unsigned op = p->program->body.exprs[x].op;
+    return !p->program->uniform[x] && (op < DSI_X_constant || op == DSI_X_output);
+}
+/* a composite, and the list of its inputs: they hand on what their values wait for */
+static int dsi_is_between(const dsi_printer *p, uint32_t x)
+{
+    const unsigned op = p->program->body.exprs[x].op;
+    return op == DSI_X_list || op == DSI_X_composite;
 }
 static int dsi_is_function(const dsi_printer *p, uint32_t x)
 {
@@ -16099,7 +16190,7 @@ static void dsi_find_stages(dsi_printer *p)
         const uint32_t part[3] = {e->a, e->b, e->c};
         p->stage[i] = UINT32_MAX;
         p->shown[i] = p->waits[i] = 0;
-        if (!dsi_is_printed(p, (uint32_t)i)) continue;
+        if (!dsi_is_printed(p, (uint32_t)i) && !dsi_is_between(p, (uint32_t)i)) continue;
         p->has_sqrt |= e->op == DSI_OP_sqrt || e->op == DSI_OP_safe_sqrt;
         for (k = 0; k < 3; k++)
             if (dsi_operands_of(e->op) >> k & 1) {
@@ -16110,19 +16201,24 @@ static void dsi_find_stages(dsi_printer *p)
     for (i = body->n_exprs; i-- > 0;) {
         const dsi_expr *const e = body->exprs + i;
         const uint32_t part[3] = {e->a, e->b, e->c};
-        const int function = dsi_is_function(p, (uint32_t)i);
+        const int between = dsi_is_between(p, (uint32_t)i), function = dsi_is_function(p, (uint32_t)i);
+        const int counts = e->op < DSI_OP_sum || e->op == DSI_X_composite;
         const size_t stored = dsi_effect_of(p, (uint32_t)i) < body->n_effects;
-        if (!dsi_is_printed(p, (uint32_t)i) || (p->stage[i] == UINT32_MAX && !stored)) continue; /* dead */
+        if (!(between || dsi_is_printed(p, (uint32_t)i)) || (p->stage[i] == UINT32_MAX && !stored))
+            continue; /* dead */
         if (function || p->stage[i] == UINT32_MAX) p->stage[i] = p->shown[i];
-        p->n_functions += (size_t)function;
-        p->n_statements++;
+        p->n_functions += (size_t)(counts && (function || between));
+        p->n_statements += (size_t)counts;
+        if (e->op == DSI_X_composite) p->composites |= 1u << e->b;
         if (p->n_stages < p->stage[i] + 1 + (function && stored))
             p->n_stages = p->stage[i] + 1 + (function && stored);
         p->waits[i] |= (uint32_t)function;
         for (k = 0; k < 3; k++)
-            if (dsi_operands_of(e->op) >> k & 1 && dsi_is_printed(p, part[k])) {
+            if (dsi_operands_of(e->op) >> k & 1 &&
+                (dsi_is_printed(p, part[k]) || dsi_is_between(p, part[k]))) {
                 uint32_t *const stage = p->stage + part[k];
-                p->waits[part[k]] |= function || (*stage != UINT32_MAX && *stage != p->stage[i]);
+                p->waits[part[k]] |= dsi_is_printed(p, part[k]) &&
+                                     (function || between || (*stage != UINT32_MAX && *stage != p->stage[i]));
                 *stage = *stage < p->stage[i] ? *stage : p->stage[i];
             }
     }
@@ -16267,26 +16363,233 @@ static void dsi_print_function(dsi_printer *p, uint32_t x)
     dsi_print(p, ");\n");
 }
 
-static void dsi_print_stage(dsi_printer *p, uint32_t stage)
+/* of functions that printed kernels share */
+static const char *dsi_prefix(const dsi_printer *p) { return p->cuda ? "dsc_" : "dsp_"; }
+
+/* "const ds_real x[9] = { ... };", "ds_real y[10];", "dsp_polar_value(x, y);", of the composite x at this
+   indentation; in C of lane i, in CUDA with the number of the composite in the names */
+static void dsi_print_composite(dsi_printer *p, uint32_t at, const char *indent)
+{
+    const dsi_composite *const c = dsi_composites[p->program->body.exprs[at].b];
+    uint32_t x[DSI_RULE_IN];
+    char number[24] = "";
+    dsi_text t = dsi_text_into(number, sizeof number);
+    size_t k;
+    if (p->cuda) dsi_put_size(&t, at);
+    dsi_inputs_of(&p->program->body, at, x);
+    dsi_print(p, indent);
+    dsi_print(p, "const ds_real x");
+    dsi_print(p, number);
+    dsi_print_with(p, "[", c->n_in, "] = { ");
+    for (k = 0; k < c->n_in; k++) {
+        if (p->cuda) dsi_print_operand(p, x[k]);
+        else dsi_print_array(p, x[k], 0);
+        dsi_print(p, k + 1 == c->n_in ? " };\n" : k % 5 < 4 ? ", " : ",\n    ");
+        if (k % 5 == 4) dsi_print(p, indent);
+    }
+    dsi_print(p, indent);
+    dsi_print(p, "ds_real y");
+    dsi_print(p, number);
+    dsi_print_with(p, "[", c->n_out, "];\n");
+    dsi_print(p, indent);
+    dsi_print(p, dsi_prefix(p));
+    dsi_print(p, c->name);
+    dsi_print(p, "_value(x");
+    dsi_print(p, number);
+    dsi_print(p, ", y");
+    dsi_print(p, number);
+    dsi_print(p, ");\n");
+}
+
+/* a composite of a chunk, lane by lane */
+static void dsi_print_call(dsi_printer *p, uint32_t at)
 {
     const dsi_body *const body = &p->program->body;
     uint32_t x;
-    size_t i;
+    dsi_print(p, "        for (i = 0; i < m; i++) {\n");
+    dsi_print_composite(p, at, "            ");
+    for (x = at; x < body->n_exprs; x++)
+        if (body->exprs[x].op == DSI_X_output && body->exprs[x].a == at && p->stage[x] != UINT32_MAX) {
+            dsi_print_with(p, "            w", x, "[i] = ");
+            dsi_print_with(p, "y[", body->exprs[x].b, "];\n");
+        }
+    dsi_print(p, "        }\n");
+}
+
+/* what is in the loop of a stage: a statement; and effect i, a value of a function before it */
+static int dsi_is_in_loop(const dsi_printer *p, uint32_t x, uint32_t stage)
+{
+    return dsi_is_printed(p, x) && !dsi_is_function(p, x) && p->stage[x] == stage;
+}
+static int dsi_is_stored_in_loop(const dsi_printer *p, size_t i, uint32_t stage)
+{
+    const uint32_t x = p->program->body.effects[i].value;
+    return dsi_is_function(p, x) && p->stage[x] + 1 == stage && dsi_effect_of(p, x) == i;
+}
+
+static void dsi_print_loop(dsi_printer *p, uint32_t stage)
+{
+    const dsi_body *const body = &p->program->body;
+    uint32_t x;
+    size_t i, n = 0;
+    for (x = 1; x < body->n_exprs; x++) n += (size_t)dsi_is_in_loop(p, x, stage);
+    for (i = 0; i < body->n_effects; i++) n += (size_t)dsi_is_stored_in_loop(p, i, stage);
+    if (!n) return;
     dsi_print(p, p->n_functions ? "        for (k = 0; k < m; k += 16) {\n"
                                   "            DSI_EACH_LANE for (i = k; i < k + 16; i++) {\n"
                                 : "        DSI_EACH_LANE for (i = 0; i < 16; i++) {\n");
     for (x = 1; x < body->n_exprs; x++)
-        if (dsi_is_printed(p, x) && !dsi_is_function(p, x) && p->stage[x] == stage) dsi_print_statement(p, x);
-    for (i = 0; i < body->n_effects; i++) { /* values of functions */
-        x = body->effects[i].value;
-        if (!dsi_is_function(p, x) || p->stage[x] + 1 != stage || dsi_effect_of(p, x) != i) continue;
+        if (dsi_is_in_loop(p, x, stage)) dsi_print_statement(p, x);
+    for (i = 0; i < body->n_effects; i++) {
+        if (!dsi_is_stored_in_loop(p, i, stage)) continue;
         dsi_print(p, dsi_indent(p));
         dsi_print_with(p, "out", i, "[at + i] = ");
-        dsi_print_with(p, "w", x, "[i];\n");
+        dsi_print_with(p, "w", body->effects[i].value, "[i];\n");
     }
     dsi_print(p, p->n_functions ? "            }\n        }\n" : "        }\n");
-    for (x = 1; x < body->n_exprs; x++)
-        if (dsi_is_function(p, x) && p->stage[x] == stage) dsi_print_function(p, x);
+}
+
+/* the loop, then the functions that end the stage */
+static void dsi_print_stage(dsi_printer *p, uint32_t stage)
+{
+    const dsi_body *const body = &p->program->body;
+    uint32_t x;
+    dsi_print_loop(p, stage);
+    for (x = 1; x < body->n_exprs; x++) {
+        if (p->stage[x] != stage) continue;
+        if (body->exprs[x].op == DSI_X_composite) dsi_print_call(p, x);
+        else if (body->exprs[x].op != DSI_X_output && dsi_is_function(p, x)) dsi_print_function(p, x);
+    }
+}
+
+/* Quoted code, laid out again, n characters as a line. dsi_ becomes dsp_, or dsc_ in CUDA. A long line is
+   broken at a blank behind column 40, in as few parentheses as there are, best behind a comma. */
+static void dsi_print_code_line(dsi_printer *p, const char *code, size_t n, size_t indent)
+{
+    const size_t skip = indent || !p->cuda                 ? 0
+                        : !strncmp(code, "static ", 7)     ? 7
+                        : !strncmp(code, "DSI_APART ", 10) ? 10
+                                                           : 0;
+    char line[2000], c[2] = {0, 0};
+    const char *from = line;
+    dsi_text t = dsi_text_into(line, sizeof line);
+    size_t i, width = 100 - indent;
+    if (skip) dsi_put(&t, "static __device__ ");
+    for (i = skip; i < n; i++) {
+        const int is_name = !strncmp(code + i, "dsi_", 4);
+        c[0] = code[i];
+        dsi_put(&t, is_name ? dsi_prefix(p) : c);
+        i += is_name ? 3 : 0;
+    }
+    for (;;) {
+        size_t best = 0, at;
+        int depth = 0, least = 1000;
+        for (at = 0; from[at] && at < width; at++) {
+            depth += 2 * ((from[at] == '(' || from[at] == '[') - (from[at] == ')' || from[at] == ']'));
+            if (from[at] != ' ' || at < 40 || depth + (from[at - 1] != ',') > least) continue;
+            least = depth + (from[at - 1] != ',');
+            best = at;
+        }
+        for (i = 0; i < indent; i++) dsi_print(p, " ");
+        if (!from[at] || !best) break;
+        line[(size_t)(from - line) + best] = 0;
+        dsi_print(p, from);
+        dsi_print(p, "\n");
+        from += best + 1;
+        indent += from - line == (ptrdiff_t)best + 1 ? 4 : 0;
+        width = 100 - indent;
+    }
+    dsi_print(p, from);
+    dsi_print(p, "\n");
+}
+
+/* the characters of a line: to ; or { or, for a short function, to its }. Else and the name of a type alone
+   follow a } in its line; there are no braces but those of blocks. */
+static size_t dsi_line_of_code(const char *code, size_t depth)
+{
+    size_t n, more;
+    int parentheses = 0;
+    if (*code == '}' && strncmp(code, "} else", 6) && (depth || strncmp(code, "} dsi_", 6))) return 1;
+    for (n = 0; parentheses || (code[n] != ';' && code[n] != '{'); n++)
+        parentheses += (code[n] == '(') - (code[n] == ')');
+    if (!depth && code[n] == '{' && code[n - 2] == ')') {
+        more = n + dsi_length_to(code + n, ';') + 2;
+        return more < 80 && code[more] == '}' ? more + 1 : n + 1;
+    }
+    return n + 1;
+}
+static void dsi_print_code(dsi_printer *p, const char *code)
+{
+    size_t depth = 0, n;
+    while (*code) {
+        const int closes = *code == '}';
+        depth -= (size_t)closes;
+        n = dsi_line_of_code(code, depth);
+        if (!depth && code[n - 1] == '{' && code[n - 3] == ')') { /* of a function: in a line of its own */
+            dsi_print_code_line(p, code, n - 2, 0);
+            dsi_print(p, "{\n");
+        } else
+            dsi_print_code_line(p, code, n, 4 * depth);
+        if (!depth && code[n - 1] != '{') dsi_print(p, "\n");
+        depth += code[n - 1] == '{';
+        for (code += n; *code == ' '; code++) continue;
+    }
+}
+
+/* What the code of composites calls: product, and parts of numbers. gcc 12 fuses c x + s y, c y - s x even
+   where it is told not to. DSI_FENCE keeps it from that on the machine it compiles for, and values are not
+   inlined (DSI_APART) into functions for other machines. CUDA has a product that is left alone. */
+static const char dsi_printed_product[] =
+    "static ds_real dsi_product(ds_real left, ds_real right) "
+    "{ ds_real result = left * right; DSI_FENCE(result); return result; }";
+static const char dsi_printed_cuda_product[] =
+    "static ds_real dsi_product(ds_real left, ds_real right) { return __`mul_rn(left, right); }";
+static const char dsi_printed_numbers[] =
+    "static int dsi_all_finite(const ds_real *x, int n) { int i, all = 1; "
+    "for (i = 0; i < n; i++) all &= x[i] - x[i] == 0; return all; } "
+    "static ds_real dsi_nan(void) { return (ds_real)NAN; } "
+    "static ds_real dsi_power(int exponent) { return ldexp@((ds_real)1, exponent); } "
+    "static ds_real dsi_root(ds_real x) { return sqrt@(x); } "
+    "static ds_real dsi_eighth_unit(void) { return dsi_power(sizeof(ds_real) == 4 ? -26 : -55); } "
+    "static int dsi_exponent_of(ds_real x) { int exponent; (void)frexp@(x, &exponent); return exponent; }";
+
+/* A part once: kernels in one source file share it. What it is called has the hash of its code, so that the
+   compiler refuses to mix versions. */
+static void dsi_print_quoted(dsi_printer *p, const char *name, const char *sentence, const char *code)
+{
+    const uint64_t hash = dsi_hash_code(code, 0);
+    int k;
+    for (k = 0; k < 2; k++) {
+        dsi_print(p, k ? "\n#define " : "#ifndef ");
+        dsi_print(p, dsi_prefix(p));
+        dsi_print(p, name);
+        dsi_print_with(p, "_", (size_t)(hash >> 40), "");
+    }
+    dsi_print(p, "\n/* ");
+    dsi_print(p, sentence);
+    dsi_print(p, " */\n");
+    dsi_print_code(p, code);
+    dsi_print(p, "#endif\n\n");
+}
+
+/* the code of all composites that are used, each part once */
+static void dsi_print_composites(dsi_printer *p)
+{
+    const char *const *shown[sizeof dsi_composites / sizeof *dsi_composites * DSI_MOST_QUOTED];
+    size_t i, j, k, n = 0;
+    if (!p->composites) return;
+    dsi_print(p, "/* 3x3 matrices, row by row. What is done and why: section 2 of diffsim.h. */\n");
+    dsi_print_quoted(p, "product", "rounded before it meets a sum",
+                     p->cuda ? dsi_printed_cuda_product : dsi_printed_product);
+    dsi_print_quoted(p, "numbers", "roots, powers of two, what is finite", dsi_printed_numbers);
+    for (i = 0; i < sizeof dsi_composites / sizeof *dsi_composites; i++)
+        for (j = 0; j < DSI_MOST_QUOTED && p->composites >> i & 1; j++) {
+            const char *const *const quoted = dsi_composites[i]->words[j];
+            for (k = 0; k < n && shown[k] != quoted; k++) continue;
+            if (k < n || !quoted) continue;
+            shown[n++] = quoted;
+            dsi_print_quoted(p, quoted[0], quoted[1], quoted[2]);
+        }
 }
 
 /* an index for a comment: edge[lane][0]; what is deep inside is left out */
@@ -16313,6 +16616,12 @@ static void dsi_print_index(dsi_printer *p, uint32_t x, int depth)
         dsi_print(p, "[");
         dsi_print_index(p, e->b, depth - 1);
         dsi_print_with(p, "][", e->c, "]");
+    } else if (e->op <= DSI_X_index_mul) {
+        dsi_print(p, "(");
+        dsi_print_index(p, e->a, depth - 1);
+        dsi_print(p, e->op == DSI_X_index_add ? " + " : e->op == DSI_X_index_sub ? " - " : " * ");
+        dsi_print_index(p, e->b, depth - 1);
+        dsi_print(p, ")");
     } else {
         dsi_print(p, words[e->op - DSI_X_index_add]);
         dsi_print(p, "(");
@@ -16370,11 +16679,11 @@ static void dsi_print_declarations(dsi_printer *p)
         dsi_print_with(p, "", i, "];");
         dsi_print_place(p, e->arg, e->index, e->component);
     }
-    for (x = 0; x < body->n_exprs; x++)
+    for (x = 0, i = 0; x < body->n_exprs; x++) /* eight a line */
         if (p->waits[x]) {
-            dsi_print_with(p, "    ds_real w", x, "[");
+            dsi_print_with(p, i % 8 == 0 ? "    ds_real w" : ", w", x, "[");
             dsi_print_size(p, p->n_waiting > DSI_MOST_WAITING ? 16 : DSI_PRINTED_CHUNK);
-            dsi_print(p, "];\n");
+            dsi_print(p, ++i % 8 == 0 || i == p->n_waiting ? "];\n" : "]");
         }
 }
 
@@ -16382,7 +16691,7 @@ static void dsi_print_declarations(dsi_printer *p)
 static void dsi_print_lanes(dsi_printer *p)
 {
     uint32_t stage;
-    dsi_print(p, "\nDSI_INLINE void $_lanes(size_t n, const ds_real *const *in, const ds_real *uniforms,\n"
+    dsi_print(p, "DSI_INLINE void $_lanes(size_t n, const ds_real *const *in, const ds_real *uniforms,\n"
                  "    ds_real *const *out)\n{\n");
     dsi_print_declarations(p);
     if (p->n_stages) dsi_print(p, p->n_functions ? "    size_t at, i, k, m;\n" : "    size_t at, i;\n");
@@ -16470,7 +16779,8 @@ static const char dsi_printed_end[] =
     "    $_lanes(n, in, uniforms, out);\n"
     "}\n"
     "#endif\n"
-    "static void $_any(size_t n, const ds_real *const *in, const ds_real *uniforms, ds_real *const *out)\n"
+    "static void $_any(size_t n, const ds_real *const *in, const ds_real *uniforms,\n"
+    "    ds_real *const *out)\n"
     "{\n"
     "#if defined(__GNUC__) && !defined(__TINYC__) && defined(__x86_64__)\n"
     "    if (__builtin_cpu_supports(\"avx512f\")) $_avx512(n, in, uniforms, out);\n"
@@ -16498,11 +16808,13 @@ static void dsi_print_file(dsi_printer *p)
     dsi_print_head(p, "C, by ds_kernel_print_c");
     dsi_print(p, dsi_printed_begin);
     if (p->has_sqrt) dsi_print(p, dsi_printed_sqrt);
+    dsi_print(p, "\n");
+    dsi_print_composites(p);
     dsi_print_lanes(p);
     dsi_print(p, dsi_printed_end);
     for (i = 0; i < 16; i++) hash[i] = digit[p->program->text_hash >> (60 - 4 * i) & 15];
     hash[16] = 0;
-    dsi_print(p, "static const ds_printed_kernel $_printed = { UINT64_C(0x");
+    dsi_print(p, "static const ds_printed_kernel $_printed =\n    { UINT64_C(0x");
     dsi_print(p, hash);
     dsi_print_with(p, "), ", sizeof(ds_real), ", ");
     dsi_print_with(p, "", DSI_PRINTED_FORMAT, ", \"");
@@ -16522,7 +16834,8 @@ static const char dsi_printed_cuda[] =
     "{\n"
     "    return b == 0 ? 0 : a / b - (a % b != 0 && (a % b < 0) != (b < 0));\n"
     "}\n"
-    "#endif\n\n"
+    "#endif\n\n";
+static const char dsi_printed_thread[] =
     "__global__ void $_cuda(ds_cuda_launch launch)\n"
     "{\n"
     "    const long long lane = (long long)blockIdx.x * blockDim.x + threadIdx.x;\n"
@@ -16593,7 +16906,8 @@ static void dsi_print_in_thread(dsi_printer *p, uint32_t x)
 {
     const dsi_expr *const e = p->program->body.exprs + x;
     const int integer = e->op >= DSI_X_first_index;
-    if (e->op == DSI_X_constant) return;
+    if (e->op == DSI_X_composite) dsi_print_composite(p, x, "    ");
+    if (e->op == DSI_X_constant || dsi_is_between(p, x)) return;
     dsi_print_with(p, integer ? "    const long long i" : "    const ds_real v", x, " = ");
     if (integer)
         dsi_print_integer(p, e);
@@ -16601,7 +16915,10 @@ static void dsi_print_in_thread(dsi_printer *p, uint32_t x)
         dsi_print_element(p, "const ds_real", e->a, e->b, e->c);
     else if (e->op == DSI_X_number)
         dsi_print_with(p, "(ds_real)i", e->a, "");
-    else if (dsi_printed_op(e->op))
+    else if (e->op == DSI_X_output) {
+        dsi_print_with(p, "y", e->a, "[");
+        dsi_print_with(p, "", e->b, "]");
+    } else if (dsi_printed_op(e->op))
         dsi_print_value(p, e);
     else {
         dsi_print(p, dsi_ops[e->op].name);
@@ -16621,6 +16938,8 @@ static void dsi_print_cuda_file(dsi_printer *p)
     size_t i;
     dsi_print_head(p, "CUDA, by ds_kernel_print_cuda");
     dsi_print(p, dsi_printed_cuda);
+    dsi_print_composites(p);
+    dsi_print(p, dsi_printed_thread);
     for (x = 0; x < body->n_exprs; x++)
         if (p->shown[x]) dsi_print_in_thread(p, x);
     for (i = 0; i < body->n_effects; i++) {
@@ -16661,9 +16980,7 @@ static size_t dsi_print_kernel(const ds_kernel *kernel, char *text, size_t bytes
     size_t n;
     memset(&p, 0, sizeof p);
     p.text = text && bytes ? dsi_text_into(text, bytes) : dsi_text_into(&p.none, 1);
-    if (!kernel || kernel->error.code || !kernel->ended || kernel->program.n_calls ||
-        (cuda && kernel->n_args > 32))
-        return 0;
+    if (!kernel || kernel->error.code || !kernel->ended || (cuda && kernel->n_args > 32)) return 0;
     n = kernel->program.body.n_exprs;
     work =
         (uint32_t *)kernel->desc.allocator.resize(kernel->desc.allocator.user, NULL, 0, 3 * n * sizeof *work);

@@ -14,7 +14,7 @@
 #include CUDA
 #endif
 
-enum { LANES = 2331, SIDE = 40, MOST_KERNELS = 16, MOST_ARGS = 24 };
+enum { LANES = 2331, SIDE = 40, MOST_KERNELS = 24, MOST_ARGS = 24 };
 
 static struct {
     ds_kernel *kernel;
@@ -34,7 +34,7 @@ static ds_kernel *begin(const char *name, size_t rank, size_t n_args, const int 
     return all[n_all++].kernel = ds_kernel_begin(&desc, name);
 }
 
-/* a derivative of kernel `of`: its arguments, then as many again; or a gradient and a Hessian of 12 */
+/* a derivative of kernel `of`: its arguments, then as many again; or a gradient and a Hessian of `local` */
 static ds_kernel *derived(ds_kernel *kernel, size_t of, int local)
 {
     const size_t n = all[of].n_args;
@@ -46,8 +46,8 @@ static ds_kernel *derived(ds_kernel *kernel, size_t of, int local)
         const int components = all[of].components[i % n];
         all[n_all].components[i] = i < n ? components : abs(components);
     }
-    if (local) all[n_all].components[n] = 12;
-    if (local) all[n_all].components[n + 1] = 78;
+    if (local) all[n_all].components[n] = local;
+    if (local) all[n_all].components[n + 1] = local * (local + 1) / 2;
     return all[n_all++].kernel;
 }
 
@@ -190,6 +190,68 @@ static ds_kernel *tet(void)
     return k;
 }
 
+/* mu |F - R|^2 + la (tr S - 3)^2 / 2: one decomposition for both */
+static ds_kernel *corotated(void)
+{
+    static const int components[] = { 9, 1, 1, 1 };
+    ds_kernel *k = begin("corotated", 1, 4, components);
+    ds_arg f = ds_arg_in(k, "F", 9), material = ds_arg_in(k, "mu", 1), out = ds_arg_out(k, "energy", 1);
+    ds_index s = ds_lane(k);
+    ds_var33 F = ds_load33(f, s), R = ds_polar33(F), D = ds_sub33(F, R);
+    ds_var mu = ds_load(material, s), trace = ds_sub(ds_stretch33(F), ds_c(3)), la = ds_scalar(k, "la");
+    ds_var shape = ds_mul(mu, ds_ddot33(D, D)), volume = ds_mul(ds_mul(ds_c(0.5), la), ds_square(trace));
+    ds_store(out, s, ds_add(shape, volume));
+    return k;
+}
+
+/* all three; what goes into one comes out of another, a function and constants; some outputs are not used */
+static ds_kernel *decomposed(void)
+{
+    static const int components[] = { 9, 9, 3, 3 };
+    ds_kernel *k = begin("decomposed", 1, 4, components);
+    ds_arg f = ds_arg_in(k, "F", 9), u_out = ds_arg_out(k, "u", 9), s_out = ds_arg_out(k, "s", 3);
+    ds_arg w_out = ds_arg_out(k, "w", 3);
+    ds_index at = ds_lane(k);
+    ds_var33 F = ds_load33(f, at), U, V, Q, R;
+    ds_var3 s, w;
+    ds_var bent;
+    size_t i;
+    ds_svd33(F, &U, &s, &V);
+    for (i = 0; i < 9; i++) ds_store_part(u_out, at, i, ds_m(U, i / 3, i % 3));
+    ds_store3(s_out, at, s);
+    bent = ds_exp(ds_m(V, 0, 0));
+    R = ds_polar33(ds_pack33(ds_pack3(bent, ds_c(0.5), ds_c(0)), ds_row(F, 1), ds_row(V, 2)));
+    ds_symmetric_eigen33(ds_mul33(R, F), &w, &Q);
+    ds_store_part(w_out, at, 0, ds_x(w));
+    ds_store_part(w_out, at, 1, ds_m(Q, 1, 2));
+    ds_store_part(w_out, at, 2, ds_sin(ds_add(ds_y(w), ds_c(1))));
+    return k;
+}
+
+/* one output of a composite alone */
+static ds_kernel *stretch(void)
+{
+    static const int components[] = { 9, 1 };
+    ds_kernel *k = begin("stretch", 1, 2, components);
+    ds_arg f = ds_arg_in(k, "F", 9), out = ds_arg_out(k, "energy", 1);
+    ds_var trace = ds_sub(ds_stretch33(ds_load33(f, ds_lane(k))), ds_c(3));
+    ds_store(out, ds_lane(k), ds_square(trace));
+    return k;
+}
+
+/* eigenvalues alone */
+static ds_kernel *modes(void)
+{
+    static const int components[] = { 9, 1 };
+    ds_kernel *k = begin("modes", 1, 2, components);
+    ds_arg f = ds_arg_in(k, "strain", 9), sum = ds_arg_sum(k, "total", 1);
+    ds_index s = ds_lane(k);
+    ds_var3 w;
+    ds_symmetric_eigen33(ds_load33(f, s), &w, NULL);
+    ds_add_at(sum, ds_i(0), ds_norm3(w));
+    return k;
+}
+
 static int make(void)
 {
     ds_kernel *k = spring();
@@ -202,11 +264,22 @@ static int make(void)
     derived(ds_kernel_adjoint(k, NULL), 3, 0);
     k = tet(); /* 5 */
     ds_kernel_end(k);
-    derived(ds_kernel_gradient(k, "x"), 5, 1);
-    derived(ds_kernel_hessian(k, "x"), 5, 1);
+    derived(ds_kernel_gradient(k, "x"), 5, 12);
+    derived(ds_kernel_hessian(k, "x"), 5, 12);
     ds_kernel_end(stencil());
     ds_kernel_end(copy());
     ds_kernel_end(twice());
+    k = corotated(); /* 11 */
+    ds_kernel_end(k);
+    derived(ds_kernel_adjoint(k, NULL), 11, 0);
+    derived(ds_kernel_tangent(k, "F"), 11, 0);
+    k = decomposed(); /* 14 */
+    ds_kernel_end(k);
+    derived(ds_kernel_adjoint(k, NULL), 14, 0);
+    k = stretch(); /* 16 */
+    ds_kernel_end(k);
+    derived(ds_kernel_hessian(k, NULL), 16, 9);
+    ds_kernel_end(modes());
     for (i = 0; i < n_all; i++)
         if (ds_kernel_error(all[i].kernel)->code) return puts(ds_kernel_error(all[i].kernel)->text) < 0;
     return 1;
@@ -216,7 +289,9 @@ static int make(void)
 static const ds_printed_kernel *const printed[] = {
     &spring_force_printed, &spring_force_adjoint_printed, &spring_force_tangent_printed, NULL,
     &energy_printed, &energy_adjoint_printed, &tet_printed, &tet_gradient_printed, &tet_hessian_printed,
-    &K0_2D_wave_____step_____printed, &copy_printed, &twice_printed
+    &K0_2D_wave_____step_____printed, &copy_printed, &twice_printed, &corotated_printed,
+    &corotated_adjoint_printed, &corotated_tangent_printed, &decomposed_printed, &decomposed_adjoint_printed,
+    &stretch_printed, &stretch_hessian_printed, &modes_printed
 };
 #endif
 
@@ -367,7 +442,8 @@ static int compare_cuda(void)
     static void (*const fns[])(ds_cuda_launch) = {
         spring_force_cuda, spring_force_adjoint_cuda, spring_force_tangent_cuda, energy_cuda,
         energy_adjoint_cuda, tet_cuda, tet_gradient_cuda, tet_hessian_cuda, K0_2D_wave_____step_____cuda,
-        copy_cuda, twice_cuda
+        copy_cuda, twice_cuda, corotated_cuda, corotated_adjoint_cuda, corotated_tangent_cuda,
+        decomposed_cuda, decomposed_adjoint_cuda, stretch_cuda, stretch_hessian_cuda, modes_cuda
     };
     const size_t n = LANES + 100, lanes = 400;
     ds_runner *runner = ds_runner_create(NULL);

@@ -114,13 +114,13 @@ ignored()
         "0 interpreted: $3"
     equal "$1: with the same bits" "$(tail -1 "$work/said")" "$(cat "$work/hash_double")"
 }
-ignored 'another hash' 's/ = { UINT64_C(0x/ = { 1 + UINT64_C(0x/' \
+ignored 'another hash' 's/{ UINT64_C(0x/{ 1 + UINT64_C(0x/' \
     'the kernel has changed since it was printed; print it again'
 ignored 'another number type' 's/), 8, 1, "/), 4, 1, "/' \
     'the printed kernel is for numbers of another size; print it again'
 ignored 'another format' 's/), 8, 1, "/), 8, 2, "/' \
     'the printed kernel has the format of another version; print it again'
-ignored 'another kernel' 's/ = { UINT64_C(0x\(.*\)", / = { 1 + UINT64_C(0x\1 b", /' \
+ignored 'another kernel' 's/{ UINT64_C(0x\(.*\)", /{ 1 + UINT64_C(0x\1 b", /' \
     'no printed kernel has this name or content'
 
 finish

@@ -10,3 +10,5 @@ template <class T> static T atomicAdd(T *at, T more)
     *at += more;
     return old;
 }
+static double __dmul_rn(double a, double b) { return a * b; }
+static float __fmul_rn(float a, float b) { return a * b; }
