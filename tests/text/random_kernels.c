@@ -925,7 +925,7 @@ static int against_tape(double seconds, uint64_t seed)
     ds_tape *const tape = ds_tape_create(NULL);
     long n = 0, wrong = 0;
     int i;
-    for (; difftime(time(NULL), begin) < seconds || n < 200; n++, seed++) {
+    for (; difftime(time(NULL), begin) < seconds || n < 100; n++, seed++) {
         double off_by[6] = { 0, 0, 0, 0, 0, 0 };
         try_seed(seed, tape, off_by);
         for (i = 0; i < 6; i++) {

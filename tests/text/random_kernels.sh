@@ -36,7 +36,9 @@ passes()
     sed 's/^# //; s/^/# /; 30q' "$work/out"
 }
 
-check "builds" build kernels "$CC" -O1
+compiler="$CC -O1"
+test -z "$FULL" && compiler=$any_cc
+check "builds" build kernels $compiler
 passes kernels tape "$seconds" "$first"
 # as_text COMPILER FLAG ...: $seeds kernels and their derivatives in one file
 as_text()
@@ -46,7 +48,7 @@ as_text()
     check "$*: compiles" build text "$@" -DPRINTED="\"$work/text.h\""
     passes text bits "$seeds" "$first"
 }
-as_text $any_cc
+as_text $compiler
 if test -n "$FULL"; then
     seeds=12
     as_text "$CC" -std=c99 -O2
