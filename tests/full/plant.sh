@@ -1,6 +1,6 @@
 #!/bin/sh
 # A test that has never failed is not yet a test: bugs are planted in copies of the header, one at a time, and
-# the script that should catch each has to, with a failing check of the name said here.
+# the script or program that should catch each has to, with a failing check of the name said here.
 
 . text/tap.sh
 

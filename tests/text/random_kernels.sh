@@ -1,7 +1,7 @@
 #!/bin/sh
-# Random kernels three ways (random_kernels.c): values and derivatives are those of a tape, and printed C gives
-# the bits of the interpreter, whatever the width of a block and the number of parts. The quick form is always
-# the same and short; in full it takes a minute, from a seed that the clock gives.
+# Random kernels three ways (random_kernels.c): values and derivatives are those of a tape, and printed C
+# gives the bits of the interpreter, whatever the width of a block and the number of parts. The quick form is
+# always the same and short; in full it takes a minute, from a seed that the clock gives.
 # KERNEL_SECONDS= how long; SEED= the first kernel, one that failed before.
 
 . text/tap.sh
