@@ -15151,6 +15151,7 @@ static ds_result dsi_derive_forward(dsi_deriving *d)
             const uint32_t g = operands >> k & 1 ? d->bar[part[k]] : 0;
             if (!g) continue;
             dsi_emit_gains(body, &e, (uint32_t)i, g == DSI_NO_EXPR ? one : g, 1u << k, gain);
+            if (e.op == DSI_OP_clip_gradient && k == 0) gain[k] = g; /* clipping is for adjoints only */
             if (gain[k] && (g == DSI_NO_EXPR || gain[k] == DSI_NO_EXPR))
                 d->bar[i] = DSI_NO_EXPR;
             else if (gain[k])

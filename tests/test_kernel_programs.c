@@ -340,6 +340,47 @@ static void test_scatter(void)
     ds_kernel_destroy(kernels[1]);
 }
 
+/* What a runner has found out about lists of indices is forgotten when they change: without an id always, with
+   one when it changes, or the memory, the length or the layout does. */
+static void test_changed_indices(void)
+{
+    static const char *const ways[] = { "without an id", "short, without an id", "with another id",
+                                        "in other memory", "in another layout" };
+    ds_kernel *const k = scatter_kernel(1);
+    static ds_real c[MOST_LANES], x[3 * ELEMENTS], want[3 * ELEMENTS], got[3 * ELEMENTS];
+    static int32_t pairs[2][2 * MOST_LANES], columns_of[2 * MOST_LANES];
+    ds_rng rng = ds_rng_make(31, 0);
+    for (size_t i = 0; i < MOST_LANES; i++) c[i] = between(&rng, -1, 1);
+    for (size_t i = 0; i < 3 * ELEMENTS; i++) x[i] = between(&rng, -1, 1);
+    for (int way = 0; way < 5; way++) {
+        const size_t lanes = way == 1 ? 30 : MOST_LANES;
+        int good = 1;
+        for (int w = 0; w < WIDTHS; w++)
+            for (size_t turn = 0; turn < 6; turn++) {
+                int32_t *const pair = pairs[way == 3 ? turn % 2 : 0];
+                ds_array args[4];
+                fill_pattern((1 + turn * 3) % 8, &rng, pair, lanes, 20); /* lines first, which are kept */
+                memset(want, 0, sizeof want), memset(got, 0, sizeof got);
+                plain_scatter(1, pair, x, c, want, lanes);
+                args[0] = ds_array_indices(pair, lanes, 2), args[1] = ds_array_reals(x, ELEMENTS, 3);
+                args[2] = ds_array_reals(c, lanes, 1), args[3] = ds_array_reals(got, ELEMENTS, 3);
+                if (way >= 2) args[0].id = (uint64_t)way * 100 + (way == 2 ? turn : turn / 2);
+                if (way == 4 && turn % 2) { /* the same memory would be other indices */
+                    for (size_t i = 0; i < lanes; i++)
+                        columns_of[i] = pair[2 * i], columns_of[i + lanes] = pair[2 * i + 1];
+                    memcpy(pair, columns_of, 2 * lanes * sizeof *pair);
+                    args[0].stride = 1, args[0].pitch = lanes;
+                }
+                good &= launch(runners[w], k, lanes, args, 4) && same(got, want, 3 * ELEMENTS);
+                if (turn != 5 || way > 1) continue;
+                pair[lanes] = ELEMENTS; /* after launches that went well */
+                good &= ds_launch(runners[w], k, lanes, args, 4) == DSIM_ERROR_RANGE;
+            }
+        TAP_OK(good, "indices change, %s", ways[way]);
+    }
+    ds_kernel_destroy(k);
+}
+
 /* sums whose lines step by more, less or nothing, in one component; indices without arrays */
 static void test_sums_along_lines(void)
 {
@@ -1215,6 +1256,7 @@ int main(void)
     test_index_operations();
     test_index_extremes();
     test_scatter();
+    test_changed_indices();
     test_sums_along_lines();
     test_stencil(0);
     test_stencil(1);

@@ -612,6 +612,35 @@ static void test_spring(ds_runner *r)
     ds_kernel_destroy(h);
 }
 
+/* a clipped adjoint is no derivative: a tangent larger than the bound passes, as on a tape */
+static void test_clipping(ds_runner *r)
+{
+    ds_kernel *const k = ds_kernel_begin(NULL, "clip");
+    const ds_arg x = ds_arg_in(k, "x", 1), y = ds_arg_out(k, "y", 1);
+    const ds_index lane = ds_lane(k);
+    const ds_var value = ds_load(x, lane);
+    ds_kernel *tangent, *adjoint;
+    ds_real numbers[LANES], dots[LANES], got[LANES], back[LANES];
+    ds_array args[4];
+    int passes = 1, clips = 1;
+    ds_store(y, lane, ds_clip_gradient(value, ds_c(0.5)));
+    ds_kernel_end(k);
+    tangent = ds_kernel_tangent(k, NULL), adjoint = ds_kernel_adjoint(k, NULL);
+    for (int i = 0; i < LANES; i++) numbers[i] = 1, dots[i] = (ds_real)(i - 20), back[i] = 0;
+    args[0] = array_of(numbers, 1), args[1] = nothing();
+    args[2] = array_of(dots, 1), args[3] = array_of(got, 1);
+    passes &= launch(r, tangent, args, 4);
+    args[2] = array_of(back, 1), args[3] = array_of(dots, 1);
+    clips &= launch(r, adjoint, args, 4);
+    for (int i = 0; i < LANES; i++) {
+        passes &= got[i] == dots[i];
+        clips &= back[i] == (i < 20 ? (ds_real)-0.5 : i > 20 ? (ds_real)0.5 : 0);
+    }
+    TAP_OK(passes, "tangents are not clipped");
+    TAP_OK(clips, "adjoints are");
+    ds_kernel_destroy(k), ds_kernel_destroy(tangent), ds_kernel_destroy(adjoint);
+}
+
 int main(void)
 {
     ds_runner *const r = ds_runner_create(NULL);
@@ -620,6 +649,7 @@ int main(void)
     test_scenes(r, t);
     test_edges(r, t);
     test_spring(r);
+    test_clipping(r);
     ds_tape_destroy(t);
     ds_runner_destroy(r);
     return tap_end();

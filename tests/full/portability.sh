@@ -1,7 +1,7 @@
 #!/bin/sh
 # Everywhere: the header compiles without a warning in every configuration of the first part; text/same.c has
-# one hash (values, gradients, Hessians, matrices) over all compilers, levels, languages and machines of the
-# second; what a build cannot promise, ds_build_info() says in the third.
+# one hash (values, gradients, Hessians, matrices), and text/same_kernels.c one, over all compilers, levels,
+# languages and machines of the second; what a build cannot promise, ds_build_info() says in the third.
 
 . text/tap.sh
 
@@ -11,7 +11,10 @@ c_only="$common -Wstrict-prototypes -Wmissing-prototypes"
 printf '#define DIFFSIM_IMPLEMENTATION\n#include "diffsim.h"\n' >"$work/all.c"
 for name in all.cc all.cu; do { echo '#define DIFFSIM_OPERATORS' && cat "$work/all.c"; } >"$work/$name"; done
 for name in c cc; do { echo '#define DIFFSIM_THREADS' && cat "$work/all.$name"; } >"$work/threads.$name"; done
-for name in same.c same.cc same.cu; do cp text/same.c "$work/$name"; done
+for name in c cc cu; do
+    cp text/same.c "$work/same.$name"
+    cp text/same_kernels.c "$work/same_kernels.$name"
+done
 cp full/refused.c "$work/refused.c"
 
 # what this machine has
@@ -110,7 +113,7 @@ same()
     file=$1
     runner=$2
     shift 2
-    name="same bits: $(echo "$* $real" | sed 's| -W[-a-z]*||g')"
+    name="same bits: $(echo "${file#same.*} $* $real" | sed 's| -W[-a-z]*||g; s|^ ||')"
     there "$name" "$1" || return
     test -z "$runner" || there "$name" "${runner%% *}" || return
     rm -f "$work/same.out"
@@ -151,6 +154,23 @@ for real in double float; do
     same same.c qemu-s390x-static s390x-linux-gnu-gcc $static
     same same.c wine x86_64-w64-mingw32-gcc -O2
     there "same bits: wasm $real" wasm-ld && same same.c 'node --no-warnings full/wasi.js' clang $wasm
+
+    # kernels, in blocks of any width and in any number of parts
+    want=
+    same same_kernels.c '' $CC -O1
+    case $want in
+    'kernels '*' adjoints '*) diag "$real: $want" ;;
+    *) not_ok "$real: there is a hash of kernels" ;;
+    esac
+    same same_kernels.c '' clang -O3 $native
+    same same_kernels.cc '' g++ -O2 -std=c++11 $native
+    test $real = double && same same_kernels.c '' tcc
+    same same_kernels.c '' i686-linux-gnu-gcc $i686
+    same same_kernels.c qemu-aarch64-static aarch64-linux-gnu-gcc $static
+    same same_kernels.c qemu-s390x-static s390x-linux-gnu-gcc $static
+    same same_kernels.c wine x86_64-w64-mingw32-gcc -O2
+    there "same bits: kernels, wasm $real" wasm-ld &&
+        same same_kernels.c 'node --no-warnings full/wasi.js' clang $wasm
 done
 command -v wineserver >/dev/null 2>&1 && wineserver -k 2>/dev/null
 

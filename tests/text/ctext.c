@@ -252,6 +252,59 @@ static ds_kernel *modes(void)
     return k;
 }
 
+/* a time step in three kernels: forces move velocities, those points, and points are counted in cells */
+static ds_kernel *kick(void)
+{
+    ds_kernel *k = ds_kernel_begin(NULL, "kick");
+    ds_arg f = ds_arg_in(k, "f", 3), v = ds_arg_update(k, "v", 3);
+    ds_index s = ds_lane(k);
+    ds_var dt = ds_scalar(k, "dt"), damping = ds_exp(ds_neg(dt));
+    ds_var3 old = ds_load3(v, s), by = ds_load3(f, s), less = ds_scale3(old, damping);
+    ds_store3(v, s, ds_axpy3(dt, by, less));
+    ds_kernel_end(k);
+    return k;
+}
+static ds_kernel *move(void)
+{
+    ds_kernel *k = ds_kernel_begin(NULL, "move");
+    ds_arg v = ds_arg_in(k, "v", 3), x = ds_arg_update(k, "x", 3), e = ds_arg_out(k, "e", 1);
+    ds_index s = ds_lane(k);
+    ds_var3 old = ds_load3(x, s), by = ds_load3(v, s);
+    ds_var dt = ds_scalar(k, "dt"), speed = ds_norm3(by);
+    ds_store3(x, s, ds_axpy3(dt, by, old));
+    ds_store(e, s, ds_tanh(speed));
+    ds_kernel_end(k);
+    return k;
+}
+static ds_kernel *bin(void)
+{
+    ds_kernel *k = ds_kernel_begin(NULL, "bin");
+    ds_arg cell = ds_arg_index(k, "cell", 2), x = ds_arg_in(k, "x", 3), e = ds_arg_in(k, "e", 1);
+    ds_arg sum = ds_arg_sum(k, "sum", 3), total = ds_arg_sum(k, "total", 1);
+    ds_index s = ds_lane(k), i = ds_load_index(cell, s, 0);
+    ds_var3 at = ds_load3(x, s);
+    ds_var energy = ds_load(e, s);
+    ds_add_at3(sum, i, ds_scale3(at, energy));
+    ds_add_at3(sum, s, ds_neg3(at));
+    ds_add_at(total, ds_i(0), energy);
+    ds_kernel_end(k);
+    return k;
+}
+/* the three as one: f, v, dt, x, e, cell, sum, total */
+static const int step_components[] = { 3, 3, 1, 3, 1, -2, 3, 1 };
+static ds_kernel *step(void)
+{
+    ds_kernel *const three[3] = { kick(), move(), bin() }, *two = ds_kernel_fuse(three[0], three[1]), *k;
+    int i;
+    all[n_all].rank = 1;
+    all[n_all].n_args = 8;
+    memcpy(all[n_all].components, step_components, sizeof step_components);
+    k = all[n_all++].kernel = ds_kernel_fuse(two, three[2]);
+    for (i = 0; i < 3; i++) ds_kernel_destroy(three[i]);
+    ds_kernel_destroy(two);
+    return k;
+}
+
 static int make(void)
 {
     ds_kernel *k = spring();
@@ -269,16 +322,18 @@ static int make(void)
     ds_kernel_end(stencil());
     ds_kernel_end(copy());
     ds_kernel_end(twice());
-    k = corotated(); /* 11 */
-    ds_kernel_end(k);
+    k = step(); /* 11 */
     derived(ds_kernel_adjoint(k, NULL), 11, 0);
-    derived(ds_kernel_tangent(k, "F"), 11, 0);
-    k = decomposed(); /* 14 */
+    k = corotated(); /* 13 */
     ds_kernel_end(k);
-    derived(ds_kernel_adjoint(k, NULL), 14, 0);
-    k = stretch(); /* 16 */
+    derived(ds_kernel_adjoint(k, NULL), 13, 0);
+    derived(ds_kernel_tangent(k, "F"), 13, 0);
+    k = decomposed(); /* 16 */
     ds_kernel_end(k);
-    derived(ds_kernel_hessian(k, NULL), 16, 9);
+    derived(ds_kernel_adjoint(k, NULL), 16, 0);
+    k = stretch(); /* 18 */
+    ds_kernel_end(k);
+    derived(ds_kernel_hessian(k, NULL), 18, 9);
     ds_kernel_end(modes());
     for (i = 0; i < n_all; i++)
         if (ds_kernel_error(all[i].kernel)->code) return puts(ds_kernel_error(all[i].kernel)->text) < 0;
@@ -289,9 +344,10 @@ static int make(void)
 static const ds_printed_kernel *const printed[] = {
     &spring_force_printed, &spring_force_adjoint_printed, &spring_force_tangent_printed, NULL,
     &energy_printed, &energy_adjoint_printed, &tet_printed, &tet_gradient_printed, &tet_hessian_printed,
-    &K0_2D_wave_____step_____printed, &copy_printed, &twice_printed, &corotated_printed,
-    &corotated_adjoint_printed, &corotated_tangent_printed, &decomposed_printed, &decomposed_adjoint_printed,
-    &stretch_printed, &stretch_hessian_printed, &modes_printed
+    &K0_2D_wave_____step_____printed, &copy_printed, &twice_printed, &K0_kick_move_bin_printed,
+    &K0_kick_move_bin_adjoint_printed, &corotated_printed, &corotated_adjoint_printed,
+    &corotated_tangent_printed, &decomposed_printed, &decomposed_adjoint_printed, &stretch_printed,
+    &stretch_hessian_printed, &modes_printed
 };
 #endif
 
@@ -403,6 +459,46 @@ static int compare(void)
     return good;
 }
 
+/* the fused step leaves the bits of its kernels one after the other, as text and by the interpreter */
+static int one_by_one(void)
+{
+    static const int of_kick[] = { 0, 1, 2 }, of_move[] = { 1, 3, 4, 2 }, of_bin[] = { 5, 3, 4, 6, 7 };
+    static const int *const of[3] = { of_kick, of_move, of_bin };
+    static const size_t n_of[3] = { 3, 4, 5 };
+    ds_kernel *three[3];
+    ds_runner_desc desc = DSI_ZEROED;
+    ds_runner *runner;
+    uint64_t hashes[3];
+    size_t i, way, k;
+    int good = 1;
+    three[0] = kick(), three[1] = move(), three[2] = bin();
+    for (way = 0; way < 3; way++) { /* apart, fused, fused as text */
+        ds_array args[8], some[8];
+        uint64_t state = 1;
+#ifdef PRINTED
+        if (way == 2) desc.printed = printed;
+        if (way == 2) desc.n_printed = sizeof printed / sizeof *printed;
+#endif
+        runner = ds_runner_create(&desc);
+        for (i = 0; i < 8; i++) args[i] = make_array(step_components[i], 0, LANES, &state);
+        for (k = 0; k < 3 && way == 0; k++) {
+            for (i = 0; i < n_of[k]; i++) some[i] = args[of[k][i]];
+            good &= !ds_launch(runner, three[k], LANES, some, n_of[k]);
+        }
+        if (way) good &= !ds_launch(runner, all[11].kernel, LANES, args, 8);
+        hashes[way] = 0;
+        for (i = 0; i < 8; i++) {
+            if (i != 5) hashes[way] = hash_array(args + i, LANES * args[i].components, hashes[way]);
+            free(args[i].data);
+        }
+        ds_runner_destroy(runner);
+    }
+    good &= hashes[0] == hashes[1] && hashes[0] == hashes[2];
+    for (k = 0; k < 3; k++) ds_kernel_destroy(three[k]);
+    if (!good) puts("fused kernels are not their parts one after the other");
+    return good;
+}
+
 /* all kernels; their lengths are those of the whole text, whatever the room */
 static int print(size_t (*to_text)(const ds_kernel *, char *, size_t))
 {
@@ -442,8 +538,9 @@ static int compare_cuda(void)
     static void (*const fns[])(ds_cuda_launch) = {
         spring_force_cuda, spring_force_adjoint_cuda, spring_force_tangent_cuda, energy_cuda,
         energy_adjoint_cuda, tet_cuda, tet_gradient_cuda, tet_hessian_cuda, K0_2D_wave_____step_____cuda,
-        copy_cuda, twice_cuda, corotated_cuda, corotated_adjoint_cuda, corotated_tangent_cuda,
-        decomposed_cuda, decomposed_adjoint_cuda, stretch_cuda, stretch_hessian_cuda, modes_cuda
+        copy_cuda, twice_cuda, K0_kick_move_bin_cuda, K0_kick_move_bin_adjoint_cuda, corotated_cuda,
+        corotated_adjoint_cuda, corotated_tangent_cuda, decomposed_cuda, decomposed_adjoint_cuda, stretch_cuda,
+        stretch_hessian_cuda, modes_cuda
     };
     const size_t n = LANES + 100, lanes = 400;
     ds_runner *runner = ds_runner_create(NULL);
@@ -519,7 +616,7 @@ int main(int n, char **words)
     if (!good) return 1;
     if (n > 1 && !strcmp(words[1], "print")) good = print(ds_kernel_print_c) && refuse();
     else if (n > 1 && !strcmp(words[1], "cuda")) good = print(ds_kernel_print_cuda);
-    else good = compare() && exchange();
+    else good = compare() && exchange() && one_by_one();
 #ifdef CUDA
     good &= compare_cuda();
 #endif

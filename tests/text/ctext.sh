@@ -63,6 +63,17 @@ same()
     equal "$name: the bits of the others" "$(tail -1 "$work/said")" "$(cat "$work/hash_$2")"
 }
 
+# NVRTC of the toolkit that nvcc belongs to: its folder, or nothing
+toolkit=
+if command -v nvcc >/dev/null 2>&1; then
+    toolkit=$(dirname "$(dirname "$(readlink -f "$(command -v nvcc)")")")
+    test -e "$toolkit/include/nvrtc.h" || toolkit=
+fi
+library=
+for folder in lib64 lib lib/x86_64-linux-gnu targets/x86_64-linux/lib; do
+    test -n "$toolkit" && test -e "$toolkit/$folder/libnvrtc.so" && library=$toolkit/$folder
+done
+
 reals=double
 test -n "$FULL" && reals='double float'
 for real in $reals; do
@@ -89,6 +100,14 @@ for real in $reals; do
         check "$real: as CUDA, on a shim" build run "$work/ctext.cc" $real "$CXX" -std=c++11 -O0 -I. \
             -DCUDA="\"$work/text_$real.cu\""
         check "$real: CUDA text and the interpreter agree to rounding" "$work/run"
+    fi
+    name="$real: NVRTC compiles it as a string, without a word"
+    if test -z "$library"; then
+        skip "$name" "no NVRTC: install the CUDA toolkit"
+    elif check "$real: a program with NVRTC builds" "$CC" -I"$toolkit/include" text/nvrtc.c -L"$library" \
+        -Wl,-rpath,"$library" -lnvrtc -o "$work/nvrtc"; then
+        check "$name" "$work/nvrtc" "$work/text_$real.cu"
+        diag "$(tail -1 "$work/check.out")"
     fi
     test -n "$FULL" || continue
     if have nvcc nvidia-cuda-toolkit; then
