@@ -340,8 +340,8 @@ static void test_scatter(void)
     ds_kernel_destroy(kernels[1]);
 }
 
-/* What a runner has found out about lists of indices is forgotten when they change: without an id always, with
-   one when it changes, or the memory, the length or the layout does. */
+/* What a runner has found out about lists of indices is forgotten when they change: without an id always,
+   with one when it changes, or the memory or the layout does. */
 static void test_changed_indices(void)
 {
     static const char *const ways[] = { "without an id", "short, without an id", "with another id",

@@ -153,7 +153,7 @@ plant 'a Hessian that counts once what counts twice' 'tape' \
 plant 'a slot that is free before it was read' 'tape' \
     's/^        if (operands & 2 && s->last\[e->b\] < at) s->last\[e->b\] = at;//'
 plant 'a part that adds to the first element of the next' 'bits' \
-    's/(dsi_line_at(line, \*end - 1) < low || dsi_line_at(line, \*end - 1) >= high)/(dsi_line_at(line, *end - 1) > high)/'
+    's/dsi_line_at(line, \*end - 1) < low || dsi_line_at(line, \*end - 1) >= high/dsi_line_at(line, *end - 1) > high/'
 plant 'text with another order of operands' 'bits' 's/DSI_ROW(sub, "A - B")/DSI_ROW(sub, "B - A")/'
 
 script=test_kernels
@@ -164,7 +164,8 @@ plant 'the slope of a gate without its factor' 'reverse2|forward2|Hessian|adjoin
     's/^    if (p \/ q != 1) c = .*//'
 
 script=test_kernel_misuse
-plant 'an index that is not checked' 'outside|index|range' 's/^    if (low >= 0 \&\& (uint64_t)high < most) return 1;/    return 1;/'
+plant 'an index that is not checked' 'outside|index|range' \
+    's/^    if (low >= 0 \&\& (uint64_t)high < most) return 1;/    return 1;/'
 
 script=test_kernel_programs
 plant 'a difference from 0 that drops its minus' 'their values' \

@@ -1,5 +1,5 @@
-/* nvrtc.c - printed CUDA text, compiled as a string by NVRTC, for ctext.sh: nothing is said, and the PTX has every
-   kernel of the text. nvrtc FILE */
+/* nvrtc.c - printed CUDA text, compiled as a string by NVRTC, for ctext.sh: nothing is said, and the PTX has
+   every kernel of the text. nvrtc FILE */
 #include <nvrtc.h>
 #include <stdio.h>
 #include <stdlib.h>
