@@ -16826,7 +16826,11 @@ static void dsi_print_file(dsi_printer *p)
 static const char dsi_printed_cuda[] =
     "#ifndef DS_CUDA_LAUNCH\n"
     "#define DS_CUDA_LAUNCH\n"
+    "#ifndef __CUDACC_RTC__\n"
     "#include <math.h>\n"
+    "#elif !defined(NAN)\n"
+    "#define NAN nan(\"\")\n"
+    "#endif\n"
     "typedef ~ ds_real;\n"
     "/* number c of element e is data[e * stride + c * pitch]; lanes along each axis, 1 beyond the rank */\n"
     "typedef struct ds_cuda_array { void *data; long long stride, pitch; } ds_cuda_array;\n"
