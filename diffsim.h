@@ -1910,12 +1910,13 @@ DIFFSIM_API ds_array ds_array_indices(const int32_t *data, size_t n, size_t comp
    ignored; ds_runner_printed tells. Returns the length of the whole text, as snprintf does, however much of
    it had room; 0: the kernel has an error or more than 4000 operations. ds_polar33 and its kin bring the code
    of their decomposition along, as functions dsp_* (in CUDA dsc_*) that all texts in a source file share. */
-typedef void ds_printed_fn(size_t n, const ds_real *const *in, const ds_real *uniforms, ds_real *const *out);
+typedef void ds_printed_fn(size_t n, const ds_real *const *in, const ds_real *uniforms, ds_real *const *out,
+                           int adds);
 typedef struct ds_printed_kernel {
     uint64_t hash;
     unsigned real_bytes, format;
     const char *name;
-    ds_printed_fn *fn; /* n: a multiple of 16; in [loads][n], out [results][n] */
+    ds_printed_fn *fn; /* n: a multiple of 16; in [loads][n]; out [effects][n]: values, or what gains them */
 } ds_printed_kernel;
 DIFFSIM_API size_t ds_kernel_print_c(const ds_kernel *kernel, char *text, size_t bytes);
 /* The same for CUDA, on its own: __global__ void <name>_cuda(ds_cuda_launch launch), a thread for each lane.
@@ -10777,7 +10778,8 @@ typedef struct dsi_program {
     uint8_t *uniform; /* of each expression: the same in all lanes */
     uint32_t *once; /* those expressions, integers too, [n_uniform] */
     dsi_lanes_fn **fns; /* of the steps; NULL: loads, stores, calls and numbers of indices */
-    uint32_t *sources; /* of each effect in printed text: 0 a uniform, k input k - 1, then results of effects */
+    uint32_t *sources; /* of effects in printed text: 0 a uniform, k input k - 1, then results of effects */
+    int adds; /* printed text can add to sums itself */
     uint32_t *indices; /* integers, and numbers below a floor */
     uint32_t *index_at; /* of an expression, its number among the integers or those numbers */
     dsi_use *uses;
@@ -12651,6 +12653,8 @@ static int dsi_find_runners(dsi_program *p, uint32_t *where)
         if (!p->uniform[x] && !where[x]) where[x] = (uint32_t)(p->n_inputs + i) + 1;
         p->sources[i] = where[x];
     }
+    p->adds = p->n_sums > 0 && !p->n_reduced && !p->updates;
+    for (i = 0; i < body->n_effects; i++) p->adds = p->adds && p->sources[i] > p->n_inputs;
     return 1;
 }
 
@@ -13024,6 +13028,7 @@ typedef struct dsi_printed_run {
     ds_real *uniforms;
     const ds_real **in; /* [n_inputs]: loads, then numbers of indices */
     ds_real **out; /* of effects; NULL: what is no result of the text, or is that of an earlier effect */
+    ds_real **to; /* of effects: where the first lane of a block stores or adds it */
 } dsi_printed_run;
 
 /* A run is one part of a launch: it does what its part owns, with scratch memory of its own. */
@@ -13896,8 +13901,8 @@ static void dsi_run_steps(dsi_run *run, const dsi_lane_block *block, unsigned wh
         if (run->kernel->args[p->body.effects[i].arg].kind != DSI_ARG_OUT) dsi_look_at(run, i, block);
 }
 
-/* Printed text, in the place of steps. When uniforms are known: them, and where the values of effects will be;
-   x.at of sums and updates is set, since their places are no others'. */
+/* Printed text, in the place of steps. When uniforms are known: them, and where the values of effects will
+   be; x.at of sums and updates is set, since their places are no others'. */
 static void dsi_prepare_text(dsi_run *run)
 {
     dsi_printed_run *const t = &run->text;
@@ -13923,6 +13928,56 @@ static ds_real *dsi_in_place(const ds_array *array, size_t component, const dsi_
     return (ds_real *)array->data + (size_t)line->first + dsi_component_at(array, component);
 }
 
+/* May the text add to the sums of a block itself? Then each effect has neighbours in memory of its own, which
+   no other part adds to, nor another effect of its sum in the same row. */
+static int dsi_may_add(const dsi_run *run, const dsi_lane_block *block)
+{
+    const dsi_program *const p = run->program;
+    size_t i, k, m;
+    if (!p->adds || block->contested) return 0;
+    for (i = 0; i < p->body.n_effects; i++) {
+        const dsi_effect *const e = p->body.effects + i;
+        const ds_array *const array = run->args + e->arg;
+        const dsi_line *const line = dsi_line_of(run, e->index);
+        if (array->type != DSIM_ARRAY_REAL || dsi_stride_of(array) != 1 || line->table || line->step != 1)
+            return 0;
+        run->text.to[i] = (ds_real *)array->data + dsi_component_at(array, e->component) + line->first;
+    }
+    for (i = 0; i < p->n_sums; i += p->sums[i].alike)
+        for (k = 0; k < p->sums[i].count; k++)
+            for (m = 0; m < k; m++) {
+                const dsi_adder *const adders = p->adders + p->sums[i].first;
+                const int64_t from = run->lines[adders[k].line].first - run->lines[adders[m].line].first;
+                if ((from < 0 ? -from : from) < (int64_t)block->n) return 0;
+            }
+    return 1;
+}
+
+/* row by row. The last lanes, fewer than a stride, go to the buffers, and are added or stored from there. */
+static void dsi_run_adding_text(const dsi_run *run, const dsi_lane_block *block)
+{
+    const dsi_printed_run *const t = &run->text;
+    const dsi_program *const p = run->program;
+    const size_t whole = block->n / DSI_STRIDE * DSI_STRIDE, rest = block->n - whole;
+    size_t row, i;
+    for (row = 0; row < block->rows; row++) {
+        if (whole) t->kernel->fn(whole, t->in, t->uniforms, t->to, 1);
+        for (i = 0; i < p->n_inputs; i++) t->in[i] += whole;
+        if (rest) t->kernel->fn(DSI_STRIDE, t->in, t->uniforms, t->out, 0);
+        for (i = 0; i < p->body.n_effects; i++) {
+            const dsi_effect *const e = p->body.effects + i;
+            const ds_real *const from = t->out[p->sources[i] - 1 - p->n_inputs];
+            const ds_real sign = (ds_real)(e->minus ? -1 : 1);
+            if (rest && run->kernel->args[e->arg].kind == DSI_ARG_OUT)
+                memcpy(t->to[i] + whole, from, rest * sizeof *from);
+            else if (rest)
+                run->gains[0](t->to[i] + whole, &from, &sign, rest);
+            t->to[i] += block->pitch;
+        }
+        for (i = 0; i < p->n_inputs; i++) t->in[i] += block->pitch - whole;
+    }
+}
+
 /* what: as for steps; only at home results may go where they are stored, if no sum waits for them */
 static void dsi_run_text(dsi_run *run, const dsi_lane_block *block, unsigned what)
 {
@@ -13942,14 +13997,20 @@ static void dsi_run_text(dsi_run *run, const dsi_lane_block *block, unsigned wha
         for (k = 0; k < block->n; k++) at[k] = (ds_real)dsi_line_at(dsi_line_of(run, step->a), k);
         t->in[i++] = at;
     }
+    for (i = 0; i < p->body.n_effects; i++)
+        if (t->out[i]) t->out[i] = t->numbers + (p->n_inputs + i) * run->width;
+    if (home && dsi_may_add(run, block)) {
+        dsi_run_adding_text(run, block);
+        return;
+    }
     for (i = 0; i < p->body.n_effects; i++) {
         const dsi_effect *const e = p->body.effects + i;
-        ds_real *const buffer = t->numbers + (p->n_inputs + i) * run->width;
-        if (!t->out[i] || run->x.at[p->places[e->value]] == buffer) continue;
+        ds_real *const buffer = t->out[i];
+        if (!buffer || run->x.at[p->places[e->value]] == buffer) continue;
         t->out[i] = dsi_in_place(run->args + e->arg, e->component, dsi_line_of(run, e->index), block);
         if (!t->out[i] || !home || run->kernel->args[e->arg].kind != DSI_ARG_OUT) t->out[i] = buffer;
     }
-    t->kernel->fn(dsi_whole(block->extent), t->in, t->uniforms, t->out);
+    t->kernel->fn(dsi_whole(block->extent), t->in, t->uniforms, t->out, 0);
     for (i = 0; home && i < p->body.n_effects; i++) {
         const dsi_effect *const e = p->body.effects + i;
         const uint32_t source = p->sources[i];
@@ -14023,9 +14084,9 @@ static int dsi_join_row(const dsi_run *run)
 {
     const dsi_program *const p = run->program;
     const dsi_plan *const plan = run->plan;
-    const size_t last = plan->n_blocks - 1;
-    dsi_planned *const row = plan->blocks + last, *const above = row - 1;
-    const dsi_line *const begin = plan->lines + (last - 1) * p->n_lines;
+    const size_t last = plan->n_blocks - 1, before = last ? last - 1 : 0;
+    dsi_planned *const row = plan->blocks + last, *const above = plan->blocks + before;
+    const dsi_line *const begin = plan->lines + before * p->n_lines;
     int64_t pitch = 0, *reach;
     size_t i;
     if (!last || !p->joins || run->validates || !row->kept || !above->kept || row->n != above->n ||
@@ -14047,7 +14108,7 @@ static int dsi_join_row(const dsi_run *run)
     }
     above->pitch = (uint32_t)pitch;
     above->rows++;
-    for (i = 0, reach = plan->reach + 2 * (last - 1) * p->n_shared; i < 2 * p->n_shared; i += 2) {
+    for (i = 0, reach = plan->reach + 2 * before * p->n_shared; i < 2 * p->n_shared; i += 2) {
         reach[i] = reach[i] < reach[2 * p->n_shared + i] ? reach[i] : reach[2 * p->n_shared + i];
         reach[i + 1] = reach[i + 1] > reach[2 * p->n_shared + i + 1] ? reach[i + 1]
                                                                      : reach[2 * p->n_shared + i + 1];
@@ -14264,7 +14325,7 @@ static char dsi_harmless(char c)
 }
 
 /* the printed text of a kernel, or NULL; the runner remembers why */
-enum { DSI_PRINTED_FORMAT = 1 };
+enum { DSI_PRINTED_FORMAT = 2 };
 static const ds_printed_kernel *dsi_find_printed(ds_runner *runner, const ds_kernel *kernel)
 {
     size_t i, k;
@@ -14450,6 +14511,7 @@ static size_t dsi_lay_out_run(dsi_run *run, char *memory)
         DSI_CUT(ds_real, t->uniforms, p->n_uniforms)
         DSI_CUT(const ds_real *, t->in, p->n_inputs)
         DSI_CUT(ds_real *, t->out, p->body.n_effects)
+        DSI_CUT(ds_real *, t->to, p->body.n_effects)
     }
 #undef DSI_CUT
     run->lines = run->own_lines;
@@ -16317,6 +16379,31 @@ static void dsi_print_arrival(dsi_printer *p, uint32_t x, uint32_t stage)
     dsi_print(p, ";\n");
 }
 
+/* out5[at + i] = v25; with sums that the text adds to, out5[at + i] = adds ? out5[at + i] + v25 : v25, and
+   the other effects of v25 where adds is not 0 */
+static void dsi_print_results(dsi_printer *p, uint32_t x, const char *name, const char *behind)
+{
+    const dsi_body *const body = &p->program->body;
+    const size_t first = dsi_effect_of(p, x);
+    size_t i;
+    for (i = first; i < body->n_effects && (i == first || p->program->adds); i++) {
+        const dsi_effect *const e = body->effects + i;
+        const int sum = p->program->adds && p->kernel->args[e->arg].kind == DSI_ARG_SUM;
+        if (e->value != x) continue;
+        dsi_print(p, dsi_indent(p));
+        dsi_print_with(p, i > first ? "if (adds) out" : "out", i, "[at + i] ");
+        if (i > first) dsi_print(p, !sum ? "= " : e->minus ? "-= " : "+= ");
+        else if (sum) dsi_print_with(p, "= adds ? out", i, e->minus ? "[at + i] - " : "[at + i] + ");
+        else dsi_print(p, "= ");
+        if (i == first && sum) {
+            dsi_print_with(p, name, x, behind);
+            dsi_print(p, " : ");
+        }
+        dsi_print_with(p, name, x, behind);
+        dsi_print(p, ";\n");
+    }
+}
+
 /* an operation, and where its value goes */
 static void dsi_print_statement(dsi_printer *p, uint32_t x)
 {
@@ -16336,11 +16423,7 @@ static void dsi_print_statement(dsi_printer *p, uint32_t x)
         dsi_print_with(p, "w", x, "[i] = ");
         dsi_print_with(p, "v", x, ";\n");
     }
-    if (effect < p->program->body.n_effects) {
-        dsi_print(p, dsi_indent(p));
-        dsi_print_with(p, "out", effect, "[at + i] = ");
-        dsi_print_with(p, "v", x, ";\n");
-    }
+    if (effect < p->program->body.n_effects) dsi_print_results(p, x, "v", "");
 }
 
 /* a function of a chunk: by arrays if there is such a one, else lane by lane */
@@ -16441,12 +16524,8 @@ static void dsi_print_loop(dsi_printer *p, uint32_t stage)
                                 : "        DSI_EACH_LANE for (i = 0; i < 16; i++) {\n");
     for (x = 1; x < body->n_exprs; x++)
         if (dsi_is_in_loop(p, x, stage)) dsi_print_statement(p, x);
-    for (i = 0; i < body->n_effects; i++) {
-        if (!dsi_is_stored_in_loop(p, i, stage)) continue;
-        dsi_print(p, dsi_indent(p));
-        dsi_print_with(p, "out", i, "[at + i] = ");
-        dsi_print_with(p, "w", body->effects[i].value, "[i];\n");
-    }
+    for (i = 0; i < body->n_effects; i++)
+        if (dsi_is_stored_in_loop(p, i, stage)) dsi_print_results(p, body->effects[i].value, "w", "[i]");
     dsi_print(p, p->n_functions ? "            }\n        }\n" : "        }\n");
 }
 
@@ -16675,7 +16754,7 @@ static void dsi_print_declarations(dsi_printer *p)
     for (x = 0; x < body->n_exprs; x++) p->shown[x] = 0;
     for (i = 0; i < body->n_effects; i++) {
         const dsi_effect *const e = body->effects + i;
-        if (!dsi_is_printed(p, e->value) || dsi_effect_of(p, e->value) != i) continue;
+        if (!dsi_is_printed(p, e->value) || (!program->adds && dsi_effect_of(p, e->value) != i)) continue;
         dsi_print_with(p, "    ds_real *const out", i, " = out[");
         dsi_print_with(p, "", i, "];");
         dsi_print_place(p, e->arg, e->index, e->component);
@@ -16693,10 +16772,10 @@ static void dsi_print_lanes(dsi_printer *p)
 {
     uint32_t stage;
     dsi_print(p, "DSI_INLINE void $_lanes(size_t n, const ds_real *const *in, const ds_real *uniforms,\n"
-                 "    ds_real *const *out)\n{\n");
+                 "    ds_real *const *out, const int adds)\n{\n");
     dsi_print_declarations(p);
     if (p->n_stages) dsi_print(p, p->n_functions ? "    size_t at, i, k, m;\n" : "    size_t at, i;\n");
-    dsi_print(p, "    (void)n, (void)in, (void)uniforms, (void)out;\n");
+    dsi_print(p, "    (void)n, (void)in, (void)uniforms, (void)out, (void)adds;\n");
     if (p->n_functions) {
         dsi_print(p, "    for (at = 0; at < n; at += m) {\n");
         if (p->n_waiting > DSI_MOST_WAITING)
@@ -16770,25 +16849,25 @@ static const char dsi_printed_sqrt[] =
 static const char dsi_printed_end[] =
     "\n#if defined(__GNUC__) && !defined(__TINYC__) && defined(__x86_64__)\n"
     "__attribute__((target(\"avx512f\"))) static void $_avx512(size_t n, const ds_real *const *in,\n"
-    "    const ds_real *uniforms, ds_real *const *out)\n"
+    "    const ds_real *uniforms, ds_real *const *out, int adds)\n"
     "{\n"
-    "    $_lanes(n, in, uniforms, out);\n"
+    "    $_both(n, in, uniforms, out, adds);\n"
     "}\n"
     "__attribute__((target(\"avx2\"))) static void $_avx2(size_t n, const ds_real *const *in,\n"
-    "    const ds_real *uniforms, ds_real *const *out)\n"
+    "    const ds_real *uniforms, ds_real *const *out, int adds)\n"
     "{\n"
-    "    $_lanes(n, in, uniforms, out);\n"
+    "    $_both(n, in, uniforms, out, adds);\n"
     "}\n"
     "#endif\n"
     "static void $_any(size_t n, const ds_real *const *in, const ds_real *uniforms,\n"
-    "    ds_real *const *out)\n"
+    "    ds_real *const *out, int adds)\n"
     "{\n"
     "#if defined(__GNUC__) && !defined(__TINYC__) && defined(__x86_64__)\n"
-    "    if (__builtin_cpu_supports(\"avx512f\")) $_avx512(n, in, uniforms, out);\n"
-    "    else if (__builtin_cpu_supports(\"avx2\")) $_avx2(n, in, uniforms, out);\n"
+    "    if (__builtin_cpu_supports(\"avx512f\")) $_avx512(n, in, uniforms, out, adds);\n"
+    "    else if (__builtin_cpu_supports(\"avx2\")) $_avx2(n, in, uniforms, out, adds);\n"
     "    else\n"
     "#endif\n"
-    "    $_lanes(n, in, uniforms, out);\n"
+    "    $_both(n, in, uniforms, out, adds);\n"
     "}\n\n"
     "#undef DSI_EACH_LANE\n"
     "#if defined(__clang__)\n"
@@ -16812,6 +16891,11 @@ static void dsi_print_file(dsi_printer *p)
     dsi_print(p, "\n");
     dsi_print_composites(p);
     dsi_print_lanes(p);
+    dsi_print(p, "\nDSI_INLINE void $_both(size_t n, const ds_real *const *in, const ds_real *uniforms,\n"
+                 "    ds_real *const *out, int adds)\n{\n");
+    dsi_print(p, p->program->adds ? "    if (adds) $_lanes(n, in, uniforms, out, 1);\n"
+                                    "    else $_lanes(n, in, uniforms, out, 0);\n}\n"
+                                  : "    (void)adds;\n    $_lanes(n, in, uniforms, out, 0);\n}\n");
     dsi_print(p, dsi_printed_end);
     for (i = 0; i < 16; i++) hash[i] = digit[p->program->text_hash >> (60 - 4 * i) & 15];
     hash[16] = 0;

@@ -153,7 +153,7 @@ static void test_index_operations(void)
 {
     const ds_array args[3] = { ds_array_indices(columns, INDEX_LANES, COLUMNS),
                                ds_array_reals(fractions, INDEX_LANES, 1),
-                               { 0, 0, 0, 0, 0, DSIM_ARRAY_REAL } };
+                               { 0, 0, 0, 0, 0, DSIM_ARRAY_REAL, 0 } };
     static ds_real got[INDEX_LANES * INDEX_OPS], want[INDEX_LANES * INDEX_OPS];
     int wrong[INDEX_OPS] = { 0 }, recorded = 1;
     for (int pair = 0; pair < SOURCES * SOURCES; pair++) {

@@ -539,8 +539,8 @@ static int compare_cuda(void)
         spring_force_cuda, spring_force_adjoint_cuda, spring_force_tangent_cuda, energy_cuda,
         energy_adjoint_cuda, tet_cuda, tet_gradient_cuda, tet_hessian_cuda, K0_2D_wave_____step_____cuda,
         copy_cuda, twice_cuda, K0_kick_move_bin_cuda, K0_kick_move_bin_adjoint_cuda, corotated_cuda,
-        corotated_adjoint_cuda, corotated_tangent_cuda, decomposed_cuda, decomposed_adjoint_cuda, stretch_cuda,
-        stretch_hessian_cuda, modes_cuda
+        corotated_adjoint_cuda, corotated_tangent_cuda, decomposed_cuda, decomposed_adjoint_cuda,
+        stretch_cuda, stretch_hessian_cuda, modes_cuda
     };
     const size_t n = LANES + 100, lanes = 400;
     ds_runner *runner = ds_runner_create(NULL);
