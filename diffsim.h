@@ -4855,16 +4855,6 @@ enum {
 #else
 #define DSI_IVDEP
 #endif
-/* a sqrt that may set errno is not made a vector instruction; so it is declared once more, and may not */
-#if defined(__GLIBC__) && defined(__GNUC__) && !defined(__TINYC__) && !defined(__CUDACC__)
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wredundant-decls"
-#ifdef __cplusplus
-extern "C"
-#endif
-ds_real DSI_LIBM(sqrt)(ds_real) __attribute__((const));
-#pragma GCC diagnostic pop
-#endif
 typedef uint64_t dsi_block_fn(const ds_real *x, const ds_real *y, ds_real *out, size_t n);
 #define DSI_BLOCK(name, core, rare, target, attribute) \
     attribute static uint64_t dsi_block_##name##_##target(const ds_real *x, const ds_real *y, ds_real *out, \
@@ -10756,14 +10746,17 @@ typedef struct dsi_stream { /* a load */
 /* an element that lanes use: `index` of argument `arg`. shared: 1 + the number of the argument among those
    that several lanes add to, or 0 */
 typedef struct dsi_use { uint32_t arg, index, shared; } dsi_use;
-/* what is added: the value of an effect, where it stands, and the number of its index among the integers */
-typedef struct dsi_adder { uint32_t effect, place, line, minus; } dsi_adder;
+/* what is added: the value of an effect, where it stands, and the number of its index among the integers.
+   again: an earlier adder of the sum adds the same number */
+typedef struct dsi_adder { uint32_t effect, place, line, minus, again; } dsi_adder;
 /* Effects that add to one component of an argument: adders[first .. first + count - 1] of the program. own:
    each element gains from one lane only; reduced: the element is the same for all lanes; shared: anything
-   else. alike: sums from this one on whose adders have the same indices and signs: components of a vector */
+   else. alike: sums from this one on whose adders have the same indices and signs: components of a vector.
+   clears: what stands between joined rows may be cleared: no number is a load, which is read in place, or has
+   both signs */
 enum { DSI_SUM_OWN, DSI_SUM_REDUCED, DSI_SUM_SHARED };
 enum { DSI_MOST_ALIKE = 3 };
-typedef struct dsi_sum { uint32_t arg, component, first, count, kind, number, alike; } dsi_sum;
+typedef struct dsi_sum { uint32_t arg, component, first, count, kind, number, alike, clears; } dsi_sum;
 /* a composite in a program: places of its inputs and outputs, DSI_NO_EXPR: not wanted */
 typedef struct dsi_call {
     const dsi_composite *composite;
@@ -10779,7 +10772,7 @@ typedef struct dsi_program {
     uint32_t *once; /* those expressions, integers too, [n_uniform] */
     dsi_lanes_fn **fns; /* of the steps; NULL: loads, stores, calls and numbers of indices */
     uint32_t *sources; /* of effects in printed text: 0 a uniform, k input k - 1, then results of effects */
-    int adds; /* printed text can add to sums itself */
+    int adds; /* printed text can store and add everything itself */
     uint32_t *indices; /* integers, and numbers below a floor */
     uint32_t *index_at; /* of an expression, its number among the integers or those numbers */
     dsi_use *uses;
@@ -12494,13 +12487,21 @@ static int dsi_is_alike(const dsi_program *p, const dsi_sum *a, const dsi_sum *b
 /* when places are known */
 static void dsi_find_adders(dsi_program *p)
 {
-    size_t i, k;
-    for (i = 0; i < p->n_adders; i++) {
-        dsi_adder *const a = p->adders + i;
-        const dsi_effect *const e = p->body.effects + a->effect;
-        a->place = p->places[e->value];
-        a->line = p->index_at[e->index];
-        a->minus = e->minus;
+    size_t i, k, m;
+    for (i = 0; i < p->n_sums; i++) {
+        dsi_sum *const sum = p->sums + i;
+        dsi_adder *const adders = p->adders + sum->first;
+        sum->clears = 1;
+        for (k = 0; k < sum->count; k++) {
+            dsi_adder *const a = adders + k;
+            const dsi_effect *const e = p->body.effects + a->effect;
+            a->place = p->places[e->value];
+            a->line = p->index_at[e->index];
+            a->minus = e->minus;
+            for (m = 0; adders[m].place != a->place; m++) continue;
+            a->again = m < k;
+            sum->clears = sum->clears && a->place < p->n_slots && adders[m].minus == a->minus;
+        }
     }
     for (i = 0; i < p->n_sums; i += p->sums[i].alike)
         for (k = i + 1; k < p->n_sums && k < i + DSI_MOST_ALIKE && p->sums[i].kind != DSI_SUM_REDUCED; k++) {
@@ -12653,7 +12654,7 @@ static int dsi_find_runners(dsi_program *p, uint32_t *where)
         if (!p->uniform[x] && !where[x]) where[x] = (uint32_t)(p->n_inputs + i) + 1;
         p->sources[i] = where[x];
     }
-    p->adds = p->n_sums > 0 && !p->n_reduced && !p->updates;
+    p->adds = !p->n_reduced && !p->updates;
     for (i = 0; i < body->n_effects; i++) p->adds = p->adds && p->sources[i] > p->n_inputs;
     return 1;
 }
@@ -12753,7 +12754,7 @@ DIFFSIM_API ds_result ds_kernel_end(ds_kernel *kernel)
     DSI_ROW(mul, 2) DSI_ROW(div, 2) DSI_ROW(min, 2) DSI_ROW(max, 2) DSI_ROW(clip_gradient, 2) DSI_ROW(lt, 2) \
     DSI_ROW(le, 2) DSI_ROW(gt, 2) DSI_ROW(ge, 2) DSI_ROW(eq, 2) DSI_ROW(ne, 2) DSI_ROW(select, 3)
 #define DSI_STRIDE ((size_t)16)
-enum { DSI_MOST_WIDTH = 512, DSI_FEW_LANES = 8 };
+enum { DSI_MOST_WIDTH = 1024, DSI_FEW_LANES = 8 };
 
 #if defined(__clang__)
 #if __clang_major__ >= 13 && !defined(__wasm__)
@@ -13673,25 +13674,13 @@ static void dsi_clear_between(const dsi_run *run, const dsi_adder *adders, size_
 {
     size_t row, i, k;
     for (i = 0; i < count; i++) {
-        ds_real *const x = run->x.at[adders[i].place];
-        const ds_real nothing = adders[i].minus ? 0 : -(ds_real)0;
-        for (k = 0; k < i && adders[k].place != adders[i].place; k++) continue;
-        if (k < i) continue;
-        for (row = 0; row + 1 < block->rows; row++)
-            for (k = row * block->pitch + block->n; k < (row + 1) * block->pitch; k++) x[k] = nothing;
+        const ds_real zero = adders[i].minus ? 0 : -(ds_real)0, nothing[4] = {zero, zero, zero, zero};
+        for (row = 0; row + 1 < block->rows && !adders[i].again; row++) {
+            ds_real *const end = run->x.at[adders[i].place] + (row + 1) * block->pitch;
+            for (k = block->pitch - block->n; k >= 4; k -= 4) memcpy(end - k, nothing, sizeof nothing);
+            for (; k > 0; k--) end[-(ptrdiff_t)k] = zero;
+        }
     }
-}
-
-/* can they, in all adders of a sum? Of a load that is read in place they are the caller's */
-static int dsi_may_clear(const dsi_run *run, const dsi_adder *adders, size_t count)
-{
-    size_t i, k;
-    for (i = 0; i < count; i++) {
-        if (adders[i].place >= run->program->n_slots) return 0;
-        for (k = 0; k < i; k++)
-            if (adders[k].place == adders[i].place && adders[k].minus != adders[i].minus) return 0;
-    }
-    return 1;
 }
 
 /* Adders that go one after the other and add n numbers each to neighbours in memory, from begin[i] on: as
@@ -13745,7 +13734,7 @@ static void dsi_sum_packed(const dsi_run *run, const dsi_sum *sum, const dsi_lan
     size_t c, i, at;
     for (c = 0; c < sum->alike; c++, adders += sum->count) {
         ds_real *const data = (ds_real *)array->data + dsi_component_at(array, sum[c].component);
-        const int joined = block->rows > 1 && dsi_may_clear(run, adders, sum->count);
+        const int joined = block->rows > 1 && sum[c].clears;
         const size_t n = joined ? block->extent : block->n, step = joined ? block->extent : block->pitch;
         if (joined) dsi_clear_between(run, adders, sum->count, block);
         for (at = 0; at < block->extent; at += step) { /* all at once, or row by row */
@@ -16883,7 +16872,9 @@ static const char dsi_printed_end[] =
 static void dsi_print_file(dsi_printer *p)
 {
     static const char digit[] = "0123456789abcdef";
+    const dsi_program *const program = p->program;
     char hash[17];
+    int adds = 0;
     size_t i;
     dsi_print_head(p, "C, by ds_kernel_print_c");
     dsi_print(p, dsi_printed_begin);
@@ -16893,9 +16884,11 @@ static void dsi_print_file(dsi_printer *p)
     dsi_print_lanes(p);
     dsi_print(p, "\nDSI_INLINE void $_both(size_t n, const ds_real *const *in, const ds_real *uniforms,\n"
                  "    ds_real *const *out, int adds)\n{\n");
-    dsi_print(p, p->program->adds ? "    if (adds) $_lanes(n, in, uniforms, out, 1);\n"
-                                    "    else $_lanes(n, in, uniforms, out, 0);\n}\n"
-                                  : "    (void)adds;\n    $_lanes(n, in, uniforms, out, 0);\n}\n");
+    for (i = 0; i < program->body.n_effects; i++) /* has `adds` a meaning? */
+        adds |= program->adds && (program->n_sums || program->sources[i] != program->n_inputs + i + 1);
+    dsi_print(p, adds ? "    if (adds) $_lanes(n, in, uniforms, out, 1);\n"
+                        "    else $_lanes(n, in, uniforms, out, 0);\n}\n"
+                      : "    (void)adds;\n    $_lanes(n, in, uniforms, out, 0);\n}\n");
     dsi_print(p, dsi_printed_end);
     for (i = 0; i < 16; i++) hash[i] = digit[p->program->text_hash >> (60 - 4 * i) & 15];
     hash[16] = 0;
