@@ -1015,7 +1015,8 @@ DIFFSIM_API ds_result ds_covariance(const ds_problem *problem, const ds_minimise
     DSI_ROW(max, DSI_RAW(a > b || a != a ? a : b), DSI_SELECT(DSI_LT(b, a), g, DSI_ZERO), \
             DSI_SELECT(DSI_LT(b, a), DSI_ZERO, g), DSI_FLAT, -3, 3, -3, 3) \
     DSI_ROW(pow, DSI_RAW(ds_real_pow(a, b)), \
-            DSI_SELECT(b, DSI_MUL(g, DSI_MUL(b, DSI_POW(a, DSI_SUB(b, DSI_K(1.0))))), DSI_ZERO), \
+            DSI_SELECT(DSI_ADD(DSI_ABS(a), DSI_ABS(b)), /* b = 0: what b gains has slope 1 / a */ \
+                       DSI_MUL(g, DSI_MUL(b, DSI_POW(a, DSI_SUB(b, DSI_K(1.0))))), DSI_ZERO), \
             DSI_SELECT(a, DSI_MUL(g, DSI_MUL(v, DSI_LOG(a))), DSI_ZERO), DSI_CURVED, 0.2, 3, -2, 2) \
     DSI_ROW(powi, DSI_POW(a, b), \
             DSI_SELECT(b, DSI_MUL(g, DSI_MUL(b, DSI_POW(a, DSI_SUB(b, DSI_K(1.0))))), DSI_ZERO), DSI_NONE, \

@@ -641,6 +641,35 @@ static void test_clipping(ds_runner *r)
     ds_kernel_destroy(k), ds_kernel_destroy(tangent), ds_kernel_destroy(adjoint);
 }
 
+/* x^y at y = 0 is 1, and what y gains, log x, has slope 1 / x: a guard on y = 0 lost that in Hessians */
+static void test_power_with_exponent_zero(ds_runner *r)
+{
+    ds_kernel *const k = ds_kernel_begin(NULL, "power");
+    const ds_arg x = ds_arg_in(k, "x", 2), e = ds_arg_out(k, "e", 1);
+    const ds_index lane = ds_lane(k);
+    const ds_var base = ds_load_part(x, lane, 0), exponent = ds_load_part(x, lane, 1);
+    ds_kernel *hessian;
+    ds_real numbers[2 * LANES], gradient[2 * LANES], second[3 * LANES];
+    ds_array args[4];
+    int good = 1;
+    ds_store(e, lane, ds_pow(base, exponent));
+    ds_kernel_end(k);
+    hessian = ds_kernel_hessian(k, "x");
+    for (int i = 0; i < LANES; i++) numbers[2 * i] = (ds_real)i, numbers[2 * i + 1] = 0;
+    args[0] = array_of(numbers, 2), args[1] = nothing();
+    args[2] = array_of(gradient, 2), args[3] = array_of(second, 3);
+    good &= launch(r, hessian, args, 4);
+    for (int i = 1; i < LANES; i++) {
+        const double slope = (double)second[3 * i + 1], log_x = log((double)i);
+        good &= gradient[2 * i] == 0 && fabs((double)gradient[2 * i + 1] - log_x) < 1e-6;
+        good &= second[3 * i] == 0 && fabs(slope * i - 1) < 1e-6;
+        good &= fabs((double)second[3 * i + 2] - log_x * log_x) < 1e-5;
+    }
+    good &= gradient[0] == 0; /* 0^0: nothing, not 0 / 0 */
+    TAP_OK(good, "second derivatives of a power with exponent 0");
+    ds_kernel_destroy(k), ds_kernel_destroy(hessian);
+}
+
 int main(void)
 {
     ds_runner *const r = ds_runner_create(NULL);
@@ -650,6 +679,7 @@ int main(void)
     test_edges(r, t);
     test_spring(r);
     test_clipping(r);
+    test_power_with_exponent_zero(r);
     ds_tape_destroy(t);
     ds_runner_destroy(r);
     return tap_end();

@@ -6,7 +6,7 @@
 # the quick form links the implementation in build/, as if each program had seen it
 flags='-O0 -DDSI_IMPLEMENTED'
 library=$(object double)
-test -n "$FULL" && flags=-O2 library=
+test -n "$FULL" && flags=-O1 library=
 build()
 {
     make -s -C ../examples "$1" BUILD="$work" CC="$CC" CXX="$CXX" CFLAGS="-std=c99 $flags" \

@@ -59,13 +59,13 @@ if test -n "$FULL"; then
     one "$CXX" g++ "-O2 $native" double "$double"
     one clang clang "-O2 $native" double "$double"
     one clang clang "-O2 $native" float "$float"
+    one "$CC" gcc "-O2 -flto $native" double "$double"
+    one "$CC" gcc "-O3 -funroll-loops $native" float "$float"
+    one clang++ clang "-O3 $native" double "$double"
     for real in double float; do
         want=$(eval "printf %s \"\$$real\"")
-        for flags in -O1 -Os "-O2 -flto $native" "-O3 -funroll-loops $native"; do
-            one "$CC" gcc "$flags" $real "$want"
-            one clang clang "$flags" $real "$want"
-        done
-        one clang++ clang "-O3 $native" $real "$want"
+        one "$CC" gcc -Os $real "$want"
+        one clang clang -O1 $real "$want"
         for pair in $others; do
             have "${pair%=*}" && have "${pair#*=}" && one "${pair%=*}" '' -O2 $real "$want" "${pair#*=}"
         done
