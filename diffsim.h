@@ -1789,6 +1789,7 @@ typedef struct ds_kernel_desc {
 /* Life. begin: NULL if there is no memory or the desc is bad. end: the body is complete; derivatives and
    launches come after it. The name is copied, at most 47 characters. */
 DIFFSIM_API ds_kernel *ds_kernel_begin(const ds_kernel_desc *desc, const char *name); /* NULL means {0} */
+/* a second time: ORDER, and the kernel stays as it is; what makes a kernel of others has ended it */
 DIFFSIM_API ds_result ds_kernel_end(ds_kernel *kernel);
 DIFFSIM_API void ds_kernel_destroy(ds_kernel *kernel); /* NULL is fine */
 DIFFSIM_API const ds_error *ds_kernel_error(const ds_kernel *kernel);
@@ -1848,7 +1849,8 @@ DIFFSIM_API void ds_add_at3(ds_arg arg, ds_index element, ds_var3 vector);
 
 /* Derivatives are new kernels, made from one that has ended. by: names of in and update arguments, separated
    by blanks; NULL: all of them. Arguments of the new kernel: those of the old one, then as many again, named
-   x_bar or x_dot; what the new kernel has no use for is of kind none, and its array is not looked at.
+   x_bar or x_dot (x_bar2 if x_bar is one of the old); what the new kernel has no use for is of kind none, and
+   its array is not looked at.
 
    adjoint: reads y_bar of each result y, adds to x_bar of each x in `by`; an update x has x_bar as an update:
    what the lane read of it is replaced by the adjoint of what it read.
@@ -11771,12 +11773,18 @@ static size_t dsi_add_arg(ds_kernel *kernel, const char *name, const char *suffi
 {
     dsi_argument *arg;
     dsi_text t;
+    size_t i, n;
     void *dsi_grown;
     if (!DSI_GROW(&kernel->body, dsi_argument, kernel->args, kernel->cap_args, kernel->n_args + 1)) return 0;
     arg = kernel->args + kernel->n_args;
-    t = dsi_text_into(arg->name, sizeof arg->name);
-    dsi_put(&t, name);
-    dsi_put(&t, suffix);
+    for (n = 1; n <= kernel->n_args + 1; n++) { /* "x_bar"; where there is one, "x_bar2" and so on */
+        t = dsi_text_into(arg->name, sizeof arg->name);
+        dsi_put(&t, name);
+        dsi_put(&t, suffix);
+        if (n > 1) dsi_put_size(&t, n);
+        for (i = 0; i < kernel->n_args && strcmp(kernel->args[i].name, arg->name) != 0; i++) continue;
+        if (i == kernel->n_args) break;
+    }
     arg->kind = kind;
     arg->components = components;
     return kernel->n_args++;
@@ -12734,7 +12742,9 @@ static ds_result dsi_kernel_finish(ds_kernel *kernel)
 /* from here on the tape is not wanted; it stays, empty, so that variables of the body are stale, not wild */
 DIFFSIM_API ds_result ds_kernel_end(ds_kernel *kernel)
 {
-    ds_result result = dsi_kernel_open(kernel, "ds_kernel_end");
+    ds_result result;
+    if (kernel && kernel->ended) return kernel->error.code ? kernel->error.code : DSIM_ERROR_ORDER;
+    result = dsi_kernel_open(kernel, "ds_kernel_end");
     if (!result) result = dsi_catch_up(kernel);
     if (kernel && kernel->tape) ds_tape_reset(kernel->tape);
     if (!result && !kernel->body.n_effects)

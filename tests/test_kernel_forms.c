@@ -193,6 +193,30 @@ static void test_validate(void)
     ds_kernel_destroy(k);
 }
 
+/* in the adjoint of an adjoint, x_bar is what the first adds to; what it gains itself is x_bar2 */
+static void test_names(void)
+{
+    ds_kernel *const k = ds_kernel_begin(NULL, "square");
+    const ds_arg x = ds_arg_in(k, "x", 1), y = ds_arg_out(k, "y", 1);
+    const ds_index lane = ds_lane(k);
+    const ds_var v = ds_load(x, lane);
+    static char text[1 << 16];
+    ds_kernel *once, *twice, *thrice;
+    ds_store(y, lane, ds_sin(v));
+    ds_kernel_end(k);
+    once = ds_kernel_adjoint(k, NULL), twice = ds_kernel_tangent(once, "x");
+    thrice = ds_kernel_adjoint(once, "y_bar");
+    TAP_OK(!ds_kernel_error(twice)->code && !ds_kernel_error(thrice)->code, "derivatives of a derivative");
+    ds_kernel_print_c(thrice, text, sizeof text);
+    TAP_HAS(text, "x_bar_bar[1]", "the adjoint of x_bar");
+    TAP_HAS(text, "sum y_bar_bar[1]", "the adjoint of y_bar, which is asked for");
+    ds_kernel_destroy(thrice);
+    thrice = ds_kernel_adjoint(once, "x");
+    ds_kernel_print_c(thrice, text, sizeof text);
+    TAP_HAS(text, "sum x_bar2[1]", "that of x has another name than x_bar");
+    ds_kernel_destroy(k), ds_kernel_destroy(once), ds_kernel_destroy(twice), ds_kernel_destroy(thrice);
+}
+
 int main(void)
 {
     ds_runner *r = ds_runner_create(NULL);
@@ -200,5 +224,6 @@ int main(void)
     test_fuse(r);
     test_validate();
     ds_runner_destroy(r);
+    test_names();
     return tap_end();
 }

@@ -274,6 +274,7 @@ static void test_elsewhere(void)
     begin(&b);
     ds_store(b.y, b.lane, b.v);
     TAP_OK(!ds_kernel_end(b.k) && ds_kernel_end(b.k) == DSIM_ERROR_ORDER, "end twice");
+    TAP_OK(!ds_kernel_error(b.k)->code, "the kernel is as good as before");
     end(&b);
     for (int what = 0; what < 6; what++) {
         begin(&b);

@@ -497,9 +497,9 @@ static void test_stencil(int wraps)
 /* rows of one picture go into one block: what stands between them is neither stored nor added, not even 0 */
 static void test_joined_rows(void)
 {
-    enum { ROWS = 9, COLUMNS_OF_ROW = 40, PITCH = 48, ELEMENTS = (ROWS + 2) * PITCH + 2, SUMS = 3 };
-    static ds_real in[ELEMENTS], out[ELEMENTS], stored[ELEMENTS];
-    static ds_real sums[SUMS][ELEMENTS], wanted[SUMS][ELEMENTS];
+    enum { ROWS = 9, COLUMNS_OF_ROW = 40, PITCH = 48, CELLS = (ROWS + 2) * PITCH + 2, SUMS = 3 };
+    static ds_real in[CELLS], out[CELLS], stored[CELLS];
+    static ds_real sums[SUMS][CELLS], wanted[SUMS][CELLS];
     const size_t grid[2] = { ROWS, COLUMNS_OF_ROW };
     ds_kernel *const k = begin_grid(2, "joined");
     const ds_arg x = ds_arg_in(k, "x", 1), o = ds_arg_out(k, "o", 1);
@@ -518,7 +518,7 @@ static void test_joined_rows(void)
     ds_add_at(s2, below, here), ds_add_at(s2, at, v);      /* a load as it is */
     ds_store(o, at, ds_add(v, w));
     good = ends(k);
-    for (int i = 0; i < ELEMENTS; i++) {
+    for (int i = 0; i < CELLS; i++) {
         const int column = i % PITCH - 1;
         in[i] = column > COLUMNS_OF_ROW ? (ds_real)NAN : (ds_real)sin(0.7 * i);
         stored[i] = (ds_real)i;
@@ -534,12 +534,12 @@ static void test_joined_rows(void)
         stored[e] = square + product;
     }
     for (int w2 = 0; w2 < WIDTHS; w2++) {
-        for (int i = 0; i < ELEMENTS; i++) {
+        for (int i = 0; i < CELLS; i++) {
             out[i] = (ds_real)i;
             for (int s = 0; s < SUMS; s++) sums[s][i] = i % 3 ? -(ds_real)0 : (ds_real)(i % 5);
         }
-        args[0] = ds_array_reals(in, ELEMENTS, 1), args[1] = ds_array_reals(out, ELEMENTS, 1);
-        for (int s = 0; s < SUMS; s++) args[2 + s] = ds_array_reals(sums[s], ELEMENTS, 1);
+        args[0] = ds_array_reals(in, CELLS, 1), args[1] = ds_array_reals(out, CELLS, 1);
+        for (int s = 0; s < SUMS; s++) args[2 + s] = ds_array_reals(sums[s], CELLS, 1);
         good = good && !ds_launch_grid(runners[w2], k, grid, args, 5) && !memcmp(out, stored, sizeof out);
         good = good && !memcmp(sums, wanted, sizeof sums);
     }

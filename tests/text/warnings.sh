@@ -1,7 +1,7 @@
 #!/bin/sh
 # No warnings: every compiler, C99 to C2x and C++11 to C++20, double and float, declarations, implementation.
 # The quick form takes the oldest standard of each compiler and does not optimise; the full form does that in
-# every standard, and optimises (some warnings need it) in the oldest.
+# every standard, and optimises (some warnings need it) the implementation in the oldest.
 
 . text/tap.sh
 
@@ -32,6 +32,14 @@ ask()
     for knob in STATIC NO_INLINE; do one "$1" "$2" program.$3 -DDIFFSIM_$knob; done
 }
 
+# optimised, what is compiled in full
+optimise()
+{
+    one "$1" "$2" implementation.$3 '-DDIFFSIM_REAL=float -DDIFFSIM_THREADS'
+    one "$1" "$2" implementation.$3 -DDIFFSIM_REAL=double
+    one "$1" "$2" program.$3 -DDIFFSIM_STATIC
+}
+
 for compiler in gcc clang tcc g++ clang++; do
     package=${compiler%++}
     test $compiler = g++ && package=g++
@@ -48,7 +56,7 @@ for compiler in gcc clang tcc g++ clang++; do
             for standard in c++11 c++14 c++17 c++20; do
                 ask $compiler "-std=$standard $common -fsyntax-only" cc
             done
-            for level in -O2 -O3; do ask $compiler "-std=c++11 $level $common" cc; done
+            optimise $compiler "-std=c++11 -O2 $common" cc
         fi
         ;;
     *)
@@ -58,7 +66,7 @@ for compiler in gcc clang tcc g++ clang++; do
             for standard in c99 c11 c17 c2x; do
                 ask $compiler "-std=$standard $c_only -fsyntax-only" c
             done
-            for level in -O2 -O3; do ask $compiler "-std=c99 $level $c_only" c; done
+            for level in -O2 -O3; do optimise $compiler "-std=c99 $level $c_only" c; done
         fi
         ;;
     esac
