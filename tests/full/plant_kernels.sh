@@ -37,7 +37,7 @@ script=test_kernel_programs
 plant 'a difference from 0 that drops its minus' 'their values' \
     's/^        if (a == 0) return dsi_emit_neg(body, b);/        if (a == 0) return b;/'
 plant 'sums in another order' 'three sums' \
-    's/dsi_line_of(run, body->effects\[order\[k - 1\]\].index)->first < line->first/& \&\& 0/'
+    's/if (before > first || (before == first && order\[k - 1\] < moved)) break;/break;/'
 plant 'a plan that stays when the list of indices has changed' 'indices change, without an id' \
     's/^        if (!a->id) return 0;//'
 plant 'a remainder with the sign of the dividend' 'index operation 4' \
