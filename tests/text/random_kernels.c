@@ -56,6 +56,7 @@ typedef struct body {
     uint64_t seed;
     ds_rng rng;
     int brief, may_compose, composites, rounds; /* rounds: there are powers, which round in another way */
+    int clips; /* gradients are clipped, and what is clipped has no Hessian */
     ds_var r1[NUMBERS];
     vector3 r3[VECTORS];
     vector9 r9[VECTORS];
@@ -344,6 +345,7 @@ static ds_var without_slope(body *b, ds_var v)
     { \
         ds_var x = variable(b, la, ha), y = pick_r1(b, lb, hb), v = (ds_##name)(x, y); \
         b->rounds |= !strcmp(#name, "powi") || (!strcmp(#name, "pow") && !y.rec); \
+        b->clips |= !strcmp(#name, "clip_gradient"); \
         push_r1(b, NONE(da) ? without_slope(b, v) : v); \
     }
 #define ROW_3(name, value, da, db, dc, shape, la, ha, lb, hb, lc, hc) \
@@ -549,7 +551,7 @@ static void record(body *b, uint64_t seed)
     place p;
     b->rng = ds_rng_make(seed, 1);
     b->n1 = b->n3 = b->n9 = b->n_places = b->n_loads = b->n_effects = 0;
-    b->rounds = 0;
+    b->rounds = b->clips = 0;
     b->composites = one_in(&b->rng, 8) && b->may_compose;
     own = one_in(&b->rng, 3);
     n_rows = one_in(&b->rng, 12) ? integer(&b->rng, 60, 120) : integer(&b->rng, 3, 30);
@@ -825,7 +827,7 @@ static void ask_second(trial *t, size_t lane, const ds_array *gradient, const ds
         const double d = fabs((double)(ds_grad(x[i]) - *entry(gradient, (int64_t)lane, i))) / scale1;
         off_by[4] = d <= off_by[4] ? off_by[4] : d < 1 ? d : 1;
     }
-    if (ds_hessian(f, x, n, H)) return;
+    if (b->clips || ds_hessian(f, x, n, H)) return;
     for (i = 0; i < n * n; i++) scale = fmax(scale, fabs((double)H[i]));
     for (i = 0; i < n; i++)
         for (j = i; j < n; j++) {

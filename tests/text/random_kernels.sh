@@ -1,7 +1,7 @@
 #!/bin/sh
 # Random kernels three ways (random_kernels.c): values and derivatives are those of a tape, and printed C
 # gives the bits of the interpreter, whatever the width of a block and the number of parts. The quick form is
-# always the same and short; in full it takes a minute, from a seed that the clock gives.
+# always the same and short; in full it takes a minute, and begins with the same seeds.
 # KERNEL_SECONDS= how long; SEED= the first kernel, one that failed before.
 
 . text/tap.sh
@@ -9,7 +9,7 @@
 seconds=0
 first=1
 seeds=30
-test -n "$FULL" && seconds=60 first=$(date +%s) seeds=60
+test -n "$FULL" && seconds=60 seeds=60
 seconds=${KERNEL_SECONDS:-$seconds}
 first=${SEED:-$first}
 include=-I$(dirname "$header")
