@@ -13679,6 +13679,12 @@ static void dsi_sum_lanes(const dsi_run *run, const dsi_sum *sum, const dsi_lane
         }
 }
 
+/* do the lanes of a block use neighbours in memory, one after the other? */
+static int dsi_is_side_by_side(const ds_array *array, const dsi_line *line)
+{
+    return array->type == DSIM_ARRAY_REAL && dsi_stride_of(array) == 1 && !line->table && line->step == 1;
+}
+
 /* The numbers between rows become zeros that change nothing: x + -0 is x, of whatever sign; so is x - 0. */
 static void dsi_clear_between(const dsi_run *run, const dsi_adder *adders, size_t count,
                               const dsi_lane_block *block)
@@ -13726,9 +13732,7 @@ static int dsi_is_packed(const dsi_run *run, const dsi_sum *sum)
     const ds_array *const array = run->args + sum->arg;
     const dsi_adder *const adders = run->program->adders + sum->first;
     size_t i;
-    if (array->type != DSIM_ARRAY_REAL || dsi_stride_of(array) != 1 || sum->count > DSI_MOST_ADDING ||
-        run->lines[adders->line].step != 1)
-        return 0;
+    if (!dsi_is_side_by_side(array, run->lines + adders->line) || sum->count > DSI_MOST_ADDING) return 0;
     for (i = 0; i < sum->count * sum->alike; i++)
         if (!run->x.mask[adders[i].place]) return 0;
     return 1;
@@ -13922,8 +13926,7 @@ static void dsi_prepare_text(dsi_run *run)
 static ds_real *dsi_in_place(const ds_array *array, size_t component, const dsi_line *line,
                              const dsi_lane_block *block)
 {
-    if (array->type != DSIM_ARRAY_REAL || line->table || line->step != 1 || dsi_stride_of(array) != 1 ||
-        block->n % DSI_STRIDE || block->extent != block->n * block->rows)
+    if (!dsi_is_side_by_side(array, line) || block->n % DSI_STRIDE || block->extent != block->n * block->rows)
         return NULL;
     return (ds_real *)array->data + (size_t)line->first + dsi_component_at(array, component);
 }
@@ -13939,8 +13942,7 @@ static int dsi_may_add(const dsi_run *run, const dsi_lane_block *block)
         const dsi_effect *const e = p->body.effects + i;
         const ds_array *const array = run->args + e->arg;
         const dsi_line *const line = dsi_line_of(run, e->index);
-        if (array->type != DSIM_ARRAY_REAL || dsi_stride_of(array) != 1 || line->table || line->step != 1)
-            return 0;
+        if (!dsi_is_side_by_side(array, line)) return 0;
         run->text.to[i] = (ds_real *)array->data + dsi_component_at(array, e->component) + line->first;
     }
     for (i = 0; i < p->n_sums; i += p->sums[i].alike)

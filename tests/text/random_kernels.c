@@ -155,14 +155,19 @@ static place load_place(body *b, place at, size_t component)
     return p;
 }
 
+static access *touch(access *a, size_t n, size_t most, int arg, place at, size_t component)
+{
+    if (n == most) abort();
+    a[n].arg = arg;
+    a[n].at = at;
+    a[n].component = component;
+    return a + n;
+}
+
 /* Loads; on a tape each is an input, unless the lane has loaded the same before. */
 static ds_var loaded(body *b, int arg, place at, size_t component, ds_var value)
 {
-    access *const a = b->loads + b->n_loads;
-    if (b->n_loads == LOADS) abort();
-    a->arg = arg;
-    a->at = at;
-    a->component = component;
+    access *const a = touch(b->loads, b->n_loads, LOADS, arg, at, component);
     if (b->kernel)
         for (a->same_as = 0; a->same_as < (int)b->n_loads; a->same_as++) {
             const access *const old = b->loads + a->same_as;
@@ -477,11 +482,7 @@ static ds_var result(body *b) /* new numbers rather than old ones; some are nega
 }
 static void affected(body *b, int arg, place at, size_t component, ds_var value)
 {
-    access *const a = b->effects + b->n_effects;
-    if (b->n_effects == EFFECTS) abort();
-    a->arg = arg;
-    a->at = at;
-    a->component = component;
+    access *const a = touch(b->effects, b->n_effects, EFFECTS, arg, at, component);
     a->value = value;
     b->n_effects++;
     if (!b->kernel) return;
