@@ -1919,7 +1919,9 @@ typedef struct ds_printed_kernel {
     uint64_t hash;
     unsigned real_bytes, format;
     const char *name;
-    ds_printed_fn *fn; /* n: a multiple of 16; in [loads][n]; out [effects][n]: values, or what gains them */
+    /* in [loads][n]. adds 0: n is a multiple of 16, out [effects][n] gets values; 1: n is 16 or more, out are
+       the elements that are stored or gain the values; 2: the same, the last effect first */
+    ds_printed_fn *fn;
 } ds_printed_kernel;
 DIFFSIM_API size_t ds_kernel_print_c(const ds_kernel *kernel, char *text, size_t bytes);
 /* The same for CUDA, on its own: __global__ void <name>_cuda(ds_cuda_launch launch), a thread for each lane.
@@ -12853,6 +12855,44 @@ DSI_OPS_3(DSI_VALUE_3)
             DSI_IVDEP for (i = 0; i < DSI_STRIDE; i++) out[at + i] = DSI_CALL_##operands(name); \
         } \
     }
+/* out[i] = from[column[i]]; nothing behind column[n - 1] is read. gcc makes no such instructions by itself. */
+#define DSI_GATHER_OF(target, attribute) \
+    attribute static void dsi_lanes_gather_##target(const ds_real *from, const int32_t *column, ds_real *out, \
+                                                    size_t n) \
+    { \
+        size_t i = DSI_GATHERED_##target(from, column, out, n); \
+        for (; i < n; i++) out[i] = from[column[i]]; \
+    }
+#define DSI_GATHERED_plain(from, column, out, n) 0
+#define DSI_GATHERED_avx2(from, column, out, n) 0
+#if defined(__clang__) || !defined(DSI_WIDE)
+#define DSI_GATHERED_avx512(from, column, out, n) 0
+#else
+typedef ds_real dsi_wide_reals __attribute__((vector_size(64)));
+typedef int32_t dsi_wide_integers __attribute__((vector_size(64 / sizeof(ds_real) * sizeof(int32_t))));
+#if DSI_IS_FLOAT(DIFFSIM_REAL)
+#define DSI_GATHERING(zero, from, at) __builtin_ia32_gathersiv16sf(zero, from, at, (short)-1, 4)
+#else
+#define DSI_GATHERING(zero, from, at) __builtin_ia32_gathersiv8df(zero, from, at, (char)-1, 8)
+#endif
+__attribute__((target("avx512f"))) static size_t dsi_gather_wide(const ds_real *from, const int32_t *column,
+                                                                 ds_real *out, size_t n)
+{
+    enum { DSI_AT_ONCE = 64 / sizeof(ds_real) };
+    size_t i;
+    for (i = 0; i + DSI_AT_ONCE <= n; i += DSI_AT_ONCE) {
+        const dsi_wide_reals zero = {0};
+        dsi_wide_integers at;
+        dsi_wide_reals r;
+        memcpy(&at, column + i, sizeof at);
+        r = DSI_GATHERING(zero, from, at);
+        memcpy(out + i, &r, sizeof r);
+    }
+    return i;
+}
+#define DSI_GATHERED_avx512(from, column, out, n) dsi_gather_wide(from, column, out, n)
+#endif
+
 /* to[i] + sign[0] from[0][i] + ..., term after term, n of them, any number; signs are +1 or -1 */
 typedef void dsi_gain_fn(ds_real *to, const ds_real *const *from, const ds_real *sign, size_t n);
 enum { DSI_MOST_GAINS = 5 };
@@ -12874,6 +12914,8 @@ enum { DSI_MOST_GAINS = 5 };
         (void)f1, (void)f2, (void)f3, (void)f4, (void)s1, (void)s2, (void)s3, (void)s4; \
         for (i = 0; i + DSI_STRIDE <= n; i += DSI_STRIDE) \
             DSI_IVDEP for (k = 0; k < DSI_STRIDE; k++) to[i + k] = DSI_GAINED_##count(i + k); \
+        for (; i + 4 <= n; i += 4) \
+            DSI_IVDEP for (k = 0; k < 4; k++) to[i + k] = DSI_GAINED_##count(i + k); \
         for (; i < n; i++) to[i] = DSI_GAINED_##count(i); \
     }
 #define DSI_GAINS_OF(target, attribute) \
@@ -12895,9 +12937,13 @@ enum { DSI_MOST_GAINS = 5 };
 DSI_GAINS_OF(plain, )
 DSI_GAINS_OF(avx2, DSI_AVX2)
 DSI_GAINS_OF(avx512, DSI_AVX512)
+DSI_GATHER_OF(plain, )
+DSI_GATHER_OF(avx2, DSI_AVX2)
+DSI_GATHER_OF(avx512, DSI_AVX512)
 #else
 #define DSI_ROW(name, operands) DSI_LANES_OF(name, operands, plain, )
 DSI_GAINS_OF(plain, )
+DSI_GATHER_OF(plain, )
 #endif
 DSI_LANE_OPS(DSI_ROW)
 DSI_ROW(mul_add, 4)
@@ -12911,6 +12957,11 @@ DSI_ROW(sub_mul, 6)
 #undef DSI_CALL_2
 #undef DSI_CALL_3
 #undef DSI_LANES_OF
+#undef DSI_GATHER_OF
+#undef DSI_GATHERED_plain
+#undef DSI_GATHERED_avx2
+#undef DSI_GATHERED_avx512
+#undef DSI_GATHERING
 #undef DSI_GAINS_OF
 #undef DSI_GAIN_OF
 #undef DSI_GAINED_1
@@ -12995,8 +13046,16 @@ static dsi_lanes_fn *dsi_lanes_of(unsigned op, int wide)
 
 /* Runs. */
 
-/* an index in a block: first + step * lane in lanes below `valid`; or, for all, a table */
-typedef struct dsi_line { int64_t first, step; const int64_t *table; size_t valid; } dsi_line;
+/* an index in a block: first + step * lane in lanes below `valid`; or, for all, a table, or a column of an
+   index array as it stands there, column[lane * apart] */
+typedef struct dsi_line {
+    int64_t first, step;
+    const int64_t *table;
+    const int32_t *column;
+    ptrdiff_t apart;
+    size_t valid;
+} dsi_line;
+DSI_INLINE int dsi_is_straight(const dsi_line *line) { return !line->table && !line->column; }
 
 /* A block of lanes, neighbours along the last axis. Rows whose elements stand in memory like the rows of one
    picture go into one block: row after row, `pitch` apart, as the elements are. What stands between two rows
@@ -13007,6 +13066,7 @@ typedef struct dsi_lane_block {
     size_t rows, pitch;
     size_t extent; /* (rows - 1) pitch + n */
     int contested; /* it adds to elements that other parts own */
+    int adding, in_place; /* as planned */
 } dsi_lane_block;
 
 /* The blocks of a launch, found when its indices are checked. reach: the lowest and highest element of each
@@ -13016,6 +13076,8 @@ typedef struct dsi_planned {
     uint32_t n, rows, pitch; /* as in a block */
     uint8_t as_table, kept; /* kept: its lines */
     uint8_t home, contested; /* home: a part; contested: others reach the block, too */
+    uint8_t adding; /* how printed text may store and add itself, see dsi_may_add; 0: it may not */
+    uint8_t in_place; /* all loads are neighbours in memory */
 } dsi_planned;
 typedef struct dsi_plan {
     dsi_planned *blocks;
@@ -13032,6 +13094,9 @@ typedef struct dsi_source {
     uint64_t n;
     int whole; /* read in place only where no lane behind the last is read */
 } dsi_source;
+
+/* where an effect goes, if its elements are neighbours in memory: element 0, and the index */
+typedef struct dsi_target { ds_real *first; uint32_t line; } dsi_target;
 
 /* printed text in the place of steps, if there is some */
 typedef struct dsi_printed_run {
@@ -13060,6 +13125,7 @@ typedef struct dsi_run {
     ds_real *numbers; /* slots [width], numbers below floors [width], uniforms [DSI_STRIDE] */
     dsi_line *lines, *own_lines; /* of the block: the plan's, or its own */
     dsi_source *sources; /* of the streams */
+    dsi_target *targets; /* of the effects */
     int64_t *tables; /* [n_lines][width] */
     uint32_t *order; /* of adders in their sums, [n_adders] */
     dsi_printed_run text;
@@ -13075,8 +13141,9 @@ typedef struct dsi_run {
 /* the integer of lane i of the block */
 DSI_INLINE int64_t dsi_line_at(const dsi_line *line, size_t i)
 {
-    return line->table ? line->table[i]
-                       : dsi_wrap((uint64_t)line->first + (uint64_t)line->step * (uint64_t)i);
+    return line->table    ? line->table[i]
+           : line->column ? line->column[(ptrdiff_t)i * line->apart]
+                          : dsi_wrap((uint64_t)line->first + (uint64_t)line->step * (uint64_t)i);
 }
 
 /* lanes i < n from 0 on with d + step i <= 0; d <= 0 */
@@ -13103,6 +13170,7 @@ static int dsi_line_op(unsigned op, const dsi_line *a, const dsi_line *b, const 
     const int64_t move = dsi_wrap((uint64_t)a->step - (uint64_t)b->step);
     const int64_t quotient = dsi_floor_div(a->first, b->first);
     r->table = NULL;
+    r->column = NULL;
     if (!dsi_is_near(a) || !dsi_is_near(b) || !dsi_is_near(c)) return 0;
     r->first = dsi_index_value(op, a->first, b->first, c->first);
     r->step = 0;
@@ -13168,8 +13236,8 @@ static void dsi_reach_of(const dsi_line *line, size_t n, int64_t *low, int64_t *
     *low = *high = dsi_line_at(line, 0);
     *low = second < *low ? second : *low;
     *high = second > *high ? second : *high;
-    for (i = 1; line->table && i < n; i++) {
-        const int64_t x = line->table[i];
+    for (i = 1; !dsi_is_straight(line) && i < n; i++) {
+        const int64_t x = dsi_line_at(line, i);
         *low = x < *low ? x : *low;
         *high = x > *high ? x : *high;
     }
@@ -13208,20 +13276,6 @@ static size_t dsi_run_length(const int32_t *from, size_t stride, size_t n, int64
     return i;
 }
 
-/* all n integers of a column, of which fewer make a line */
-static void dsi_fill_table(const ds_array *array, size_t component, const dsi_line *at, size_t n, dsi_line *r,
-                           int64_t *table)
-{
-    const size_t stride = dsi_stride_of(array);
-    const ptrdiff_t step = (ptrdiff_t)(at->step * (int64_t)stride);
-    const int32_t *const from =
-        (const int32_t *)array->data + dsi_component_at(array, component) + (size_t)at->first * stride;
-    size_t i;
-    if (step == 1) for (i = 0; i < n; i++) table[i] = from[i];
-    else for (i = 0; i < n; i++) table[i] = from[(ptrdiff_t)i * step];
-    r->table = table;
-}
-
 /* a column of an index array read along a line. known: it is one as far as the block goes, and inside */
 static int dsi_line_load(dsi_run *run, const dsi_expr *e, const dsi_line *at, const dsi_lane_block *block,
                          int known, int64_t *table, dsi_line *r)
@@ -13229,11 +13283,12 @@ static int dsi_line_load(dsi_run *run, const dsi_expr *e, const dsi_line *at, co
     const ds_array *const array = run->args + e->a;
     const size_t stride = dsi_stride_of(array);
     const int32_t *const from = (const int32_t *)array->data + dsi_component_at(array, e->c);
-    const size_t n = at->table ? block->n : at->valid < block->n ? at->valid : block->n;
+    const size_t n = !dsi_is_straight(at) ? block->n : at->valid < block->n ? at->valid : block->n;
     size_t i;
     if (!known && !dsi_is_inside(run, at, n, e->a, block->flat)) return 0;
-    if (at->table) {
-        for (i = 0; i < n; i++) table[i] = from[(size_t)at->table[i] * stride];
+    r->column = NULL;
+    if (!dsi_is_straight(at)) {
+        for (i = 0; i < n; i++) table[i] = from[(size_t)dsi_line_at(at, i) * stride];
         r->table = table;
         return 1;
     }
@@ -13262,19 +13317,21 @@ static int dsi_line_load(dsi_run *run, const dsi_expr *e, const dsi_line *at, co
 #define DSI_GATHER(type) \
     do { \
         const type *const from = (const type *)array->data + first; \
-        if (table && stride == 1) for (i = 0; i < n; i++) out[i] = (ds_real)from[table[i]]; \
-        else if (table) for (i = 0; i < n; i++) out[i] = (ds_real)from[(size_t)table[i] * stride]; \
+        if (table) for (i = 0; i < n; i++) out[i] = (ds_real)from[(size_t)table[i] * stride]; \
+        else if (column) \
+            for (i = 0; i < n; i++) out[i] = (ds_real)from[(size_t)column[(ptrdiff_t)i * apart] * stride]; \
         else for (i = 0; i < n; i++) out[i] = (ds_real)from[(ptrdiff_t)i * step]; \
     } while (0)
-/* an index that is a line reads every step-th number, a table any */
+/* an index that is a line reads every step-th number, a table or a column any */
 static void dsi_load_lanes(const ds_array *array, size_t component, const dsi_line *line, ds_real *out,
                            size_t n)
 {
+    const int straight = dsi_is_straight(line);
     const size_t stride = dsi_stride_of(array);
-    const size_t first =
-        dsi_component_at(array, component) + (line->table ? 0 : (size_t)line->first * stride);
-    const ptrdiff_t step = line->table ? 0 : (ptrdiff_t)(line->step * (int64_t)stride);
+    const size_t first = dsi_component_at(array, component) + (straight ? (size_t)line->first * stride : 0);
+    const ptrdiff_t step = straight ? (ptrdiff_t)(line->step * (int64_t)stride) : 0, apart = line->apart;
     const int64_t *const table = line->table;
+    const int32_t *const column = line->column;
     size_t i;
     if (array->type == DSIM_ARRAY_REAL && step == 1)
         memcpy(out, (const ds_real *)array->data + first, n * sizeof *out);
@@ -13317,6 +13374,7 @@ static int dsi_find_line(dsi_run *run, uint32_t x, const dsi_lane_block *block, 
     uint32_t place;
     size_t i;
     r->table = NULL;
+    r->column = NULL;
     r->step = 0;
     r->valid = block->n;
     switch (e->op) {
@@ -13335,15 +13393,19 @@ static int dsi_find_line(dsi_run *run, uint32_t x, const dsi_lane_block *block, 
     case DSI_X_load_index:
         a = dsi_line_of(run, e->b);
         if (!dsi_line_load(run, e, a, block, how == DSI_LINE_KNOWN, table, r)) return 0;
-        if (how == DSI_TABLE && !r->table && r->valid < block->n)
-            dsi_fill_table(run->args + e->a, e->c, a, block->n, r, table);
+        if (how == DSI_TABLE && dsi_is_straight(r) && r->valid < block->n) { /* as it stands in the array */
+            const ds_array *const array = run->args + e->a;
+            r->apart = (ptrdiff_t)(a->step * (int64_t)dsi_stride_of(array));
+            r->column = (const int32_t *)array->data + dsi_component_at(array, e->c) +
+                        (size_t)a->first * dsi_stride_of(array);
+        }
         return 1;
     default: break;
     }
     a = operands & 1 ? dsi_line_of(run, e->a) : NULL;
     b = operands & 2 ? dsi_line_of(run, e->b) : a;
     c = operands & 4 ? dsi_line_of(run, e->c) : a;
-    if (!a->table && !b->table && !c->table && dsi_line_op(e->op, a, b, c, block->n, r) &&
+    if (dsi_is_straight(a) && dsi_is_straight(b) && dsi_is_straight(c) && dsi_line_op(e->op, a, b, c, block->n, r) &&
         (how != DSI_TABLE || r->valid >= block->n))
         return 1;
     for (i = 0; i < block->n; i++)
@@ -13390,7 +13452,7 @@ static int dsi_find_all_lines(dsi_run *run, dsi_lane_block *block, enum dsi_how 
             continue;
         }
         if (!dsi_find_line(run, x, block, how)) return 0;
-        if (how == DSI_LINE && !dsi_line_of(run, x)->table)
+        if (how == DSI_LINE && dsi_is_straight(dsi_line_of(run, x)))
             block->n = dsi_least(block->n, dsi_line_of(run, x)->valid);
     }
     return 1;
@@ -13429,6 +13491,51 @@ static int dsi_is_border(dsi_run *run, const dsi_lane_block *block)
     return 0;
 }
 
+/* do the lanes of a block use neighbours in memory, one after the other? */
+static int dsi_is_side_by_side(const ds_array *array, const dsi_line *line)
+{
+    return array->type == DSIM_ARRAY_REAL && dsi_stride_of(array) == 1 && dsi_is_straight(line) &&
+           line->step == 1;
+}
+
+/* May printed text add to the sums of a block itself, stride after stride, in each effect by effect? 1: in
+   their order, 2: the other way round, 0: no. Each effect has neighbours in memory. Two of a sum whose
+   elements begin less than a stride apart meet in a stride: there the one that begins later goes first, as an
+   element meets it in an earlier lane. Of more than two, each would wait for what the one before has just
+   written: buffers are faster. */
+static int dsi_may_add(const dsi_run *run, size_t n)
+{
+    const dsi_program *const p = run->program;
+    const int64_t stride = DSI_STRIDE;
+    int orders = 3;
+    size_t i, k, m;
+    if (!p->adds || n < DSI_STRIDE) return 0;
+    for (i = 0; i < p->body.n_effects; i++) {
+        const dsi_effect *const e = p->body.effects + i;
+        if (!dsi_is_side_by_side(run->args + e->arg, dsi_line_of(run, e->index))) return 0;
+    }
+    for (i = 0; i < p->n_sums; i += p->sums[i].alike)
+        for (k = 0; k < p->sums[i].count; k++)
+            for (m = 0; m < k; m++) {
+                const dsi_adder *const adders = p->adders + p->sums[i].first;
+                const int64_t from = run->lines[adders[k].line].first - run->lines[adders[m].line].first;
+                if (from <= -stride || from >= stride) continue;
+                orders &= p->sums[i].count > 2 ? 0 : from > 0 ? 2 : 1;
+            }
+    return orders & 1 ? 1 : orders;
+}
+
+/* are all loads of a block neighbours in memory? */
+static int dsi_is_in_place(const dsi_run *run)
+{
+    size_t i;
+    for (i = 0; i < run->program->n_streams; i++) {
+        const dsi_line *const line = run->lines + run->sources[i].line;
+        if (!run->sources[i].packed || !dsi_is_straight(line) || line->step != 1) return 0;
+    }
+    return 1;
+}
+
 /* Plans the block that begins at a lane: it shrinks to where all indices hold as lines; if that would leave
    only a few lanes, those that do not hold become tables. Then looks whether all elements are inside. */
 static int dsi_plan_block(dsi_run *run, dsi_lane_block *block, dsi_planned *planned, int64_t *reach)
@@ -13448,6 +13555,8 @@ static int dsi_plan_block(dsi_run *run, dsi_lane_block *block, dsi_planned *plan
     planned->n = (uint32_t)valid;
     planned->rows = 1;
     planned->pitch = (uint32_t)valid;
+    planned->adding = (uint8_t)dsi_may_add(run, valid);
+    planned->in_place = (uint8_t)dsi_is_in_place(run);
     for (i = 0; i < 2 * p->n_shared; i += 2) {
         reach[i] = INT64_MAX;
         reach[i + 1] = INT64_MIN;
@@ -13472,14 +13581,17 @@ static void dsi_run_load(dsi_run *run, uint32_t stream, uint32_t place, size_t n
 {
     const dsi_source *const source = run->sources + stream;
     const dsi_line *const line = run->lines + source->line;
-    if (source->packed && !line->table && line->step == 1 && !(source->whole && n != dsi_whole(n)) &&
+    if (source->packed && dsi_is_straight(line) && line->step == 1 && !(source->whole && n != dsi_whole(n)) &&
         (uint64_t)line->first + dsi_whole(n) <= source->n) {
         run->x.at[place] = source->packed + line->first;
         return;
     }
     run->x.at[place] = source->slot;
-    dsi_load_lanes(run->args + run->program->streams[stream].arg, run->program->streams[stream].component,
-                   line, source->slot, n);
+    if (source->packed && line->column && line->apart == 1)
+        DSI_BY_WIDTH(gather, run->wide)(source->packed, line->column, source->slot, n);
+    else
+        dsi_load_lanes(run->args + run->program->streams[stream].arg,
+                       run->program->streams[stream].component, line, source->slot, n);
 }
 
 /* What the n numbers at `from` are for their elements: values, or what is added or subtracted. mask 0: they
@@ -13488,8 +13600,8 @@ enum dsi_storing { DSI_STORE, DSI_ADD_TO, DSI_SUBTRACT_FROM };
 #define DSI_SCATTER(type, assign) \
     do { \
         type *const to = (type *)array->data + first; \
-        if (line->table) \
-            for (i = 0; i < n; i++) to[(size_t)line->table[i] * stride] assign (type)from[i & mask]; \
+        if (!straight) \
+            for (i = 0; i < n; i++) to[(size_t)dsi_line_at(line, i) * stride] assign (type)from[i & mask]; \
         else if (step == 1) for (i = 0; i < n; i++) to[i] assign (type)from[i & mask]; \
         else for (i = 0; i < n; i++) to[(ptrdiff_t)i * step] assign (type)from[i & mask]; \
     } while (0)
@@ -13502,12 +13614,12 @@ enum dsi_storing { DSI_STORE, DSI_ADD_TO, DSI_SUBTRACT_FROM };
 static void dsi_store_lanes(const ds_array *array, size_t component, const dsi_line *line,
                             const ds_real *from, size_t mask, size_t n, enum dsi_storing how)
 {
+    const int straight = dsi_is_straight(line);
     const size_t stride = dsi_stride_of(array);
-    const size_t first =
-        dsi_component_at(array, component) + (line->table ? 0 : (size_t)line->first * stride);
-    const ptrdiff_t step = line->table ? 0 : (ptrdiff_t)(line->step * (int64_t)stride);
+    const size_t first = dsi_component_at(array, component) + (straight ? (size_t)line->first * stride : 0);
+    const ptrdiff_t step = straight ? (ptrdiff_t)(line->step * (int64_t)stride) : 0;
     size_t i;
-    if (how == DSI_STORE && array->type == DSIM_ARRAY_REAL && !line->table && step == 1 && mask) {
+    if (how == DSI_STORE && array->type == DSIM_ARRAY_REAL && straight && step == 1 && mask) {
         ds_real *const to = (ds_real *)array->data + first;
         memcpy(to, from, n * sizeof *to);
     } else if (how == DSI_STORE)
@@ -13569,10 +13681,10 @@ static int dsi_order_sum(const dsi_run *run, const dsi_adder *adders, size_t cou
 {
     const int64_t step = run->lines[adders->line].step;
     size_t i, k;
-    if (count == 1) return !run->lines[adders->line].table;
+    if (count == 1) return dsi_is_straight(run->lines + adders->line);
     for (i = 0; i < count; i++) {
         const dsi_line *const line = run->lines + adders[i].line;
-        if (line->table || line->step != step || step <= 0) return 0;
+        if (!dsi_is_straight(line) || line->step != step || step <= 0) return 0;
     }
     for (i = 1; i < count; i++) {
         const uint32_t moved = order[i];
@@ -13589,20 +13701,19 @@ static int dsi_order_sum(const dsi_run *run, const dsi_adder *adders, size_t cou
 
 /* an adder of sums that are alike: which elements, and what each of the sums gains */
 typedef struct dsi_adding {
-    const int64_t *table;
-    int64_t first, step;
+    dsi_line line;
     const ds_real *from[DSI_MOST_ALIKE];
     size_t mask[DSI_MOST_ALIKE];
     ds_real sign;
 } dsi_adding;
-enum { DSI_MOST_ADDING = 16 };
+enum { DSI_MOST_ADDING = 16, DSI_MOST_COLUMNS = 4 };
 
 /* lane by lane, in each adder by adder; elements in [low, high), all if `all`. at: of the components */
 #define DSI_ADD_LANES(type) \
     for (i = 0; i < n; i++) \
         for (k = 0; k < count; k++) { \
             const dsi_adding *const a = adding + k; \
-            const int64_t element = a->table ? a->table[i] : a->first + a->step * (int64_t)i; \
+            const int64_t element = dsi_line_at(&a->line, i); \
             type *const to = (type *)array->data + (size_t)element * stride; \
             for (c = 0; c < alike && (all || (element >= low && element < high)); c++) \
                 to[at[c]] += (type)(a->sign * a->from[c][i & a->mask[c]]); \
@@ -13621,21 +13732,30 @@ static void dsi_add_lanes(const ds_array *array, const size_t *at, size_t alike,
 }
 #undef DSI_ADD_LANES
 
-/* the same where nothing is in the way: tables, no uniforms, all elements; counts known to the compiler */
-DSI_INLINE void dsi_add_tables(const ds_array *array, const size_t *at, const size_t alike,
-                               const dsi_adding *adding, const size_t count, size_t n)
+/* The same where nothing is in the way: columns of index arrays, no uniforms, all elements; counts known to
+   the compiler. What changes to is no adder, so all of those stay in registers. */
+DSI_INLINE void dsi_add_columns(const ds_array *array, const size_t *at, const size_t alike,
+                                const dsi_adding *adding, const size_t count, size_t n)
 {
     const size_t stride = dsi_stride_of(array);
-    ds_real *const data = (ds_real *)array->data, *const x = data + at[0];
-    ds_real *const y = alike > 1 ? data + at[1] : x, *const z = alike > 2 ? data + at[2] : x;
-    size_t i, k;
+    ds_real *const data = (ds_real *)array->data;
+    ds_real *const x = data + at[0], *const y = data + at[alike > 1 ? 1 : 0];
+    ds_real *const z = data + at[alike > 2 ? 2 : 0];
+    const int32_t *column[DSI_MOST_COLUMNS];
+    const ds_real *from[3][DSI_MOST_COLUMNS];
+    ds_real sign[DSI_MOST_COLUMNS];
+    size_t i, k, c;
+    for (k = 0; k < count; k++) {
+        column[k] = adding[k].line.column;
+        sign[k] = adding[k].sign;
+        for (c = 0; c < alike; c++) from[c][k] = adding[k].from[c];
+    }
     for (i = 0; i < n; i++)
         DSI_UNROLL for (k = 0; k < count; k++) {
-            const dsi_adding *const a = adding + k;
-            const size_t element = (size_t)a->table[i] * stride;
-            x[element] += a->sign * a->from[0][i];
-            if (alike > 1) y[element] += a->sign * a->from[1][i];
-            if (alike > 2) z[element] += a->sign * a->from[2][i];
+            const size_t element = (size_t)column[k][i] * stride;
+            x[element] += sign[k] * from[0][k][i];
+            if (alike > 1) y[element] += sign[k] * from[1][k][i];
+            if (alike > 2) z[element] += sign[k] * from[2][k][i];
         }
 }
 
@@ -13657,11 +13777,12 @@ static void dsi_sum_lanes(const dsi_run *run, const dsi_sum *sum, const dsi_lane
             for (k = 0; k < count; k++) {
                 const dsi_adder *a = run->program->adders + sum->first + begin + k;
                 const dsi_line *const line = run->lines + a->line;
-                adding[k].table = line->table ? line->table + lane : NULL;
-                adding[k].first = line->table ? 0 : dsi_line_at(line, lane);
-                adding[k].step = line->step;
+                adding[k].line = *line;
+                if (line->table) adding[k].line.table += lane;
+                else if (line->column) adding[k].line.column += (ptrdiff_t)lane * line->apart;
+                else adding[k].line.first = dsi_line_at(line, lane);
                 adding[k].sign = (ds_real)(a->minus ? -1 : 1);
-                plain = plain && line->table;
+                plain = plain && line->column && line->apart == 1;
                 for (c = 0; c < sum->alike; c++, a += sum->count) {
                     adding[k].mask[c] = run->x.mask[a->place];
                     adding[k].from[c] = run->x.at[a->place] + (lane & adding[k].mask[c]);
@@ -13669,20 +13790,14 @@ static void dsi_sum_lanes(const dsi_run *run, const dsi_sum *sum, const dsi_lane
                 }
             }
             if (plain && count == 4 && sum->alike == 3)
-                dsi_add_tables(array, at, 3, adding, 4, n);
+                dsi_add_columns(array, at, 3, adding, 4, n);
             else if (plain && count == 2 && sum->alike == 3)
-                dsi_add_tables(array, at, 3, adding, 2, n);
-            else if (plain && sum->alike == 1)
-                dsi_add_tables(array, at, 1, adding, count, n);
+                dsi_add_columns(array, at, 3, adding, 2, n);
+            else if (plain && count <= DSI_MOST_COLUMNS && sum->alike == 1)
+                dsi_add_columns(array, at, 1, adding, count, n);
             else
                 dsi_add_lanes(array, at, sum->alike, adding, count, alone ? 1 : n, all, low, high);
         }
-}
-
-/* do the lanes of a block use neighbours in memory, one after the other? */
-static int dsi_is_side_by_side(const ds_array *array, const dsi_line *line)
-{
-    return array->type == DSIM_ARRAY_REAL && dsi_stride_of(array) == 1 && !line->table && line->step == 1;
 }
 
 /* The numbers between rows become zeros that change nothing: x + -0 is x, of whatever sign; so is x - 0. */
@@ -13931,52 +14046,43 @@ static ds_real *dsi_in_place(const ds_array *array, size_t component, const dsi_
     return (ds_real *)array->data + (size_t)line->first + dsi_component_at(array, component);
 }
 
-/* May the text add to the sums of a block itself? Then each effect has neighbours in memory of its own, which
-   no other part adds to, nor another effect of its sum in the same row. */
-static int dsi_may_add(const dsi_run *run, const dsi_lane_block *block)
-{
-    const dsi_program *const p = run->program;
-    size_t i, k, m;
-    if (!p->adds || block->contested) return 0;
-    for (i = 0; i < p->body.n_effects; i++) {
-        const dsi_effect *const e = p->body.effects + i;
-        const ds_array *const array = run->args + e->arg;
-        const dsi_line *const line = dsi_line_of(run, e->index);
-        if (!dsi_is_side_by_side(array, line)) return 0;
-        run->text.to[i] = (ds_real *)array->data + dsi_component_at(array, e->component) + line->first;
-    }
-    for (i = 0; i < p->n_sums; i += p->sums[i].alike)
-        for (k = 0; k < p->sums[i].count; k++)
-            for (m = 0; m < k; m++) {
-                const dsi_adder *const adders = p->adders + p->sums[i].first;
-                const int64_t from = run->lines[adders[k].line].first - run->lines[adders[m].line].first;
-                if ((from < 0 ? -from : from) < (int64_t)block->n) return 0;
-            }
-    return 1;
-}
-
-/* row by row. The last lanes, fewer than a stride, go to the buffers, and are added or stored from there. */
-static void dsi_run_adding_text(const dsi_run *run, const dsi_lane_block *block)
+/* row by row */
+static void dsi_run_adding_text(dsi_run *run, const dsi_lane_block *block)
 {
     const dsi_printed_run *const t = &run->text;
     const dsi_program *const p = run->program;
-    const size_t whole = block->n / DSI_STRIDE * DSI_STRIDE, rest = block->n - whole;
     size_t row, i;
-    for (row = 0; row < block->rows; row++) {
-        if (whole) t->kernel->fn(whole, t->in, t->uniforms, t->to, 1);
-        for (i = 0; i < p->n_inputs; i++) t->in[i] += whole;
-        if (rest) t->kernel->fn(DSI_STRIDE, t->in, t->uniforms, t->out, 0);
-        for (i = 0; i < p->body.n_effects; i++) {
-            const dsi_effect *const e = p->body.effects + i;
-            const ds_real *const from = t->out[p->sources[i] - 1 - p->n_inputs];
-            const ds_real sign = (ds_real)(e->minus ? -1 : 1);
-            if (rest && run->kernel->args[e->arg].kind == DSI_ARG_OUT)
-                memcpy(t->to[i] + whole, from, rest * sizeof *from);
-            else if (rest)
-                run->gains[0](t->to[i] + whole, &from, &sign, rest);
-            t->to[i] += block->pitch;
+    for (i = 0; i < p->body.n_effects; i++)
+        t->to[i] = run->targets[i].first + run->lines[run->targets[i].line].first;
+    for (row = 0;;) {
+        t->kernel->fn(block->n, t->in, t->uniforms, t->to, block->adding);
+        if (++row == block->rows) return;
+        for (i = 0; i < p->n_inputs; i++) t->in[i] += block->pitch;
+        for (i = 0; i < p->body.n_effects; i++) t->to[i] += block->pitch;
+    }
+}
+
+/* the inputs of printed text in a block: loads, and numbers of indices */
+static void dsi_find_inputs(dsi_run *run, const dsi_lane_block *block)
+{
+    dsi_printed_run *const t = &run->text;
+    const dsi_program *const p = run->program;
+    const dsi_instruction *step;
+    size_t i, k;
+    if (block->in_place && block->adding) { /* none is read behind its last lane */
+        for (i = 0; i < p->n_streams; i++)
+            t->in[i] = run->sources[i].packed + run->lines[run->sources[i].line].first;
+    } else
+        for (i = 0; i < p->n_streams; i++) {
+            const size_t place = p->n_slots + p->n_uniforms + i;
+            dsi_run_load(run, (uint32_t)i, (uint32_t)place, block->extent);
+            t->in[i] = run->x.at[place];
         }
-        for (i = 0; i < p->n_inputs; i++) t->in[i] += block->pitch - whole;
+    for (step = p->steps + p->n_once; i < p->n_inputs; step++) {
+        ds_real *const at = t->numbers + i * run->width;
+        if (step->op != DSI_X_number) continue;
+        for (k = 0; k < block->n; k++) at[k] = (ds_real)dsi_line_at(dsi_line_of(run, step->a), k);
+        t->in[i++] = at;
     }
 }
 
@@ -13986,25 +14092,14 @@ static void dsi_run_text(dsi_run *run, const dsi_lane_block *block, unsigned wha
     const int home = (what & DSI_DO_HOME) != 0;
     dsi_printed_run *const t = &run->text;
     const dsi_program *const p = run->program;
-    const dsi_instruction *step;
-    size_t i, k;
-    for (i = 0; i < p->n_streams; i++) {
-        const size_t place = p->n_slots + p->n_uniforms + i;
-        dsi_run_load(run, (uint32_t)i, (uint32_t)place, block->extent);
-        t->in[i] = run->x.at[place];
-    }
-    for (step = p->steps + p->n_once; i < p->n_inputs; step++) {
-        ds_real *const at = t->numbers + i * run->width;
-        if (step->op != DSI_X_number) continue;
-        for (k = 0; k < block->n; k++) at[k] = (ds_real)dsi_line_at(dsi_line_of(run, step->a), k);
-        t->in[i++] = at;
-    }
-    for (i = 0; i < p->body.n_effects; i++)
-        if (t->out[i]) t->out[i] = t->numbers + (p->n_inputs + i) * run->width;
-    if (home && dsi_may_add(run, block)) {
+    size_t i;
+    dsi_find_inputs(run, block);
+    if (block->adding) {
         dsi_run_adding_text(run, block);
         return;
     }
+    for (i = 0; i < p->body.n_effects; i++)
+        if (t->out[i]) t->out[i] = t->numbers + (p->n_inputs + i) * run->width;
     for (i = 0; i < p->body.n_effects; i++) {
         const dsi_effect *const e = p->body.effects + i;
         ds_real *const buffer = t->out[i];
@@ -14183,6 +14278,8 @@ static void dsi_find_planned(dsi_run *run, size_t k, dsi_lane_block *block)
     block->pitch = planned->pitch;
     block->extent = (block->rows - 1) * block->pitch + block->n;
     block->contested = planned->contested;
+    block->adding = planned->contested || planned->home != run->part ? 0 : planned->adding;
+    block->in_place = planned->in_place;
     run->lines = planned->kept ? run->plan->lines + k * run->program->n_lines : run->own_lines;
     if (planned->kept) return;
     dsi_begin_block(run, planned->flat, block);
@@ -14327,7 +14424,7 @@ static char dsi_harmless(char c)
 }
 
 /* the printed text of a kernel, or NULL; the runner remembers why */
-enum { DSI_PRINTED_FORMAT = 2 };
+enum { DSI_PRINTED_FORMAT = 3 };
 static const ds_printed_kernel *dsi_find_printed(ds_runner *runner, const ds_kernel *kernel)
 {
     size_t i, k;
@@ -14504,6 +14601,7 @@ static size_t dsi_lay_out_run(dsi_run *run, char *memory)
     DSI_CUT(size_t, run->x.mask, p->n_places)
     DSI_CUT(dsi_line, run->own_lines, p->n_lines)
     DSI_CUT(dsi_source, run->sources, p->n_streams)
+    DSI_CUT(dsi_target, run->targets, p->body.n_effects)
     DSI_CUT(uint32_t, run->order, p->n_adders)
     DSI_CUT(int64_t, run->owned, 2 * p->n_shared)
     DSI_CUT(ds_real, run->reducing, p->n_reduced * DSI_STRIDE)
@@ -14530,6 +14628,14 @@ static size_t dsi_lay_out_run(dsi_run *run, char *memory)
     run->gains = DSI_BY_WIDTH(gain, run->wide);
     for (i = 0; memory && i < p->n_sums; i++)
         for (k = 0; k < p->sums[i].count; k++) run->order[p->sums[i].first + k] = (uint32_t)k;
+    for (i = 0; memory && i < p->body.n_effects; i++) {
+        const dsi_effect *const e = p->body.effects + i;
+        const ds_array *const array = run->args + e->arg;
+        run->targets[i].line = p->index_at[e->index];
+        run->targets[i].first = array->data && array->type == DSIM_ARRAY_REAL
+                                    ? (ds_real *)array->data + dsi_component_at(array, e->component)
+                                    : NULL;
+    }
     for (i = 0; memory && i < p->n_streams; i++) {
         const dsi_stream *const stream = p->streams + i;
         const ds_array *const array = run->args + stream->arg;
@@ -14559,7 +14665,7 @@ static size_t dsi_choose_width(const dsi_program *p, size_t wanted, int printed)
     return dsi_whole(width);
 }
 
-/* What a plan depends on: the program, the grid, lengths, and the contents of index arrays by their ids;
+/* What a plan depends on: the program, the grid, lengths and layouts, and the contents of index arrays by their ids;
    short ones are read. Lines are in the order of expressions, so it is the hash of that order. 0: on more
    than that. */
 static uint64_t dsi_plan_key(const dsi_run *run)
@@ -14573,7 +14679,9 @@ static uint64_t dsi_plan_key(const dsi_run *run)
         const ds_array *const a = run->args + i;
         if (kernel->args[i].kind == DSI_ARG_NONE) continue;
         key = dsi_mix(dsi_mix(key, (uint64_t)kernel->args[i].kind), a->n); /* what is summed has a reach */
+        key = dsi_mix(dsi_mix(dsi_mix(key, (uint64_t)a->type), a->stride), a->pitch);
         if (kernel->args[i].kind != DSI_ARG_INDEX) continue;
+        key = dsi_mix(key, (uint64_t)(uintptr_t)a->data); /* columns stay where they are */
         if (a->n * a->components <= DSI_SHORT_INDEX) {
             for (k = 0; k < a->n; k++)
                 for (c = 0; c < a->components; c++)
@@ -14583,8 +14691,7 @@ static uint64_t dsi_plan_key(const dsi_run *run)
             continue;
         }
         if (!a->id) return 0;
-        key = dsi_mix(dsi_mix(key, a->id), (uint64_t)(uintptr_t)a->data);
-        key = dsi_mix(dsi_mix(key, a->stride), a->pitch);
+        key = dsi_mix(key, a->id);
     }
     return key ? key : 1;
 }
@@ -16143,6 +16250,7 @@ typedef struct dsi_printer {
     size_t n_stages, n_waiting, n_functions, n_statements;
     unsigned composites; /* bits: those of dsi_composites that are used */
     int has_sqrt, cuda;
+    int gains; /* values of effects wait until the end of a chunk, to be added */
 } dsi_printer;
 
 /* words; $ is the kernel's name, ~ the type of numbers, @ is f in float, ` f or d */
@@ -16275,9 +16383,9 @@ static void dsi_find_stages(dsi_printer *p)
         p->n_functions += (size_t)(counts && (function || between));
         p->n_statements += (size_t)counts;
         if (e->op == DSI_X_composite) p->composites |= 1u << e->b;
-        if (p->n_stages < p->stage[i] + 1 + (function && stored))
-            p->n_stages = p->stage[i] + 1 + (function && stored);
-        p->waits[i] |= (uint32_t)function;
+        if (p->n_stages < p->stage[i] + 1 + (function && stored && !p->gains))
+            p->n_stages = p->stage[i] + 1 + (function && stored && !p->gains);
+        p->waits[i] |= (uint32_t)(function || (stored && p->gains));
         for (k = 0; k < 3; k++)
             if (dsi_operands_of(e->op) >> k & 1 &&
                 (dsi_is_printed(p, part[k]) || dsi_is_between(p, part[k]))) {
@@ -16381,29 +16489,13 @@ static void dsi_print_arrival(dsi_printer *p, uint32_t x, uint32_t stage)
     dsi_print(p, ";\n");
 }
 
-/* out5[at + i] = v25; with sums that the text adds to, out5[at + i] = adds ? out5[at + i] + v25 : v25, and
-   the other effects of v25 where adds is not 0 */
-static void dsi_print_results(dsi_printer *p, uint32_t x, const char *name, const char *behind)
+/* out5[at + i] = v25; */
+static void dsi_print_result(dsi_printer *p, uint32_t x, const char *name, const char *behind)
 {
-    const dsi_body *const body = &p->program->body;
-    const size_t first = dsi_effect_of(p, x);
-    size_t i;
-    for (i = first; i < body->n_effects && (i == first || p->program->adds); i++) {
-        const dsi_effect *const e = body->effects + i;
-        const int sum = p->program->adds && p->kernel->args[e->arg].kind == DSI_ARG_SUM;
-        if (e->value != x) continue;
-        dsi_print(p, dsi_indent(p));
-        dsi_print_with(p, i > first ? "if (adds) out" : "out", i, "[at + i] ");
-        if (i > first) dsi_print(p, !sum ? "= " : e->minus ? "-= " : "+= ");
-        else if (sum) dsi_print_with(p, "= adds ? out", i, e->minus ? "[at + i] - " : "[at + i] + ");
-        else dsi_print(p, "= ");
-        if (i == first && sum) {
-            dsi_print_with(p, name, x, behind);
-            dsi_print(p, " : ");
-        }
-        dsi_print_with(p, name, x, behind);
-        dsi_print(p, ";\n");
-    }
+    dsi_print(p, dsi_indent(p));
+    dsi_print_with(p, "out", dsi_effect_of(p, x), "[at + i] = ");
+    dsi_print_with(p, name, x, behind);
+    dsi_print(p, ";\n");
 }
 
 /* an operation, and where its value goes */
@@ -16425,7 +16517,7 @@ static void dsi_print_statement(dsi_printer *p, uint32_t x)
         dsi_print_with(p, "w", x, "[i] = ");
         dsi_print_with(p, "v", x, ";\n");
     }
-    if (effect < p->program->body.n_effects) dsi_print_results(p, x, "v", "");
+    if (effect < p->program->body.n_effects && !p->gains) dsi_print_result(p, x, "v", "");
 }
 
 /* a function of a chunk: by arrays if there is such a one, else lane by lane */
@@ -16510,7 +16602,7 @@ static int dsi_is_in_loop(const dsi_printer *p, uint32_t x, uint32_t stage)
 static int dsi_is_stored_in_loop(const dsi_printer *p, size_t i, uint32_t stage)
 {
     const uint32_t x = p->program->body.effects[i].value;
-    return dsi_is_function(p, x) && p->stage[x] + 1 == stage && dsi_effect_of(p, x) == i;
+    return !p->gains && dsi_is_function(p, x) && p->stage[x] + 1 == stage && dsi_effect_of(p, x) == i;
 }
 
 static void dsi_print_loop(dsi_printer *p, uint32_t stage)
@@ -16527,7 +16619,7 @@ static void dsi_print_loop(dsi_printer *p, uint32_t stage)
     for (x = 1; x < body->n_exprs; x++)
         if (dsi_is_in_loop(p, x, stage)) dsi_print_statement(p, x);
     for (i = 0; i < body->n_effects; i++)
-        if (dsi_is_stored_in_loop(p, i, stage)) dsi_print_results(p, body->effects[i].value, "w", "[i]");
+        if (dsi_is_stored_in_loop(p, i, stage)) dsi_print_result(p, body->effects[i].value, "w", "[i]");
     dsi_print(p, p->n_functions ? "            }\n        }\n" : "        }\n");
 }
 
@@ -16756,7 +16848,7 @@ static void dsi_print_declarations(dsi_printer *p)
     for (x = 0; x < body->n_exprs; x++) p->shown[x] = 0;
     for (i = 0; i < body->n_effects; i++) {
         const dsi_effect *const e = body->effects + i;
-        if (!dsi_is_printed(p, e->value) || (!program->adds && dsi_effect_of(p, e->value) != i)) continue;
+        if (!dsi_is_printed(p, e->value) || (!p->gains && dsi_effect_of(p, e->value) != i)) continue;
         dsi_print_with(p, "    ds_real *const out", i, " = out[");
         dsi_print_with(p, "", i, "];");
         dsi_print_place(p, e->arg, e->index, e->component);
@@ -16764,29 +16856,92 @@ static void dsi_print_declarations(dsi_printer *p)
     for (x = 0, i = 0; x < body->n_exprs; x++) /* eight a line */
         if (p->waits[x]) {
             dsi_print_with(p, i % 8 == 0 ? "    ds_real w" : ", w", x, "[");
-            dsi_print_size(p, p->n_waiting > DSI_MOST_WAITING ? 16 : DSI_PRINTED_CHUNK);
+            dsi_print_size(p, !p->n_functions || p->n_waiting > DSI_MOST_WAITING ? 16 : DSI_PRINTED_CHUNK);
             dsi_print(p, ++i % 8 == 0 || i == p->n_waiting ? "];\n" : "]");
         }
 }
 
-/* the function over lanes */
+/* What becomes of a stride of values: buffers get them, or elements do, effect by effect, in their order or
+   the other way round. */
+static const char dsi_printed_gains[] =
+    "/* what 16 lanes add to elements that are neighbours in memory; those before `skip` have been added */\n"
+    "DSI_INLINE void $_add(ds_real *to, const ds_real *w, int skip)\n"
+    "{\n"
+    "    int i;\n"
+    "    if (skip) DSI_EACH_LANE for (i = 0; i < 16; i++) to[i] = i < skip ? to[i] : to[i] + w[i];\n"
+    "    else DSI_EACH_LANE for (i = 0; i < 16; i++) to[i] += w[i];\n"
+    "}\n"
+    "DSI_INLINE void $_subtract(ds_real *to, const ds_real *w, int skip)\n"
+    "{\n"
+    "    int i;\n"
+    "    if (skip) DSI_EACH_LANE for (i = 0; i < 16; i++) to[i] = i < skip ? to[i] : to[i] - w[i];\n"
+    "    else DSI_EACH_LANE for (i = 0; i < 16; i++) to[i] -= w[i];\n"
+    "}\n"
+    "DSI_INLINE void $_store(ds_real *to, const ds_real *w)\n"
+    "{\n"
+    "    int i;\n"
+    "    DSI_EACH_LANE for (i = 0; i < 16; i++) to[i] = w[i];\n"
+    "}\n\n";
+static void dsi_print_gain(dsi_printer *p, size_t effect, int store)
+{
+    const dsi_effect *const e = p->program->body.effects + effect;
+    const int sum = p->kernel->args[e->arg].kind == DSI_ARG_SUM && !store;
+    if (!dsi_is_printed(p, e->value) || (store && dsi_effect_of(p, e->value) != effect)) return;
+    dsi_print(p, p->n_functions ? "                " : "            ");
+    dsi_print(p, sum ? e->minus ? "$_subtract(" : "$_add(" : "$_store(");
+    dsi_print_with(p, "out", effect, p->n_functions ? " + at + k, w" : " + at, w");
+    dsi_print_with(p, "", e->value, p->n_functions ? " + k" : "");
+    dsi_print(p, sum ? ", skip);\n" : ");\n");
+}
+static void dsi_print_gains(dsi_printer *p)
+{
+    const size_t n = p->program->body.n_effects;
+    const char *const indent = p->n_functions ? "            " : "        ";
+    size_t i;
+    if (p->n_functions) dsi_print(p, "        for (k = 0; k < m; k += 16) {\n");
+    dsi_print(p, indent);
+    dsi_print(p, "if (!adds) {\n");
+    for (i = 0; i < n; i++) dsi_print_gain(p, i, 1);
+    dsi_print(p, indent);
+    dsi_print(p, "} else if (adds == 1) {\n");
+    for (i = 0; i < n; i++) dsi_print_gain(p, i, 0);
+    dsi_print(p, indent);
+    dsi_print(p, "} else {\n");
+    for (i = n; i-- > 0;) dsi_print_gain(p, i, 0);
+    dsi_print(p, indent);
+    dsi_print(p, "}\n");
+    if (p->n_functions) dsi_print(p, "        }\n");
+}
+
+/* The function over lanes. Where it stores and adds itself, lanes need not be whole strides: the last go
+   together with some that went before. */
 static void dsi_print_lanes(dsi_printer *p)
 {
+    const int adds = p->program->adds;
     uint32_t stage;
     dsi_print(p, "DSI_INLINE void $_lanes(size_t n, const ds_real *const *in, const ds_real *uniforms,\n"
-                 "    ds_real *const *out, const int adds)\n{\n");
+                 "    ds_real *const *out, int adds)\n{\n");
     dsi_print_declarations(p);
     if (p->n_stages) dsi_print(p, p->n_functions ? "    size_t at, i, k, m;\n" : "    size_t at, i;\n");
-    dsi_print(p, "    (void)n, (void)in, (void)uniforms, (void)out, (void)adds;\n");
-    if (p->n_functions) {
-        dsi_print(p, "    for (at = 0; at < n; at += m) {\n");
-        if (p->n_waiting > DSI_MOST_WAITING)
-            dsi_print(p, "        m = 16;\n");
-        else
-            dsi_print_with(p, "        m = n - at < 64 ? n - at : ", DSI_PRINTED_CHUNK, ";\n");
-    } else if (p->n_stages)
-        dsi_print(p, "    for (at = 0; at < n; at += 16) {\n");
+    if (p->n_stages && p->gains) dsi_print(p, "    int skip = 0;\n");
+    dsi_print(p, "    (void)n, (void)in, (void)uniforms, (void)out, (void)adds");
+    dsi_print(p, p->n_stages && p->gains ? ", (void)skip;\n" : ";\n");
+    if (p->n_stages) dsi_print(p, p->n_functions ? "    for (at = 0; at < n; at += m) {\n"
+                                                 : "    for (at = 0; at < n; at += 16) {\n");
+    if (p->n_stages && adds) {
+        dsi_print(p, p->gains ? "        if (n - at < 16) {\n"
+                                "            skip = (int)(at + 16 - n);\n"
+                                "            at = n - 16;\n"
+                                "        }\n"
+                              : "        if (n - at < 16) at = n - 16;\n");
+    }
+    if (p->n_functions && p->n_waiting > DSI_MOST_WAITING)
+        dsi_print(p, "        m = 16;\n");
+    else if (p->n_functions)
+        dsi_print_with(p, adds ? "        m = n - at < 64 ? (n - at) / 16 * 16 : "
+                               : "        m = n - at < 64 ? n - at : ", DSI_PRINTED_CHUNK, ";\n");
     for (stage = 0; stage < p->n_stages; stage++) dsi_print_stage(p, stage);
+    if (p->n_stages && p->gains) dsi_print_gains(p);
     dsi_print(p, p->n_stages ? "    }\n}\n" : "}\n");
 }
 
@@ -16853,12 +17008,12 @@ static const char dsi_printed_end[] =
     "__attribute__((target(\"avx512f\"))) static void $_avx512(size_t n, const ds_real *const *in,\n"
     "    const ds_real *uniforms, ds_real *const *out, int adds)\n"
     "{\n"
-    "    $_both(n, in, uniforms, out, adds);\n"
+    "    $_lanes(n, in, uniforms, out, adds);\n"
     "}\n"
     "__attribute__((target(\"avx2\"))) static void $_avx2(size_t n, const ds_real *const *in,\n"
     "    const ds_real *uniforms, ds_real *const *out, int adds)\n"
     "{\n"
-    "    $_both(n, in, uniforms, out, adds);\n"
+    "    $_lanes(n, in, uniforms, out, adds);\n"
     "}\n"
     "#endif\n"
     "static void $_any(size_t n, const ds_real *const *in, const ds_real *uniforms,\n"
@@ -16869,7 +17024,7 @@ static const char dsi_printed_end[] =
     "    else if (__builtin_cpu_supports(\"avx2\")) $_avx2(n, in, uniforms, out, adds);\n"
     "    else\n"
     "#endif\n"
-    "    $_both(n, in, uniforms, out, adds);\n"
+    "    $_lanes(n, in, uniforms, out, adds);\n"
     "}\n\n"
     "#undef DSI_EACH_LANE\n"
     "#if defined(__clang__)\n"
@@ -16885,23 +17040,15 @@ static const char dsi_printed_end[] =
 static void dsi_print_file(dsi_printer *p)
 {
     static const char digit[] = "0123456789abcdef";
-    const dsi_program *const program = p->program;
     char hash[17];
-    int adds = 0;
     size_t i;
     dsi_print_head(p, "C, by ds_kernel_print_c");
     dsi_print(p, dsi_printed_begin);
     if (p->has_sqrt) dsi_print(p, dsi_printed_sqrt);
     dsi_print(p, "\n");
     dsi_print_composites(p);
+    if (p->gains) dsi_print(p, dsi_printed_gains);
     dsi_print_lanes(p);
-    dsi_print(p, "\nDSI_INLINE void $_both(size_t n, const ds_real *const *in, const ds_real *uniforms,\n"
-                 "    ds_real *const *out, int adds)\n{\n");
-    for (i = 0; i < program->body.n_effects; i++) /* has `adds` a meaning? */
-        adds |= program->adds && (program->n_sums || program->sources[i] != program->n_inputs + i + 1);
-    dsi_print(p, adds ? "    if (adds) $_lanes(n, in, uniforms, out, 1);\n"
-                        "    else $_lanes(n, in, uniforms, out, 0);\n}\n"
-                      : "    (void)adds;\n    $_lanes(n, in, uniforms, out, 0);\n}\n");
     dsi_print(p, dsi_printed_end);
     for (i = 0; i < 16; i++) hash[i] = digit[p->program->text_hash >> (60 - 4 * i) & 15];
     hash[16] = 0;
@@ -17072,7 +17219,7 @@ static size_t dsi_print_kernel(const ds_kernel *kernel, char *text, size_t bytes
     dsi_printer p;
     dsi_text name;
     uint32_t *work;
-    size_t n;
+    size_t n, i;
     memset(&p, 0, sizeof p);
     p.text = text && bytes ? dsi_text_into(text, bytes) : dsi_text_into(&p.none, 1);
     if (!kernel || kernel->error.code || !kernel->ended || (cuda && kernel->n_args > 32)) return 0;
@@ -17086,6 +17233,8 @@ static size_t dsi_print_kernel(const ds_kernel *kernel, char *text, size_t bytes
     p.stage = work;
     p.shown = work + n;
     p.waits = work + 2 * n;
+    for (i = 0; i < p.program->body.n_effects && p.program->adds; i++) /* sums, or one value for several */
+        p.gains |= p.program->n_sums || p.program->sources[i] != p.program->n_inputs + i + 1;
     name = dsi_text_into(p.name, sizeof p.name);
     dsi_put_identifier(&name, kernel->name, 0);
     dsi_find_stages(&p);

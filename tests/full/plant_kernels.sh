@@ -50,5 +50,10 @@ plant 'printed text of a kernel that has changed' 'another hash' \
     's/^        if (printed->hash == kernel->program.text_hash) {/        if (1) {/'
 plant 'fused kernels that load another component' 'bits' \
     's/body->effects\[i\].arg == arg && body->effects\[i\].component == e->c &&/body->effects[i].arg == arg \&\&/'
+plant 'neighbours that text adds to in the order of elements' 'bits' \
+    's/p->sums\[i\].count > 2 ? 0 : from > 0 ? 2 : 1;/p->sums[i].count > 2 ? 0 : from > 0 ? 1 : 2;/'
+plant 'last lanes that text adds twice' 'bits' 's/skip = (int)(at + 16 - n);/skip = (int)(at + 15 - n);/'
+plant 'a column of indices that begins one later' 'bits' \
+    's/^                        (size_t)a->first \* dsi_stride_of(array);/&  r->column++;/'
 
 finish

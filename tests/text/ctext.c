@@ -14,7 +14,7 @@
 #include CUDA
 #endif
 
-enum { LANES = 2331, SIDE = 40, MOST_KERNELS = 24, MOST_ARGS = 24 };
+enum { LANES = 2331, SIDE = 40, MOST_KERNELS = 32, MOST_ARGS = 24 };
 
 static struct {
     ds_kernel *kernel;
@@ -252,6 +252,25 @@ static ds_kernel *modes(void)
     return k;
 }
 
+/* Each lane adds to two neighbours, and some apart: text adds in the order of statements, or the other way
+   round; the last lanes together with some before them. exp: between its loops. */
+static ds_kernel *chain(const char *name, int later_first, int calls)
+{
+    static const int components[] = { 1, 1, 2, 1 };
+    ds_kernel *k = begin(name, 1, 4, components);
+    ds_arg x = ds_arg_in(k, "x", 1), y = ds_arg_in(k, "y", 1), sum = ds_arg_sum(k, "sum", 2);
+    ds_arg out = ds_arg_out(k, "out", 1);
+    ds_index s = ds_lane(k), next = ds_index_add(s, ds_i(1)), far = ds_index_add(s, ds_i(40));
+    ds_var a = ds_load(x, s), b = ds_load(y, s), c = ds_mul(a, b), d;
+    if (calls) c = ds_exp(c);
+    d = ds_sub(ds_mul(c, b), a);
+    ds_add_part(sum, later_first ? next : s, 0, c);
+    ds_add_part(sum, later_first ? s : next, 0, ds_neg(d));
+    ds_add_part(sum, far, 1, d);
+    ds_store(out, s, c);
+    return k;
+}
+
 /* a time step in three kernels: forces move velocities, those points, and points are counted in cells */
 static ds_kernel *kick(void)
 {
@@ -335,6 +354,9 @@ static int make(void)
     ds_kernel_end(k);
     derived(ds_kernel_hessian(k, NULL), 18, 9);
     ds_kernel_end(modes());
+    ds_kernel_end(chain("chain", 0, 0));
+    ds_kernel_end(chain("chain_later_first", 1, 0));
+    ds_kernel_end(chain("chain_exp", 0, 1));
     for (i = 0; i < n_all; i++)
         if (ds_kernel_error(all[i].kernel)->code) return puts(ds_kernel_error(all[i].kernel)->text) < 0;
     return 1;
@@ -347,7 +369,7 @@ static const ds_printed_kernel *const printed[] = {
     &K0_2D_wave_____step_____printed, &copy_printed, &twice_printed, &K0_kick_move_bin_printed,
     &K0_kick_move_bin_adjoint_printed, &corotated_printed, &corotated_adjoint_printed,
     &corotated_tangent_printed, &decomposed_printed, &decomposed_adjoint_printed, &stretch_printed,
-    &stretch_hessian_printed, &modes_printed
+    &stretch_hessian_printed, &modes_printed, &chain_printed, &chain_later_first_printed, &chain_exp_printed
 };
 #endif
 
@@ -540,7 +562,8 @@ static int compare_cuda(void)
         energy_adjoint_cuda, tet_cuda, tet_gradient_cuda, tet_hessian_cuda, K0_2D_wave_____step_____cuda,
         copy_cuda, twice_cuda, K0_kick_move_bin_cuda, K0_kick_move_bin_adjoint_cuda, corotated_cuda,
         corotated_adjoint_cuda, corotated_tangent_cuda, decomposed_cuda, decomposed_adjoint_cuda,
-        stretch_cuda, stretch_hessian_cuda, modes_cuda
+        stretch_cuda, stretch_hessian_cuda, modes_cuda, chain_cuda, chain_later_first_cuda,
+        chain_exp_cuda
     };
     const size_t n = LANES + 100, lanes = 400;
     ds_runner *runner = ds_runner_create(NULL);

@@ -131,9 +131,9 @@ ignored()
 }
 ignored 'another hash' 's/{ UINT64_C(0x/{ 1 + UINT64_C(0x/' \
     'the kernel has changed since it was printed; print it again'
-ignored 'another number type' 's/), 8, 2, "/), 4, 2, "/' \
+ignored 'another number type' 's/), 8, \([0-9]*\), "/), 4, \1, "/' \
     'the printed kernel is for numbers of another size; print it again'
-ignored 'another format' 's/), 8, 2, "/), 8, 3, "/' \
+ignored 'another format' 's/), 8, [0-9]*, "/), 8, 1, "/' \
     'the printed kernel has the format of another version; print it again'
 ignored 'another kernel' 's/{ UINT64_C(0x\(.*\)", /{ 1 + UINT64_C(0x\1 b", /' \
     'no printed kernel has this name or content'
