@@ -1915,6 +1915,8 @@ DIFFSIM_API ds_array ds_array_indices(const int32_t *data, size_t n, size_t comp
    of their decomposition along, as functions dsp_* (in CUDA dsc_*) that all texts in a source file share. */
 typedef void ds_printed_fn(size_t n, const ds_real *const *in, const ds_real *uniforms, ds_real *const *out,
                            int adds);
+typedef void ds_printed_gather_fn(size_t rows, size_t n, size_t pitch, const ds_real *const *in,
+                                  const ds_real *uniforms, ds_real *const *out);
 typedef struct ds_printed_kernel {
     uint64_t hash;
     unsigned real_bytes, format;
@@ -1922,6 +1924,8 @@ typedef struct ds_printed_kernel {
     /* in [loads][n]. adds 0: n is a multiple of 16, out [effects][n] gets values; 1: n is 16 or more, out are
        the elements that are stored or gain the values; 2: the same, the last effect first */
     ds_printed_fn *fn;
+    /* by elements, each with all that it gains from its neighbours, of so many rows of n lanes; or NULL */
+    ds_printed_gather_fn *gather;
 } ds_printed_kernel;
 DIFFSIM_API size_t ds_kernel_print_c(const ds_kernel *kernel, char *text, size_t bytes);
 /* The same for CUDA, on its own: __global__ void <name>_cuda(ds_cuda_launch launch), a thread for each lane.
@@ -13066,7 +13070,7 @@ typedef struct dsi_lane_block {
     size_t rows, pitch;
     size_t extent; /* (rows - 1) pitch + n */
     int contested; /* it adds to elements that other parts own */
-    int adding, in_place; /* as planned */
+    int adding, gathers, in_place; /* as planned */
 } dsi_lane_block;
 
 /* The blocks of a launch, found when its indices are checked. reach: the lowest and highest element of each
@@ -13077,6 +13081,7 @@ typedef struct dsi_planned {
     uint8_t as_table, kept; /* kept: its lines */
     uint8_t home, contested; /* home: a part; contested: others reach the block, too */
     uint8_t adding; /* how printed text may store and add itself, see dsi_may_add; 0: it may not */
+    uint8_t gathers; /* printed text may go by elements, see dsi_may_gather */
     uint8_t in_place; /* all loads are neighbours in memory */
 } dsi_planned;
 typedef struct dsi_plan {
@@ -13116,6 +13121,7 @@ typedef struct dsi_run {
     dsi_plan *plan;
     size_t lanes[3], rank, inner, n_lanes; /* of the grid; along its last axis; in all */
     size_t width; /* lanes of a block at most, a multiple of DSI_STRIDE */
+    size_t joined; /* extent of joined rows at most: more where nothing waits in buffers */
     size_t part, n_parts;
     int late; /* does what waits until all parts have read what they read */
     int validates;
@@ -13536,6 +13542,48 @@ static int dsi_is_in_place(const dsi_run *run)
     return 1;
 }
 
+/* Do rows of n lanes, `pitch` apart, reach different elements, if each effect is counted to the row next to
+   it? And those of a row less than a stride around its lanes? */
+static int dsi_is_apart(const dsi_run *run, size_t n, int64_t pitch)
+{
+    const dsi_program *const p = run->program;
+    int64_t low = 0, high = 0;
+    size_t i;
+    for (i = 0; i < p->body.n_effects; i++) {
+        const int64_t from = run->lines[run->targets[i].line].first - run->lines[run->targets[0].line].first;
+        const int64_t beside = from - dsi_floor_div(from + pitch / 2, pitch) * pitch;
+        low = beside < low ? beside : low;
+        high = beside > high ? beside : high;
+    }
+    return (int64_t)n + high - low <= pitch && high - low < (int64_t)DSI_STRIDE;
+}
+
+/* May printed text go through the elements of a row, each with all that it gains? It may read what up to a
+   stride of lanes before the first and behind the last would load. Sets how far apart rows are whose elements
+   it takes for others, or at least n. */
+static int dsi_may_gather(const dsi_run *run, size_t n, uint32_t *pitch)
+{
+    const uint64_t beside = DSI_STRIDE - 1;
+    int64_t most = (int64_t)n;
+    size_t i;
+    if (!run->text.kernel || !run->text.kernel->gather || n < DSI_STRIDE || !dsi_is_in_place(run)) return 0;
+    for (i = 0; i < run->program->n_streams; i++) {
+        const uint64_t first = (uint64_t)run->lines[run->sources[i].line].first;
+        if (first < beside || first + n + beside > run->sources[i].n) return 0;
+    }
+    for (i = 0; i < run->program->body.n_effects; i++) {
+        const dsi_effect *const e = run->program->body.effects + i;
+        int64_t from;
+        if (!dsi_is_side_by_side(run->args + e->arg, dsi_line_of(run, e->index))) return 0;
+        from = run->lines[run->targets[i].line].first - run->lines[run->targets[0].line].first;
+        most = from > most ? from : -from > most ? -from : most;
+    }
+    if (most == (int64_t)n) most += (int64_t)n; /* all in one row */
+    if (most > UINT32_MAX || !dsi_is_apart(run, n, most)) return 0;
+    *pitch = (uint32_t)most;
+    return 1;
+}
+
 /* Plans the block that begins at a lane: it shrinks to where all indices hold as lines; if that would leave
    only a few lanes, those that do not hold become tables. Then looks whether all elements are inside. */
 static int dsi_plan_block(dsi_run *run, dsi_lane_block *block, dsi_planned *planned, int64_t *reach)
@@ -13556,6 +13604,7 @@ static int dsi_plan_block(dsi_run *run, dsi_lane_block *block, dsi_planned *plan
     planned->rows = 1;
     planned->pitch = (uint32_t)valid;
     planned->adding = (uint8_t)dsi_may_add(run, valid);
+    planned->gathers = (uint8_t)dsi_may_gather(run, valid, &planned->pitch);
     planned->in_place = (uint8_t)dsi_is_in_place(run);
     for (i = 0; i < 2 * p->n_shared; i += 2) {
         reach[i] = INT64_MAX;
@@ -14046,7 +14095,7 @@ static ds_real *dsi_in_place(const ds_array *array, size_t component, const dsi_
     return (ds_real *)array->data + (size_t)line->first + dsi_component_at(array, component);
 }
 
-/* row by row */
+/* by elements, or row by row */
 static void dsi_run_adding_text(dsi_run *run, const dsi_lane_block *block)
 {
     const dsi_printed_run *const t = &run->text;
@@ -14054,6 +14103,10 @@ static void dsi_run_adding_text(dsi_run *run, const dsi_lane_block *block)
     size_t row, i;
     for (i = 0; i < p->body.n_effects; i++)
         t->to[i] = run->targets[i].first + run->lines[run->targets[i].line].first;
+    if (block->gathers) {
+        t->kernel->gather(block->rows, block->n, block->pitch, t->in, t->uniforms, t->to);
+        return;
+    }
     for (row = 0;;) {
         t->kernel->fn(block->n, t->in, t->uniforms, t->to, block->adding);
         if (++row == block->rows) return;
@@ -14069,7 +14122,7 @@ static void dsi_find_inputs(dsi_run *run, const dsi_lane_block *block)
     const dsi_program *const p = run->program;
     const dsi_instruction *step;
     size_t i, k;
-    if (block->in_place && block->adding) { /* none is read behind its last lane */
+    if (block->in_place && (block->adding || block->gathers)) { /* none is read behind its last lane */
         for (i = 0; i < p->n_streams; i++)
             t->in[i] = run->sources[i].packed + run->lines[run->sources[i].line].first;
     } else
@@ -14094,7 +14147,7 @@ static void dsi_run_text(dsi_run *run, const dsi_lane_block *block, unsigned wha
     const dsi_program *const p = run->program;
     size_t i;
     dsi_find_inputs(run, block);
-    if (block->adding) {
+    if (block->adding || block->gathers) {
         dsi_run_adding_text(run, block);
         return;
     }
@@ -14185,7 +14238,8 @@ static int dsi_join_row(const dsi_run *run)
     dsi_planned *const row = plan->blocks + last, *const above = plan->blocks + before;
     const dsi_line *const begin = plan->lines + before * p->n_lines;
     int64_t pitch = 0, *reach;
-    size_t i;
+    size_t i, extent = 0;
+    int gathers;
     if (!last || !p->joins || run->validates || !row->kept || !above->kept || row->n != above->n ||
         row->n < DSI_STRIDE)
         return 0;
@@ -14199,10 +14253,13 @@ static int dsi_join_row(const dsi_run *run)
         if (pitch && from != pitch * (int64_t)above->rows) return 0;
         pitch = from / (int64_t)above->rows;
         if (from != pitch * (int64_t)above->rows || pitch < (int64_t)row->n ||
-            pitch > (int64_t)(row->n + row->n / 4) || (above->rows > 1 && pitch != (int64_t)above->pitch) ||
-            (size_t)from + row->n > run->width)
+            pitch > (int64_t)(row->n + row->n / 4) || (above->rows > 1 && pitch != (int64_t)above->pitch))
             return 0;
+        extent = (size_t)from + row->n;
     }
+    gathers = above->gathers && row->gathers && dsi_is_apart(run, row->n, pitch);
+    if (extent > (gathers ? run->joined : run->width)) return 0;
+    above->gathers = (uint8_t)gathers;
     above->pitch = (uint32_t)pitch;
     above->rows++;
     for (i = 0, reach = plan->reach + 2 * before * p->n_shared; i < 2 * p->n_shared; i += 2) {
@@ -14279,6 +14336,7 @@ static void dsi_find_planned(dsi_run *run, size_t k, dsi_lane_block *block)
     block->extent = (block->rows - 1) * block->pitch + block->n;
     block->contested = planned->contested;
     block->adding = planned->contested || planned->home != run->part ? 0 : planned->adding;
+    block->gathers = planned->contested || planned->home != run->part ? 0 : planned->gathers;
     block->in_place = planned->in_place;
     run->lines = planned->kept ? run->plan->lines + k * run->program->n_lines : run->own_lines;
     if (planned->kept) return;
@@ -14367,7 +14425,7 @@ static void dsi_run_all(const ds_jobs *jobs, dsi_run *runs)
 }
 
 /* Launches. */
-enum { DSI_PLANS = 16, DSI_SHORT_INDEX = 64, DSI_MOST_PARTS = 64, DSI_PARALLEL_LANES = 2048 };
+enum { DSI_MOST_JOINED = 1 << 16, DSI_PLANS = 16, DSI_SHORT_INDEX = 64, DSI_MOST_PARTS = 64, DSI_PARALLEL_LANES = 2048 };
 struct ds_runner {
     ds_runner_desc desc;
     ds_error error;
@@ -14671,7 +14729,7 @@ static size_t dsi_choose_width(const dsi_program *p, size_t wanted, int printed)
 static uint64_t dsi_plan_key(const dsi_run *run)
 {
     const ds_kernel *const kernel = run->kernel;
-    uint64_t key = dsi_mix(kernel->program.text_hash, run->width);
+    uint64_t key = dsi_mix(dsi_mix(kernel->program.text_hash, run->width), run->joined);
     size_t i, k, c;
     if (run->program->floors) return 0;
     for (i = 0; i < run->rank; i++) key = dsi_mix(key, run->lanes[i]);
@@ -14770,6 +14828,8 @@ static ds_result dsi_launch_begin(ds_runner *runner, const ds_kernel *kernel, co
     if (runner->desc.jobs.parallel_for && run->n_lanes >= DSI_PARALLEL_LANES)
         run->n_parts =
             dsi_least(runner->desc.jobs.n_workers ? runner->desc.jobs.n_workers : 1, DSI_MOST_PARTS);
+    run->joined = run->n_parts > 1 || !run->text.kernel || !run->text.kernel->gather ? run->width
+                                                                                     : DSI_MOST_JOINED;
     return DSIM_OK;
 }
 
@@ -16236,7 +16296,7 @@ static const char *dsi_printed_op(unsigned op)
     }
 }
 
-enum { DSI_MOST_PRINTED = 4000, DSI_PRINTED_CHUNK = 64, DSI_MOST_WAITING = 64 };
+enum { DSI_MOST_GROUPS = 32, DSI_MOST_PRINTED = 4000, DSI_PRINTED_CHUNK = 64, DSI_MOST_WAITING = 64 };
 typedef struct dsi_printer {
     dsi_text text;
     char none; /* where text goes that has no room at all */
@@ -16251,6 +16311,10 @@ typedef struct dsi_printer {
     unsigned composites; /* bits: those of dsi_composites that are used */
     int has_sqrt, cuda;
     int gains; /* values of effects wait until the end of a chunk, to be added */
+    /* of a gather: where effects are, by indices that are `apart` from the first, the largest first */
+    uint32_t group[DSI_MOST_GROUPS];
+    int64_t apart[DSI_MOST_GROUPS];
+    size_t n_groups;
 } dsi_printer;
 
 /* words; $ is the kernel's name, ~ the type of numbers, @ is f in float, ` f or d */
@@ -16816,6 +16880,16 @@ static void dsi_print_place(dsi_printer *p, uint32_t arg, uint32_t index, size_t
     dsi_print_with(p, "][", component, "] */\n");
 }
 
+/* a number that is the same in all lanes, by a name; finite constants have none */
+static void dsi_print_uniform(dsi_printer *p, uint32_t x)
+{
+    const dsi_expr *const e = p->program->body.exprs + x;
+    const size_t at = p->program->places[x] - p->program->n_slots;
+    if (e->op == DSI_X_constant && dsi_double_is_finite(dsi_from_bits(dsi_bits_of(e)))) return;
+    dsi_print_with(p, "    const ds_real u", at, " = uniforms[");
+    dsi_print_with(p, "", at, "];\n");
+}
+
 /* arrays and uniforms that are used, by names */
 static void dsi_print_declarations(dsi_printer *p)
 {
@@ -16832,11 +16906,7 @@ static void dsi_print_declarations(dsi_printer *p)
     for (x = 0; x < body->n_exprs; x++) {
         const dsi_expr *const e = body->exprs + x;
         if (!p->shown[x]) continue;
-        if (program->uniform[x] &&
-            !(e->op == DSI_X_constant && dsi_double_is_finite(dsi_from_bits(dsi_bits_of(e))))) {
-            dsi_print_with(p, "    const ds_real u", program->places[x] - program->n_slots, " = uniforms[");
-            dsi_print_with(p, "", program->places[x] - program->n_slots, "];\n");
-        }
+        if (program->uniform[x]) dsi_print_uniform(p, x);
         if (program->uniform[x] || (e->op != DSI_X_load && e->op != DSI_X_number)) continue;
         dsi_print_with(p, "    const ds_real *const in", dsi_input_of(p, x), " = in[");
         dsi_print_with(p, "", dsi_input_of(p, x), "];");
@@ -16864,7 +16934,7 @@ static void dsi_print_declarations(dsi_printer *p)
 /* What becomes of a stride of values: buffers get them, or elements do, effect by effect, in their order or
    the other way round. */
 static const char dsi_printed_gains[] =
-    "/* what 16 lanes add to elements that are neighbours in memory; those before `skip` have been added */\n"
+    "/* what 16 lanes add to elements that are neighbours in memory; the first, skip of them, are done */\n"
     "DSI_INLINE void $_add(ds_real *to, const ds_real *w, int skip)\n"
     "{\n"
     "    int i;\n"
@@ -17003,30 +17073,309 @@ static const char dsi_printed_sqrt[] =
     "ds_real sqrt@(ds_real) __attribute__((const));\n"
     "#pragma GCC diagnostic pop\n"
     "#endif\n";
+/* Gathers. Where all indices are one and a constant, as on a grid, an element gains from lanes that stand
+   around it. Instead of what lanes add, which meets in memory again and again, text can print what elements
+   gain: values of several lanes, computed anew, in the order of lanes. */
+
+/* an index as another one and a constant */
+static uint32_t dsi_split_index(const dsi_body *body, uint32_t x, int64_t *apart)
+{
+    const dsi_expr *const e = body->exprs + x;
+    const int sub = e->op == DSI_X_index_sub;
+    *apart = 0;
+    if (e->op != DSI_X_index_add && !sub) return x;
+    if (dsi_is_op(body, e->b, DSI_X_integer)) {
+        *apart = dsi_wrap(dsi_bits_of(body->exprs + e->b));
+        if (sub) *apart = dsi_wrap(0 - (uint64_t)*apart);
+        return e->a;
+    }
+    if (sub || !dsi_is_op(body, e->a, DSI_X_integer)) return x;
+    *apart = dsi_wrap(dsi_bits_of(body->exprs + e->a));
+    return e->b;
+}
+
+/* what the values of a group need, in p->shown; returns how many operations */
+static size_t dsi_find_needed_by(dsi_printer *p, size_t group)
+{
+    const dsi_body *const body = &p->program->body;
+    size_t i, n = 0;
+    for (i = 0; i < body->n_exprs; i++) p->shown[i] = 0;
+    for (i = 0; i < body->n_effects; i++)
+        if (body->effects[i].index == p->group[group]) p->shown[body->effects[i].value] = 1;
+    for (i = body->n_exprs; i-- > 0;) {
+        const dsi_expr *const e = body->exprs + i;
+        const unsigned operands = dsi_operands_of(e->op);
+        if (!p->shown[i] || p->program->uniform[i]) continue;
+        if (!dsi_is_printed(p, (uint32_t)i)) continue;
+        n++;
+        if (operands & 1) p->shown[e->a] = 1;
+        if (operands & 2) p->shown[e->b] = 1;
+        if (operands & 4) p->shown[e->c] = 1;
+    }
+    return n;
+}
+
+/* the groups, if it is a gather that pays: sums of more than two only, and not much is computed anew */
+static void dsi_find_groups(dsi_printer *p)
+{
+    const dsi_program *const program = p->program;
+    const dsi_body *const body = &program->body;
+    size_t i, k, n = 0, operations = 0;
+    int64_t apart, other;
+    uint32_t base;
+    if (!p->gains || p->n_functions || program->n_inputs != program->n_streams) return;
+    base = dsi_split_index(body, body->effects[0].index, &apart);
+    for (i = 0; i < program->n_streams; i++)
+        if (dsi_split_index(body, program->streams[i].index, &other) != base) return;
+    for (i = 0; i < program->n_sums; i++)
+        if (program->sums[i].count < 3) return;
+    for (i = 0; i < body->n_effects; i++) {
+        const dsi_effect *const e = body->effects + i;
+        if (p->kernel->args[e->arg].kind != DSI_ARG_SUM || dsi_split_index(body, e->index, &other) != base)
+            return;
+        for (k = 0; k < n && p->group[k] != e->index; k++) continue;
+        if (k < n) continue;
+        if (n == DSI_MOST_GROUPS || other - apart > 1 << 28 || apart - other > 1 << 28) return;
+        for (k = n++; k > 0 && p->apart[k - 1] < other - apart; k--) {
+            p->group[k] = p->group[k - 1];
+            p->apart[k] = p->apart[k - 1];
+        }
+        p->group[k] = e->index;
+        p->apart[k] = other - apart;
+    }
+    p->n_groups = n;
+    for (k = 0; k < n; k++) operations += dsi_find_needed_by(p, k);
+    if (operations > p->n_statements + 8 * body->n_effects) p->n_groups = 0;
+}
+
+/* the number of the sum that effect i belongs to */
+static size_t dsi_sum_of(const dsi_printer *p, size_t effect)
+{
+    const dsi_program *const program = p->program;
+    size_t i, k;
+    for (i = 0; i < program->n_sums; i++)
+        for (k = 0; k < program->sums[i].count; k++)
+            if (program->adders[program->sums[i].first + k].effect == effect) return i;
+    return 0;
+}
+
+/* the loads and operations of a group, from lane <at> on, and what they add; edge: where `on` is not 0 */
+static void dsi_print_group(dsi_printer *p, size_t group, int edge)
+{
+    const dsi_body *const body = &p->program->body;
+    const char *const indent = &"                "[edge ? 4 : 0];
+    uint32_t x;
+    size_t i;
+    dsi_find_needed_by(p, group);
+    for (x = 1; x < body->n_exprs; x++) {
+        if (!p->shown[x] || p->program->uniform[x]) continue;
+        dsi_print(p, indent);
+        dsi_print(p, "const ds_real ");
+        dsi_print_operand(p, x);
+        dsi_print(p, " = ");
+        if (dsi_is_printed(p, x)) {
+            dsi_print_value(p, body->exprs + x);
+            dsi_print(p, ";\n");
+        } else {
+            dsi_print_with(p, "in", dsi_input_of(p, x), "[");
+            dsi_print_with(p, "at", group, " + i];\n");
+        }
+    }
+    for (i = 0; i < body->n_effects; i++) {
+        const dsi_effect *const e = body->effects + i;
+        if (e->index != p->group[group]) continue;
+        dsi_print(p, indent);
+        dsi_print_with(p, "s", dsi_sum_of(p, i), edge ? " = on ? s" : e->minus ? " -= " : " += ");
+        if (edge) dsi_print_with(p, "", dsi_sum_of(p, i), e->minus ? " - " : " + ");
+        dsi_print_operand(p, e->value);
+        if (edge) dsi_print_with(p, " : s", dsi_sum_of(p, i), "");
+        dsi_print(p, ";\n");
+    }
+}
+
+/* " + 3", " - 3" or, for 0, nothing */
+static void dsi_print_apart(dsi_printer *p, int64_t apart)
+{
+    if (apart) dsi_print_with(p, apart < 0 ? " - " : " + ", (size_t)(apart < 0 ? -apart : apart), "");
+}
+
+/* a line for each sum, with its number twice */
+static void dsi_print_sum_lines(dsi_printer *p, const char *before, const char *between, const char *behind)
+{
+    size_t i;
+    for (i = 0; i < p->program->n_sums; i++) {
+        dsi_print_with(p, before, i, between);
+        dsi_print_with(p, "", i, behind);
+    }
+}
+/* parameters, loads, uniforms and, as to0, to1, ..., elements: element 0 is where the first effect of lane 0
+   goes */
+static void dsi_print_gather_begin(dsi_printer *p)
+{
+    const dsi_body *const body = &p->program->body;
+    int64_t first, other;
+    size_t i;
+    uint32_t x;
+    dsi_print(p, "const ds_real *const *in,\n    const ds_real *uniforms, ds_real *const *out)\n{\n");
+    dsi_split_index(body, body->effects[0].index, &first);
+    for (x = 0; x < body->n_exprs; x++) p->waits[x] = 0;
+    for (i = 0; i < p->n_groups; i++) {
+        dsi_find_needed_by(p, i);
+        for (x = 0; x < body->n_exprs; x++) p->waits[x] |= p->shown[x];
+    }
+    for (x = 0; x < body->n_exprs; x++) {
+        if (!p->waits[x] || dsi_is_printed(p, x)) continue;
+        if (p->program->uniform[x]) {
+            dsi_print_uniform(p, x);
+            continue;
+        }
+        dsi_print_with(p, "    const ds_real *const in", dsi_input_of(p, x), " = in[");
+        dsi_print_with(p, "", dsi_input_of(p, x), "];\n");
+    }
+    for (i = 0; i < p->program->n_sums; i++) {
+        const uint32_t effect = p->program->adders[p->program->sums[i].first].effect;
+        dsi_split_index(body, body->effects[effect].index, &other);
+        dsi_print_with(p, "    ds_real *const to", i, " = out[");
+        dsi_print_with(p, "", effect, "]");
+        dsi_print_apart(p, first - other);
+        dsi_print(p, ";\n");
+    }
+}
+
+/* rows of elements, by strides */
+static const char dsi_printed_elements[] =
+    "    ptrdiff_t down[GROUPS], beside[GROUPS], row, least = 0, most = 0;\n"
+    "    const ptrdiff_t step = (ptrdiff_t)pitch, width = (ptrdiff_t)n, last = (ptrdiff_t)rows;\n"
+    "    int k;\n"
+    "    for (k = 0; k < GROUPS; k++) { /* so many rows down, and lanes beside those */\n"
+    "        const ptrdiff_t to = apart[k] + step / 2;\n"
+    "        down[k] = to >= 0 ? to / step : -((step - 1 - to) / step);\n"
+    "        beside[k] = apart[k] - down[k] * step;\n"
+    "        least = down[k] < least ? down[k] : least;\n"
+    "        most = down[k] > most ? down[k] : most;\n"
+    "    }\n"
+    "    for (row = least; row < last + most; row++) {\n"
+    "        ptrdiff_t begin = PTRDIFF_MAX, end = 0, from = 0, to = width, at, lanes[GROUPS];\n"
+    "        unsigned widths[GROUPS]; /* 0: no lane reaches the row */\n"
+    "        int all = 1;\n"
+    "        for (k = 0; k < GROUPS; k++) {\n"
+    "            const ptrdiff_t up = row - down[k];\n"
+    "            lanes[k] = (up < 0 ? 0 : up < last ? up : last - 1) * step - beside[k];\n"
+    "            widths[k] = up < 0 || up >= last ? 0 : (unsigned)n;\n"
+    "            all = all && widths[k];\n"
+    "            if (!widths[k]) continue;\n"
+    "            begin = beside[k] < begin ? beside[k] : begin;\n"
+    "            end = width + beside[k] > end ? width + beside[k] : end;\n"
+    "            from = beside[k] > from ? beside[k] : from;\n"
+    "            to = width + beside[k] < to ? width + beside[k] : to;\n"
+    "        }\n"
+    "        for (at = begin; at < end; at += 16) {\n"
+    "            int skip;\n"
+    "            if (all && at >= from) at += $_whole(row * step + at, to - at, in, uniforms, out);\n"
+    "            if (at >= end) break;\n"
+    "            skip = end - at < 16 ? (int)(at + 16 - end) : 0;\n"
+    "            at -= skip;\n"
+    "            $_edge(row * step + at, at, lanes, beside, widths, skip, in, uniforms, out);\n"
+    "        }\n"
+    "    }\n"
+    "}\n";
+
+/* strides of elements that gain from all lanes around them, and from some of them; then rows of elements */
+static void dsi_print_gather(dsi_printer *p)
+{
+    size_t k;
+    if (!p->n_groups) return;
+    dsi_print(p, "\n/* The same by elements: whole strides of n of them gain from all lanes around, in their order.\n"
+                 "   Returns how many they are. */\n"
+                 "DSI_INLINE ptrdiff_t $_whole(ptrdiff_t begin, ptrdiff_t n, ");
+    dsi_print_gather_begin(p);
+    dsi_print(p, "    ptrdiff_t from, i;\n    (void)in, (void)uniforms;\n"
+                 "    for (from = begin; from + 16 <= begin + n; from += 16) {\n");
+    for (k = 0; k < p->n_groups; k++) {
+        dsi_print_with(p, "        const ptrdiff_t at", k, " = from");
+        dsi_print_apart(p, -p->apart[k]);
+        dsi_print(p, ";\n");
+    }
+    dsi_print(p, "        DSI_EACH_LANE for (i = 0; i < 16; i++) {\n");
+    dsi_print_sum_lines(p, "            ds_real s", " = to", "[from + i];\n");
+    for (k = 0; k < p->n_groups; k++) {
+        dsi_print(p, "            {\n");
+        dsi_print_group(p, k, 0);
+        dsi_print(p, "            }\n");
+    }
+    dsi_print_sum_lines(p, "            to", "[from + i] = s", ";\n");
+    dsi_print(p, "        }\n    }\n    return from - begin;\n}\n"
+                 "/* one, in a column at the edge, from those lanes that there are; the first, skip of them, are done */\n"
+                 "DSI_INLINE void $_edge(ptrdiff_t from, ptrdiff_t column, const ptrdiff_t *lanes,\n"
+                 "    const ptrdiff_t *beside, const unsigned *widths, int skip, ");
+    dsi_print_gather_begin(p);
+    for (k = 0; k < p->n_groups; k++) {
+        dsi_print_with(p, "    const ptrdiff_t at", k, " = column + lanes[");
+        dsi_print_with(p, "", k, "];\n    const unsigned ");
+        dsi_print_with(p, "width", k, " = widths[");
+        dsi_print_with(p, "", k, "], ");
+        dsi_print_with(p, "lane", k, " = (unsigned)(column - beside[");
+        dsi_print_with(p, "", k, "]);\n");
+    }
+    dsi_print(p, "    int i;\n    (void)in, (void)uniforms;\n"
+                 "    DSI_EACH_LANE for (i = 0; i < 16; i++) {\n");
+    dsi_print_sum_lines(p, "        ds_real s", " = to", "[from + i];\n");
+    for (k = 0; k < p->n_groups; k++) {
+        dsi_print_with(p, "        {\n            const int on = lane", k, " + (unsigned)i < ");
+        dsi_print_with(p, "width", k, ";\n");
+        dsi_print_group(p, k, 1);
+        dsi_print(p, "        }\n");
+    }
+    for (k = 0; k < p->program->n_sums; k++) {
+        dsi_print_with(p, "        to", k, "[from + i] = i < skip ? to");
+        dsi_print_with(p, "", k, "[from + i] : s");
+        dsi_print_with(p, "", k, ";\n");
+    }
+    dsi_print_with(p, "    }\n}\nDSI_INLINE void $_elements(size_t rows, size_t n, size_t pitch,\n"
+                      "    const ds_real *const *in, const ds_real *uniforms, ds_real *const *out)\n{\n"
+                      "    enum { GROUPS = ", p->n_groups, " };\n    static const ptrdiff_t apart[GROUPS] = { ");
+    for (k = 0; k < p->n_groups; k++) {
+        dsi_print(p, p->apart[k] < 0 ? "-" : "");
+        dsi_print_size(p, (size_t)(p->apart[k] < 0 ? -p->apart[k] : p->apart[k]));
+        dsi_print(p, k + 1 == p->n_groups ? " };\n" : k % 10 == 9 ? ",\n        " : ", ");
+    }
+    dsi_print(p, dsi_printed_elements);
+}
+
+/* one function for each instruction set, and the choice: $%_avx512 calls $_lanes with these arguments */
+#define DSI_PRINTED_CHOICE(name, inner, parameters, arguments) \
+    "\n#if defined(__GNUC__) && !defined(__TINYC__) && defined(__x86_64__)\n" \
+    "__attribute__((target(\"avx512f\"))) static void $_" name "_avx512(\n    " parameters ")\n" \
+    "{\n" \
+    "    $_" inner "(" arguments ");\n" \
+    "}\n" \
+    "__attribute__((target(\"avx2\"))) static void $_" name "_avx2(\n    " parameters ")\n" \
+    "{\n" \
+    "    $_" inner "(" arguments ");\n" \
+    "}\n" \
+    "#endif\n" \
+    "static void $_" name "(\n    " parameters ")\n" \
+    "{\n" \
+    "#if defined(__GNUC__) && !defined(__TINYC__) && defined(__x86_64__)\n" \
+    "    if (__builtin_cpu_supports(\"avx512f\")) $_" name "_avx512(" arguments ");\n" \
+    "    else if (__builtin_cpu_supports(\"avx2\")) $_" name "_avx2(" arguments ");\n" \
+    "    else\n" \
+    "#endif\n" \
+    "    $_" inner "(" arguments ");\n" \
+    "}\n"
+static const char dsi_printed_any[] =
+    DSI_PRINTED_CHOICE("any", "lanes",
+                       "size_t n, const ds_real *const *in, const ds_real *uniforms, ds_real *const *out, "
+                       "int adds",
+                       "n, in, uniforms, out, adds");
+static const char dsi_printed_gather[] =
+    DSI_PRINTED_CHOICE("gather", "elements",
+                       "size_t rows, size_t n, size_t pitch, const ds_real *const *in,\n"
+                       "    const ds_real *uniforms, ds_real *const *out",
+                       "rows, n, pitch, in, uniforms, out");
+#undef DSI_PRINTED_CHOICE
 static const char dsi_printed_end[] =
-    "\n#if defined(__GNUC__) && !defined(__TINYC__) && defined(__x86_64__)\n"
-    "__attribute__((target(\"avx512f\"))) static void $_avx512(size_t n, const ds_real *const *in,\n"
-    "    const ds_real *uniforms, ds_real *const *out, int adds)\n"
-    "{\n"
-    "    $_lanes(n, in, uniforms, out, adds);\n"
-    "}\n"
-    "__attribute__((target(\"avx2\"))) static void $_avx2(size_t n, const ds_real *const *in,\n"
-    "    const ds_real *uniforms, ds_real *const *out, int adds)\n"
-    "{\n"
-    "    $_lanes(n, in, uniforms, out, adds);\n"
-    "}\n"
-    "#endif\n"
-    "static void $_any(size_t n, const ds_real *const *in, const ds_real *uniforms,\n"
-    "    ds_real *const *out, int adds)\n"
-    "{\n"
-    "#if defined(__GNUC__) && !defined(__TINYC__) && defined(__x86_64__)\n"
-    "    if (__builtin_cpu_supports(\"avx512f\")) $_avx512(n, in, uniforms, out, adds);\n"
-    "    else if (__builtin_cpu_supports(\"avx2\")) $_avx2(n, in, uniforms, out, adds);\n"
-    "    else\n"
-    "#endif\n"
-    "    $_lanes(n, in, uniforms, out, adds);\n"
-    "}\n\n"
-    "#undef DSI_EACH_LANE\n"
+    "\n#undef DSI_EACH_LANE\n"
     "#if defined(__clang__)\n"
     "#pragma clang diagnostic pop\n"
     "#if __clang_major__ >= 13 && !defined(__wasm__)\n"
@@ -17049,6 +17398,9 @@ static void dsi_print_file(dsi_printer *p)
     dsi_print_composites(p);
     if (p->gains) dsi_print(p, dsi_printed_gains);
     dsi_print_lanes(p);
+    dsi_print(p, dsi_printed_any);
+    dsi_print_gather(p);
+    if (p->n_groups) dsi_print(p, dsi_printed_gather);
     dsi_print(p, dsi_printed_end);
     for (i = 0; i < 16; i++) hash[i] = digit[p->program->text_hash >> (60 - 4 * i) & 15];
     hash[16] = 0;
@@ -17057,7 +17409,7 @@ static void dsi_print_file(dsi_printer *p)
     dsi_print_with(p, "), ", sizeof(ds_real), ", ");
     dsi_print_with(p, "", DSI_PRINTED_FORMAT, ", \"");
     dsi_print_harmless(p, p->kernel->name);
-    dsi_print(p, "\", $_any };\n");
+    dsi_print(p, p->n_groups ? "\", $_any, $_gather };\n" : "\", $_any, NULL };\n");
 }
 
 static const char dsi_printed_cuda[] =
@@ -17238,6 +17590,7 @@ static size_t dsi_print_kernel(const ds_kernel *kernel, char *text, size_t bytes
     name = dsi_text_into(p.name, sizeof p.name);
     dsi_put_identifier(&name, kernel->name, 0);
     dsi_find_stages(&p);
+    dsi_find_groups(&p);
     if (cuda) dsi_find_needed(&p);
     if (p.n_statements <= DSI_MOST_PRINTED) (cuda ? dsi_print_cuda_file : dsi_print_file)(&p);
     dsi_release(&kernel->desc.allocator, work, 3 * n * sizeof *work);

@@ -53,6 +53,10 @@ plant 'fused kernels that load another component' 'bits' \
 plant 'neighbours that text adds to in the order of elements' 'bits' \
     's/p->sums\[i\].count > 2 ? 0 : from > 0 ? 2 : 1;/p->sums[i].count > 2 ? 0 : from > 0 ? 1 : 2;/'
 plant 'last lanes that text adds twice' 'bits' 's/skip = (int)(at + 16 - n);/skip = (int)(at + 15 - n);/'
+plant 'elements that gain from a lane too many at the edge' 'bits' \
+    's/widths\[k\] = up < 0 || up >= last ? 0 : (unsigned)n;/widths[k] = up < 0 || up >= last ? 0 : (unsigned)n + 1;/'
+plant 'elements that gain in another order' 'bits' \
+    's/k > 0 \&\& p->apart\[k - 1\] < other - apart; k--/k > 0 \&\& p->apart[k - 1] > other - apart; k--/'
 plant 'a column of indices that begins one later' 'bits' \
     's/^                        (size_t)a->first \* dsi_stride_of(array);/&  r->column++;/'
 

@@ -271,6 +271,33 @@ static ds_kernel *chain(const char *name, int later_first, int calls)
     return k;
 }
 
+/* Neighbours all around gain: text goes by elements. Rows stand 60 apart, of 19 or 58 lanes; or one is all. */
+static ds_kernel *spread(void)
+{
+    static const int components[] = { 1, 1, 2 };
+    static const int apart[5] = { 0, 1, -60, -1, 60 }, more[3] = { 61, -2, 0 };
+    ds_kernel *k = begin("spread", 2, 3, components);
+    ds_arg x = ds_arg_in(k, "x", 1), y = ds_arg_in(k, "y", 1), sum = ds_arg_sum(k, "sum", 2);
+    ds_index i = ds_lane_axis(k, 0), j = ds_lane_axis(k, 1), row = ds_index_mul(ds_index_add(i, ds_i(2)), ds_i(60));
+    ds_index at = ds_index_add(row, j);
+    ds_var a = ds_load(x, at), b = ds_load(y, ds_index_sub(at, ds_i(1))), c = ds_mul(a, b), d = ds_sub(c, a);
+    size_t n;
+    for (n = 0; n < 5; n++) ds_add_part(sum, ds_index_add(at, ds_i(apart[n])), 0, n % 2 ? c : ds_neg(d));
+    for (n = 0; n < 3; n++) ds_add_part(sum, ds_index_add(at, ds_i(more[n])), 1, n ? d : ds_sqrt(ds_abs(c)));
+    return k;
+}
+static ds_kernel *smear(void)
+{
+    static const int components[] = { 1, 1, 1 };
+    ds_kernel *k = begin("smear", 1, 3, components);
+    ds_arg x = ds_arg_in(k, "x", 1), sum = ds_arg_sum(k, "sum", 1);
+    ds_var rate = ds_scalar(k, "rate"), a = ds_load(x, ds_index_add(ds_lane(k), ds_i(20))), b = ds_mul(rate, a);
+    ds_add_at(sum, ds_lane(k), b);
+    ds_add_at(sum, ds_index_add(ds_lane(k), ds_i(1)), ds_sub(b, a));
+    ds_add_at(sum, ds_index_add(ds_lane(k), ds_i(2)), ds_neg(b));
+    return k;
+}
+
 /* a time step in three kernels: forces move velocities, those points, and points are counted in cells */
 static ds_kernel *kick(void)
 {
@@ -357,6 +384,8 @@ static int make(void)
     ds_kernel_end(chain("chain", 0, 0));
     ds_kernel_end(chain("chain_later_first", 1, 0));
     ds_kernel_end(chain("chain_exp", 0, 1));
+    ds_kernel_end(spread());
+    ds_kernel_end(smear());
     for (i = 0; i < n_all; i++)
         if (ds_kernel_error(all[i].kernel)->code) return puts(ds_kernel_error(all[i].kernel)->text) < 0;
     return 1;
@@ -369,7 +398,8 @@ static const ds_printed_kernel *const printed[] = {
     &K0_2D_wave_____step_____printed, &copy_printed, &twice_printed, &K0_kick_move_bin_printed,
     &K0_kick_move_bin_adjoint_printed, &corotated_printed, &corotated_adjoint_printed,
     &corotated_tangent_printed, &decomposed_printed, &decomposed_adjoint_printed, &stretch_printed,
-    &stretch_hessian_printed, &modes_printed, &chain_printed, &chain_later_first_printed, &chain_exp_printed
+    &stretch_hessian_printed, &modes_printed, &chain_printed, &chain_later_first_printed, &chain_exp_printed,
+    &spread_printed, &smear_printed
 };
 #endif
 
@@ -427,7 +457,7 @@ static uint64_t run(ds_runner *runner, size_t k, int layout, size_t lanes)
 {
     ds_array args[MOST_ARGS];
     size_t grid[2];
-    const size_t n = LANES + 100, n_args = all[k].n_args;
+    const size_t n = LANES + 400, n_args = all[k].n_args;
     uint64_t state = 1, hash = 0;
     size_t i;
     grid[0] = all[k].rank == 2 ? (size_t)SIDE : lanes;
@@ -563,9 +593,9 @@ static int compare_cuda(void)
         copy_cuda, twice_cuda, K0_kick_move_bin_cuda, K0_kick_move_bin_adjoint_cuda, corotated_cuda,
         corotated_adjoint_cuda, corotated_tangent_cuda, decomposed_cuda, decomposed_adjoint_cuda,
         stretch_cuda, stretch_hessian_cuda, modes_cuda, chain_cuda, chain_later_first_cuda,
-        chain_exp_cuda
+        chain_exp_cuda, spread_cuda, smear_cuda
     };
-    const size_t n = LANES + 100, lanes = 400;
+    const size_t n = LANES + 400, lanes = 400;
     ds_runner *runner = ds_runner_create(NULL);
     size_t k, i, j;
     int good = 1;
