@@ -8378,12 +8378,12 @@ DIFFSIM_API ds_vars (ds_affine)(ds_vars w, ds_vars x, ds_vars b)
 DIFFSIM_API ds_vars (ds_vars_tanh)(ds_vars x)
 {
     ds_tape *const tape = dsi_tape_of_blocks(&x, 1, "vars_tanh");
-    size_t i, result;
+    size_t result;
     if (!tape || dsi_room(tape, 1, x.n, "vars_tanh")) return dsi_dead_block(x.rec);
     dsi_add_node(tape, DSI_CODE(DSI_OP_vars_tanh, 0), (uint32_t)x.at, x.n, 0);
     result = tape->rec.n_values;
     tape->rec.n_values += x.n;
-    for (i = 0; i < x.n; i++) tape->rec.values[result + i] = dsi_tanh(tape->rec.values[(uint32_t)x.at + i]);
+    ds_reals_tanh(tape->rec.values + (uint32_t)x.at, tape->rec.values + result, x.n);
     return dsi_block_of(dsi_made(tape, result, x.n), x.n);
 }
 
@@ -8393,7 +8393,7 @@ static ds_tape *dsi_tape_of_list(const ds_var *x, size_t n, const char *function
     ds_tape *const tape = dsi_choose_tape(x, n);
     size_t i;
     for (i = 0; tape && !tape->error.code && i < n; i++)
-        if (x[i].rec) dsi_check_operand(tape, x[i], i + 1, function);
+        if (x[i].rec && !dsi_is_live(&tape->rec, x[i])) dsi_check_operand(tape, x[i], i + 1, function);
     return tape && !tape->error.code ? tape : NULL;
 }
 
@@ -9985,7 +9985,7 @@ static int dsi_replay_node(ds_tape *tape, const dsi_node *node, size_t result)
         dsi_affine_value(val + node->a, val + node->b, val + node->c, val + result, (node - 1)->op,
                          (node - 1)->a);
     } else if (op == DSI_OP_vars_tanh) {
-        for (i = 0; i < node->b; i++) val[result + i] = dsi_tanh(val[node->a + i]);
+        ds_reals_tanh(val + node->a, val + result, node->b);
     } else if (op == DSI_OP_branch) {
         /* b is 1 or 0, as ds_branch found */
         return (val[node->a] != 0) == (int)node->b;
