@@ -9975,7 +9975,6 @@ static int dsi_replay_node(ds_tape *tape, const dsi_node *node, size_t result)
 {
     ds_real *const val = tape->rec.values;
     const unsigned op = node->op / 8u;
-    size_t i;
     if (op < DSI_OP_sum) {
         dsi_evaluate(op, val + node->a, val + node->b, val + node->c, val + result);
     } else if (op < DSI_OP_affine) {

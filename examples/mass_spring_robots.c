@@ -1,17 +1,20 @@
 /* Robots of points and springs learn to walk, and what the contact with the ground is good for.
 
-   mass_spring of DiffTaichi (Hu et al. 2020): some of the springs are muscles, a network of two layers says how
-   long they are to be, and what is learnt is the network: 681 steps, a gradient by some 3000 weights, a step of
-   fixed length against it, a hundred times over. A point stops at the ground either naively, where it finds
-   itself too low, or where and when it hits: with the time of impact. The values hardly differ, the gradients
-   do: figure 10 of the paper. Steps of fixed length never come to rest, and naive ones lose again what they
-   have won; so the robots that are shown learn more carefully, in the same number of steps: with momentum, and
-   back to the best with half the length where nothing is gained. The physics are in mass_spring_robots.h.
+   mass_spring of DiffTaichi (Hu et al. 2020): some of the springs are muscles, a network of two layers says
+   how long they are to be, and what is learnt is the network: 681 steps, a gradient by some 3000 weights, a
+   step of fixed length against it, a hundred times over. A point stops at the ground either naively, where it
+   finds itself too low, or where and when it hits: with the time of impact. The values hardly differ, the
+   gradients do: figure 10 of the paper. The physics are in mass_spring_robots.h.
+
+   Steps of fixed length never come to rest, and naive ones lose again what they have won; so the robots that
+   are shown learn more carefully, in the same number of steps: with momentum, and back to the best with half
+   the length where nothing is gained.
 
    make -C examples mass_spring_robots && examples/build/mass_spring_robots
    trains the first robot ten times and draws learning.png; ten times more carefully; then robots 1 to 3, and
-   draws how each walks, twice as long as it has learnt: robot_1.png, and robot_1.mp4 where ffmpeg is. --seed 1, as if it were not given, has
-   the weights of numpy's RandomState(0), which the paper's program begins with. */
+   draws how each walks, twice as long as it has learnt: robot_1.png, and robot_1.mp4 where ffmpeg is.
+   --seed 1, as if it were not given, has the weights of numpy's RandomState(0), with which the paper's
+   program begins. */
 #define DIFFSIM_IMPLEMENTATION
 #include "../diffsim.h"
 #include "mass_spring_robots.h"
@@ -74,7 +77,8 @@ static double median(const double *from, int n)
    the first training, the others medians. */
 static int compare(show *s, ds_tape *t, const double *way, int seeds, show_plot *plot, const char *name)
 {
-    static const char *const KINDS[] = { "naive", "impact" }, *const LABELS[] = { "naive", "time of impact" };
+    static const char *const KINDS[] = { "naive", "impact" };
+    static const char *const LABELS[] = { "naive", "time of impact" };
     static ds_real x[2][CURVE], y[2][CURVE];
     static training it;
     robot_random random = robot_random_make(s->seed - 1);
@@ -120,7 +124,7 @@ static void draw(show_canvas *c, const robot *r, const ds_real *state, const ds_
     for (int k = 0; k < r->n_springs; k++) {
         const robot_spring *const spring = &r->spring[k];
         const double a = spring->actuation != 0 ? 0.5 * (double)wish[k] : 0; /* long is red, short is blue */
-        const uint32_t colour = a > 0 ? show_mix(0x808080, 0xff0000, 2 * a) : show_mix(0x808080, 0x0000ff, -2 * a);
+        const uint32_t colour = show_mix(0x808080, a > 0 ? 0xff0000 : 0x0000ff, 2 * fabs(a));
         if (spring->actuation != 0) show_line(c, p[spring->a], p[spring->b], 6, colour);
         else show_line(c, p[spring->a], p[spring->b], 2.5, SHOW_INK);
     }
@@ -144,14 +148,16 @@ static int walk(show *s, ds_tape *t, int number)
     if (!train(s, &r, t, &random, &it, name)) return 0;
     film.states = (ds_real *)malloc((size_t)(steps + 1) * r.n_state * sizeof *film.states);
     film.wishes = (ds_real *)malloc((size_t)steps * r.sizes[2] * sizeof *film.wishes);
-    if (!film.states || !film.wishes || robot_run(&r, t, steps, it.learner.best, &loss, NULL, &film)) return 0;
+    if (!film.states || !film.wishes) return 0;
+    if (robot_run(&r, t, steps, it.learner.best, &loss, NULL, &film)) return 0;
 
     snprintf(name, sizeof name, "robot_%d", number);
     show_canvas *c = show_canvas_create(640, 0, 1.1, 0.04, 0.04 + ROWS * ROW_HEIGHT);
     show_clear(c, SHOW_WHITE);
     for (int row = 0; row < ROWS; row++) {
         const size_t k = (size_t)(row * (steps - 1) / (ROWS - 1));
-        draw(c, &r, film.states + k * r.n_state, film.wishes + k * r.sizes[2], (ROWS - 1 - row) * ROW_HEIGHT);
+        draw(c, &r, film.states + k * r.n_state, film.wishes + k * r.sizes[2],
+             (ROWS - 1 - row) * ROW_HEIGHT);
     }
     show_canvas_save(c, s, "%s.png", name);
     show_canvas_destroy(c);

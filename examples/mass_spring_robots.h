@@ -1,13 +1,14 @@
 /* mass_spring_robots.h: walking robots of points and springs; see mass_spring_robots.c.
 
-   After DiffTaichi (Hu et al. 2020). A robot is built of squares and triangles on a lattice. Some of its springs
-   are muscles: they change their rest length as a network of two layers wants it, which sees ten sines of the
-   time and all points. The loss is minus the place of point 0 at the end.
+   After DiffTaichi (Hu et al. 2020). A robot is built of squares and triangles on a lattice. Some of its
+   springs are muscles: they change their rest length as a network of two layers wants it, which sees ten
+   sines of the time and all points. The loss is minus the place of point 0 at the end.
 
    robot_build      a robot from its number
    robot_randomise  weights as numpy's RandomState makes them, so that runs can be compared
    robot_step       records one step on a tape: the next state from state, parameters and the sines
-   robot_run        records all of them; with a gradient wanted it goes back, too
+   robot_record     records all of them, up to the loss
+   robot_run        the loss and its gradient
    robot_learn      changes the parameters */
 #ifndef MASS_SPRING_ROBOTS_H
 #define MASS_SPRING_ROBOTS_H
@@ -20,9 +21,9 @@
 
 enum { ROBOT_STEPS = 681, ROBOT_POINTS = 30, ROBOT_SPRINGS = 70, ROBOT_HIDDEN = 32, ROBOT_SINES = 10 };
 enum { ROBOT_PARAMS = (12 + 4 * ROBOT_POINTS + 1) * ROBOT_HIDDEN + (ROBOT_HIDDEN + 1) * ROBOT_SPRINGS };
-static const double ROBOT_DT = 0.004, ROBOT_GRAVITY = -4.8, ROBOT_DAMPING = 15; /* s, m/s^2, 1/s; masses 1 kg */
+static const double ROBOT_DT = 0.004, ROBOT_GRAVITY = -4.8, ROBOT_DAMPING = 15; /* s, m/s^2, 1/s */
 static const double ROBOT_GROUND = 0.1, ROBOT_GOAL[2] = { 0.9, 0.2 };           /* m */
-static const double ROBOT_FREQUENCY = 10, ROBOT_STIFFNESS = 3e4;                /* 1/s, N/m */
+static const double ROBOT_FREQUENCY = 10, ROBOT_STIFFNESS = 3e4;                /* 1/s, N/m; masses 1 kg */
 
 typedef struct robot_spring { int a, b; double rest, actuation; } robot_spring; /* actuation 0: no muscle */
 typedef struct robot {
@@ -213,8 +214,8 @@ static void robot_randomise(const robot *r, robot_random *random, ds_real *param
 
 /* ---- the motion ---- */
 
-/* the muscles' wishes in -1 .. 1 [springs], from the sines, from where the points are, seen from their middle,
-   how fast they are, and where the goal is */
+/* the muscles' wishes in -1 .. 1 [springs], from the sines, from where the points are, seen from their
+   middle, how fast they are, and where the goal is */
 static ds_vars robot_think(const robot *r, ds_tape *t, const ds_var3 *x, const ds_var3 *v, ds_vars params,
                            ds_vars sines)
 {
@@ -274,7 +275,8 @@ static int robot_lands(const robot *r, ds_var3 *x, ds_var3 v)
 
 /* One step. state [n_state]: positions, then velocities, three numbers each; params [n_params]; sines
    [ROBOT_SINES] of the time; next [n_state]: the state after it. Returns what the muscles wished. */
-static ds_vars robot_step(const robot *r, ds_tape *t, ds_vars state, ds_vars params, ds_vars sines, ds_var *next)
+static ds_vars robot_step(const robot *r, ds_tape *t, ds_vars state, ds_vars params, ds_vars sines,
+                          ds_var *next)
 {
     const int n = r->n_points;
     const ds_var3 still = ds_input3(t, ds_v3_make(0, 0, 0));
@@ -307,8 +309,9 @@ static ds_vars robot_step(const robot *r, ds_tape *t, ds_vars state, ds_vars par
 /* sin(w t + 2 pi j / 10): the clock of the robot before step k */
 static void robot_clock(int k, ds_real sines[ROBOT_SINES])
 {
+    const double whole = 2 * 3.14159265358979323846;
     for (int j = 0; j < ROBOT_SINES; j++)
-        sines[j] = ds_real_sin((ds_real)(ROBOT_FREQUENCY * k * ROBOT_DT + 2 * 3.14159265358979323846 / 10 * j));
+        sines[j] = ds_real_sin((ds_real)(ROBOT_FREQUENCY * k * ROBOT_DT + whole / ROBOT_SINES * j));
 }
 
 /* The state at the beginning: at rest. */
@@ -327,26 +330,31 @@ typedef struct robot_film {
     ds_real *wishes; /* [steps][n_springs] */
 } robot_film;
 
-/* A whole run on one tape, which is reset: *loss after `steps`.
-   grad [n_params]: d loss / d params, or NULL          film: NULL or what is to be filled */
-static ds_result robot_run(const robot *r, ds_tape *t, int steps, const ds_real *params, ds_real *loss,
-                           ds_real *grad, const robot_film *film)
+/* A whole run: the loss after `steps`, from params [n_params]. film: NULL, or what is to be filled. */
+static ds_var robot_record(const robot *r, ds_tape *t, int steps, ds_vars params, const robot_film *film)
 {
     ds_real numbers[6 * ROBOT_POINTS], clock[ROBOT_SINES];
     ds_var next[6 * ROBOT_POINTS];
-    ds_tape_reset(t);
     robot_begin(r, numbers);
-    const ds_vars p = ds_inputs(t, params, r->n_params);
     ds_vars state = ds_inputs(t, numbers, r->n_state);
     for (int k = 0; k < steps; k++) {
         robot_clock(k, clock);
-        const ds_vars wish = robot_step(r, t, state, p, ds_inputs(t, clock, ROBOT_SINES), next);
+        const ds_vars wish = robot_step(r, t, state, params, ds_inputs(t, clock, ROBOT_SINES), next);
         if (film) ds_values(state, film->states + (size_t)k * r->n_state);
         if (film) ds_values(wish, film->wishes + (size_t)k * r->sizes[2]);
         state = ds_vars_pack(next, r->n_state);
     }
     if (film) ds_values(state, film->states + (size_t)steps * r->n_state);
-    const ds_var f = ds_neg(ds_vars_at(state, 0));
+    return ds_neg(ds_vars_at(state, 0));
+}
+
+/* The same on a tape that is reset, with its derivatives by params: grad [n_params], or NULL. */
+static ds_result robot_run(const robot *r, ds_tape *t, int steps, const ds_real *params, ds_real *loss,
+                           ds_real *grad, const robot_film *film)
+{
+    ds_tape_reset(t);
+    const ds_vars p = ds_inputs(t, params, r->n_params);
+    const ds_var f = robot_record(r, t, steps, p, film);
     *loss = ds_value(f);
     if (!grad) return ds_tape_error(t)->code;
     return ds_backward(f) ? ds_tape_error(t)->code : ds_grads(p, grad);
