@@ -48,6 +48,7 @@ agree()
 }
 agree mass_spring_simple paper "$work/mass_spring" --out "$work/out"
 agree mass_spring_simple wall "$work/mass_spring" --wall --out "$work/out"
+check "wave --original --quick runs" "$work/wave" --original --quick --out "$work/out"
 agree robots quick "$work/mass_spring_robots" --quick --out "$work/out"
 if test -n "$FULL"; then
     "$work/mass_spring_robots" --out "$work/out" >"$work/robots" 2>&1
