@@ -200,7 +200,9 @@ static void same_bits(ds_tape *t)
     }
     TAP_OK(hash[0] == hash[1], "learning twice gives the same weights");
     const uint64_t want = IS_FLOAT ? UINT64_C(0x1016c04deaec10a7) : UINT64_C(0xf48eeaa0ad11440e);
-    if (!ds_build_info().same_bits) TAP_SKIP("this build has other bits", "the bits of every machine");
+    const ds_build build = ds_build_info(); /* contraction: in the sums of robot_learn */
+    if (!build.same_bits || build.contraction)
+        TAP_SKIP("this build has other bits", "the bits of every machine");
     else TAP_OK(hash[0] == want, "the bits of every machine: %016llx", (unsigned long long)hash[0]);
 }
 
