@@ -122,7 +122,8 @@
      7 kernels  ds_kernel: a program for one lane, recorded once, run over many; its adjoint, tangent,
                 gradient and Hessian are kernels, too; ds_launch; ds_kernel_print_c; splines, grids,
                 reductions
-    15 learning  ds_optimizer: Adam and its kin, clipping, schedules, bounds
+    15 learning  ds_optimizer: Adam and its kin, clipping, schedules, bounds; ds_mlp: networks, on a tape or
+                in batches
     16 checks   ds_check_gradient, ds_check_hessian, ds_check_adjoint: a certificate for any derivative
 
    KNOBS (define before including)
@@ -209,6 +210,9 @@ typedef DIFFSIM_REAL ds_real;
 #define ds_covariance ds_covariance_float
 #define ds_optimizer_init ds_optimizer_init_float
 #define ds_optimizer_step ds_optimizer_step_float
+#define ds_mlp_randomise ds_mlp_randomise_float
+#define ds_mlp_forward ds_mlp_forward_float
+#define ds_mlp_vjp ds_mlp_vjp_float
 #define ds_tape_create ds_tape_create_float
 #define ds_tape_init ds_tape_init_float
 #define ds_kernel_begin ds_kernel_begin_float
@@ -1736,10 +1740,13 @@ DIFFSIM_API ds_var3 ds_sum3(const ds_var3 *x, size_t n); /* n >= 1 */
 DIFFSIM_API ds_var3 ds_weighted_sum3(const ds_real *w, const ds_var3 *x, size_t n); /* n >= 1 */
 
 /* Blocks: dot product, w x + b (w row-major [b.n][x.n]), tanh of each. Errors: ARGUMENT when sizes do not
-   fit. */
+   fit.
+   ds_vars_pack: n variables or constants, not all of them constants, as one block. Variables that lie side by
+   side already are that block; others are copied, three to a node. */
 DIFFSIM_API ds_var ds_vars_dot(ds_vars a, ds_vars b);
 DIFFSIM_API ds_vars ds_affine(ds_vars w, ds_vars x, ds_vars b);
 DIFFSIM_API ds_vars ds_vars_tanh(ds_vars x);
+DIFFSIM_API ds_vars ds_vars_pack(const ds_var *x, size_t n);
 
 /* the long way: any operands, any state of the recorder; what the inlined functions fall back to */
 DIFFSIM_API ds_var dsi_record(unsigned op, ds_var a, ds_var b, ds_var c);
@@ -2119,6 +2126,81 @@ DIFFSIM_API ds_result ds_optimizer_step(ds_optimizer *optimizer, ds_real *x, con
 DIFFSIM_API const ds_error *ds_optimizer_error(const ds_optimizer *optimizer); /* of the last step */
 DIFFSIM_API uint64_t ds_optimizer_count(const ds_optimizer *optimizer); /* steps done */
 DIFFSIM_API double ds_optimizer_rate(const ds_optimizer *optimizer); /* learning rate of the next step */
+
+/* Networks. A layer is w x + b with an activation behind it; the last layer may go without. All parameters
+   are one block of numbers, layer after layer w [outputs][inputs] row-major, then b [outputs]: what an
+   optimizer moves, what a tape takes as one ds_vars.
+
+       static const size_t SIZES[] = { 3, 32, 1 };
+       ds_mlp net = { 0 };
+       net.sizes = SIZES;  net.n_sizes = 3;
+       ds_mlp_randomise(&net, DSIM_MLP_GLOROT, 1, &rng, params);    params [ds_mlp_params(&net)], 161 here
+       y = ds_vars_at(ds_mlp_record(&net, ds_inputs(tape, params, 161), x), 0);                            */
+
+/* Activations. One row: name, all numbers of an array (x, out, n), the same on a tape, the derivative by the
+   value v. */
+#define DSI_ACTIVATIONS(DSI_ROW) \
+    DSI_ROW(TANH, ds_reals_tanh, (ds_vars_tanh), 1 - dsi_product(v, v)) \
+    DSI_ROW(RELU, dsi_reals_relu, dsi_vars_relu, (ds_real)(v > 0))
+typedef enum ds_activation {
+#define DSI_ROW(NAME, array, record, slope) DSIM_ACTIVATION_##NAME,
+    DSI_ACTIVATIONS(DSI_ROW)
+#undef DSI_ROW
+    DSIM_ACTIVATION_COUNT
+} ds_activation;
+
+/* What a network is; its numbers are the caller's. */
+typedef struct ds_mlp {
+    const size_t *sizes; /* [n_sizes] numbers of the input, of each hidden layer, of the output: 1 or more */
+    size_t n_sizes; /* 2 or more; one less than that many layers */
+    ds_activation activation; /* behind each hidden layer */
+    int active_output; /* not 0: behind the last layer, too */
+} ds_mlp;
+DIFFSIM_API size_t ds_mlp_params(const ds_mlp *mlp); /* how many; 0: the network is bad, or too large */
+
+/* Weights to begin with. One row: name, a weight of a layer with so many inputs and outputs, from. */
+#define DSI_MLP_WEIGHTS(DSI_ROW) \
+    DSI_ROW(GLOROT, (2 * (double)ds_rng_uniform(rng) - 1) * sqrt(6 / (inputs + outputs)), \
+            "for tanh, uniform: Glorot and Bengio 2010, eq. 16") \
+    DSI_ROW(GLOROT_NORMAL, (double)ds_rng_normal(rng) * sqrt(2 / (inputs + outputs)), \
+            "the same variance, normal") \
+    DSI_ROW(HE, (double)ds_rng_normal(rng) * sqrt(2 / inputs), "for relu: He et al. 2015, eq. 10") \
+    DSI_ROW(NORMAL, (double)ds_rng_normal(rng), "with deviation 1")
+typedef enum ds_mlp_weights {
+#define DSI_ROW(NAME, weight, from) DSIM_MLP_##NAME,
+    DSI_MLP_WEIGHTS(DSI_ROW)
+#undef DSI_ROW
+    DSIM_MLP_WEIGHTS_COUNT
+} ds_mlp_weights;
+/* params [ds_mlp_params]: each w drawn in order and multiplied by scale, each b 0.
+   Errors: ARGUMENT; then params is as it was. */
+DIFFSIM_API ds_result ds_mlp_randomise(const ds_mlp *mlp, ds_mlp_weights weights, double scale, ds_rng *rng,
+                                       ds_real *params);
+
+/* On a tape: the output [last size] from params [ds_mlp_params] and x [first size], each differentiable.
+   Errors, on the tape: ARGUMENT, when the network is bad (index: the layer) or sizes do not fit. */
+DIFFSIM_API ds_vars ds_mlp_record(const ds_mlp *mlp, ds_vars params, ds_vars x);
+
+/* Without a tape: n samples at once, in memory that forward fills and vjp reads. Values have the bits of the
+   tape; sums over samples go from the first to the last. Bars add. No two arrays overlap. */
+typedef struct ds_mlp_batch {
+    size_t n; /* samples; 0 is fine */
+    const ds_real *params; /* [ds_mlp_params] */
+    const ds_real *x; /* [n][first size] */
+    ds_real *y; /* [n][last size] */
+    void *memory; /* aligned for any type */
+    size_t bytes; /* of memory: ds_mlp_bytes or more */
+    const ds_real *y_bar; /* [n][last size] vjp only, as the next two */
+    ds_real *params_bar, *x_bar; /* shaped as params and x; NULL: not wanted */
+    ds_error *error; /* NULL, or receives the sentence of an error, and its index */
+} ds_mlp_batch;
+DIFFSIM_API size_t ds_mlp_bytes(const ds_mlp *mlp, size_t n); /* 0: the network is bad, or too large */
+/* y = network(x). vjp, after it with the same params, x and memory: params_bar += y_bar dy/dparams, x_bar +=
+   y_bar dy/dx. Errors: ARGUMENT: what is missing, bad (index: the layer) or too small (index: the bytes
+   needed), memory that forward has not filled for this network and n; NON_FINITE: index of the number in
+   params, x, y or y_bar. A refused call leaves y and the bars as they were, a y that is not finite apart. */
+DIFFSIM_API ds_result ds_mlp_forward(const ds_mlp *mlp, const ds_mlp_batch *batch);
+DIFFSIM_API ds_result ds_mlp_vjp(const ds_mlp *mlp, const ds_mlp_batch *batch);
 
 /* >>api 16 checks ---------------------------------------------------------------------------------
 
@@ -8302,13 +8384,50 @@ DIFFSIM_API ds_vars (ds_affine)(ds_vars w, ds_vars x, ds_vars b)
 DIFFSIM_API ds_vars (ds_vars_tanh)(ds_vars x)
 {
     ds_tape *const tape = dsi_tape_of_blocks(&x, 1, "vars_tanh");
-    size_t i, result;
+    size_t result;
     if (!tape || dsi_room(tape, 1, x.n, "vars_tanh")) return dsi_dead_block(x.rec);
     dsi_add_node(tape, DSI_CODE(DSI_OP_vars_tanh, 0), (uint32_t)x.at, x.n, 0);
     result = tape->rec.n_values;
     tape->rec.n_values += x.n;
-    for (i = 0; i < x.n; i++) tape->rec.values[result + i] = dsi_tanh(tape->rec.values[(uint32_t)x.at + i]);
+    ds_reals_tanh(tape->rec.values + (uint32_t)x.at, tape->rec.values + result, x.n);
     return dsi_block_of(dsi_made(tape, result, x.n), x.n);
+}
+
+/* the tape of a list that is to be a block: all its variables are good, and one is there; NULL: not so */
+static ds_tape *dsi_tape_of_list(const ds_var *x, size_t n, const char *function)
+{
+    ds_tape *const tape = dsi_choose_tape(x, n);
+    size_t i;
+    for (i = 0; tape && !tape->error.code && i < n; i++)
+        if (x[i].rec && !dsi_is_live(&tape->rec, x[i])) dsi_check_operand(tape, x[i], i + 1, function);
+    return tape && !tape->error.code ? tape : NULL;
+}
+
+/* The constants become leaves side by side, then pack3 nodes, which hold nothing, put all in a row; the last
+   repeats its first entry. */
+DIFFSIM_API ds_vars (ds_vars_pack)(const ds_var *x, size_t n)
+{
+    ds_tape *const tape = x ? dsi_tape_of_list(x, n, "vars_pack") : NULL;
+    ds_var leaf = dsi_view(NULL, DSI_NOWHERE), block = leaf, part[3];
+    size_t constants = 0, i, k;
+    DIFFSIM_ASSERT(x);
+    if (!tape) return dsi_dead_block(x && n && dsi_choose_tape(x, n) ? &dsi_choose_tape(x, n)->rec : NULL);
+    if (dsi_is_run(&tape->rec, x, NULL, n)) return dsi_block_of(x[0], n);
+    for (i = 0; i < n; i++) {
+        const ds_real number = (ds_real)dsi_number(x[i]);
+        if (x[i].rec) continue;
+        part[0] = dsi_input(tape, &number, 1, "vars_pack");
+        if (constants++ == 0) leaf = part[0];
+    }
+    for (i = constants = 0; i < n; i += 3) {
+        for (k = 0; k < 3; k++) {
+            part[k] = i + k < n ? x[i + k] : part[0];
+            if (!part[k].rec) part[k] = dsi_view(leaf.rec, leaf.at + constants++);
+        }
+        part[0] = ds_x((ds_pack3)(part[0], part[1], part[2]));
+        if (i == 0) block = part[0];
+    }
+    return tape->error.code ? dsi_dead_block(&tape->rec) : dsi_block_of(block, n);
 }
 
 /* Reverse. ds_backward seeds the adjoints and sweeps from the newest node that matters to the oldest. At a
@@ -9862,7 +9981,6 @@ static int dsi_replay_node(ds_tape *tape, const dsi_node *node, size_t result)
 {
     ds_real *const val = tape->rec.values;
     const unsigned op = node->op / 8u;
-    size_t i;
     if (op < DSI_OP_sum) {
         dsi_evaluate(op, val + node->a, val + node->b, val + node->c, val + result);
     } else if (op < DSI_OP_affine) {
@@ -9872,7 +9990,7 @@ static int dsi_replay_node(ds_tape *tape, const dsi_node *node, size_t result)
         dsi_affine_value(val + node->a, val + node->b, val + node->c, val + result, (node - 1)->op,
                          (node - 1)->a);
     } else if (op == DSI_OP_vars_tanh) {
-        for (i = 0; i < node->b; i++) val[result + i] = dsi_tanh(val[node->a + i]);
+        ds_reals_tanh(val + node->a, val + result, node->b);
     } else if (op == DSI_OP_branch) {
         /* b is 1 or 0, as ds_branch found */
         return (val[node->a] != 0) == (int)node->b;
@@ -18178,6 +18296,472 @@ DIFFSIM_API double ds_optimizer_rate(const ds_optimizer *optimizer)
     return optimizer->d.learning_rate * ds_schedule_factor(&optimizer->d.schedule, optimizer->count);
 }
 
+/* Networks. Samples are taken DSI_MLP_LANES at a time, fewer at the end; between the layers a block of them
+   lies as [unit][lane], so that one loop over lanes does
+
+     forward    y[i] = b[i] + sum_j w[i][j] x[j]
+     x_bar      x_bar[j] = sum_i w[i][j] g[i]           g[i] = y_bar[i] slope(y[i])
+
+   for all of them at once, each lane in the order of a plain loop. The sum over samples,
+
+     w_bar      w_bar[i][j] += sum_s g[i][s] x[s][j]    b_bar[i] += sum_s g[i][s]
+
+   runs over j instead, with x as [lane][unit]. All three are dsi_combine. */
+
+#define DSI_MLP_LANES ((size_t)32)
+#define DSI_MLP_STRIDE ((size_t)8)
+
+#if defined(__clang__)
+#if __clang_major__ >= 13 && !defined(__wasm__)
+#pragma float_control(precise, on, push)
+#endif
+#pragma STDC FP_CONTRACT OFF
+#elif defined(__GNUC__) && !defined(__TINYC__) && !defined(__CUDACC__)
+#pragma GCC push_options
+#pragma GCC optimize("no-fast-math", "fp-contract=off", "no-trapping-math", "no-math-errno", "tree-vectorize")
+#endif
+#if defined(__GNUC__) && !defined(__clang__) && !defined(__TINYC__) && !defined(__CUDACC__)
+#define DSI_IVDEP _Pragma("GCC ivdep") DSI_NO_UNROLL
+#else
+#define DSI_IVDEP
+#endif
+/* to[k] += sum_j c[j step] from[j pitch + k], term after term, four of them at a time, k < n. One copy for
+   each instruction set, with the same bits: nothing is fused. */
+typedef void dsi_combine_fn(ds_real *DSI_RESTRICT to, const ds_real *DSI_RESTRICT c, size_t step,
+                            const ds_real *DSI_RESTRICT from, size_t pitch, size_t terms, size_t n);
+#define DSI_COMBINED_4(k) (((to[k] + c0 * f[k]) + c1 * f1[k]) + c2 * f2[k]) + c3 * f3[k]
+#define DSI_COMBINE(target, attribute) \
+    attribute static void dsi_combine_##target(ds_real *DSI_RESTRICT to, const ds_real *DSI_RESTRICT c, \
+                                               size_t step, const ds_real *DSI_RESTRICT from, size_t pitch, \
+                                               size_t terms, size_t n) \
+    { \
+        size_t j, i, k; \
+        for (j = 0; j + 4 <= terms; j += 4, c += 4 * step) { \
+            const ds_real *const f = from + j * pitch, *const f1 = f + pitch; \
+            const ds_real *const f2 = f1 + pitch, *const f3 = f2 + pitch; \
+            const ds_real c0 = c[0], c1 = c[step], c2 = c[2 * step], c3 = c[3 * step]; \
+            for (i = 0; i + DSI_MLP_STRIDE <= n; i += DSI_MLP_STRIDE) \
+                DSI_IVDEP for (k = 0; k < DSI_MLP_STRIDE; k++) to[i + k] = DSI_COMBINED_4(i + k); \
+            for (; i < n; i++) to[i] = DSI_COMBINED_4(i); \
+        } \
+        for (; j < terms; j++, c += step) { \
+            const ds_real *const f = from + j * pitch, c0 = c[0]; \
+            for (i = 0; i + DSI_MLP_STRIDE <= n; i += DSI_MLP_STRIDE) \
+                DSI_IVDEP for (k = 0; k < DSI_MLP_STRIDE; k++) to[i + k] += c0 * f[i + k]; \
+            for (; i < n; i++) to[i] += c0 * f[i]; \
+        } \
+    }
+DSI_COMBINE(plain, )
+#ifdef DSI_WIDE
+DSI_COMBINE(avx2, __attribute__((target("avx2"))))
+DSI_COMBINE(avx512, __attribute__((target("avx512f"))))
+static dsi_combine_fn *const dsi_combines[3] = { dsi_combine_plain, dsi_combine_avx2, dsi_combine_avx512 };
+#else
+static dsi_combine_fn *const dsi_combines[3] = { dsi_combine_plain, NULL, NULL };
+#endif
+#undef DSI_COMBINE
+#undef DSI_COMBINED_4
+#undef DSI_IVDEP
+#if defined(__clang__)
+#if __clang_major__ >= 13 && !defined(__wasm__)
+#pragma float_control(pop)
+#endif
+#pragma STDC FP_CONTRACT DEFAULT
+#elif defined(__GNUC__) && !defined(__TINYC__) && !defined(__CUDACC__)
+#pragma GCC pop_options
+#endif
+
+/* out may be x, as in ds_reals_tanh */
+static void dsi_reals_relu(const ds_real *x, ds_real *out, size_t n)
+{
+    size_t i;
+    for (i = 0; i < n; i++) out[i] = x[i] > 0 ? x[i] : 0;
+}
+
+/* nodes of one number each, without constants: their results lie side by side */
+static ds_vars dsi_vars_relu(ds_vars x)
+{
+    ds_vars y = x;
+    size_t i;
+    for (i = 0; i < x.n; i++) {
+        const ds_var number = (ds_relu)((ds_vars_at)(x, i));
+        if (i == 0) y = dsi_block_of(number, x.n);
+    }
+    return y;
+}
+
+/* the activation behind an array in place; on a tape; its derivative where it has the value v */
+static void dsi_activate(ds_activation activation, ds_real *x, size_t n)
+{
+    switch (activation) {
+/* case DSIM_ACTIVATION_TANH: ds_reals_tanh(x, x, n); break; */
+#define DSI_ROW(NAME, array, record, slope) \
+    case DSIM_ACTIVATION_##NAME: array(x, x, n); break;
+        DSI_ACTIVATIONS(DSI_ROW)
+#undef DSI_ROW
+    default: break;
+    }
+}
+static ds_vars dsi_record_activation(ds_activation activation, ds_vars x)
+{
+    switch (activation) {
+#define DSI_ROW(NAME, array, record, slope) \
+    case DSIM_ACTIVATION_##NAME: return record(x);
+        DSI_ACTIVATIONS(DSI_ROW)
+#undef DSI_ROW
+    default: return x;
+    }
+}
+/* g[i] *= slope */
+static void dsi_activate_back(ds_activation activation, const ds_real *value, ds_real *g, size_t n)
+{
+    size_t i;
+    switch (activation) {
+#define DSI_ROW(NAME, array, record, slope) \
+    case DSIM_ACTIVATION_##NAME: \
+        for (i = 0; i < n; i++) { \
+            const ds_real v = value[i]; \
+            g[i] *= slope; \
+        } \
+        break;
+        DSI_ACTIVATIONS(DSI_ROW)
+#undef DSI_ROW
+    default: break;
+    }
+}
+static int dsi_mlp_is_active(const ds_mlp *mlp, size_t layer)
+{
+    return layer + 2 < mlp->n_sizes || mlp->active_output;
+}
+
+/* What is wrong with a network, NULL for nothing; *index: the layer, *params: how many it has. */
+static const char *dsi_mlp_fault(const ds_mlp *mlp, size_t *index, size_t *params)
+{
+    size_t count = 0, layer = 0, i;
+    *index = *params = 0;
+    if (!mlp) return "the network is NULL";
+    if (!mlp->sizes) return "sizes is NULL";
+    if (mlp->n_sizes < 2) return "n_sizes must be 2 or more";
+    if ((unsigned)mlp->activation >= DSIM_ACTIVATION_COUNT) return "there is no such activation";
+    for (i = 0; i < mlp->n_sizes; i++) {
+        *index = i;
+        if (mlp->sizes[i] == 0) return "a layer has the size 0";
+        if (i == 0) continue;
+        if (ds_size_add(mlp->sizes[i - 1], 1, &layer) || ds_size_mul(layer, mlp->sizes[i], &layer) ||
+            ds_size_add(count, layer, &count))
+            return "a layer is too large";
+    }
+    *params = count;
+    return NULL;
+}
+
+DIFFSIM_API size_t ds_mlp_params(const ds_mlp *mlp)
+{
+    size_t index, params;
+    return dsi_mlp_fault(mlp, &index, &params) ? 0 : params;
+}
+
+static double dsi_mlp_weight(ds_mlp_weights weights, double inputs, double outputs, ds_rng *rng)
+{
+    switch (weights) {
+/* case DSIM_MLP_HE: return (double)ds_rng_normal(rng) * sqrt(2 / inputs); */
+#define DSI_ROW(NAME, weight, from) \
+    case DSIM_MLP_##NAME: return weight;
+        DSI_MLP_WEIGHTS(DSI_ROW)
+#undef DSI_ROW
+    default: return 0;
+    }
+}
+
+DIFFSIM_API ds_result ds_mlp_randomise(const ds_mlp *mlp, ds_mlp_weights weights, double scale, ds_rng *rng,
+                                       ds_real *params)
+{
+    size_t layer, i;
+    DIFFSIM_ASSERT(mlp && rng && params);
+    if (!rng || !params || !ds_mlp_params(mlp) || (unsigned)weights >= DSIM_MLP_WEIGHTS_COUNT ||
+        !dsi_double_is_finite(scale))
+        return DSIM_ERROR_ARGUMENT;
+    for (layer = 0; layer + 1 < mlp->n_sizes; layer++) {
+        const size_t inputs = mlp->sizes[layer], outputs = mlp->sizes[layer + 1];
+        for (i = 0; i < inputs * outputs; i++)
+            *params++ = (ds_real)(scale * dsi_mlp_weight(weights, (double)inputs, (double)outputs, rng));
+        for (i = 0; i < outputs; i++) *params++ = 0;
+    }
+    return DSIM_OK;
+}
+
+DIFFSIM_API ds_vars (ds_mlp_record)(const ds_mlp *mlp, ds_vars params, ds_vars x)
+{
+    ds_vars block[2];
+    size_t index, n_params, layer, at = 0;
+    const char *const fault = dsi_mlp_fault(mlp, &index, &n_params);
+    ds_tape *tape;
+    block[0] = params;
+    block[1] = x;
+    tape = dsi_tape_of_blocks(block, 2, "mlp_record");
+    if (!tape) return dsi_dead_block(params.rec ? params.rec : x.rec);
+    if (fault) {
+        dsi_text t = dsi_refuse(tape, DSIM_ERROR_ARGUMENT, index);
+        dsi_put(&t, "ds_mlp_record: ");
+        dsi_put(&t, fault);
+        dsi_refused(tape, &t);
+        return dsi_dead_block(&tape->rec);
+    }
+    if (params.n != n_params)
+        return dsi_refuse_sizes(tape, "ds_mlp_record: parameters given, those of the network, its layers: ",
+                                params.n, n_params, mlp->n_sizes - 1);
+    if (x.n != mlp->sizes[0])
+        return dsi_refuse_sizes(tape, "ds_mlp_record: numbers in x, inputs of the network, its layers: ", x.n,
+                                mlp->sizes[0], mlp->n_sizes - 1);
+    for (layer = 0; layer + 1 < mlp->n_sizes; layer++) {
+        const size_t rows = mlp->sizes[layer + 1], weights = rows * mlp->sizes[layer];
+        x = (ds_affine)((ds_vars_slice)(params, at, weights), x, (ds_vars_slice)(params, at + weights, rows));
+        if (dsi_mlp_is_active(mlp, layer)) x = dsi_record_activation(mlp->activation, x);
+        at += weights + rows;
+    }
+    return x;
+}
+
+/* The caller's memory: the head, then ds_reals: for each block of samples the values of layer after layer,
+   [units][lanes]; then DSI_MLP_SCRATCH blocks, each [widest layer][DSI_MLP_LANES]. */
+typedef struct dsi_mlp_head { uint64_t filled; } dsi_mlp_head; /* by forward: for whom */
+enum { DSI_MLP_HEAD = (sizeof(dsi_mlp_head) + DSI_ALIGN - 1) / DSI_ALIGN * DSI_ALIGN, DSI_MLP_SCRATCH = 3 };
+
+/* sum and largest of the sizes; the sum is that of the layers, without the input */
+static size_t dsi_mlp_widths(const ds_mlp *mlp, size_t *widest)
+{
+    size_t sum = 0, i;
+    *widest = 0;
+    for (i = 0; i < mlp->n_sizes; i++) {
+        if (i > 0) sum += mlp->sizes[i];
+        if (mlp->sizes[i] > *widest) *widest = mlp->sizes[i];
+    }
+    return sum;
+}
+static size_t dsi_mlp_whole(size_t samples) { return (samples + 7) / 8 * 8; }
+
+DIFFSIM_API size_t ds_mlp_bytes(const ds_mlp *mlp, size_t n)
+{
+    size_t values = 0, scratch = 0, bytes = 0, widest, sum;
+    if (!ds_mlp_params(mlp)) return 0;
+    sum = dsi_mlp_widths(mlp, &widest);
+    if (n > SIZE_MAX - 7 || ds_size_mul(dsi_mlp_whole(n), sum, &values) ||
+        ds_size_mul(widest, DSI_MLP_SCRATCH * DSI_MLP_LANES, &scratch) ||
+        ds_size_add(values, scratch, &bytes) || ds_size_mul(bytes, sizeof(ds_real), &bytes) ||
+        ds_size_add(bytes, DSI_MLP_HEAD, &bytes))
+        return 0;
+    return bytes;
+}
+static ds_real *dsi_mlp_values(const ds_mlp_batch *b)
+{
+    return (ds_real *)(void *)((char *)b->memory + DSI_MLP_HEAD);
+}
+/* scratch block k */
+static ds_real *dsi_mlp_scratch(const ds_mlp *mlp, const ds_mlp_batch *b, size_t k)
+{
+    size_t widest;
+    const size_t sum = dsi_mlp_widths(mlp, &widest);
+    return dsi_mlp_values(b) + dsi_mlp_whole(b->n) * sum + k * widest * DSI_MLP_LANES;
+}
+/* what forward writes into the head */
+static uint64_t dsi_mlp_stamp(const ds_mlp *mlp, size_t n)
+{
+    uint64_t hash = UINT64_C(0x6d6c70) + (uint64_t)mlp->activation;
+    size_t i;
+    hash = hash * DSI_PRIME1 + (uint64_t)(mlp->active_output != 0);
+    hash = hash * DSI_PRIME1 + (uint64_t)n;
+    for (i = 0; i < mlp->n_sizes; i++) hash = (hash ^ mlp->sizes[i]) * DSI_PRIME2;
+    return hash;
+}
+
+/* "ds_mlp_vjp: <what> <index>: <sentence>", without an index where it is SIZE_MAX; returns code */
+static ds_result dsi_mlp_refuses(const ds_mlp_batch *b, const char *function, ds_result code,
+                                 const char *what, size_t index)
+{
+    dsi_text t;
+    if (!b->error) return code;
+    t = dsi_text_into(b->error->text, sizeof b->error->text);
+    b->error->code = code;
+    b->error->index = index == SIZE_MAX ? 0 : index;
+    dsi_put(&t, function);
+    dsi_put(&t, ": ");
+    dsi_put(&t, what);
+    if (index != SIZE_MAX) {
+        dsi_put(&t, " ");
+        dsi_put_size(&t, index);
+    }
+    dsi_put(&t, ": ");
+    dsi_put(&t, ds_result_text(code));
+    return code;
+}
+
+/* all that can be wrong before a number is computed */
+static ds_result dsi_mlp_check(const ds_mlp *mlp, const ds_mlp_batch *b, const char *function, int back)
+{
+    size_t index, params, need, at;
+    const char *what = dsi_mlp_fault(mlp, &index, &params);
+    DIFFSIM_ASSERT(mlp && b);
+    if (!b) return DSIM_ERROR_ARGUMENT;
+    if (b->error) memset(b->error, 0, sizeof *b->error);
+    if (what) return dsi_mlp_refuses(b, function, DSIM_ERROR_ARGUMENT, what, mlp ? index : SIZE_MAX);
+    if (!b->params) what = "params is NULL";
+    else if (b->n && !b->x) what = "x is NULL";
+    else if (b->n && !back && !b->y) what = "y is NULL";
+    else if (b->n && back && !b->y_bar) what = "y_bar is NULL";
+    else if (!b->memory) what = "memory is NULL";
+    if (what) return dsi_mlp_refuses(b, function, DSIM_ERROR_ARGUMENT, what, SIZE_MAX);
+    need = ds_mlp_bytes(mlp, b->n);
+    if (!need) return dsi_mlp_refuses(b, function, DSIM_ERROR_OVERFLOW, "samples:", b->n);
+    if (b->bytes < need)
+        return dsi_mlp_refuses(b, function, DSIM_ERROR_ARGUMENT, "memory is too small, the bytes needed are",
+                               need);
+    if (back && ((const dsi_mlp_head *)b->memory)->filled != dsi_mlp_stamp(mlp, b->n))
+        return dsi_mlp_refuses(b, function, DSIM_ERROR_ARGUMENT,
+                               "memory is not what ds_mlp_forward leaves for this network and n", SIZE_MAX);
+    if ((at = dsi_first_non_finite(b->params, params)) < params)
+        return dsi_mlp_refuses(b, function, DSIM_ERROR_NON_FINITE, "params, number", at);
+    need = b->n * mlp->sizes[0];
+    if ((at = dsi_first_non_finite(b->x, need)) < need)
+        return dsi_mlp_refuses(b, function, DSIM_ERROR_NON_FINITE, "x, number", at);
+    need = back ? b->n * mlp->sizes[mlp->n_sizes - 1] : 0;
+    if ((at = dsi_first_non_finite(b->y_bar, need)) < need)
+        return dsi_mlp_refuses(b, function, DSIM_ERROR_NON_FINITE, "y_bar, number", at);
+    return DSIM_OK;
+}
+
+/* samples [lane][unit] to [unit][lane], lanes without a sample 0; and back */
+static void dsi_mlp_turn(const ds_real *from, size_t samples, size_t units, ds_real *to, size_t lanes)
+{
+    size_t i, k;
+    for (i = 0; i < units; i++) {
+        for (k = 0; k < samples; k++) to[i * lanes + k] = from[k * units + i];
+        for (; k < lanes; k++) to[i * lanes + k] = 0;
+    }
+}
+static void dsi_mlp_turn_back(const ds_real *from, size_t lanes, size_t units, ds_real *to, size_t samples)
+{
+    size_t i, k;
+    for (k = 0; k < samples; k++)
+        for (i = 0; i < units; i++) to[k * units + i] = from[i * lanes + k];
+}
+
+/* up to DSI_MLP_LANES samples from `first` on, and the lanes that they take */
+typedef struct dsi_mlp_block {
+    dsi_combine_fn *combine;
+    size_t first, samples, lanes;
+    ds_real *values; /* of the first layer; the next follow */
+} dsi_mlp_block;
+static dsi_mlp_block dsi_mlp_take(const ds_mlp *mlp, const ds_mlp_batch *b, size_t first)
+{
+    dsi_mlp_block r;
+    size_t widest;
+    r.combine = dsi_combines[dsi_wide()];
+    r.first = first;
+    r.samples = b->n - first < DSI_MLP_LANES ? b->n - first : DSI_MLP_LANES;
+    r.lanes = dsi_mlp_whole(r.samples);
+    r.values = dsi_mlp_values(b) + first * dsi_mlp_widths(mlp, &widest);
+    return r;
+}
+
+static void dsi_mlp_forward_block(const ds_mlp *mlp, const ds_mlp_batch *b, const dsi_mlp_block *block)
+{
+    const size_t lanes = block->lanes;
+    const ds_real *w = b->params, *x = dsi_mlp_scratch(mlp, b, 0);
+    ds_real *y = block->values;
+    size_t layer, i, k, columns = mlp->sizes[0];
+    dsi_mlp_turn(b->x + block->first * columns, block->samples, columns, dsi_mlp_scratch(mlp, b, 0), lanes);
+    for (layer = 0; layer + 1 < mlp->n_sizes; layer++) {
+        const size_t rows = mlp->sizes[layer + 1];
+        const ds_real *const bias = w + rows * columns;
+        for (i = 0; i < rows; i++) {
+            for (k = 0; k < lanes; k++) y[i * lanes + k] = bias[i];
+            block->combine(y + i * lanes, w + i * columns, 1, x, lanes, columns, lanes);
+        }
+        if (dsi_mlp_is_active(mlp, layer)) dsi_activate(mlp->activation, y, rows * lanes);
+        x = y;
+        y += rows * lanes;
+        w = bias + rows;
+        columns = rows;
+    }
+    dsi_mlp_turn_back(x, lanes, columns, b->y + block->first * columns, block->samples);
+}
+
+DIFFSIM_API ds_result ds_mlp_forward(const ds_mlp *mlp, const ds_mlp_batch *batch)
+{
+    const ds_result result = dsi_mlp_check(mlp, batch, "ds_mlp_forward", 0);
+    size_t first, n, bad;
+    if (result) return result;
+    ((dsi_mlp_head *)batch->memory)->filled = 0;
+    for (first = 0; first < batch->n; first += DSI_MLP_LANES) {
+        const dsi_mlp_block block = dsi_mlp_take(mlp, batch, first);
+        dsi_mlp_forward_block(mlp, batch, &block);
+    }
+    n = batch->n * mlp->sizes[mlp->n_sizes - 1];
+    if ((bad = dsi_first_non_finite(batch->y, n)) < n)
+        return dsi_mlp_refuses(batch, "ds_mlp_forward", DSIM_ERROR_NON_FINITE, "y, number", bad);
+    ((dsi_mlp_head *)batch->memory)->filled = dsi_mlp_stamp(mlp, batch->n);
+    return DSIM_OK;
+}
+
+/* y = w x + b: w_bar and b_bar at `bar`. x [samples][columns], g [rows][lanes] */
+static void dsi_mlp_weights_back(const dsi_mlp_block *block, const ds_real *x, const ds_real *g, size_t rows,
+                                 size_t columns, ds_real *bar)
+{
+    ds_real *const b_bar = bar + rows * columns;
+    size_t i, k;
+    for (i = 0; i < rows; i++) {
+        block->combine(bar + i * columns, g + i * block->lanes, 1, x, columns, block->samples, columns);
+        for (k = 0; k < block->samples; k++) b_bar[i] += g[i * block->lanes + k];
+    }
+}
+
+/* From the last layer to the first: g is the adjoint of its output, then of its input. values, w and bar
+   begin behind the last layer and go back with it. */
+static void dsi_mlp_vjp_block(const ds_mlp *mlp, const ds_mlp_batch *b, const dsi_mlp_block *block)
+{
+    const size_t lanes = block->lanes, n_layers = mlp->n_sizes - 1, outputs = mlp->sizes[n_layers];
+    size_t widest, layer, j, k, at = ds_mlp_params(mlp);
+    const ds_real *y = block->values + dsi_mlp_widths(mlp, &widest) * lanes;
+    ds_real *g = dsi_mlp_scratch(mlp, b, 0), *next = dsi_mlp_scratch(mlp, b, 1);
+    ds_real *const turned = dsi_mlp_scratch(mlp, b, 2);
+    dsi_mlp_turn(b->y_bar + block->first * outputs, block->samples, outputs, g, lanes);
+    for (layer = n_layers; layer-- > 0;) {
+        const size_t rows = mlp->sizes[layer + 1], columns = mlp->sizes[layer];
+        const ds_real *x = layer ? turned : b->x + block->first * columns, *w;
+        ds_real *const done = g;
+        at -= rows * (columns + 1);
+        w = b->params + at;
+        y -= rows * lanes;
+        if (dsi_mlp_is_active(mlp, layer)) dsi_activate_back(mlp->activation, y, g, rows * lanes);
+        if (b->params_bar) {
+            if (layer) dsi_mlp_turn_back(y - columns * lanes, lanes, columns, turned, block->samples);
+            dsi_mlp_weights_back(block, x, g, rows, columns, b->params_bar + at);
+        }
+        if (!layer && !b->x_bar) return;
+        for (j = 0; j < columns; j++) {
+            for (k = 0; k < lanes; k++) next[j * lanes + k] = 0;
+            block->combine(next + j * lanes, w + j, columns, g, lanes, rows, lanes);
+        }
+        g = next;
+        next = done;
+    }
+    for (k = 0; k < block->samples; k++)
+        for (j = 0; j < mlp->sizes[0]; j++)
+            b->x_bar[(block->first + k) * mlp->sizes[0] + j] += g[j * lanes + k];
+}
+
+DIFFSIM_API ds_result ds_mlp_vjp(const ds_mlp *mlp, const ds_mlp_batch *batch)
+{
+    const ds_result result = dsi_mlp_check(mlp, batch, "ds_mlp_vjp", 1);
+    size_t first;
+    if (result) return result;
+    for (first = 0; first < batch->n; first += DSI_MLP_LANES) {
+        const dsi_mlp_block block = dsi_mlp_take(mlp, batch, first);
+        dsi_mlp_vjp_block(mlp, batch, &block);
+    }
+    return DSIM_OK;
+}
+
 /* >>impl 16 checks --------------------------------------------------------------------------------
 
    Each check is begun by dsi_check_begin, runs its tests, and ends with one sentence in the report. A test
@@ -19098,6 +19682,7 @@ DSI_ROW(tape, ds_tape *, (ds_recorder *)(void *)var) /* a tape begins with its r
 #define ds_vars_dot(p, q) DSI_HERE_2(ds_vars_dot, block, block, p, q)
 #define ds_affine(p, q, s) DSI_HERE_3(ds_affine, block, block, block, p, q, s)
 #define ds_vars_tanh(p) DSI_HERE_1(ds_vars_tanh, block, p)
+#define ds_mlp_record(net, p, q) (ds_mlp_record)(net, DSI_HERE(block, p), DSI_HERE(block, q))
 #define ds_vars_at(p, i) (ds_vars_at)(DSI_HERE(block, p), i)
 #define ds_vars_at3(p, i) (ds_vars_at3)(DSI_HERE(block, p), i)
 #define ds_vars_slice(p, i, n) (ds_vars_slice)(DSI_HERE(block, p), i, n)
@@ -19138,6 +19723,10 @@ DSI_INLINE ds_var dsi_here_dot(const ds_var *a, const ds_var *b, size_t n, const
 {
     return ds_dot(a, b, dsi_here_list(b, dsi_here_list(a, n, file, line), file, line));
 }
+DSI_INLINE ds_vars dsi_here_pack(const ds_var *x, size_t n, const char *file, int line)
+{
+    return ds_vars_pack(x, dsi_here_list(x, n, file, line));
+}
 DSI_INLINE ds_var3 dsi_here_sum3(const ds_var3 *x, size_t n, const char *file, int line)
 {
     if (x && n) dsi_here(x->rec, file, line);
@@ -19168,6 +19757,7 @@ DSI_INLINE const ds_var *dsi_here_22(const ds_var *x, const char *file, int line
 #define ds_sum(x, n) dsi_here_sum(x, n, __FILE__, __LINE__)
 #define ds_weighted_sum(w, x, n) dsi_here_weighted_sum(w, x, n, __FILE__, __LINE__)
 #define ds_dot(a, b, n) dsi_here_dot(a, b, n, __FILE__, __LINE__)
+#define ds_vars_pack(x, n) dsi_here_pack(x, n, __FILE__, __LINE__)
 #define ds_sum3(x, n) dsi_here_sum3(x, n, __FILE__, __LINE__)
 #define ds_weighted_sum3(w, x, n) dsi_here_weighted_sum3(w, x, n, __FILE__, __LINE__)
 #endif /* DIFFSIM_DEBUG */

@@ -23,6 +23,7 @@
    Progress      show_progress: a line that redraws itself on a terminal, one plain line at the end elsewhere.
    Pictures      show_canvas_create _save _destroy, show_clear _disc _dot _line _polyline
                  _triangle _box _field.
+   Films         show_film_begin _frame _end: out/name.mp4 of canvases of one size, where ffmpeg is.
    Colours       0xRRGGBB, SHOW_BLUE and friends; show_mix, show_fade (transparent), show_heat (0..1).
    Curves        show_plot (a zeroed struct), show_curve, show_plot_save.
    The end       show_result prints what the tests compare, show_end says where the files are.
@@ -118,6 +119,7 @@ typedef struct show {
 
     char   program[64];                       /* the rest is private */
     int    gnuplot, told_png, told_plot;      /* gnuplot: 0 not asked yet, 1 there, -1 missing */
+    int    ffmpeg;                            /* likewise */
     int    n_files, failed;
     int    line_open, line_shown;             /* progress line: unfinished; per mille it shows */
     long   line_total;
@@ -917,6 +919,61 @@ static inline void show_plot_save(const show_plot *p, show *s, const char *name)
         snprintf(path, sizeof path, "%s/%s.png", s->out, name);
         remove(path);    /* an empty or an old one */
     }
+}
+
+/* ---- films ---- */
+
+/* A film that is being made: its frames lie in out/name.rgb until show_film_end. */
+typedef struct show_film {
+    show *s;
+    FILE *file;    /* NULL: there is no ffmpeg, and nothing is done */
+    char  name[64], path[700];
+    int   width, height, frames;
+} show_film;
+
+/* Begins out/name.mp4; name: letters, digits, _ and -. Without ffmpeg it says so once. */
+static inline show_film show_film_begin(show *s, const char *name)
+{
+    show_film f;
+    char file_name[80];
+    memset(&f, 0, sizeof f);
+    f.s = s;
+    snprintf(f.name, sizeof f.name, "%s", name);
+    if (s->ffmpeg == 0) {
+        s->ffmpeg = showi_run(NULL, "ffmpeg -version") ? 1 : -1;
+        if (s->ffmpeg < 0) showi_say(s, "no films: apt-get install ffmpeg");
+    }
+    snprintf(file_name, sizeof file_name, "%s.rgb", f.name);
+    if (s->ffmpeg > 0) f.file = showi_open(s, file_name, f.path, sizeof f.path);
+    return f;
+}
+
+/* Adds a frame; all have the size of the first. */
+static inline void show_film_frame(show_film *f, const show_canvas *c)
+{
+    if (!f->file || !c || (f->frames && (c->width != f->width || c->height != f->height))) return;
+    f->width = c->width;
+    f->height = c->height;
+    f->frames++;
+    fwrite(c->rgb, 3 * (size_t)c->width, (size_t)c->height, f->file);
+}
+
+/* Writes the film, so many frames a second. */
+static inline void show_film_end(show_film *f, int per_second)
+{
+    char command[400];
+    int whole;
+    if (!f->file) return;
+    whole = showi_shut(f->s, f->file, f->path);
+    if (whole) f->s->n_files--;                   /* the frames do not stay */
+    snprintf(command, sizeof command,
+             "ffmpeg -y -f rawvideo -pixel_format rgb24 -video_size %dx%d -framerate %d -i %s.rgb "
+             "-vf \"pad=ceil(iw/2)*2:ceil(ih/2)*2:color=white\" -pix_fmt yuv420p %s.mp4",
+             f->width, f->height, per_second, f->name, f->name);
+    if (whole && f->frames && showi_run(f->s->out, command)) f->s->n_files++;
+    else showi_say(f->s, "ffmpeg makes no film '%s'", f->name);
+    remove(f->path);
+    f->file = NULL;
 }
 
 /* ---- the end ---- */

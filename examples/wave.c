@@ -1,195 +1,180 @@
 /* Which ripples on a square pond run together to a picture?
 
-   The wave equation on a grid: one time step is a kernel with one lane per cell, run by ds_launch_grid. Its
-   adjoint takes the picture's error back through all steps; the gradient by the first surface, one number per
-   cell, goes to L-BFGS. After the waves of DiffTaichi (Hu et al. 2020).
+   The wave equation of DiffTaichi (Hu et al. 2020): 256 x 256 cells, 256 surfaces. One step is a kernel with
+   one lane for each cell, run by ds_launch_grid; its adjoint takes the picture's error back through all
+   steps. The gradient by the first surface, one number per cell, goes to L-BFGS. The physics are in wave.h.
 
    make -C examples wave && examples/build/wave
-   shows the error while it falls; draws begin.png and end.png: the surface found, and what becomes of it.
-   A standing wave along one axis tells whether the steps are right: after t of them it is
-   cos(w (t + 1/2)) / cos(w / 2) high, with cos w = 1 - C (1 - cos(pi / n)). */
+   shows the error while it falls; draws begin.png and end.png: the surface found, and what becomes of it; and
+   wave.mp4, how it does, where ffmpeg is. (High stripes at the beginning are a wave that is flat at the end.)
+   --original does what the paper's public program does: it leaves the second surface at 0, so that every wave
+   begins with a blow, up to 57 times as high at the end as the first surface; and goes 200 steps of length 1
+   against the gradient.
+
+   A standing wave tells whether the steps are right: after t of them sin(a x) sin(b y) has become
+   cos(w (t - 1/2)) / cos(w / 2) high, with cos w = 1 - (2 - cos a - cos b) / 3. */
 #define DIFFSIM_IMPLEMENTATION
-#include "../diffsim.h"
+#include "wave.h"
 #include "show.h"
 
-static const double C = 0.4; /* (wave speed * time step / cell)^2: at most 1/2 is stable */
+enum { SIDE = 256, SURFACES = 256, ORIGINAL_STEPS = 200, ITERATIONS = 25, FRAME = 2 };
 static const double PI = 3.14159265358979323846;
-enum { SIDE = 96, STEPS = 150, CELLS = SIDE * SIDE };
 
-typedef struct pond {
-    show *show; /* for its progress line */
-    size_t side, cells, steps;
-    ds_runner *runner;
-    ds_kernel *step, *step_adjoint, *error, *error_adjoint;
-    ds_real *surface[STEPS + 2]; /* [cells] each; 0 and 1 are the first one: it begins at rest */
-} pond;
-static ds_real memory[STEPS + 2][CELLS], bars[3][CELLS], picture[CELLS];
-
-/* next = 2 u - before + C laplacian(u) */
-static ds_kernel *record_step(void)
-{
-    ds_kernel_desc desc = { 0 };
-    desc.rank = 2;
-    ds_kernel *k = ds_kernel_begin(&desc, "wave");
-    ds_arg before_arg = ds_arg_in(k, "before", 1), u_arg = ds_arg_in(k, "u", 1);
-    ds_arg next = ds_arg_out(k, "next", 1);
-    ds_grid grid = ds_grid_of_lanes(k, DSIM_WALL_CLAMP);
-    ds_index cell[2] = { ds_lane_axis(k, 0), ds_lane_axis(k, 1) };
-    ds_var u = ds_load(u_arg, ds_lane(k)), before = ds_load(before_arg, ds_lane(k));
-    ds_var inertia = ds_sub(ds_mul(ds_c(2), u), before);
-    ds_store(next, ds_lane(k), ds_fma(ds_c(C), ds_grid_laplacian(u_arg, 0, &grid, cell), inertia));
-    ds_kernel_end(k);
-    return k;
-}
-
-static ds_array cells_of(const pond *p, const ds_real *values) { return ds_array_reals(values, p->cells, 1); }
-
-/* all surfaces from the first one */
-static void run(pond *p, const ds_real *first)
-{
-    const size_t lanes[2] = { p->side, p->side };
-    memcpy(p->surface[0], first, p->cells * sizeof *first);
-    memcpy(p->surface[1], first, p->cells * sizeof *first);
-    for (size_t t = 0; t < p->steps; t++) {
-        ds_array args[3] = { cells_of(p, p->surface[t]), cells_of(p, p->surface[t + 1]),
-                             cells_of(p, p->surface[t + 2]) };
-        ds_launch_grid(p->runner, p->step, lanes, args, 3);
-    }
-}
-
-/* grad = d value / d first: back through the steps with the bars of three surfaces at a time */
-static void run_back(pond *p, ds_real *grad)
-{
-    const size_t lanes[2] = { p->side, p->side }, bytes = p->cells * sizeof *grad;
-    ds_real one = 1, unused = 0, *next = bars[0], *u = bars[1], *before = bars[2];
-    ds_array error[6] = { cells_of(p, p->surface[p->steps + 1]), cells_of(p, picture),
-                          ds_array_reals(&unused, 1, 1), cells_of(p, next), cells_of(p, next),
-                          ds_array_reals(&one, 1, 1) };
-    memset(next, 0, bytes);
-    memset(u, 0, bytes);
-    ds_launch(p->runner, p->error_adjoint, p->cells, error, 6);
-    for (size_t t = p->steps; t-- > 0;) {
-        ds_array args[6] = { cells_of(p, p->surface[t]), cells_of(p, p->surface[t + 1]),
-                             cells_of(p, p->surface[t + 2]) };
-        ds_real *const done = next;
-        memset(before, 0, bytes);
-        args[3] = cells_of(p, before);
-        args[4] = cells_of(p, u);
-        args[5] = cells_of(p, next);
-        ds_launch_grid(p->runner, p->step_adjoint, lanes, args, 6);
-        next = u;
-        u = before;
-        before = done;
-    }
-    for (size_t i = 0; i < p->cells; i++) grad[i] = next[i] + u[i];
-}
-
-/* sum of (last surface - picture)^2, and its gradient by the first surface */
-static ds_result misfit(void *user, const ds_real *first, size_t n, ds_real *value, ds_real *grad)
-{
-    pond *p = user;
-    (void)n;
-    run(p, first);
-    ds_array args[3] = { cells_of(p, p->surface[p->steps + 1]), cells_of(p, picture),
-                         ds_array_reals(value, 1, 1) };
-    *value = 0;
-    ds_launch(p->runner, p->error, p->cells, args, 3);
-    if (grad) run_back(p, grad);
-    return ds_runner_error(p->runner)->code;
-}
-
-/* the largest miss of a standing wave after all steps */
+/* the largest miss of the standing wave with 3 and 2 crests, after all steps */
 static double standing_wave(pond *p, ds_real *first)
 {
-    const double w = acos(1 - C * (1 - cos(PI / (double)p->side)));
-    const double high = cos(w * ((double)p->steps + 0.5)) / cos(w / 2);
+    const double n = (double)p->side + 1, a = 3 * PI / n, b = 2 * PI / n;
+    const double w = acos(1 - (2 - cos(a) - cos(b)) / 3);
+    const double high = cos(w * ((double)p->surfaces - 1.5)) / cos(w / 2);
     double worst = 0;
     for (size_t i = 0; i < p->cells; i++)
-        first[i] = (ds_real)cos(PI * ((double)(i % p->side) + 0.5) / (double)p->side);
-    run(p, first);
+        first[i] = (ds_real)(sin(a * (double)(i % p->side + 1)) * sin(b * (double)(i / p->side + 1)));
+    const ds_real *last = pond_run(p, first);
     for (size_t i = 0; i < p->cells; i++)
-        worst = fmax(worst, fabs((double)p->surface[p->steps + 1][i] - high * (double)first[i]));
+        worst = fmax(worst, fabs((double)last[i] - high * (double)first[i]));
     return worst;
 }
 
-/* a face: two eyes and a mouth */
-static void draw_picture(const pond *p)
+/* 1 inside of a disc, 0 outside, a cell between; lengths in parts of the side, from the middle */
+static double disc(const pond *p, double x, double y, double middle, double radius)
 {
-    for (size_t i = 0; i < p->cells; i++) {
-        const double x = 2 * ((double)(i % p->side) + 0.5) / (double)p->side - 1;
-        const double y = 2 * ((double)(i / p->side) + 0.5) / (double)p->side - 1;
-        const double eye = hypot(fabs(x) - 0.35, y - 0.35) / 0.15, mouth = (hypot(x, y) - 0.6) / 0.1;
-        picture[i] = (ds_real)(exp(-eye * eye) + exp(-mouth * mouth) / (1 + exp(25 * (y + 0.25))));
-    }
+    return fmin(fmax((radius - hypot(x, y - middle)) * (double)p->side + 0.5, 0), 1);
 }
 
-static void draw(show *s, const pond *p, const char *name, const ds_real *surface)
+/* the sign of yin and yang: half of a disc, two discs of half its size, two eyes; less its mean */
+static void draw_picture(pond *p)
 {
-    const ds_array cells = cells_of(p, surface);
+    double mean = 0;
+    for (size_t i = 0; i < p->cells; i++) {
+        const double x = ((double)(i % p->side) + 0.5) / (double)p->side - 0.5;
+        const double y = ((double)(i / p->side) + 0.5) / (double)p->side - 0.5, r = 0.36;
+        double dark = fmin(fmax(0.5 - x * (double)p->side, 0), 1);
+        dark += (1 - dark) * disc(p, x, y, r / 2, r / 2);
+        dark *= 1 - disc(p, x, y, -r / 2, r / 2);
+        dark += (1 - dark) * disc(p, x, y, -r / 2, r / 7) - dark * disc(p, x, y, r / 2, r / 7);
+        p->picture[i] = (ds_real)(disc(p, x, y, 0, r) * (0.5 - dark));
+        mean += (double)p->picture[i] / (double)p->cells;
+    }
+    for (size_t i = 0; i < p->cells; i++) p->picture[i] -= (ds_real)mean;
+}
+
+static void draw(show_canvas *c, const pond *p, const ds_real *surface, double high)
+{
+    show_field(c, surface, (int)p->side, (int)p->side, -high, high);
+}
+
+static void save(show *s, const pond *p, const char *name, const ds_real *surface)
+{
     show_canvas *c = show_canvas_create(600, 0, 1, 0, 1);
-    show_field(c, surface, (int)p->side, (int)p->side, ds_array_min(&cells), ds_array_max(&cells));
+    double high = 0;
+    for (size_t i = 0; i < p->cells; i++) high = fmax(high, fabs((double)surface[i]));
+    draw(c, p, surface, fmin(high, 0.7));
     show_canvas_save(c, s, "%s", name);
     show_canvas_destroy(c);
 }
 
+typedef struct cinema { show_film film; show_canvas *canvas; } cinema;
+static void project(pond *p, size_t t, const ds_real *surface)
+{
+    cinema *const k = (cinema *)p->user;
+    if (t % FRAME) return;
+    draw(k->canvas, p, surface, 0.7);
+    show_film_frame(&k->film, k->canvas);
+}
+
+/* the way from the first surface on: a film, and the picture of the last */
+static void present(show *s, pond *p, const ds_real *first)
+{
+    cinema k;
+    k.canvas = show_canvas_create(512, 0, 1, 0, 1);
+    k.film = show_film_begin(s, "wave");
+    p->user = &k;
+    p->watch = project;
+    const ds_real *last = pond_run(p, first);
+    p->watch = NULL;
+    for (int i = 0; i < 30; i++) project(p, 0, last);
+    show_film_end(&k.film, 30);
+    show_canvas_destroy(k.canvas);
+    save(s, p, "end.png", last);
+}
+
 static int progress(void *user, const ds_real *first, size_t n, const ds_minimise_report *r)
 {
-    const pond *p = user;
+    const pond *const p = (const pond *)user;
     (void)first, (void)n;
-    show_progress(p->show, (long)r->iterations, 60, "error %.3g", r->value);
+    show_progress((show *)p->user, (long)r->iterations, ITERATIONS, "error %.3g", r->value);
     return 0;
+}
+
+/* L-BFGS; the errors at the beginning and at the end */
+static void find(show *s, pond *p, ds_real *first, double error[2])
+{
+    ds_problem problem = { 0 };
+    ds_minimise_desc desc = { 0 };
+    ds_minimise_report found;
+    p->user = s;
+    problem.user = p;
+    problem.n = p->cells;
+    problem.objective = pond_misfit;
+    desc.max_iterations = ITERATIONS;
+    desc.watch = progress;
+    ds_minimise(&problem, &desc, first, &found);
+    printf("%s\n", found.text);
+    error[0] = found.value_first;
+    error[1] = found.value;
+}
+
+/* the paper's way: steps of length 1, with the loss before each */
+static void descend(show *s, pond *p, ds_real *first, double error[2])
+{
+    static ds_real grad[SIDE * SIDE], losses[ORIGINAL_STEPS];
+    const int steps = s->quick ? 3 : ORIGINAL_STEPS;
+    show_plot plot = { 0 };
+    for (int k = 0; k < steps; k++) {
+        pond_misfit(p, first, p->cells, &losses[k], grad);
+        for (size_t i = 0; i < p->cells; i++) first[i] -= grad[i];
+        show_progress(s, k + 1, steps, "error %.4f", (double)losses[k]);
+    }
+    plot.x_label = "iteration of gradient descent";
+    plot.y_label = "mean square of the error";
+    show_curve(&plot, NULL, NULL, losses, (size_t)steps);
+    show_plot_save(&plot, s, "loss");
+    error[0] = (double)losses[0];
+    error[1] = (double)losses[steps - 1];
 }
 
 int main(int argc, char **argv)
 {
-    static ds_real first[CELLS];
-    show s = show_start(argc, argv, "finds the ripples that run together to a picture", NULL, 0);
-    pond p = { 0 };
-    ds_problem problem = { 0 };
-    ds_minimise_desc desc = { 0 };
-    ds_minimise_report found;
+    static ds_real first[SIDE * SIDE];
+    int original = 0;
+    const show_flag flags[] = { { "--original", SHOW_SWITCH, &original, "as the paper's public program" } };
+    show s = show_start(argc, argv, "finds the ripples that run together to a picture", flags, 1);
     ds_check_desc check = { 0 };
     ds_check_report verdict;
+    double error[2];
     char text[400];
+    pond p;
 
-    p.show = &s;
-    p.side = s.quick ? 24 : SIDE;
-    p.cells = p.side * p.side;
-    p.steps = s.quick ? 40 : STEPS;
-    p.runner = ds_runner_create(NULL);
-    p.step = record_step();
-    p.step_adjoint = ds_kernel_adjoint(p.step, NULL);
-    p.error = ds_kernel_reduction(NULL, DSIM_REDUCTION_DISTANCE, 1);
-    p.error_adjoint = ds_kernel_adjoint(p.error, "a");
-    for (size_t t = 0; t < p.steps + 2; t++) p.surface[t] = memory[t];
+    if (!pond_create(&p, s.quick ? 32 : SIDE, s.quick ? 40 : SURFACES, 1)) return 1;
     ds_kernel_report(p.step_adjoint, text, sizeof text);
     printf("a step back: %s\n", text);
-
     const double standing = standing_wave(&p, first);
+    p.starts_at_rest = !original;
     draw_picture(&p);
     check.max_entries = 10;
-    ds_check_gradient(misfit, &p, first, p.cells, &check, &verdict);
+    ds_check_gradient(pond_misfit, &p, first, p.cells, &check, &verdict);
     printf("%s\n", verdict.text);
 
     memset(first, 0, sizeof first);
-    problem.user = &p;
-    problem.n = p.cells;
-    problem.objective = misfit;
-    desc.max_iterations = 60;
-    desc.watch = progress;
-    ds_minimise(&problem, &desc, first, &found);
-    run(&p, first);
-    draw(&s, &p, "begin.png", first);
-    draw(&s, &p, "end.png", p.surface[p.steps + 1]);
+    if (original) descend(&s, &p, first, error);
+    else find(&s, &p, first, error);
+    save(&s, &p, "begin.png", first);
+    present(&s, &p, first);
 
-    printf("%s\n", found.text);
     show_result(&s, "standing_wave", 1 + standing);
     show_result(&s, "certified", verdict.result == DSIM_OK);
-    show_result(&s, "part_left", found.value / found.value_first);
-    ds_kernel_destroy(p.step);
-    ds_kernel_destroy(p.step_adjoint);
-    ds_kernel_destroy(p.error);
-    ds_kernel_destroy(p.error_adjoint);
-    ds_runner_destroy(p.runner);
+    show_result(&s, "error_first", error[0]);
+    show_result(&s, "part_left", error[1] / error[0]);
+    pond_destroy(&p);
     return show_end(&s);
 }

@@ -3,7 +3,7 @@
 
 . full/planting
 
-begin head layers symbols macros link hash warnings parse_time programs
+begin head layers symbols macros link hash warnings parse_time programs test_mlp
 
 # places: the first function of layer 1, declarations, the first page
 version='^DIFFSIM_API const char \*ds_version(void) {'
@@ -90,6 +90,18 @@ plant 'a bug in the tape of the head' 'whole tape in 60 lines: output' 's/ cos(a
 more='\n       \/\/ one more line'
 more=$more$more$more$more$more
 plant 'a tape of more than 60 lines' 'at most 60' "s/^       static int n;/&$more$more$more/"
+
+script=test_mlp
+plant 'a wrong slope of tanh' 'gradient by parameters' '/DSI_ROW(TANH,/s/1 - dsi_product(v, v)/1 - v/'
+plant 'a relu that lets through' 'textbook' 's/x\[i\] > 0 ? x\[i\] : 0;/x[i] > -1 ? x[i] : 0;/'
+plant 'a bias without its gradient' 'gradient by parameters' 's/^\( *for .*\) b_bar\[i\] += g/\1 b_bar[i] -= g/'
+plant 'inputs without the last layer' 'by inputs' 's/ block->combine(next + j \* lanes, w + j/&+ 1 - 1 + (j > 0)/'
+plant 'sums in another order' 'bits' '/define DSI_COMBINED_4/s/to\[k\] + c0 \* f\[k\]) + c1 \* f1/to[k] + c1 * f1[k]) + c0 * f/'
+plant 'memory that stays filled' 'vjp after that' '/->filled = 0;$/d'
+plant 'a batch that fits too little memory' 'a byte too little' 's/b->bytes < need/b->bytes + 8 < need/'
+plant 'weights twice as wide' 'variance' 's/sqrt(6 \/ (inputs + outputs))/sqrt(24 \/ (inputs + outputs))/'
+plant 'a block of constants in a wrong place' 'others are copied' \
+    's/leaf.at + constants++/leaf.at + ++constants/'
 
 # kernels. random_kernels: 'tape' is a wrong number, 'bits' are others as text, in other blocks or parts
 

@@ -48,6 +48,15 @@ agree()
 }
 agree mass_spring_simple paper "$work/mass_spring" --out "$work/out"
 agree mass_spring_simple wall "$work/mass_spring" --wall --out "$work/out"
+check "wave --original --quick runs" "$work/wave" --original --quick --out "$work/out"
+agree robots quick "$work/mass_spring_robots" --quick --out "$work/out"
+if test -n "$FULL"; then
+    "$work/mass_spring_robots" --out "$work/out" >"$work/robots" 2>&1
+    check "robots learn what they shall: five times, in the middle" \
+        awk '$1 == "result" { got[$2] = $3 } END {
+            exit !(got["careful_best_impact"] < -0.437 && got["careful_best_naive"] < -0.2565 &&
+                   got["paper_last_impact"] < -0.33 && got["paper_last_naive"] > -0.24) }' "$work/robots"
+fi
 for name in gradient_explosion time_of_impact kernels wave energy; do
     agree gradient_studies $name "$work/$name" --quick --out "$work/out"
 done
