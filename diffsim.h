@@ -1920,16 +1920,17 @@ DIFFSIM_API ds_array ds_array_indices(const int32_t *data, size_t n, size_t comp
    ignored; ds_runner_printed tells. Returns the length of the whole text, as snprintf does, however much of
    it had room; 0: the kernel has an error or more than 4000 operations. ds_polar33 and its kin bring the code
    of their decomposition along, as functions dsp_* (in CUDA dsc_*) that all texts in a source file share. */
-typedef void ds_printed_fn(size_t n, const ds_real *const *in, const ds_real *uniforms, ds_real *const *out,
-                           int adds);
+typedef void ds_printed_fn(size_t rows, size_t n, size_t pitch, const ds_real *const *in,
+                           const ds_real *uniforms, ds_real *const *out, int adds);
 typedef void ds_printed_gather_fn(size_t rows, size_t n, size_t pitch, const ds_real *const *in,
                                   const ds_real *uniforms, ds_real *const *out);
 typedef struct ds_printed_kernel {
     uint64_t hash;
     unsigned real_bytes, format;
     const char *name;
-    /* in [loads][n]. adds 0: n is a multiple of 16, out [effects][n] gets values; 1: n is 16 or more, out are
-       the elements that are stored or gain the values; 2: the same, the last effect first */
+    /* rows of n lanes, each `pitch` numbers behind the one before. in [loads], out [effects]: where lane 0
+       stands. adds 0: n is a multiple of 16, and out gets values; 1: n is 16 or more, and out are the elements
+       that are stored or gain the values; 2: the same, the last effect first */
     ds_printed_fn *fn;
     /* by elements, each with all that it gains from its neighbours, of so many rows of n lanes; or NULL */
     ds_printed_gather_fn *gather;
@@ -14213,24 +14214,19 @@ static ds_real *dsi_in_place(const ds_array *array, size_t component, const dsi_
     return (ds_real *)array->data + (size_t)line->first + dsi_component_at(array, component);
 }
 
-/* by elements, or row by row */
+/* by elements, or by lanes */
 static void dsi_run_adding_text(dsi_run *run, const dsi_lane_block *block)
 {
     const dsi_printed_run *const t = &run->text;
     const dsi_program *const p = run->program;
-    size_t row, i;
+    size_t i;
     for (i = 0; i < p->body.n_effects; i++)
         t->to[i] = run->targets[i].first + run->lines[run->targets[i].line].first;
     if (block->gathers) {
         t->kernel->gather(block->rows, block->n, block->pitch, t->in, t->uniforms, t->to);
         return;
     }
-    for (row = 0;;) {
-        t->kernel->fn(block->n, t->in, t->uniforms, t->to, block->adding);
-        if (++row == block->rows) return;
-        for (i = 0; i < p->n_inputs; i++) t->in[i] += block->pitch;
-        for (i = 0; i < p->body.n_effects; i++) t->to[i] += block->pitch;
-    }
+    t->kernel->fn(block->rows, block->n, block->pitch, t->in, t->uniforms, t->to, block->adding);
 }
 
 /* the inputs of printed text in a block: loads, and numbers of indices */
@@ -14278,7 +14274,7 @@ static void dsi_run_text(dsi_run *run, const dsi_lane_block *block, unsigned wha
         t->out[i] = dsi_in_place(run->args + e->arg, e->component, dsi_line_of(run, e->index), block);
         if (!t->out[i] || !home || run->kernel->args[e->arg].kind != DSI_ARG_OUT) t->out[i] = buffer;
     }
-    t->kernel->fn(dsi_whole(block->extent), t->in, t->uniforms, t->out, 0);
+    t->kernel->fn(1, dsi_whole(block->extent), 0, t->in, t->uniforms, t->out, 0);
     for (i = 0; home && i < p->body.n_effects; i++) {
         const dsi_effect *const e = p->body.effects + i;
         const uint32_t source = p->sources[i];
@@ -14357,7 +14353,7 @@ static int dsi_join_row(const dsi_run *run)
     const dsi_line *const begin = plan->lines + before * p->n_lines;
     int64_t pitch = 0, *reach;
     size_t i, extent = 0;
-    int gathers;
+    int gathers, direct;
     if (!last || !p->joins || run->validates || !row->kept || !above->kept || row->n != above->n ||
         row->n < DSI_STRIDE)
         return 0;
@@ -14376,7 +14372,9 @@ static int dsi_join_row(const dsi_run *run)
         extent = (size_t)from + row->n;
     }
     gathers = above->gathers && row->gathers && dsi_is_apart(run, row->n, pitch);
-    if (extent > (gathers ? run->joined : run->width)) return 0;
+    direct = above->in_place && row->in_place && row->adding && above->adding == row->adding;
+    if (extent > (gathers || direct ? run->joined : run->width)) return 0;
+    above->in_place = above->in_place && row->in_place;
     above->gathers = (uint8_t)gathers;
     above->pitch = (uint32_t)pitch;
     above->rows++;
@@ -14946,8 +14944,7 @@ static ds_result dsi_launch_begin(ds_runner *runner, const ds_kernel *kernel, co
     if (runner->desc.jobs.parallel_for && run->n_lanes >= DSI_PARALLEL_LANES)
         run->n_parts =
             dsi_least(runner->desc.jobs.n_workers ? runner->desc.jobs.n_workers : 1, DSI_MOST_PARTS);
-    run->joined = run->n_parts > 1 || !run->text.kernel || !run->text.kernel->gather ? run->width
-                                                                                     : DSI_MOST_JOINED;
+    run->joined = run->n_parts > 1 || !run->text.kernel ? run->width : DSI_MOST_JOINED;
     return DSIM_OK;
 }
 
@@ -17101,36 +17098,41 @@ static void dsi_print_gains(dsi_printer *p)
     if (p->n_functions) dsi_print(p, "        }\n");
 }
 
-/* The function over lanes. Where it stores and adds itself, lanes need not be whole strides: the last go
-   together with some that went before. */
+/* The functions over lanes and rows of them. Where they store and add, lanes need not be whole strides: the
+   last go together with some that went before. */
 static void dsi_print_lanes(dsi_printer *p)
 {
     const int adds = p->program->adds;
     uint32_t stage;
-    dsi_print(p, "DSI_INLINE void $_lanes(size_t n, const ds_real *const *in, const ds_real *uniforms,\n"
-                 "    ds_real *const *out, int adds)\n{\n");
+    dsi_print(p, "DSI_INLINE void $_row(size_t begin, size_t end, const ds_real *const *in,\n"
+                 "    const ds_real *uniforms, ds_real *const *out, int adds)\n{\n");
     dsi_print_declarations(p);
     if (p->n_stages) dsi_print(p, p->n_functions ? "    size_t at, i, k, m;\n" : "    size_t at, i;\n");
     if (p->n_stages && p->gains) dsi_print(p, "    int skip = 0;\n");
-    dsi_print(p, "    (void)n, (void)in, (void)uniforms, (void)out, (void)adds");
+    dsi_print(p, "    (void)begin, (void)end, (void)in, (void)uniforms, (void)out, (void)adds");
     dsi_print(p, p->n_stages && p->gains ? ", (void)skip;\n" : ";\n");
-    if (p->n_stages) dsi_print(p, p->n_functions ? "    for (at = 0; at < n; at += m) {\n"
-                                                 : "    for (at = 0; at < n; at += 16) {\n");
-    if (p->n_stages && adds) {
-        dsi_print(p, p->gains ? "        if (n - at < 16) {\n"
-                                "            skip = (int)(at + 16 - n);\n"
-                                "            at = n - 16;\n"
+    if (p->n_stages)
+        dsi_print(p, p->n_functions ? "    for (at = begin; at < end; at += m) {\n"
+                                    : "    for (at = begin; at < end; at += 16) {\n");
+    if (p->n_stages && adds)
+        dsi_print(p, p->gains ? "        if (end - at < 16) {\n"
+                                "            skip = (int)(at + 16 - end);\n"
+                                "            at = end - 16;\n"
                                 "        }\n"
-                              : "        if (n - at < 16) at = n - 16;\n");
-    }
+                              : "        if (end - at < 16) at = end - 16;\n");
     if (p->n_functions && p->n_waiting > DSI_MOST_WAITING)
         dsi_print(p, "        m = 16;\n");
     else if (p->n_functions)
-        dsi_print_with(p, adds ? "        m = n - at < 64 ? (n - at) / 16 * 16 : "
-                               : "        m = n - at < 64 ? n - at : ", DSI_PRINTED_CHUNK, ";\n");
+        dsi_print_with(p, adds ? "        m = end - at < 64 ? (end - at) / 16 * 16 : "
+                               : "        m = end - at < 64 ? end - at : ", DSI_PRINTED_CHUNK, ";\n");
     for (stage = 0; stage < p->n_stages; stage++) dsi_print_stage(p, stage);
     if (p->n_stages && p->gains) dsi_print_gains(p);
     dsi_print(p, p->n_stages ? "    }\n}\n" : "}\n");
+    dsi_print(p, "DSI_INLINE void $_lanes(size_t rows, size_t n, size_t pitch, const ds_real *const *in,\n"
+                 "    const ds_real *uniforms, ds_real *const *out, int adds)\n{\n"
+                 "    size_t row;\n"
+                 "    for (row = 0; row < rows; row++)\n"
+                 "        $_row(row * pitch, row * pitch + n, in, uniforms, out, adds);\n}\n");
 }
 
 /* what is known of the kernel, as a comment */
@@ -17483,9 +17485,9 @@ static void dsi_print_gather(dsi_printer *p)
     "}\n"
 static const char dsi_printed_any[] =
     DSI_PRINTED_CHOICE("any", "lanes",
-                       "size_t n, const ds_real *const *in, const ds_real *uniforms, ds_real *const *out, "
-                       "int adds",
-                       "n, in, uniforms, out, adds");
+                       "size_t rows, size_t n, size_t pitch, const ds_real *const *in,\n"
+                       "    const ds_real *uniforms, ds_real *const *out, int adds",
+                       "rows, n, pitch, in, uniforms, out, adds");
 static const char dsi_printed_gather[] =
     DSI_PRINTED_CHOICE("gather", "elements",
                        "size_t rows, size_t n, size_t pitch, const ds_real *const *in,\n"
