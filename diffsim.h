@@ -122,6 +122,7 @@
      7 kernels  ds_kernel: a program for one lane, recorded once, run over many; its adjoint, tangent,
                 gradient and Hessian are kernels, too; ds_launch; ds_kernel_print_c; splines, grids,
                 reductions
+     8 rollouts  ds_stepper, ds_rollout: thousands of steps and their gradient in the memory you have
     15 learning  ds_optimizer: Adam and its kin, clipping, schedules, bounds
     16 checks   ds_check_gradient, ds_check_hessian, ds_check_adjoint: a certificate for any derivative
 
@@ -224,6 +225,9 @@ typedef DIFFSIM_REAL ds_real;
 #define ds_runner_create ds_runner_create_float
 #define ds_launch ds_launch_float
 #define ds_launch_grid ds_launch_grid_float
+#define ds_rollout_create ds_rollout_create_float
+#define ds_rollout_init ds_rollout_init_float
+#define ds_rollout_plan ds_rollout_plan_float
 #define ds_check_gradient ds_check_gradient_float
 #define ds_check_hessian ds_check_hessian_float
 #define ds_check_adjoint ds_check_adjoint_float
@@ -301,7 +305,13 @@ extern "C" {
     DSI_ROW(ERROR_RACE, \
             "lanes would read, or write twice, what others write; declare the argument as it is used") \
     DSI_ROW(ERROR_RANGE, "an index points outside of its array; mend the index or pass a larger array") \
-    DSI_ROW(ERROR_NOT_CONVERGED, "an iteration stopped before its tolerance was reached; the report says why")
+    DSI_ROW(ERROR_NOT_CONVERGED, \
+            "an iteration stopped before its tolerance was reached; the report says why") \
+    DSI_ROW(ERROR_HIDDEN_STATE, \
+            "the same input gave another result; keep all that matters in state, parameters or controls") \
+    DSI_ROW(ERROR_FORMAT, "the bytes are not a file of this kind, or its sizes are others") \
+    DSI_ROW(ERROR_VERSION, "the file is of another version or precision; write it again") \
+    DSI_ROW(ERROR_CRC, "the file is damaged: a checksum does not fit")
 
 typedef enum ds_result {
 #define DSI_ROW(NAME, sentence) DSIM_##NAME,
@@ -312,6 +322,25 @@ typedef enum ds_result {
 
 DIFFSIM_API const char *ds_result_name(ds_result result); /* "DSIM_ERROR_STALE"; never NULL */
 DIFFSIM_API const char *ds_result_text(ds_result result); /* the sentence of the table; never NULL */
+
+/* What a gradient is meant to be. One row: name, sentence. Rollouts and checks say it beside their results;
+   the verdict of a check is the same for all: against the function as it is computed. */
+#define DSI_GRADIENT_LABELS(DSI_ROW) \
+    DSI_ROW(EXACT, "the derivative of the function as it is computed") \
+    DSI_ROW(SUBGRADIENT, "at a kink the derivative of one side, or one between both") \
+    DSI_ROW(EVENT_CORRECTED, "the derivative of a motion whose events move in time, not of its time steps") \
+    DSI_ROW(SMOOTHED, "the derivative of a smoother function in its place") \
+    DSI_ROW(STRAIGHT_THROUGH, "a step, a clamp or a rounding is passed as if it were not there") \
+    DSI_ROW(CLIPPED, "large parts are shortened on the way") \
+    DSI_ROW(TRUNCATED, "parts are left out, such as early steps or the end of an iteration")
+typedef enum ds_gradient_label {
+#define DSI_ROW(NAME, sentence) DSIM_GRADIENT_##NAME,
+    DSI_GRADIENT_LABELS(DSI_ROW)
+#undef DSI_ROW
+    DSIM_GRADIENT_LABEL_COUNT
+} ds_gradient_label;
+DIFFSIM_API const char *ds_gradient_label_name(ds_gradient_label label); /* "SMOOTHED"; never NULL */
+DIFFSIM_API const char *ds_gradient_label_text(ds_gradient_label label); /* its sentence; never NULL */
 
 /* What went wrong, where (index: which element, operand, node, byte ...), and what to do. Fixed size, no
    pointers. */
@@ -2039,6 +2068,179 @@ DIFFSIM_API double ds_array_smooth_max(const ds_array *a, double sharpness);
 DIFFSIM_API ds_result ds_array_smooth_max_vjp(const ds_array *a, double sharpness, double v_bar,
                                               const ds_array *a_bar);
 
+/* >>api 8 rollouts --------------------------------------------------------------------------------
+
+   A rollout runs a stepper many times and differentiates through all of it. A stepper is anything that
+   advances a state by one step: x_{k+1} = f(x_k, p, u_k), with parameters p for all steps and controls u_k of
+   each. Schedules, adjoints, tangents and checks know this struct only.
+
+       ds_rollout_desc desc = { 0 };
+       desc.steps = 1000;
+       desc.loss = landed_where;
+       desc.memory_limit = (size_t)1 << 20;
+       ds_rollout *r = ds_rollout_create(&stepper, &desc);
+       ds_rollout_set_state(r, start);
+       if (ds_rollout_backward(r)) puts(ds_rollout_error(r)->text);
+       printf("%g\n", ds_rollout_loss(r));
+       use(ds_rollout_state_grad(r), ds_rollout_param_grad(r), ds_rollout_control_grad(r));
+
+   All that influences a step is in state, parameters, controls and the number of the step: warm starts,
+   random counters, contact caches too. Stepping twice from the same bytes gives the same bytes; then the
+   gradient has the same bits however many states were kept. ds_check_stepper and desc.validate look for
+   what is hidden. */
+
+/* A step: state x_k [n_state], param p [n_param], control u_k [n_control] are read, next x_{k+1} [n_state] is
+   written, all of it. A vjp, jvp or second reads next. In a loss next is NULL, and after the last step, where
+   left is 0, control is NULL, too. */
+typedef struct ds_step_io {
+    size_t step, left; /* k, and how many steps are left from x_k on */
+    const ds_real *state, *param, *control;
+    ds_real *next;
+} ds_step_io;
+
+/* Adjoint: state_bar += (df/dx)' next_bar, and so on. Outputs may be NULL: not wanted. */
+typedef struct ds_step_bar {
+    const ds_real *next_bar;
+    ds_real *state_bar, *param_bar, *control_bar;
+} ds_step_bar;
+/* Tangent: next_dot = df/dx state_dot + df/dp param_dot + df/du control_dot. */
+typedef struct ds_step_dot {
+    const ds_real *state_dot, *param_dot, *control_dot;
+    ds_real *next_dot;
+} ds_step_dot;
+/* Tangent of the adjoint: state_bar_dot += (df/dx)' next_bar_dot + (d/dt (df/dx))' next_bar, and so on, d/dt
+   along the dots. Outputs may be NULL. */
+typedef struct ds_step_second {
+    const ds_real *state_dot, *param_dot, *control_dot, *next_bar, *next_bar_dot;
+    ds_real *state_bar_dot, *param_bar_dot, *control_bar_dot;
+} ds_step_second;
+
+/* trace: trace_bytes of the driver's, aligned for any type, written by step for the derivatives of the very
+   same step, such as a converged point or a factorisation; it holds no pointers of its own. A step may get
+   NULL: no derivative follows. vjp, jvp and second may be NULL: gradients, tangents, Hessians are then
+   refused. error: the sentence of the last failure, or NULL. */
+typedef struct ds_stepper {
+    void *user;
+    size_t n_state, n_param, n_control, trace_bytes;
+    ds_result (*step)(void *user, const ds_step_io *io, void *trace);
+    ds_result (*vjp)(void *user, const ds_step_io *io, const void *trace, const ds_step_bar *bar);
+    ds_result (*jvp)(void *user, const ds_step_io *io, const void *trace, const ds_step_dot *dot);
+    ds_result (*second)(void *user, const ds_step_io *io, const void *trace, const ds_step_second *second);
+    const ds_error *(*error)(void *user);
+    ds_gradient_label label; /* of its derivatives */
+} ds_stepper;
+
+/* The loss is a sum over the states x_0 ... x_steps: called for each, it adds its part to *value and, unless
+   bar is NULL, the derivatives of that part to bar->state_bar, param_bar and control_bar, each unless NULL.
+   loss_second, for products with Hessians: bar_dots gain the Hessian of that part times the dots; for
+   Gauss-Newton products of a loss |r|^2 / 2 it is J'J of r. next_bar and next_bar_dot are NULL. */
+typedef ds_result ds_loss_fn(void *user, const ds_step_io *io, ds_real *value, const ds_step_bar *bar);
+typedef ds_result ds_loss_second_fn(void *user, const ds_step_io *io, const ds_step_second *second);
+
+/* Which states are kept; the others are computed again on the way back. One row: name, what it is. */
+#define DSI_CHECKPOINTS(DSI_ROW) \
+    DSI_ROW(AUTO, "of those below that fit into memory_limit, the one with the fewest steps run again") \
+    DSI_ROW(ALL, "every state and trace") \
+    DSI_ROW(EVERY, "the first state of each segment; states and traces of one segment") \
+    DSI_ROW(BINOMIAL, "some states, moved as the way back goes: Griewank and Walther 2000")
+typedef enum ds_checkpoints {
+#define DSI_ROW(NAME, sentence) DSIM_CHECKPOINTS_##NAME,
+    DSI_CHECKPOINTS(DSI_ROW)
+#undef DSI_ROW
+    DSIM_CHECKPOINTS_COUNT
+} ds_checkpoints;
+DIFFSIM_API const char *ds_checkpoints_name(ds_checkpoints checkpoints); /* "BINOMIAL"; never NULL */
+
+typedef struct ds_rollout_desc {
+    ds_allocator allocator;
+    ds_logger log;
+    size_t steps; /* 1 or more, below 2^32 */
+    ds_loss_fn *loss; /* NULL: no gradients */
+    ds_loss_second_fn *loss_second; /* NULL: no products with Hessians */
+    void *loss_user;
+    size_t memory_limit; /* bytes of the whole rollout. 0: no limit */
+    ds_checkpoints checkpoints;
+    size_t interval; /* EVERY: steps of a segment. 0: as long as fits; without a limit, of least memory */
+    size_t slots; /* BINOMIAL: states kept. 0: as many as fit; without a limit, to run no step over 3 times */
+    size_t truncation; /* the adjoint of a state is cut off at each multiple of it. 0: exact */
+    int second; /* room for products with Hessians: states are kept with their tangents */
+    int validate; /* do each step twice and compare; compare states computed again; twice the time */
+} ds_rollout_desc;
+
+/* What a rollout will be, before it runs. again: steps computed again, beyond `steps`; of the schedules with
+   so many states it is the least. bytes: all memory of the rollout. least_bytes: of a schedule that needs
+   least. text: all that in one sentence, or what is wrong. */
+typedef struct ds_checkpoint_plan {
+    ds_result result;
+    ds_checkpoints checkpoints;
+    size_t interval, slots; /* EVERY; BINOMIAL */
+    uint64_t again;
+    size_t bytes, least_bytes;
+    char text[240];
+} ds_checkpoint_plan;
+
+/* Life. plan: returns plan->result. create: NULL if there is no memory or the plan is bad; the log is told
+   why. bytes and init: the same in the caller's memory, aligned for any type. The stepper is copied, what it
+   points to is not. After creation nothing is allocated. */
+typedef struct ds_rollout ds_rollout;
+DIFFSIM_API ds_result ds_rollout_plan(const ds_stepper *stepper, const ds_rollout_desc *desc,
+                                      ds_checkpoint_plan *plan);
+DIFFSIM_API ds_rollout *ds_rollout_create(const ds_stepper *stepper, const ds_rollout_desc *desc);
+DIFFSIM_API size_t ds_rollout_bytes(const ds_stepper *stepper, const ds_rollout_desc *desc); /* 0: bad */
+DIFFSIM_API ds_rollout *ds_rollout_init(void *memory, size_t bytes, const ds_stepper *stepper,
+                                        const ds_rollout_desc *desc);
+DIFFSIM_API void ds_rollout_destroy(ds_rollout *rollout); /* NULL is fine */
+DIFFSIM_API const ds_error *ds_rollout_error(const ds_rollout *rollout); /* of the last call */
+DIFFSIM_API const ds_checkpoint_plan *ds_rollout_get_plan(const ds_rollout *rollout); /* NULL for NULL */
+
+/* What it starts from: copied, all zero at first. Numbers must be finite, or nothing is taken. Results of
+   earlier runs are gone. controls: those of steps first ... first + n - 1, [n][n_control]. number: of the
+   first step, what io.step begins with. */
+DIFFSIM_API ds_result ds_rollout_set_state(ds_rollout *rollout, const ds_real *state);
+DIFFSIM_API ds_result ds_rollout_set_param(ds_rollout *rollout, const ds_real *param);
+DIFFSIM_API ds_result ds_rollout_set_controls(ds_rollout *rollout, const ds_real *controls, size_t first,
+                                              size_t n);
+DIFFSIM_API ds_result ds_rollout_set_number(ds_rollout *rollout, size_t number);
+
+/* Runs. What has been done is not done again. forward: the loss and the last state. backward: the gradient,
+   and forward if needed. A refusal names the step, and the entry that is not finite; there are no results
+   then, and ds_rollout_state is the last good state.
+   Errors: NON_FINITE, HIDDEN_STATE (validate), those of stepper and loss; index: the step. */
+DIFFSIM_API ds_result ds_rollout_forward(ds_rollout *rollout);
+DIFFSIM_API ds_result ds_rollout_backward(ds_rollout *rollout);
+
+/* Results. NaN or NULL where there are none. state: x_steps [n_state]; after a refusal the last good state,
+   whose number is *step (may be NULL). Gradients: [n_state], of the initial state; [n_param];
+   [steps][n_control]. norms: Euclidean lengths of the adjoints of x_0 ... x_steps [steps + 1], which tell
+   whether gradients explode or vanish. */
+DIFFSIM_API double ds_rollout_loss(const ds_rollout *rollout);
+DIFFSIM_API const ds_real *ds_rollout_state(const ds_rollout *rollout, size_t *step);
+DIFFSIM_API const ds_real *ds_rollout_state_grad(const ds_rollout *rollout);
+DIFFSIM_API const ds_real *ds_rollout_param_grad(const ds_rollout *rollout);
+DIFFSIM_API const ds_real *ds_rollout_control_grad(const ds_rollout *rollout);
+DIFFSIM_API const ds_real *ds_rollout_norms(const ds_rollout *rollout);
+DIFFSIM_API ds_gradient_label ds_rollout_label(const ds_rollout *rollout); /* the stepper's, or TRUNCATED */
+DIFFSIM_API uint64_t ds_rollout_again(const ds_rollout *rollout); /* steps computed again, so far */
+
+/* A direction in, a vector of the same shape out; parts that are NULL are zero, or not wanted. */
+typedef struct ds_direction { const ds_real *state, *param, *control; } ds_direction;
+typedef struct ds_direction_out { ds_real *state, *param, *control; } ds_direction_out;
+
+/* Tangent of the whole: how x_steps and the loss move when initial state, parameters and controls do.
+   final_dot [n_state] and loss_dot may be NULL. Runs forward. */
+DIFFSIM_API ds_result ds_rollout_tangent(ds_rollout *rollout, const ds_direction *direction,
+                                         ds_real *final_dot, double *loss_dot);
+
+/* Products with the Hessian of the loss by initial state, parameters and controls, exact: tangent over
+   reverse, with the same schedule. gauss_newton: without the curvature of the steps, so that S'HS is left,
+   S the derivatives of all states and H what loss_second tells. Needs desc.second. Errors: ARGUMENT, without
+   what it takes (second, loss_second; stepper.second, jvp) or with a truncation. On error out is of no
+   use. */
+DIFFSIM_API ds_result ds_rollout_hessian_vector(ds_rollout *rollout, const ds_direction *direction,
+                                                const ds_direction_out *out);
+DIFFSIM_API ds_result ds_rollout_gauss_newton(ds_rollout *rollout, const ds_direction *direction,
+                                              const ds_direction_out *out);
+
 /* >>api 15 learning -------------------------------------------------------------------------------
 
    Small steps along gradients that are noisy or many. The state is a block of the caller's without any
@@ -2125,25 +2327,6 @@ DIFFSIM_API double ds_optimizer_rate(const ds_optimizer *optimizer); /* learning
 
    The functions must write all of what they return and give the same bits for the same input. An error of
    theirs ends the check. desc may be NULL. What is checked is not changed. All return report->result. */
-
-/* What a gradient is meant to be. One row: name, sentence. The report says it beside the verdict, which is
-   the same for all: against the function as it is computed. */
-#define DSI_GRADIENT_LABELS(DSI_ROW) \
-    DSI_ROW(EXACT, "the derivative of the function as it is computed") \
-    DSI_ROW(SUBGRADIENT, "at a kink the derivative of one side, or one between both") \
-    DSI_ROW(EVENT_CORRECTED, "the derivative of a motion whose events move in time, not of its time steps") \
-    DSI_ROW(SMOOTHED, "the derivative of a smoother function in its place") \
-    DSI_ROW(STRAIGHT_THROUGH, "a step, a clamp or a rounding is passed as if it were not there") \
-    DSI_ROW(CLIPPED, "large parts are shortened on the way") \
-    DSI_ROW(TRUNCATED, "parts are left out, such as early steps or the end of an iteration")
-typedef enum ds_gradient_label {
-#define DSI_ROW(NAME, sentence) DSIM_GRADIENT_##NAME,
-    DSI_GRADIENT_LABELS(DSI_ROW)
-#undef DSI_ROW
-    DSIM_GRADIENT_LABEL_COUNT
-} ds_gradient_label;
-DIFFSIM_API const char *ds_gradient_label_name(ds_gradient_label label); /* "SMOOTHED"; never NULL */
-DIFFSIM_API const char *ds_gradient_label_text(ds_gradient_label label); /* its sentence; never NULL */
 
 typedef struct ds_check_desc {
     ds_allocator allocator; /* scratch: 5 n numbers, ds_check_hessian 8 n, ds_check_adjoint 5 of n or m */
@@ -2247,6 +2430,16 @@ DIFFSIM_API ds_result ds_check_adjoint(const ds_jacobian *jacobian, const ds_che
     DSI_ROW(ds_kernel *, ds_kernel_reduction, \
             (const ds_kernel_desc &desc, ds_reduction what, size_t components), (&desc, what, components)) \
     DSI_ROW(ds_runner *, ds_runner_create, (const ds_runner_desc &desc), (&desc)) \
+    DSI_ROW(ds_result, ds_rollout_plan, \
+            (const ds_stepper *stepper, const ds_rollout_desc &desc, ds_checkpoint_plan *plan), \
+            (stepper, &desc, plan)) \
+    DSI_ROW(ds_rollout *, ds_rollout_create, (const ds_stepper *stepper, const ds_rollout_desc &desc), \
+            (stepper, &desc)) \
+    DSI_ROW(size_t, ds_rollout_bytes, (const ds_stepper *stepper, const ds_rollout_desc &desc), \
+            (stepper, &desc)) \
+    DSI_ROW(ds_rollout *, ds_rollout_init, \
+            (void *memory, size_t bytes, const ds_stepper *stepper, const ds_rollout_desc &desc), \
+            (memory, bytes, stepper, &desc)) \
     DSI_ROW(double, ds_schedule_factor, (const ds_schedule &schedule, uint64_t step), (&schedule, step)) \
     DSI_ROW(ds_optimizer *, ds_optimizer_init, \
             (void *memory, size_t bytes, size_t n, const ds_optimizer_desc &desc), \
@@ -2957,6 +3150,21 @@ DIFFSIM_API ds_result ds_size_add(size_t left, size_t right, size_t *out)
 }
 
 static size_t dsi_least(size_t left, size_t right) { return left < right ? left : right; }
+
+static const char *const dsi_label_words[][2] = {
+/* { "EXACT", "the derivative of ..." }, */
+#define DSI_ROW(NAME, sentence) { #NAME, sentence },
+    DSI_GRADIENT_LABELS(DSI_ROW)
+#undef DSI_ROW
+    { "?", "there is no such label" }
+};
+/* name (k = 0) or sentence (k = 1); the last row stands for all that is no label */
+static const char *dsi_label_word(ds_gradient_label label, int k)
+{
+    return dsi_label_words[dsi_least((size_t)label, DSIM_GRADIENT_LABEL_COUNT)][k];
+}
+DIFFSIM_API const char *ds_gradient_label_name(ds_gradient_label label) { return dsi_label_word(label, 0); }
+DIFFSIM_API const char *ds_gradient_label_text(ds_gradient_label label) { return dsi_label_word(label, 1); }
 
 /* realloc(pointer, 0) is left out: what it returns differs between C libraries */
 static void *dsi_default_resize(void *user, void *pointer, size_t old_bytes, size_t new_bytes)
@@ -17441,6 +17649,1183 @@ DIFFSIM_API ds_result ds_array_smooth_max_vjp(const ds_array *a, double sharpnes
 #ifdef DSI_QUICKLY_COMPILED
 #pragma GCC pop_options
 #endif
+/* >>impl 8 rollouts -------------------------------------------------------------------------------
+
+   The way forward and the way back are the same for all schedules: dsi_advance does one step, dsi_retreat
+   goes back over one. A schedule is what dsi_prepare does: bring x_k, x_{k+1} and the trace of step k into
+   memory. The way forward is dsi_prepare of the last step, the way back dsi_prepare and dsi_retreat from the
+   last step to the first; so sums of gradients have one order, and one set of bits.
+
+     ALL        frames x_0 ... x_T, traces of all steps
+     EVERY      frames of the first states of the segments, then x of the segment that is loaded, K + 1 of
+                them; traces of that segment. Memory T/K + K states, where K = sqrt T is least
+     BINOMIAL   frames of `slots` states with rising numbers, a stack; two in which states advance; x_{k+1}
+
+   A frame is a state, and where there is room for second derivatives its tangent behind it. */
+
+static const char *const dsi_checkpoints_words[] = {
+#define DSI_ROW(NAME, sentence) #NAME,
+    DSI_CHECKPOINTS(DSI_ROW)
+#undef DSI_ROW
+    "?"
+};
+DIFFSIM_API const char *ds_checkpoints_name(ds_checkpoints checkpoints)
+{
+    return dsi_checkpoints_words[dsi_least((size_t)checkpoints, DSIM_CHECKPOINTS_COUNT)];
+}
+
+/* The binomial schedule. With s states kept, the first one included, and no step run more than r times,
+   beta(s, r) = C(s + r, s) steps can be gone back over. Least r for n steps; beta(s, r), (s, r - 1) and
+   (s, r - 2) in beta[0], [1], [2]. Products are exact, and small: beta < n < 2^32 before each. */
+static uint64_t dsi_repetitions(uint64_t n, uint64_t s, uint64_t beta[3])
+{
+    uint64_t r = 0;
+    beta[0] = 1;
+    beta[1] = beta[2] = 0;
+    if (s == 1 && n > 2) { /* beta(1, r) = r + 1 */
+        beta[0] = n;
+        beta[1] = n - 1;
+        beta[2] = n - 2;
+        return n - 1;
+    }
+    for (; beta[0] < n; r++) {
+        beta[2] = beta[1];
+        beta[1] = beta[0];
+        beta[0] = beta[0] * (s + r + 1) / (r + 1);
+    }
+    return r;
+}
+
+/* Least number of steps that are run without a trace on the way back over n steps with s states:
+     t(n, s) = r n - C(s + r, s + 1)      From: Griewank and Walther 2000. */
+static uint64_t dsi_least_advances(uint64_t n, uint64_t s)
+{
+    uint64_t beta[3], r, i, choose = 1;
+    if (n < 2) return 0;
+    r = dsi_repetitions(n, s, beta);
+    /* C(s + r, r - 1) = C(s + r, s + 1), by the shorter product */
+    if (r - 1 <= s + 1)
+        for (i = 1; i < r; i++) choose = choose * (s + 1 + i) / i;
+    else
+        for (i = 1; i <= s + 1; i++) choose = choose * (r - 1 + i) / i;
+    return r * n - choose;
+}
+
+/* How far to advance before the next state is kept, with n steps to go back over and s >= 2 states, that at
+   the beginning included. Any k is best with
+     beta(s, r - 2) <= k <= beta(s, r - 1)   and   beta(s - 1, r - 1) <= n - k <= beta(s - 1, r) */
+static uint64_t dsi_split(uint64_t n, uint64_t s)
+{
+    uint64_t beta[3], rest, least;
+    dsi_repetitions(n, s, beta);
+    rest = beta[0] - beta[1]; /* beta(s - 1, r) */
+    least = beta[2] ? beta[2] : 1;
+    return n > rest && n - rest > least ? n - rest : least;
+}
+
+/* x_k, x_{k+1} and the trace of step k */
+typedef struct dsi_place_in_time {
+    ds_real *from, *to;
+    char *trace;
+} dsi_place_in_time;
+
+struct ds_rollout {
+    ds_stepper s;
+    ds_rollout_desc d;
+    ds_checkpoint_plan plan;
+    ds_error error;
+    size_t own_bytes; /* of the block that it lies in; 0: the caller's */
+    size_t number; /* of the first step */
+    ds_real *state, *param, *control; /* [n_state], [n_param], [steps][n_control]: what it starts from */
+    ds_real *last, *param_bar, *control_bar, *norms; /* [n_state], ..., [steps + 1] */
+    ds_real *bar[2]; /* [n_state] adjoints of x_{k+1} and x_k, or of x_k when the step is done */
+    ds_real *bar_dot[2]; /* and how they move */
+    ds_real *dot[2]; /* [n_state] tangents, where frames have none */
+    ds_real *seed; /* [n_state + n_param + n_control] derivatives of the loss at one state */
+    ds_real *zero; /* [the most of n_state, n_param and n_control] */
+    ds_real *twice; /* [n_state] validate: the step done again */
+    uint64_t *hashes; /* [steps + 1] validate: of the states when they were new */
+    ds_real *frames;
+    char *traces;
+    size_t frame_reals, trace_bytes; /* from one to the next */
+    size_t *kept; /* BINOMIAL: the numbers of the states in the slots, rising; kept[0] = 0 */
+    size_t top; /* the highest slot in use */
+    size_t after; /* BINOMIAL: the state in the last frame; 0: none */
+    size_t segment; /* EVERY: the one loaded, + 1; 0: none */
+    dsi_place_in_time here; /* what dsi_prepare has found last, */
+    size_t here_step; /* of this step, + 1; 0: nothing */
+    size_t reached; /* the way forward has come to x_reached, and for the loss, */
+    int arrived; /* to the end */
+    int has_gradient;
+    size_t last_step;
+    uint64_t again;
+    double loss, loss_dot;
+    int moves; /* along `direction` */
+    ds_direction direction;
+};
+
+/* sentences: "ds_rollout_backward: step 12: ..." */
+static dsi_text dsi_rollout_refuse(ds_rollout *r, ds_result code, size_t index, const char *what)
+{
+    dsi_text t = dsi_text_into(r->error.text, sizeof r->error.text);
+    r->error.code = code;
+    r->error.index = index;
+    dsi_put(&t, "rollout: ");
+    dsi_put(&t, what);
+    return t;
+}
+static ds_result dsi_rollout_refused(ds_rollout *r, dsi_text *t)
+{
+    return dsi_end_refusal(&r->error, &r->d.log, t);
+}
+/* a refusal at step k, of entry i unless that is none: "what 12, entry 3" */
+static ds_result dsi_rollout_stop(ds_rollout *r, ds_result code, const char *what, size_t k, size_t i)
+{
+    dsi_text t = dsi_rollout_refuse(r, code, r->number + k, what);
+    dsi_put_size(&t, r->number + k);
+    if (i != (size_t)-1) {
+        dsi_put(&t, ", entry ");
+        dsi_put_size(&t, i);
+    }
+    return dsi_rollout_refused(r, &t);
+}
+/* a function of the stepper or the loss has failed at step k; the stepper may have a sentence for it */
+static ds_result dsi_rollout_failed(ds_rollout *r, ds_result code, const char *what, size_t k, int of_stepper)
+{
+    const ds_error *const error = of_stepper && r->s.error ? r->s.error(r->s.user) : NULL;
+    dsi_text t = dsi_rollout_refuse(r, code, r->number + k, what);
+    dsi_put_size(&t, r->number + k);
+    if (!error || !error->code) return dsi_rollout_refused(r, &t);
+    dsi_put(&t, ": ");
+    dsi_put(&t, error->text);
+    if (r->d.log.write) r->d.log.write(r->d.log.user, code, r->error.text);
+    return code;
+}
+
+/* Plans. */
+
+/* what a plan is made of */
+typedef struct dsi_planning {
+    const ds_stepper *s;
+    const ds_rollout_desc *d;
+    size_t fixed, frame, trace; /* bytes */
+    ds_result result;
+} dsi_planning;
+
+/* `count` objects of `bytes`, aligned for any type; as dsi_take_reals */
+static void *dsi_take(dsi_scratch *room, size_t count, size_t bytes)
+{
+    void *const at = room->base ? room->base + room->used : NULL;
+    size_t whole = 0;
+    if (ds_size_mul(count, bytes, &whole) || ds_size_add(whole, DSI_ALIGN - 1, &whole) ||
+        ds_size_add(whole / DSI_ALIGN * DSI_ALIGN, room->used, &room->used))
+        room->result = DSIM_ERROR_OVERFLOW;
+    return at;
+}
+
+/* everything but frames and traces; counted, or handed out: as dsi_lay_out */
+static void dsi_lay_out_rollout(ds_rollout *r, dsi_scratch *room)
+{
+    const ds_stepper *const s = &r->s;
+    const size_t T = r->d.steps, tangents = s->jvp != NULL, second = r->d.second != 0;
+    const size_t reals = sizeof(ds_real), most = s->n_state > s->n_param ? s->n_state : s->n_param;
+    size_t all = 0, controls = 0, i;
+    dsi_take(room, 1, sizeof *r);
+    if (ds_size_add(s->n_state, s->n_param, &all) || ds_size_add(all, s->n_control, &all) ||
+        ds_size_mul(T, s->n_control, &controls))
+        room->result = DSIM_ERROR_OVERFLOW;
+    r->state = (ds_real *)dsi_take(room, s->n_state, reals);
+    r->param = (ds_real *)dsi_take(room, s->n_param, reals);
+    r->control = (ds_real *)dsi_take(room, controls, reals);
+    r->last = (ds_real *)dsi_take(room, s->n_state, reals);
+    r->param_bar = (ds_real *)dsi_take(room, s->n_param, reals);
+    r->control_bar = (ds_real *)dsi_take(room, controls, reals);
+    r->norms = (ds_real *)dsi_take(room, T + 1, reals);
+    for (i = 0; i < 2; i++) {
+        r->bar[i] = (ds_real *)dsi_take(room, s->n_state, reals);
+        r->bar_dot[i] = (ds_real *)dsi_take(room, second * s->n_state, reals);
+        r->dot[i] = (ds_real *)dsi_take(room, tangents * (1 - second) * s->n_state, reals);
+    }
+    r->seed = (ds_real *)dsi_take(room, tangents * all, reals);
+    r->zero = (ds_real *)dsi_take(room, tangents * (most > s->n_control ? most : s->n_control), reals);
+    r->twice = (ds_real *)dsi_take(room, r->d.validate ? s->n_state : 0, reals);
+    r->hashes = (uint64_t *)dsi_take(room, r->d.validate ? T + 1 : 0, sizeof *r->hashes);
+}
+
+/* whole segments of K steps */
+static size_t dsi_segments(size_t T, size_t K) { return (T - 1) / K + 1; }
+
+/* how many frames, traces and entries of `kept` a schedule takes */
+static void dsi_count_frames(size_t T, const ds_checkpoint_plan *plan, size_t count[3])
+{
+    count[2] = 0;
+    switch (plan->checkpoints) {
+    case DSIM_CHECKPOINTS_EVERY:
+        count[0] = dsi_segments(T, plan->interval) + plan->interval + 1;
+        count[1] = plan->interval;
+        break;
+    case DSIM_CHECKPOINTS_BINOMIAL:
+        count[0] = plan->slots + 3;
+        count[1] = 1;
+        count[2] = plan->slots;
+        break;
+    default:
+        count[0] = T + 1;
+        count[1] = T;
+    }
+}
+
+/* bytes of it all; the largest size where it does not fit one */
+static size_t dsi_plan_bytes(const dsi_planning *p, const ds_checkpoint_plan *plan)
+{
+    dsi_scratch room = DSI_ZEROED;
+    size_t count[3];
+    dsi_count_frames(p->d->steps, plan, count);
+    room.used = p->fixed;
+    dsi_take(&room, count[0], p->frame);
+    dsi_take(&room, count[1], p->trace);
+    dsi_take(&room, count[2], sizeof(size_t));
+    return room.result ? (size_t)-1 : room.used;
+}
+
+/* Steps run again. A step without a trace need not be run for its derivatives: x_{k+1} is there from the step
+   behind it. */
+static uint64_t dsi_plan_again(const dsi_planning *p, const ds_checkpoint_plan *plan)
+{
+    const uint64_t T = p->d->steps;
+    switch (plan->checkpoints) {
+    case DSIM_CHECKPOINTS_EVERY: {
+        const uint64_t before = dsi_segments(p->d->steps, plan->interval) - 1;
+        return before * plan->interval - (p->trace ? 0 : before);
+    }
+    case DSIM_CHECKPOINTS_BINOMIAL: return dsi_least_advances(T, plan->slots) - (p->trace ? 0 : T - 1);
+    default: return 0;
+    }
+}
+
+static size_t dsi_bytes_with(const dsi_planning *p, ds_checkpoint_plan *plan, size_t *number, size_t is)
+{
+    *number = is;
+    return dsi_plan_bytes(p, plan);
+}
+
+/* the largest number in [low, high] whose plan fits; bytes rise with it. low: fits or is the answer */
+static void dsi_most_that_fits(const dsi_planning *p, ds_checkpoint_plan *plan, size_t *number, size_t low,
+                               size_t high)
+{
+    const size_t limit = p->d->memory_limit;
+    while (low < high) {
+        const size_t middle = low + (high - low + 1) / 2;
+        if (dsi_bytes_with(p, plan, number, middle) <= limit) low = middle;
+        else high = middle - 1;
+    }
+    *number = low;
+}
+
+/* EVERY, in a limit: of the numbers m of segments, each with the shortest segments K that make so many, the
+   one that fits with the fewest steps again. Those are (m - 1) K, from T - T/m on, so that few m are looked
+   at; m begins where K states and traces alone would fill the limit. */
+static void dsi_shorten_segments(const dsi_planning *p, ds_checkpoint_plan *plan)
+{
+    const size_t T = p->d->steps, each = p->frame + p->trace, room = p->d->memory_limit - p->fixed;
+    const size_t least = plan->interval;
+    size_t m = dsi_segments(T, room / each ? dsi_least(room / each, T) : 1);
+    uint64_t best = UINT64_MAX;
+    for (; m <= T && T - T / m < best; m++) {
+        const size_t K = (T - 1) / m + 1, before = plan->interval;
+        const size_t bytes = dsi_bytes_with(p, plan, &plan->interval, K);
+        if (bytes <= p->d->memory_limit && dsi_plan_again(p, plan) < best)
+            best = dsi_plan_again(p, plan);
+        else
+            plan->interval = before;
+        if (K <= least) break;
+    }
+}
+
+/* EVERY: segments of least memory, in a limit perhaps longer ones. Bytes are (T/K + K) frames and K traces:
+   they fall, then rise; where T/K jumps they are not smooth, so the least is looked for among neighbours. */
+static void dsi_plan_every(const dsi_planning *p, ds_checkpoint_plan *plan)
+{
+    const size_t T = p->d->steps;
+    const double trace = (double)p->trace / (double)(p->frame ? p->frame : 1);
+    const size_t guess = (size_t)sqrt((double)T / (1 + trace));
+    size_t K, best = 0, least = 0;
+    plan->checkpoints = DSIM_CHECKPOINTS_EVERY;
+    plan->interval = dsi_least(p->d->interval, T);
+    if (plan->interval) return;
+    for (K = guess > 2 ? guess - 2 : 1; K <= guess + 2 && K <= T; K++) {
+        const size_t bytes = dsi_bytes_with(p, plan, &plan->interval, K);
+        if (best && bytes >= least) continue;
+        best = K;
+        least = bytes;
+    }
+    plan->interval = best ? best : 1;
+    if (p->d->memory_limit && least <= p->d->memory_limit) dsi_shorten_segments(p, plan);
+}
+
+/* BINOMIAL: as many slots as fit. Without a limit so many that no step runs over 3 times: C(s + 3, 3) steps
+   with s slots */
+static void dsi_plan_binomial(const dsi_planning *p, ds_checkpoint_plan *plan)
+{
+    const size_t T = p->d->steps;
+    uint64_t beta[3];
+    plan->checkpoints = DSIM_CHECKPOINTS_BINOMIAL;
+    plan->slots = dsi_least(p->d->slots, T);
+    if (plan->slots) return;
+    plan->slots = 1;
+    if (p->d->memory_limit)
+        dsi_most_that_fits(p, plan, &plan->slots, 1, T);
+    else
+        while (dsi_repetitions(T, plan->slots, beta) > 3) plan->slots++;
+}
+
+/* the schedule of each kind, and of those that fit the one with the fewest steps again */
+static void dsi_choose_plan(dsi_planning *p, ds_checkpoint_plan *plan)
+{
+    const size_t limit = p->d->memory_limit ? p->d->memory_limit : (size_t)-1;
+    ds_checkpoint_plan kind[DSIM_CHECKPOINTS_COUNT];
+    size_t i, best = 0;
+    memset(kind, 0, sizeof kind);
+    kind[DSIM_CHECKPOINTS_ALL].checkpoints = DSIM_CHECKPOINTS_ALL;
+    dsi_plan_every(p, kind + DSIM_CHECKPOINTS_EVERY);
+    dsi_plan_binomial(p, kind + DSIM_CHECKPOINTS_BINOMIAL);
+    plan->least_bytes = (size_t)-1;
+    for (i = DSIM_CHECKPOINTS_ALL; i < DSIM_CHECKPOINTS_COUNT; i++) {
+        kind[i].bytes = dsi_plan_bytes(p, kind + i);
+        kind[i].again = dsi_plan_again(p, kind + i);
+        if (p->d->checkpoints && (size_t)p->d->checkpoints != i) continue;
+        plan->least_bytes = dsi_least(plan->least_bytes, kind[i].bytes);
+        if (kind[i].bytes > limit || (best && kind[best].again <= kind[i].again)) continue;
+        best = i;
+    }
+    if (!best) return;
+    kind[best].least_bytes = plan->least_bytes;
+    *plan = kind[best];
+}
+
+/* as a plan says it */
+static void dsi_put_plan(const dsi_planning *p, ds_checkpoint_plan *plan, dsi_text *t)
+{
+    dsi_put(t, ds_checkpoints_name(plan->checkpoints));
+    if (plan->checkpoints == DSIM_CHECKPOINTS_EVERY) {
+        dsi_put(t, ", segments of ");
+        dsi_put_size(t, plan->interval);
+    } else if (plan->checkpoints == DSIM_CHECKPOINTS_BINOMIAL) {
+        dsi_put(t, ", states kept ");
+        dsi_put_size(t, plan->slots);
+    }
+    dsi_put(t, ": steps ");
+    dsi_put_size(t, p->d->steps);
+    dsi_put(t, ", run again ");
+    dsi_put_size(t, plan->again < (size_t)-1 ? (size_t)plan->again : (size_t)-1);
+    dsi_put(t, ", bytes ");
+    dsi_put_size(t, plan->bytes);
+}
+
+/* what can be wrong with stepper and desc, as words; NULL: nothing */
+static const char *dsi_is_bad_rollout(const ds_stepper *s, const ds_rollout_desc *d)
+{
+    if (!s) return "there is no stepper";
+    if (!s->step) return "stepper: there is no step";
+    if (!s->n_state) return "stepper: n_state is 0";
+    if ((unsigned)s->label >= DSIM_GRADIENT_LABEL_COUNT) return "stepper: there is no such label";
+    if (!d || !d->steps) return "desc: steps is 0";
+    if ((uint64_t)d->steps >= UINT32_MAX) return "desc: too many steps, 2^32 and more";
+    if ((unsigned)d->checkpoints >= DSIM_CHECKPOINTS_COUNT) return "desc: there are no such checkpoints";
+    if (d->second && !s->jvp) return "desc.second needs tangents: stepper.jvp is NULL";
+    return NULL;
+}
+
+DIFFSIM_API ds_result ds_rollout_plan(const ds_stepper *stepper, const ds_rollout_desc *desc,
+                                      ds_checkpoint_plan *plan)
+{
+    const char *const bad = dsi_is_bad_rollout(stepper, desc);
+    dsi_planning p;
+    ds_rollout r;
+    dsi_scratch room = DSI_ZEROED;
+    dsi_text t;
+    DIFFSIM_ASSERT(plan);
+    if (!plan) return DSIM_ERROR_ARGUMENT;
+    memset(plan, 0, sizeof *plan);
+    t = dsi_text_into(plan->text, sizeof plan->text);
+    dsi_put(&t, "rollout: ");
+    if (bad) {
+        dsi_put(&t, bad);
+        return plan->result = DSIM_ERROR_ARGUMENT;
+    }
+    memset(&p, 0, sizeof p);
+    p.s = stepper;
+    p.d = desc;
+    r.s = *stepper;
+    r.d = *desc;
+    dsi_lay_out_rollout(&r, &room);
+    p.fixed = room.used;
+    if (ds_size_mul(stepper->n_state, (desc->second ? 2 : 1) * sizeof(ds_real), &p.frame) ||
+        ds_size_add(stepper->trace_bytes, DSI_ALIGN - 1, &p.trace))
+        room.result = DSIM_ERROR_OVERFLOW;
+    p.trace = p.trace / DSI_ALIGN * DSI_ALIGN;
+    if (!room.result) dsi_choose_plan(&p, plan);
+    if (plan->checkpoints && plan->bytes < (size_t)-1) {
+        dsi_put_plan(&p, plan, &t);
+        return DSIM_OK;
+    }
+    plan->result = room.result || plan->least_bytes == (size_t)-1 ? DSIM_ERROR_OVERFLOW : DSIM_ERROR_FULL;
+    if (plan->result == DSIM_ERROR_OVERFLOW) {
+        dsi_put(&t, ds_result_text(plan->result));
+        return plan->result;
+    }
+    dsi_put(&t, "memory_limit is ");
+    dsi_put_size(&t, desc->memory_limit);
+    dsi_put(&t, " bytes, the least that works is ");
+    dsi_put_size(&t, plan->least_bytes);
+    return plan->result;
+}
+
+/* Life. */
+
+static ds_real *dsi_frame(const ds_rollout *r, size_t i) { return r->frames + i * r->frame_reals; }
+static char *dsi_trace(const ds_rollout *r, size_t i)
+{
+    return r->trace_bytes ? r->traces + i * r->trace_bytes : NULL;
+}
+
+/* the plan, said to the log where there is none */
+static ds_result dsi_rollout_understand(const ds_stepper *stepper, const ds_rollout_desc *desc,
+                                        ds_checkpoint_plan *plan)
+{
+    const ds_result result = ds_rollout_plan(stepper, desc, plan);
+    if (result && desc && desc->log.write) desc->log.write(desc->log.user, result, plan->text);
+    return result;
+}
+
+static ds_rollout *dsi_rollout_begin(void *memory, const ds_stepper *stepper, const ds_rollout_desc *desc,
+                                     const ds_checkpoint_plan *plan)
+{
+    ds_rollout *const r = (ds_rollout *)memory;
+    dsi_scratch room = DSI_ZEROED;
+    size_t count[3];
+    memset(memory, 0, plan->bytes);
+    r->s = *stepper;
+    r->d = *desc;
+    r->plan = *plan;
+    r->frame_reals = (desc->second ? 2 : 1) * stepper->n_state;
+    r->trace_bytes = dsi_round_up(stepper->trace_bytes);
+    room.base = (char *)memory;
+    dsi_lay_out_rollout(r, &room);
+    dsi_count_frames(desc->steps, plan, count);
+    r->frames = (ds_real *)dsi_take(&room, count[0], r->frame_reals * sizeof(ds_real));
+    r->traces = (char *)dsi_take(&room, count[1], r->trace_bytes);
+    r->kept = (size_t *)dsi_take(&room, count[2], sizeof *r->kept);
+    return r;
+}
+
+DIFFSIM_API ds_rollout *ds_rollout_create(const ds_stepper *stepper, const ds_rollout_desc *desc)
+{
+    const ds_allocator allocator = dsi_allocator(desc ? &desc->allocator : NULL);
+    ds_checkpoint_plan plan;
+    ds_rollout *r;
+    void *memory;
+    if (dsi_rollout_understand(stepper, desc, &plan)) return NULL;
+    memory = allocator.resize(allocator.user, NULL, 0, plan.bytes);
+    if (!memory) return NULL;
+    r = dsi_rollout_begin(memory, stepper, desc, &plan);
+    r->d.allocator = allocator;
+    r->own_bytes = plan.bytes;
+    return r;
+}
+
+DIFFSIM_API size_t ds_rollout_bytes(const ds_stepper *stepper, const ds_rollout_desc *desc)
+{
+    ds_checkpoint_plan plan;
+    return ds_rollout_plan(stepper, desc, &plan) ? 0 : plan.bytes;
+}
+
+DIFFSIM_API ds_rollout *ds_rollout_init(void *memory, size_t bytes, const ds_stepper *stepper,
+                                        const ds_rollout_desc *desc)
+{
+    ds_checkpoint_plan plan;
+    DIFFSIM_ASSERT(memory);
+    if (!memory || dsi_rollout_understand(stepper, desc, &plan) || bytes < plan.bytes) return NULL;
+    return dsi_rollout_begin(memory, stepper, desc, &plan);
+}
+
+DIFFSIM_API void ds_rollout_destroy(ds_rollout *rollout)
+{
+    if (!rollout || !rollout->own_bytes) return;
+    rollout->d.allocator.resize(rollout->d.allocator.user, rollout, rollout->own_bytes, 0);
+}
+
+DIFFSIM_API const ds_error *ds_rollout_error(const ds_rollout *rollout)
+{
+    static const ds_error none = { DSIM_ERROR_ARGUMENT, 0,
+                                   "the rollout is NULL: ds_rollout_plan says what it misses" };
+    return rollout ? &rollout->error : &none;
+}
+
+DIFFSIM_API const ds_checkpoint_plan *ds_rollout_get_plan(const ds_rollout *rollout)
+{
+    return rollout ? &rollout->plan : NULL;
+}
+
+/* What it starts from. */
+
+/* nothing of earlier runs holds */
+static void dsi_rollout_forget(ds_rollout *r)
+{
+    memset(&r->error, 0, sizeof r->error);
+    r->reached = r->top = r->after = r->segment = r->here_step = 0;
+    r->arrived = r->has_gradient = 0;
+    r->loss = r->loss_dot = 0;
+    r->again = 0;
+}
+
+/* n numbers into `to`, if they are finite */
+static ds_result dsi_rollout_set(ds_rollout *r, ds_real *to, const ds_real *numbers, size_t n,
+                                 const char *what)
+{
+    const size_t bad = numbers ? dsi_first_non_finite(numbers, n) : n;
+    if (bad < n || (n && !numbers)) {
+        dsi_text t =
+            dsi_rollout_refuse(r, numbers ? DSIM_ERROR_NON_FINITE : DSIM_ERROR_ARGUMENT, bad, "the ");
+        dsi_put(&t, what);
+        dsi_put(&t, numbers ? ", entry " : " is NULL, numbers wanted: ");
+        dsi_put_size(&t, bad);
+        return dsi_rollout_refused(r, &t);
+    }
+    dsi_rollout_forget(r);
+    if (n) memcpy(to, numbers, n * sizeof *to);
+    return DSIM_OK;
+}
+
+DIFFSIM_API ds_result ds_rollout_set_state(ds_rollout *rollout, const ds_real *state)
+{
+    DIFFSIM_ASSERT(rollout);
+    if (!rollout) return DSIM_ERROR_ARGUMENT;
+    return dsi_rollout_set(rollout, rollout->state, state, rollout->s.n_state, "state");
+}
+
+DIFFSIM_API ds_result ds_rollout_set_param(ds_rollout *rollout, const ds_real *param)
+{
+    DIFFSIM_ASSERT(rollout);
+    if (!rollout) return DSIM_ERROR_ARGUMENT;
+    return dsi_rollout_set(rollout, rollout->param, param, rollout->s.n_param, "parameters");
+}
+
+DIFFSIM_API ds_result ds_rollout_set_controls(ds_rollout *rollout, const ds_real *controls, size_t first,
+                                              size_t n)
+{
+    const size_t width = rollout ? rollout->s.n_control : 0;
+    DIFFSIM_ASSERT(rollout);
+    if (!rollout) return DSIM_ERROR_ARGUMENT;
+    if (first > rollout->d.steps || n > rollout->d.steps - first) {
+        dsi_text t = dsi_rollout_refuse(rollout, DSIM_ERROR_ARGUMENT, first, "the controls of step ");
+        dsi_put_size(&t, first);
+        dsi_put(&t, " and ");
+        dsi_put_size(&t, n);
+        dsi_put(&t, " in all, steps are ");
+        dsi_put_size(&t, rollout->d.steps);
+        return dsi_rollout_refused(rollout, &t);
+    }
+    return dsi_rollout_set(rollout, rollout->control + first * width, controls, n * width, "controls");
+}
+
+DIFFSIM_API ds_result ds_rollout_set_number(ds_rollout *rollout, size_t number)
+{
+    DIFFSIM_ASSERT(rollout);
+    if (!rollout) return DSIM_ERROR_ARGUMENT;
+    if (number > (size_t)-1 - rollout->d.steps) return DSIM_ERROR_OVERFLOW;
+    dsi_rollout_forget(rollout);
+    rollout->number = number;
+    return DSIM_OK;
+}
+
+/* Forward. */
+
+static ds_step_io dsi_step_io(const ds_rollout *r, size_t k, const ds_real *state, ds_real *next)
+{
+    ds_step_io io;
+    io.step = r->number + k;
+    io.left = r->d.steps - k;
+    io.state = state;
+    io.param = r->param;
+    io.control = k < r->d.steps ? r->control + k * r->s.n_control : NULL;
+    io.next = next;
+    return io;
+}
+
+/* the direction at step k: of parameters and controls; zero where none is given */
+static const ds_real *dsi_param_dot(const ds_rollout *r)
+{
+    return r->direction.param ? r->direction.param : r->zero;
+}
+static const ds_real *dsi_control_dot(const ds_rollout *r, size_t k)
+{
+    if (k == r->d.steps) return NULL;
+    return r->direction.control ? r->direction.control + k * r->s.n_control : r->zero;
+}
+/* of x_k in this frame; where frames have no tangents, of the state at hand */
+static ds_real *dsi_state_dot(const ds_rollout *r, const ds_real *frame)
+{
+    return r->d.second ? (ds_real *)(uintptr_t)frame + r->s.n_state : r->dot[0];
+}
+
+/* The loss of x_k, on the first way forward. Along a direction its derivatives are asked for, too. */
+static ds_result dsi_arrive(ds_rollout *r, size_t k, const ds_real *x)
+{
+    const size_t n = r->s.n_state, m = r->s.n_param, c = k < r->d.steps ? r->s.n_control : 0;
+    const ds_step_io io = dsi_step_io(r, k, x, NULL);
+    ds_real value = 0;
+    ds_step_bar bar;
+    ds_result result;
+    if (!r->d.loss) return DSIM_OK;
+    memset(&bar, 0, sizeof bar);
+    if (r->moves) {
+        memset(r->seed, 0, (n + m + c) * sizeof *r->seed);
+        bar.state_bar = r->seed;
+        bar.param_bar = r->seed + n;
+        bar.control_bar = c ? r->seed + n + m : NULL;
+    }
+    result = r->d.loss(r->d.loss_user, &io, &value, r->moves ? &bar : NULL);
+    if (result) return dsi_rollout_failed(r, result, "the loss failed at step ", k, 0);
+    if (!dsi_is_finite(value))
+        return dsi_rollout_stop(r, DSIM_ERROR_NON_FINITE, "the loss at step ", k, (size_t)-1);
+    r->loss += (double)value;
+    if (r->moves) {
+        r->loss_dot += dsi_inner(r->seed, dsi_state_dot(r, x), n) +
+                       dsi_inner(r->seed + n, dsi_param_dot(r), m);
+        if (c) r->loss_dot += dsi_inner(r->seed + n + m, dsi_control_dot(r, k), c);
+    }
+    return DSIM_OK;
+}
+
+/* Validate: the step again, from the same bytes into memory that held something else; and x_{k+1} against
+   what it was when it was new. */
+static ds_result dsi_look_twice(ds_rollout *r, size_t k, const ds_step_io *io)
+{
+    const size_t n = r->s.n_state;
+    const uint64_t hash = ds_hash_reals(io->next, n, 0);
+    ds_step_io again = *io;
+    ds_result result;
+    size_t i;
+    if (k == r->reached) r->hashes[k + 1] = hash;
+    else if (r->hashes[k + 1] != hash)
+        return dsi_rollout_stop(r, DSIM_ERROR_HIDDEN_STATE, "computed again, another state after step ", k,
+                                (size_t)-1);
+    again.next = r->twice;
+    dsi_fill_reals(r->twice, 0, n);
+    result = r->s.step(r->s.user, &again, NULL);
+    if (result) return dsi_rollout_failed(r, result, "the second time failed step ", k, 1);
+    for (i = 0; i < n && !memcmp(r->twice + i, io->next + i, sizeof *r->twice); i++) continue;
+    if (i == n) return DSIM_OK;
+    return dsi_rollout_stop(r, DSIM_ERROR_HIDDEN_STATE, "done twice, with other results, step ", k, i);
+}
+
+/* the tangent of x_{k+1} from that of x_k */
+static ds_result dsi_advance_dot(ds_rollout *r, size_t k, const ds_step_io *io, const char *trace)
+{
+    ds_step_dot dot;
+    ds_result result;
+    size_t bad;
+    dot.state_dot = dsi_state_dot(r, io->state);
+    dot.param_dot = dsi_param_dot(r);
+    dot.control_dot = dsi_control_dot(r, k);
+    dot.next_dot = r->d.second ? dsi_state_dot(r, io->next) : r->dot[1];
+    result = r->s.jvp(r->s.user, io, trace, &dot);
+    if (result) return dsi_rollout_failed(r, result, "the tangent failed at step ", k, 1);
+    bad = dsi_first_non_finite(dot.next_dot, r->s.n_state);
+    if (bad < r->s.n_state)
+        return dsi_rollout_stop(r, DSIM_ERROR_NON_FINITE, "the tangent after step ", k, bad);
+    if (!r->d.second) dsi_exchange_vectors(&r->dot[0], &r->dot[1]);
+    return DSIM_OK;
+}
+
+/* One step, from a frame to another. The first time the loss is asked before, and the state is remembered as
+   the last good one if the step fails. Without a trace of its own a tangent takes the first. */
+static ds_result dsi_advance(ds_rollout *r, size_t k, const ds_real *from, ds_real *to, char *trace)
+{
+    const size_t n = r->s.n_state;
+    const ds_step_io io = dsi_step_io(r, k, from, to);
+    ds_result result = k == r->reached ? dsi_arrive(r, k, from) : DSIM_OK;
+    size_t bad;
+    if (r->moves && !trace) trace = dsi_trace(r, 0);
+    if (!result) {
+        if (r->d.validate) dsi_fill_reals(to, dsi_nan(), n);
+        result = r->s.step(r->s.user, &io, trace);
+        if (result) dsi_rollout_failed(r, result, "the stepper failed at step ", k, 1);
+    }
+    bad = result ? n : dsi_first_non_finite(to, n);
+    if (bad < n)
+        result = dsi_rollout_stop(r, DSIM_ERROR_NON_FINITE, "a state is not finite after step ", k, bad);
+    if (!result && r->d.validate) result = dsi_look_twice(r, k, &io);
+    if (!result && r->moves) result = dsi_advance_dot(r, k, &io, trace);
+    if (result) {
+        memcpy(r->last, from, n * sizeof *from);
+        r->last_step = k;
+        return result;
+    }
+    if (k == r->reached) r->reached++;
+    else r->again++;
+    return DSIM_OK;
+}
+
+/* x_0, and its tangent */
+static void dsi_put_start(ds_rollout *r, ds_real *frame)
+{
+    const size_t bytes = r->s.n_state * sizeof *frame;
+    memcpy(frame, r->state, bytes);
+    if (!r->moves) return;
+    memcpy(dsi_state_dot(r, frame), r->direction.state ? r->direction.state : r->zero, bytes);
+}
+static void dsi_copy_frame(const ds_rollout *r, ds_real *to, const ds_real *from)
+{
+    memcpy(to, from, r->frame_reals * sizeof *to);
+}
+
+static ds_result dsi_prepare_all(ds_rollout *r, size_t k, dsi_place_in_time *at)
+{
+    ds_result result = DSIM_OK;
+    if (!r->reached) dsi_put_start(r, dsi_frame(r, 0));
+    while (!result && r->reached <= k) {
+        const size_t i = r->reached;
+        result = dsi_advance(r, i, dsi_frame(r, i), dsi_frame(r, i + 1), dsi_trace(r, i));
+    }
+    at->from = dsi_frame(r, k);
+    at->to = dsi_frame(r, k + 1);
+    at->trace = dsi_trace(r, k);
+    return result;
+}
+
+/* Segment j: from its first state, kept, to its end; the first time that becomes the first state of the next.
+   Later the last step is not run if it leaves no trace: the next segment begins with its result. */
+static ds_result dsi_load_segment(ds_rollout *r, size_t j)
+{
+    const size_t K = r->plan.interval, T = r->d.steps, segments = dsi_segments(T, K);
+    const size_t n = dsi_least(K, T - j * K);
+    ds_result result = DSIM_OK;
+    size_t i;
+    r->segment = 0;
+    dsi_copy_frame(r, dsi_frame(r, segments), dsi_frame(r, j));
+    for (i = 0; i < n && !result; i++) {
+        ds_real *const from = dsi_frame(r, segments + i);
+        if (i + 1 == n && !r->trace_bytes && r->reached > j * K + i && j + 1 < segments)
+            dsi_copy_frame(r, dsi_frame(r, segments + n), dsi_frame(r, j + 1));
+        else
+            result = dsi_advance(r, j * K + i, from, dsi_frame(r, segments + i + 1), dsi_trace(r, i));
+    }
+    if (!result && j + 1 < segments) dsi_copy_frame(r, dsi_frame(r, j + 1), dsi_frame(r, segments + n));
+    if (!result) r->segment = j + 1;
+    return result;
+}
+
+static ds_result dsi_prepare_every(ds_rollout *r, size_t k, dsi_place_in_time *at)
+{
+    const size_t K = r->plan.interval, segments = dsi_segments(r->d.steps, K), i = segments + k % K;
+    ds_result result = DSIM_OK;
+    if (!r->reached) dsi_put_start(r, dsi_frame(r, 0));
+    while (!result && r->reached <= k) result = dsi_load_segment(r, r->reached / K);
+    if (!result && r->segment != k / K + 1) result = dsi_load_segment(r, k / K);
+    at->from = dsi_frame(r, i);
+    at->to = dsi_frame(r, i + 1);
+    at->trace = dsi_trace(r, k % K);
+    return result;
+}
+
+/* From the highest state kept that is not behind x_k: states are kept where the schedule says, the rest of
+   the way leaves none. Two frames take turns; x_{k+1} is that of the step behind, or made with the trace. */
+static ds_result dsi_prepare_binomial(ds_rollout *r, size_t k, dsi_place_in_time *at)
+{
+    const size_t s = r->plan.slots;
+    ds_real *turn[2], *const after = dsi_frame(r, s + 2), *from;
+    ds_result result = DSIM_OK;
+    size_t i, rest = 0; /* steps to the next state to keep; 0: to be chosen */
+    turn[0] = dsi_frame(r, s);
+    turn[1] = dsi_frame(r, s + 1);
+    if (!r->reached) dsi_put_start(r, dsi_frame(r, 0));
+    while (r->kept[r->top] > k) r->top--;
+    i = r->kept[r->top];
+    from = dsi_frame(r, r->top);
+    while (!result && i < k) {
+        const int keeps = r->top + 1 < s;
+        if (!rest) rest = keeps ? (size_t)dsi_split(k + 1 - i, s - r->top) : k - i;
+        result = dsi_advance(r, i, from, turn[0], NULL);
+        from = turn[0];
+        dsi_exchange_vectors(&turn[0], &turn[1]);
+        i++;
+        if (--rest || !keeps || result) continue;
+        dsi_copy_frame(r, dsi_frame(r, ++r->top), from);
+        r->kept[r->top] = i;
+        from = dsi_frame(r, r->top);
+    }
+    at->from = from;
+    at->to = after;
+    at->trace = dsi_trace(r, 0);
+    if (result || (r->after == k + 1 && !r->trace_bytes)) return result;
+    r->after = 0;
+    result = dsi_advance(r, k, from, after, at->trace);
+    if (!result) r->after = k + 1;
+    return result;
+}
+
+static ds_result dsi_prepare(ds_rollout *r, size_t k)
+{
+    dsi_place_in_time *const at = &r->here;
+    ds_result result;
+    if (r->here_step == k + 1) return DSIM_OK;
+    r->here_step = 0;
+    switch (r->plan.checkpoints) {
+    case DSIM_CHECKPOINTS_EVERY: result = dsi_prepare_every(r, k, at); break;
+    case DSIM_CHECKPOINTS_BINOMIAL: result = dsi_prepare_binomial(r, k, at); break;
+    default: result = dsi_prepare_all(r, k, at);
+    }
+    if (!result) r->here_step = k + 1;
+    return result;
+}
+
+/* to the end, and the loss there */
+static ds_result dsi_rollout_run(ds_rollout *r)
+{
+    const size_t T = r->d.steps;
+    ds_result result;
+    if (r->arrived) return DSIM_OK;
+    dsi_rollout_forget(r);
+    result = dsi_prepare(r, T - 1);
+    if (!result) {
+        memcpy(r->last, r->here.to, r->s.n_state * sizeof *r->last);
+        r->last_step = T;
+        result = dsi_arrive(r, T, r->here.to);
+    }
+    if (!result && !dsi_double_is_finite(r->loss))
+        result =
+            dsi_rollout_stop(r, DSIM_ERROR_NON_FINITE, "the sum of the losses up to step ", T, (size_t)-1);
+    r->arrived = !result;
+    return result;
+}
+
+/* Backward. */
+
+/* what a way back is to bring: the gradient, and how it moves; or that alone, as Gauss and Newton have it */
+enum dsi_sweep_kind { DSI_SWEEP_GRADIENT, DSI_SWEEP_HESSIAN, DSI_SWEEP_GAUSS_NEWTON };
+typedef struct dsi_way_back {
+    enum dsi_sweep_kind kind;
+    ds_direction_out out;
+} dsi_way_back;
+
+static ds_real *dsi_row(ds_real *controls, size_t k, const ds_rollout *r)
+{
+    return controls && k < r->d.steps ? controls + k * r->s.n_control : NULL;
+}
+
+/* the dots of step k for stepper and loss */
+static ds_step_second dsi_second_at(const ds_rollout *r, const dsi_way_back *w, size_t k,
+                                    const ds_real *frame)
+{
+    ds_step_second second;
+    memset(&second, 0, sizeof second);
+    second.state_dot = dsi_state_dot(r, frame);
+    second.param_dot = dsi_param_dot(r);
+    second.control_dot = dsi_control_dot(r, k);
+    second.param_bar_dot = w->out.param;
+    second.control_bar_dot = dsi_row(w->out.control, k, r);
+    return second;
+}
+
+/* what the loss at x_k adds to the adjoints in bar and bar_dot */
+static ds_result dsi_add_loss(ds_rollout *r, const dsi_way_back *w, size_t k, const ds_real *x, ds_real *bar,
+                              ds_real *bar_dot)
+{
+    const ds_step_io io = dsi_step_io(r, k, x, NULL);
+    ds_result result = DSIM_OK;
+    if (w->kind != DSI_SWEEP_GAUSS_NEWTON) {
+        ds_real value = 0;
+        ds_step_bar out;
+        out.next_bar = NULL;
+        out.state_bar = bar;
+        out.param_bar = r->param_bar;
+        out.control_bar = dsi_row(r->control_bar, k, r);
+        result = r->d.loss(r->d.loss_user, &io, &value, &out);
+    }
+    if (!result && w->kind != DSI_SWEEP_GRADIENT) {
+        ds_step_second second = dsi_second_at(r, w, k, x);
+        second.state_bar_dot = bar_dot;
+        result = r->d.loss_second(r->d.loss_user, &io, &second);
+    }
+    return result ? dsi_rollout_failed(r, result, "the gradient of the loss failed at step ", k, 0) : DSIM_OK;
+}
+
+/* the adjoints of x_{k+1} in bar[0] and bar_dot[0] become those of x_k in bar[1] and bar_dot[1], both zero
+   before, without the loss at x_k */
+static ds_result dsi_retreat(ds_rollout *r, const dsi_way_back *w, size_t k, const dsi_place_in_time *at)
+{
+    const ds_step_io io = dsi_step_io(r, k, at->from, at->to);
+    ds_result result = DSIM_OK;
+    ds_step_bar bar;
+    if (w->kind != DSI_SWEEP_GAUSS_NEWTON) {
+        bar.next_bar = r->bar[0];
+        bar.state_bar = r->bar[1];
+        bar.param_bar = r->param_bar;
+        bar.control_bar = dsi_row(r->control_bar, k, r);
+        result = r->s.vjp(r->s.user, &io, at->trace, &bar);
+    } else {
+        bar.next_bar = r->bar_dot[0];
+        bar.state_bar = r->bar_dot[1];
+        bar.param_bar = w->out.param;
+        bar.control_bar = dsi_row(w->out.control, k, r);
+        result = r->s.vjp(r->s.user, &io, at->trace, &bar);
+    }
+    if (!result && w->kind == DSI_SWEEP_HESSIAN) {
+        ds_step_second second = dsi_second_at(r, w, k, at->from);
+        second.next_bar = r->bar[0];
+        second.next_bar_dot = r->bar_dot[0];
+        second.state_bar_dot = r->bar_dot[1];
+        result = r->s.second(r->s.user, &io, at->trace, &second);
+    }
+    return result ? dsi_rollout_failed(r, result, "the adjoint failed at step ", k, 1) : DSIM_OK;
+}
+
+/* Adjoints of x_k are complete: finite? */
+static ds_result dsi_check_bars(ds_rollout *r, const dsi_way_back *w, size_t k)
+{
+    const size_t n = r->s.n_state;
+    size_t bad;
+    if (w->kind != DSI_SWEEP_GAUSS_NEWTON) {
+        bad = dsi_first_non_finite(r->bar[0], n);
+        if (bad < n)
+            return dsi_rollout_stop(r, DSIM_ERROR_NON_FINITE, "the adjoint of the state before step ", k,
+                                    bad);
+        r->norms[k] = (ds_real)dsi_norm(r->bar[0], n, 1);
+    }
+    if (w->kind == DSI_SWEEP_GRADIENT) return DSIM_OK;
+    bad = dsi_first_non_finite(r->bar_dot[0], n);
+    return bad == n ? DSIM_OK
+                    : dsi_rollout_stop(r, DSIM_ERROR_NON_FINITE,
+                                       "the second derivative by the state before step ", k, bad);
+}
+
+/* n numbers at the end of the way back: finite, or a refusal that says what they are */
+static ds_result dsi_check_sum(ds_rollout *r, const ds_real *x, size_t n, const char *what)
+{
+    const size_t bad = x ? dsi_first_non_finite(x, n) : n;
+    dsi_text t;
+    if (bad == n) return DSIM_OK;
+    t = dsi_rollout_refuse(r, DSIM_ERROR_NON_FINITE, bad, what);
+    dsi_put_size(&t, bad);
+    return dsi_rollout_refused(r, &t);
+}
+
+/* everything to zero; then the loss at x_T */
+static ds_result dsi_begin_back(ds_rollout *r, const dsi_way_back *w, const ds_real *x)
+{
+    const size_t n = r->s.n_state, controls = r->d.steps * r->s.n_control;
+    if (w->kind != DSI_SWEEP_GAUSS_NEWTON) {
+        r->has_gradient = 0;
+        dsi_fill_reals(r->bar[0], 0, n);
+        dsi_fill_reals(r->param_bar, 0, r->s.n_param);
+        dsi_fill_reals(r->control_bar, 0, controls);
+    }
+    if (w->kind != DSI_SWEEP_GRADIENT) {
+        dsi_fill_reals(r->bar_dot[0], 0, n);
+        if (w->out.param) dsi_fill_reals(w->out.param, 0, r->s.n_param);
+        if (w->out.control) dsi_fill_reals(w->out.control, 0, controls);
+    }
+    return dsi_add_loss(r, w, r->d.steps, x, r->bar[0], r->bar_dot[0]);
+}
+
+/* The way back over all steps. In BINOMIAL x_k stays for the step before it. */
+static ds_result dsi_rollout_back(ds_rollout *r, const dsi_way_back *w)
+{
+    const size_t n = r->s.n_state, T = r->d.steps;
+    const int second = w->kind != DSI_SWEEP_GRADIENT;
+    const dsi_place_in_time *const at = &r->here;
+    ds_result result = dsi_prepare(r, T - 1);
+    size_t k;
+    if (!result) result = dsi_begin_back(r, w, at->to);
+    if (!result) result = dsi_check_bars(r, w, T);
+    for (k = T; !result && k-- > 0;) {
+        result = dsi_prepare(r, k);
+        if (result) break;
+        dsi_fill_reals(r->bar[1], 0, n);
+        if (second) dsi_fill_reals(r->bar_dot[1], 0, n);
+        result = dsi_retreat(r, w, k, at);
+        if (result) break;
+        /* what comes from behind the cut is dropped, the loss at x_k is not */
+        if (r->d.truncation && k % r->d.truncation == 0 && k) dsi_fill_reals(r->bar[1], 0, n);
+        result = dsi_add_loss(r, w, k, at->from, r->bar[1], r->bar_dot[1]);
+        if (w->kind != DSI_SWEEP_GAUSS_NEWTON) dsi_exchange_vectors(&r->bar[0], &r->bar[1]);
+        dsi_exchange_vectors(&r->bar_dot[0], &r->bar_dot[1]);
+        if (!result) result = dsi_check_bars(r, w, k);
+        if (r->plan.checkpoints != DSIM_CHECKPOINTS_BINOMIAL || r->trace_bytes) continue;
+        dsi_copy_frame(r, at->to, at->from);
+        r->after = k;
+        r->here_step = 0;
+    }
+    if (!result && w->kind != DSI_SWEEP_GAUSS_NEWTON) {
+        result = dsi_check_sum(r, r->param_bar, r->s.n_param, "the gradient by parameter ");
+        if (!result)
+            result = dsi_check_sum(r, r->control_bar, T * r->s.n_control, "the gradient by control ");
+        r->has_gradient = !result;
+    }
+    if (result || !second) return result;
+    if (w->out.state) memcpy(w->out.state, r->bar_dot[0], n * sizeof *w->out.state);
+    result = dsi_check_sum(r, w->out.param, r->s.n_param, "the second derivative by parameter ");
+    if (!result)
+        result = dsi_check_sum(r, w->out.control, T * r->s.n_control, "the second derivative by control ");
+    return result;
+}
+
+/* what a call needs and does not have, as words; NULL: nothing */
+static ds_result dsi_rollout_lacks(ds_rollout *r, const char *what)
+{
+    dsi_text t = dsi_rollout_refuse(r, DSIM_ERROR_ARGUMENT, 0, what);
+    return dsi_rollout_refused(r, &t);
+}
+
+DIFFSIM_API ds_result ds_rollout_forward(ds_rollout *rollout)
+{
+    DIFFSIM_ASSERT(rollout);
+    return rollout ? dsi_rollout_run(rollout) : DSIM_ERROR_ARGUMENT;
+}
+
+DIFFSIM_API ds_result ds_rollout_backward(ds_rollout *rollout)
+{
+    dsi_way_back w;
+    ds_result result;
+    DIFFSIM_ASSERT(rollout);
+    if (!rollout) return DSIM_ERROR_ARGUMENT;
+    memset(&w, 0, sizeof w);
+    if (!rollout->s.vjp) return dsi_rollout_lacks(rollout, "stepper.vjp is NULL: there are no gradients");
+    if (!rollout->d.loss) return dsi_rollout_lacks(rollout, "desc.loss is NULL: there are no gradients");
+    result = dsi_rollout_run(rollout);
+    if (!result && !rollout->has_gradient) result = dsi_rollout_back(rollout, &w);
+    return result;
+}
+
+/* a direction is finite */
+static ds_result dsi_check_moves(ds_rollout *r, const ds_direction *d)
+{
+    ds_result result;
+    if (!d) return dsi_rollout_lacks(r, "the direction is NULL");
+    if (!r->s.jvp) return dsi_rollout_lacks(r, "stepper.jvp is NULL: there are no tangents");
+    result = dsi_check_sum(r, d->state, r->s.n_state, "the direction of state ");
+    if (!result) result = dsi_check_sum(r, d->param, r->s.n_param, "the direction of parameter ");
+    if (!result)
+        result = dsi_check_sum(r, d->control, r->d.steps * r->s.n_control, "the direction of control ");
+    return result;
+}
+
+/* A run along a direction, from the beginning; the gradient of an earlier run stays. */
+static ds_result dsi_run_along(ds_rollout *r, const ds_direction *direction)
+{
+    const int has_gradient = r->has_gradient;
+    ds_result result;
+    r->direction = *direction;
+    r->moves = 1;
+    r->arrived = 0;
+    result = dsi_rollout_run(r);
+    r->has_gradient = has_gradient && !result;
+    return result;
+}
+/* frames hold no direction any more */
+static void dsi_stand_still(ds_rollout *r)
+{
+    r->moves = 0;
+    memset(&r->direction, 0, sizeof r->direction);
+}
+
+DIFFSIM_API ds_result ds_rollout_tangent(ds_rollout *rollout, const ds_direction *direction,
+                                         ds_real *final_dot, double *loss_dot)
+{
+    ds_rollout *const r = rollout;
+    ds_result result;
+    DIFFSIM_ASSERT(r);
+    if (!r) return DSIM_ERROR_ARGUMENT;
+    result = dsi_check_moves(r, direction);
+    if (!result) result = dsi_run_along(r, direction);
+    if (!result && final_dot)
+        memcpy(final_dot, dsi_state_dot(r, r->here.to), r->s.n_state * sizeof *final_dot);
+    if (loss_dot) *loss_dot = result ? (double)dsi_nan() : r->loss_dot;
+    dsi_stand_still(r);
+    return result;
+}
+
+static ds_result dsi_rollout_product(ds_rollout *r, const ds_direction *direction,
+                                     const ds_direction_out *out, enum dsi_sweep_kind kind)
+{
+    dsi_way_back w;
+    ds_result result;
+    DIFFSIM_ASSERT(r);
+    if (!r) return DSIM_ERROR_ARGUMENT;
+    w.kind = kind;
+    if (!out) return dsi_rollout_lacks(r, "there is no room for the product: out is NULL");
+    w.out = *out;
+    if (!r->d.second)
+        return dsi_rollout_lacks(r, "desc.second is 0: there is no room for tangents of states");
+    if (!r->d.loss || !r->d.loss_second)
+        return dsi_rollout_lacks(r, "desc.loss or desc.loss_second is NULL: the loss has no Hessian");
+    if (!r->s.vjp) return dsi_rollout_lacks(r, "stepper.vjp is NULL: there are no gradients");
+    if (kind == DSI_SWEEP_HESSIAN && !r->s.second)
+        return dsi_rollout_lacks(
+            r, "stepper.second is NULL: there is no Hessian; ds_rollout_gauss_newton needs none");
+    if (r->d.truncation && r->d.truncation < r->d.steps)
+        return dsi_rollout_lacks(r, "a truncated gradient is that of no function: it has no Hessian");
+    result = dsi_check_moves(r, direction);
+    if (!result) result = dsi_run_along(r, direction);
+    if (!result) result = dsi_rollout_back(r, &w);
+    dsi_stand_still(r);
+    return result;
+}
+DIFFSIM_API ds_result ds_rollout_hessian_vector(ds_rollout *rollout, const ds_direction *direction,
+                                                const ds_direction_out *out)
+{
+    return dsi_rollout_product(rollout, direction, out, DSI_SWEEP_HESSIAN);
+}
+DIFFSIM_API ds_result ds_rollout_gauss_newton(ds_rollout *rollout, const ds_direction *direction,
+                                              const ds_direction_out *out)
+{
+    return dsi_rollout_product(rollout, direction, out, DSI_SWEEP_GAUSS_NEWTON);
+}
+
+/* Results. */
+
+DIFFSIM_API double ds_rollout_loss(const ds_rollout *rollout)
+{
+    return rollout && rollout->arrived && rollout->d.loss ? rollout->loss : (double)dsi_nan();
+}
+DIFFSIM_API const ds_real *ds_rollout_state(const ds_rollout *rollout, size_t *step)
+{
+    const int there = rollout && (rollout->arrived || rollout->error.code);
+    if (there && step) *step = rollout->last_step;
+    return there ? rollout->last : NULL;
+}
+/* an array of results, if there is a gradient */
+static const ds_real *dsi_if_gradient(const ds_rollout *r, const ds_real *x)
+{
+    return r->has_gradient ? x : NULL;
+}
+DIFFSIM_API const ds_real *ds_rollout_state_grad(const ds_rollout *rollout)
+{
+    return rollout ? dsi_if_gradient(rollout, rollout->bar[0]) : NULL;
+}
+DIFFSIM_API const ds_real *ds_rollout_param_grad(const ds_rollout *rollout)
+{
+    return rollout ? dsi_if_gradient(rollout, rollout->param_bar) : NULL;
+}
+DIFFSIM_API const ds_real *ds_rollout_control_grad(const ds_rollout *rollout)
+{
+    return rollout ? dsi_if_gradient(rollout, rollout->control_bar) : NULL;
+}
+DIFFSIM_API const ds_real *ds_rollout_norms(const ds_rollout *rollout)
+{
+    return rollout ? dsi_if_gradient(rollout, rollout->norms) : NULL;
+}
+DIFFSIM_API ds_gradient_label ds_rollout_label(const ds_rollout *rollout)
+{
+    if (!rollout) return DSIM_GRADIENT_EXACT;
+    return rollout->d.truncation && rollout->d.truncation < rollout->d.steps ? DSIM_GRADIENT_TRUNCATED
+                                                                               : rollout->s.label;
+}
+DIFFSIM_API uint64_t ds_rollout_again(const ds_rollout *rollout) { return rollout ? rollout->again : 0; }
+
+
 /* >>impl 15 learning ------------------------------------------------------------------------------
 
    One step of entry i, with z = x_i, or log x_i where logarithmic_i is set:
@@ -17692,21 +19077,6 @@ DIFFSIM_API double ds_optimizer_rate(const ds_optimizer *optimizer)
 
    Every output is filled with NaN before a callback is to write it: what is left out is found. All sums and
    decisions are made in double, with the epsilon of ds_real. */
-
-static const char *const dsi_label_words[][2] = {
-/* { "EXACT", "the derivative of ..." }, */
-#define DSI_ROW(NAME, sentence) { #NAME, sentence },
-    DSI_GRADIENT_LABELS(DSI_ROW)
-#undef DSI_ROW
-    { "?", "there is no such label" }
-};
-/* name (k = 0) or sentence (k = 1); the last row stands for all that is no label */
-static const char *dsi_label_word(ds_gradient_label label, int k)
-{
-    return dsi_label_words[dsi_least((size_t)label, DSIM_GRADIENT_LABEL_COUNT)][k];
-}
-DIFFSIM_API const char *ds_gradient_label_name(ds_gradient_label label) { return dsi_label_word(label, 0); }
-DIFFSIM_API const char *ds_gradient_label_text(ds_gradient_label label) { return dsi_label_word(label, 1); }
 
 /* everything a check works on. Tests share the eight vectors v: those of the linear and of the dot-product
    test lie over the named ones, so in ds_check_hessian the first comes before the gradient is stored, and
