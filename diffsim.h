@@ -124,7 +124,8 @@
                 reductions
      8 rollouts  ds_stepper, ds_rollout: thousands of steps and their gradient in the memory you have
     15 learning  ds_optimizer: Adam and its kin, clipping, schedules, bounds
-    16 checks   ds_check_gradient, ds_check_hessian, ds_check_adjoint: a certificate for any derivative
+    16 checks   ds_check_gradient, ds_check_hessian, ds_check_adjoint, ds_check_stepper: a certificate for
+                any derivative
 
    KNOBS (define before including)
 
@@ -228,6 +229,9 @@ typedef DIFFSIM_REAL ds_real;
 #define ds_rollout_create ds_rollout_create_float
 #define ds_rollout_init ds_rollout_init_float
 #define ds_rollout_plan ds_rollout_plan_float
+#define ds_recorded_create ds_recorded_create_float
+#define ds_launch_list_create ds_launch_list_create_float
+#define ds_check_stepper ds_check_stepper_float
 #define ds_check_gradient ds_check_gradient_float
 #define ds_check_hessian ds_check_hessian_float
 #define ds_check_adjoint ds_check_adjoint_float
@@ -2241,6 +2245,93 @@ DIFFSIM_API ds_result ds_rollout_hessian_vector(ds_rollout *rollout, const ds_di
 DIFFSIM_API ds_result ds_rollout_gauss_newton(ds_rollout *rollout, const ds_direction *direction,
                                               const ds_direction_out *out);
 
+/* A step recorded on a tape, with its adjoint, tangent and Hessian products; a loss likewise, if there is
+   one. step writes next [n_state], variables of at->tape or constants; loss writes one. They are recorded
+   anew for each step, so C may branch on numbers and on at->step. With replay the record of the first step
+   serves all others: it must be the same but for the numbers (ds_branch is looked at); reading a value is
+   then refused as NOT_REPLAYABLE. A loss is recorded anew always. */
+typedef struct ds_step_vars {
+    ds_tape *tape;
+    size_t step, left; /* as in ds_step_io */
+    ds_vars state, param, control; /* control.n is 0 in a loss after the last step */
+} ds_step_vars;
+typedef ds_result ds_record_step_fn(void *user, const ds_step_vars *at, ds_var *next);
+typedef ds_result ds_record_loss_fn(void *user, const ds_step_vars *at, ds_var *loss);
+typedef struct ds_recorded_desc {
+    ds_allocator allocator;
+    ds_logger log;
+    void *user; /* handed to both */
+    size_t n_state, n_param, n_control;
+    ds_record_step_fn *step;
+    ds_record_loss_fn *loss; /* or NULL */
+    int replay;
+    ds_gradient_label label; /* what the record is meant to be */
+} ds_recorded_desc;
+
+/* Life. create: NULL if there is no memory or the desc is bad. stepper: the object's own, NULL for NULL. For
+   desc.loss and loss_second of a rollout whose loss_user is this object: ds_recorded_loss and
+   ds_recorded_loss_second. Tapes grow in the first step; after it nothing is allocated. */
+typedef struct ds_recorded ds_recorded;
+DIFFSIM_API ds_recorded *ds_recorded_create(const ds_recorded_desc *desc);
+DIFFSIM_API void ds_recorded_destroy(ds_recorded *recorded); /* NULL is fine */
+DIFFSIM_API const ds_stepper *ds_recorded_stepper(const ds_recorded *recorded);
+DIFFSIM_API ds_result ds_recorded_loss(void *recorded, const ds_step_io *io, ds_real *value,
+                                       const ds_step_bar *bar);
+DIFFSIM_API ds_result ds_recorded_loss_second(void *recorded, const ds_step_io *io,
+                                              const ds_step_second *second);
+
+/* A list of launches as a step: kernels that run one after the other, with their adjoints, tangents and the
+   tangents of their adjoints, made once. The state is copied to next, and launches change it there, as in any
+   simulation loop; the trace keeps what is overwritten and an adjoint reads, and nothing else.
+
+       ds_binding force[] = { ds_bind_constant(edges), ds_bind(DSIM_BOUND_STATE, 0, n, 3), ...
+                              ds_bind(DSIM_BOUND_SCRATCH, 0, n, 3) };
+       ds_launch_list_add(list, force_kernel, &n_springs, force, 4);
+       ...
+       ds_rollout_create(ds_launch_list_stepper(list), &desc);
+
+   What an argument is bound to. One row: name, may it be written, what it is. */
+#define DSI_BOUNDS(DSI_ROW) \
+    DSI_ROW(CONSTANT, 0, "an array of the caller's, which must not change while the list is in use") \
+    DSI_ROW(STATE, 1, "a part of the state, as the launches so far have left it") \
+    DSI_ROW(BEFORE, 0, "a part of the state before the step") \
+    DSI_ROW(PARAM, 0, "a part of the parameters") \
+    DSI_ROW(CONTROL, 0, "a part of the controls of the step") \
+    DSI_ROW(SCRATCH, 1, "a part of n_scratch numbers that are zero when a step begins")
+typedef enum ds_bound {
+#define DSI_ROW(NAME, written, sentence) DSIM_BOUND_##NAME,
+    DSI_BOUNDS(DSI_ROW)
+#undef DSI_ROW
+    DSIM_BOUND_COUNT
+} ds_bound;
+/* n elements from number `offset` on. Stride and pitch of the array may be set; data counts for CONSTANT
+   only. Numbers in CONSTANT arrays have no derivative. */
+typedef struct ds_binding {
+    ds_bound to;
+    size_t offset;
+    ds_array array;
+} ds_binding;
+DIFFSIM_API ds_binding ds_bind(ds_bound to, size_t offset, size_t n, size_t components);
+DIFFSIM_API ds_binding ds_bind_constant(ds_array array);
+
+/* runner: memory and log of the list, too. */
+typedef struct ds_launch_list_desc {
+    ds_runner_desc runner;
+    size_t n_state, n_param, n_control, n_scratch;
+    ds_gradient_label label;
+} ds_launch_list_desc;
+
+/* add: the kernel has ended and lives as long as the list; lanes [rank of the kernel]; bindings, as many as
+   it has arguments, are copied. Numbers are read by one argument only: two that overlap are refused as a
+   RACE. stepper: the list is complete; NULL after an error. The first error sticks. */
+typedef struct ds_launch_list ds_launch_list;
+DIFFSIM_API ds_launch_list *ds_launch_list_create(const ds_launch_list_desc *desc);
+DIFFSIM_API void ds_launch_list_destroy(ds_launch_list *list); /* NULL is fine */
+DIFFSIM_API const ds_error *ds_launch_list_error(const ds_launch_list *list);
+DIFFSIM_API ds_result ds_launch_list_add(ds_launch_list *list, const ds_kernel *kernel, const size_t *lanes,
+                                         const ds_binding *bindings, size_t n_bindings);
+DIFFSIM_API const ds_stepper *ds_launch_list_stepper(ds_launch_list *list);
+
 /* >>api 15 learning -------------------------------------------------------------------------------
 
    Small steps along gradients that are noisy or many. The state is a block of the caller's without any
@@ -2324,6 +2415,7 @@ DIFFSIM_API double ds_optimizer_rate(const ds_optimizer *optimizer); /* learning
      ds_check_hessian    Hv is the Hessian of f times v: differences of gradients, the Taylor test of second
                          order, linearity and symmetry
      ds_check_adjoint    the adjoint is the transpose of the tangent: the dot-product test, and linearity
+     ds_check_stepper    a step keeps nothing to itself, and its derivatives pass the three checks above
 
    The functions must write all of what they return and give the same bits for the same input. An error of
    theirs ends the check. desc may be NULL. What is checked is not changed. All return report->result. */
@@ -2392,6 +2484,14 @@ typedef struct ds_jacobian {
 DIFFSIM_API ds_result ds_check_adjoint(const ds_jacobian *jacobian, const ds_check_desc *desc,
                                        ds_check_report *report);
 
+/* Checks a stepper at io (next is not looked at): the step done again, with another one in between, gives the
+   same bytes and writes all of next; vjp is the gradient of a weighted sum of next, jvp its transpose, second
+   its Hessian, as far as they are there. The report is that of the last check, or of the first that fails.
+   Scratch beside that of the checks: four vectors of all numbers, and a trace. Errors: those of the checks;
+   HIDDEN_STATE; the stepper's own. */
+DIFFSIM_API ds_result ds_check_stepper(const ds_stepper *stepper, const ds_step_io *io,
+                                       const ds_check_desc *desc, ds_check_report *report);
+
 #ifdef __cplusplus
 }
 
@@ -2440,6 +2540,8 @@ DIFFSIM_API ds_result ds_check_adjoint(const ds_jacobian *jacobian, const ds_che
     DSI_ROW(ds_rollout *, ds_rollout_init, \
             (void *memory, size_t bytes, const ds_stepper *stepper, const ds_rollout_desc &desc), \
             (memory, bytes, stepper, &desc)) \
+    DSI_ROW(ds_recorded *, ds_recorded_create, (const ds_recorded_desc &desc), (&desc)) \
+    DSI_ROW(ds_launch_list *, ds_launch_list_create, (const ds_launch_list_desc &desc), (&desc)) \
     DSI_ROW(double, ds_schedule_factor, (const ds_schedule &schedule, uint64_t step), (&schedule, step)) \
     DSI_ROW(ds_optimizer *, ds_optimizer_init, \
             (void *memory, size_t bytes, size_t n, const ds_optimizer_desc &desc), \
@@ -2454,7 +2556,11 @@ DIFFSIM_API ds_result ds_check_adjoint(const ds_jacobian *jacobian, const ds_che
             (&problem, x, &desc, report)) \
     DSI_ROW(ds_result, ds_check_adjoint, \
             (const ds_jacobian &jacobian, const ds_check_desc &desc, ds_check_report *report), \
-            (&jacobian, &desc, report))
+            (&jacobian, &desc, report)) \
+    DSI_ROW(ds_result, ds_check_stepper, \
+            (const ds_stepper *stepper, const ds_step_io *io, const ds_check_desc &desc, \
+             ds_check_report *report), \
+            (stepper, io, &desc, report))
 extern "C++" {
 /* DSI_INLINE size_t (ds_tape_bytes)(const ds_tape_desc &desc) { return (ds_tape_bytes)(&desc); } */
 #define DSI_ROW(type, name, parameters, arguments) \
@@ -9690,7 +9796,7 @@ static ds_result dsi_check_direction(const ds_var *x, const ds_real *x_dot, size
 /* a variable named twice moves by the sum */
 DIFFSIM_API ds_result (ds_forward)(const ds_var *x, const ds_real *x_dot, size_t n)
 {
-    ds_tape *tape;
+    ds_tape *tape = NULL;
     dsi_motion m;
     size_t i, one = 1;
     ds_result result = x_dot ? dsi_check_direction(x, x_dot, n, "forward", &tape) : DSIM_ERROR_ARGUMENT;
@@ -17651,6 +17757,8 @@ DIFFSIM_API ds_result ds_array_smooth_max_vjp(const ds_array *a, double sharpnes
 #endif
 /* >>impl 8 rollouts -------------------------------------------------------------------------------
 
+   Steppers first, then the driver, that uses any of them.
+
    The way forward and the way back are the same for all schedules: dsi_advance does one step, dsi_retreat
    goes back over one. A schedule is what dsi_prepare does: bring x_k, x_{k+1} and the trace of step k into
    memory. The way forward is dsi_prepare of the last step, the way back dsi_prepare and dsi_retreat from the
@@ -17662,6 +17770,1093 @@ DIFFSIM_API ds_result ds_array_smooth_max_vjp(const ds_array *a, double sharpnes
      BINOMIAL   frames of `slots` states with rising numbers, a stack; two in which states advance; x_{k+1}
 
    A frame is a state, and where there is room for second derivatives its tangent behind it. */
+
+/* `count` objects of `bytes`, aligned for any type; as dsi_take_reals */
+static void *dsi_take(dsi_scratch *room, size_t count, size_t bytes)
+{
+    void *const at = room->base ? room->base + room->used : NULL;
+    size_t whole = 0;
+    if (ds_size_mul(count, bytes, &whole) || ds_size_add(whole, DSI_ALIGN - 1, &whole) ||
+        ds_size_add(whole / DSI_ALIGN * DSI_ALIGN, room->used, &room->used))
+        room->result = DSIM_ERROR_OVERFLOW;
+    return at;
+}
+
+/* A step recorded on a tape. The trace of a step is the serial number of its record: a derivative that
+   finds the same number on the tape need not record again. */
+
+/* a record, of a step or a loss */
+typedef struct dsi_record_of {
+    ds_tape *tape;
+    ds_step_vars at;
+    ds_var *out; /* [n_out] */
+    ds_var *in; /* [n_in] the inputs one by one, as ds_forward wants them */
+    size_t n_in, n_out;
+    uint64_t serial; /* of what is on the tape; 0: nothing */
+    int whole; /* it can be replayed */
+} dsi_record_of;
+
+struct ds_recorded {
+    ds_recorded_desc d;
+    ds_stepper stepper;
+    ds_error error;
+    uint64_t serial; /* the last one given */
+    dsi_record_of step, loss;
+    ds_real *dots; /* [n_in] a direction */
+    size_t bytes; /* of it all */
+};
+
+/* The tape's sentence becomes the object's. What the user's function returns without one is CALLBACK. */
+static ds_result dsi_recorded_refuse(ds_recorded *r, dsi_record_of *record, const char *what)
+{
+    const ds_error *const error = ds_tape_error(record->tape);
+    dsi_text t = dsi_text_into(r->error.text, sizeof r->error.text);
+    record->serial = 0;
+    record->whole = 0;
+    r->error.code = error->code ? error->code : DSIM_ERROR_CALLBACK;
+    r->error.index = record->at.step;
+    dsi_put(&t, what);
+    if (!error->code) return dsi_end_refusal(&r->error, &r->d.log, &t);
+    dsi_put(&t, ": ");
+    dsi_put(&t, error->text);
+    if (r->d.log.write) r->d.log.write(r->d.log.user, r->error.code, r->error.text);
+    return r->error.code;
+}
+
+/* records anew */
+static ds_result dsi_record_anew(ds_recorded *r, dsi_record_of *record, const ds_step_io *io)
+{
+    ds_step_vars *const at = &record->at;
+    const int is_step = record == &r->step;
+    const size_t controls = io->control ? r->d.n_control : 0;
+    ds_result result;
+    size_t i;
+    record->whole = 0;
+    ds_tape_reset(record->tape);
+    at->tape = record->tape;
+    at->step = io->step;
+    at->left = io->left;
+    at->state = ds_inputs(record->tape, io->state, r->d.n_state);
+    at->param = ds_inputs(record->tape, io->param, r->d.n_param);
+    at->control = ds_inputs(record->tape, io->control, controls);
+    record->n_in = r->d.n_state + r->d.n_param + controls;
+    for (i = 0; i < record->n_in; i++) record->in[i] = dsi_view(at->state.rec, at->state.at + i);
+    for (i = 0; i < record->n_out; i++) record->out[i] = ds_c(is_step ? (double)dsi_nan() : 0);
+    result = is_step ? r->d.step(r->d.user, at, record->out) : r->d.loss(r->d.user, at, record->out);
+    for (i = 0; !result && i < record->n_out; i++)
+        if (record->out[i].rec && dsi_check_operand(record->tape, record->out[i], i + 1, "recorded")) break;
+    if (result || ds_tape_error(record->tape)->code)
+        return dsi_recorded_refuse(r, record, is_step ? "the step" : "the loss");
+    record->whole = 1;
+    return DSIM_OK;
+}
+
+/* new numbers into the record; BRANCH: another way is taken */
+static ds_result dsi_record_replay(ds_recorded *r, dsi_record_of *record, const ds_step_io *io)
+{
+    ds_result result = ds_set_inputs(record->at.state, io->state);
+    if (!result && r->d.n_param) result = ds_set_inputs(record->at.param, io->param);
+    if (!result && r->d.n_control) result = ds_set_inputs(record->at.control, io->control);
+    return result ? result : ds_replay(record->tape);
+}
+
+/* the record of this step on the tape, under a serial number; `serial` is that of a record made before */
+static ds_result dsi_bring(ds_recorded *r, dsi_record_of *record, const ds_step_io *io, uint64_t serial)
+{
+    ds_result result = DSIM_ERROR_BRANCH;
+    memset(&r->error, 0, sizeof r->error);
+    if (serial && serial == record->serial) return DSIM_OK;
+    record->serial = 0;
+    if (r->d.replay && record->whole && record == &r->step) {
+        result = dsi_record_replay(r, record, io);
+        if (result && result != DSIM_ERROR_BRANCH) return dsi_recorded_refuse(r, record, "the step");
+    }
+    if (result) result = dsi_record_anew(r, record, io);
+    if (!result) record->serial = ++r->serial;
+    return result;
+}
+
+static uint64_t dsi_serial_of(const void *trace)
+{
+    uint64_t serial = 0;
+    if (trace) memcpy(&serial, trace, sizeof serial);
+    return serial;
+}
+
+static ds_real dsi_value_of(const dsi_record_of *record, size_t i)
+{
+    return dsi_peek(record->out[i], record->tape->rec.values, (ds_real)dsi_number(record->out[i]));
+}
+
+static ds_result dsi_recorded_step(void *user, const ds_step_io *io, void *trace)
+{
+    ds_recorded *const r = (ds_recorded *)user;
+    const ds_result result = dsi_bring(r, &r->step, io, 0);
+    size_t i;
+    if (trace) memcpy(trace, &r->step.serial, sizeof r->step.serial);
+    for (i = 0; !result && i < r->d.n_state; i++) io->next[i] = dsi_value_of(&r->step, i);
+    return result;
+}
+
+/* to [n] += from [n]; NULL: not wanted */
+static void dsi_gain(ds_real *to, const ds_real *from, size_t n)
+{
+    size_t i;
+    for (i = 0; to && i < n; i++) to[i] += from[i];
+}
+
+/* adjoints of the inputs, which lie one behind the other, to where they are wanted; as numbers of the tape */
+static void dsi_gain_inputs(const dsi_record_of *record, const ds_real *numbers, ds_real *state,
+                            ds_real *param, ds_real *control)
+{
+    const ds_step_vars *const at = &record->at;
+    const ds_real *const from = numbers + (at->state.at & UINT32_MAX);
+    dsi_gain(state, from, at->state.n);
+    dsi_gain(param, from + at->state.n, at->param.n);
+    dsi_gain(control, from + at->state.n + at->param.n, at->control.n);
+}
+
+/* outputs that are all constants hand nothing back */
+static ds_result dsi_recorded_back(ds_recorded *r, dsi_record_of *record, const ds_real *seeds)
+{
+    if (!dsi_choose_tape(record->out, record->n_out)) return DSIM_OK;
+    if (!ds_backward_many(record->out, seeds, record->n_out)) return DSIM_OK;
+    return dsi_recorded_refuse(r, record, "the adjoint");
+}
+
+static ds_result dsi_recorded_vjp(void *user, const ds_step_io *io, const void *trace, const ds_step_bar *bar)
+{
+    ds_recorded *const r = (ds_recorded *)user;
+    ds_result result = dsi_bring(r, &r->step, io, dsi_serial_of(trace));
+    if (!result) result = dsi_recorded_back(r, &r->step, bar->next_bar);
+    if (!result && dsi_choose_tape(r->step.out, r->step.n_out))
+        dsi_gain_inputs(&r->step, r->step.tape->adjoints, bar->state_bar, bar->param_bar, bar->control_bar);
+    return result;
+}
+
+/* the dots one behind the other, as the inputs are */
+static void dsi_gather_dots(ds_recorded *r, const dsi_record_of *record, const ds_real *state,
+                            const ds_real *param, const ds_real *control)
+{
+    const ds_step_vars *const at = &record->at;
+    memcpy(r->dots, state, at->state.n * sizeof *r->dots);
+    if (at->param.n) memcpy(r->dots + at->state.n, param, at->param.n * sizeof *r->dots);
+    if (at->control.n)
+        memcpy(r->dots + at->state.n + at->param.n, control, at->control.n * sizeof *r->dots);
+}
+
+static ds_result dsi_recorded_jvp(void *user, const ds_step_io *io, const void *trace, const ds_step_dot *dot)
+{
+    ds_recorded *const r = (ds_recorded *)user;
+    dsi_record_of *const record = &r->step;
+    ds_result result = dsi_bring(r, record, io, dsi_serial_of(trace));
+    size_t i;
+    if (result) return result;
+    dsi_gather_dots(r, record, dot->state_dot, dot->param_dot, dot->control_dot);
+    if (ds_forward(record->in, r->dots, record->n_in)) return dsi_recorded_refuse(r, record, "the tangent");
+    for (i = 0; i < record->n_out; i++) dot->next_dot[i] = dsi_peek(record->out[i], record->tape->motion, 0);
+    return DSIM_OK;
+}
+
+/* The adjoints and how they move, as in dsi_checkpoint_second: tan begins as the dots, dot as what the seeds
+   move by. seeds_dot NULL: they do not. */
+static ds_result dsi_recorded_motion(ds_recorded *r, dsi_record_of *record, const ds_real *seeds,
+                                     const ds_real *seeds_dot, const ds_step_second *s)
+{
+    ds_tape *const tape = record->tape;
+    dsi_motion m;
+    size_t i, one = 1;
+    ds_result result;
+    if (!dsi_choose_tape(record->out, record->n_out)) return DSIM_OK;
+    result = dsi_recorded_back(r, record, seeds);
+    if (!result && dsi_begin_motion(tape, 2, &one, "recorded", &m))
+        result = dsi_recorded_refuse(r, record, "the tangent of the adjoint");
+    if (result) return result;
+    dsi_gather_dots(r, record, s->state_dot, s->param_dot, s->control_dot);
+    memcpy(m.tan + dsi_slot(record->in[0]), r->dots, record->n_in * sizeof *r->dots);
+    for (i = 0; seeds_dot && i < record->n_out; i++)
+        if (record->out[i].rec) m.dot[dsi_slot(record->out[i])] += seeds_dot[i];
+    result = dsi_move_carefully(&m);
+    if (result) {
+        dsi_refuse_custom(tape, result, m.at, "recorded");
+        return dsi_recorded_refuse(r, record, "the tangent of the adjoint");
+    }
+    dsi_gain_inputs(record, m.dot, s->state_bar_dot, s->param_bar_dot, s->control_bar_dot);
+    return DSIM_OK;
+}
+
+static ds_result dsi_recorded_second(void *user, const ds_step_io *io, const void *trace,
+                                     const ds_step_second *second)
+{
+    ds_recorded *const r = (ds_recorded *)user;
+    const ds_result result = dsi_bring(r, &r->step, io, dsi_serial_of(trace));
+    return result ? result : dsi_recorded_motion(r, &r->step, second->next_bar, second->next_bar_dot, second);
+}
+
+static const ds_error *dsi_recorded_error(void *user) { return &((ds_recorded *)user)->error; }
+
+/* the seed of a loss is 1 */
+DIFFSIM_API ds_result ds_recorded_loss(void *recorded, const ds_step_io *io, ds_real *value,
+                                       const ds_step_bar *bar)
+{
+    ds_recorded *const r = (ds_recorded *)recorded;
+    const ds_real one = 1;
+    ds_result result;
+    DIFFSIM_ASSERT(r && io && value);
+    if (!r || !io || !value || !r->d.loss) return DSIM_ERROR_ARGUMENT;
+    result = dsi_bring(r, &r->loss, io, 0);
+    if (result) return result;
+    *value += dsi_value_of(&r->loss, 0);
+    if (!bar || !r->loss.out->rec) return DSIM_OK;
+    result = dsi_recorded_back(r, &r->loss, &one);
+    if (!result)
+        dsi_gain_inputs(&r->loss, r->loss.tape->adjoints, bar->state_bar, bar->param_bar, bar->control_bar);
+    return result;
+}
+
+DIFFSIM_API ds_result ds_recorded_loss_second(void *recorded, const ds_step_io *io,
+                                              const ds_step_second *second)
+{
+    ds_recorded *const r = (ds_recorded *)recorded;
+    const ds_real one = 1;
+    ds_result result;
+    DIFFSIM_ASSERT(r && io && second);
+    if (!r || !io || !second || !r->d.loss) return DSIM_ERROR_ARGUMENT;
+    result = dsi_bring(r, &r->loss, io, 0);
+    return result ? result : dsi_recorded_motion(r, &r->loss, &one, NULL, second);
+}
+
+/* Life. The object, then the variables of both records and a direction: counted, or handed out. */
+static void dsi_lay_out_recorded(ds_recorded *r, dsi_scratch *room)
+{
+    size_t n = 0;
+    if (ds_size_add(r->d.n_state, r->d.n_param, &n) || ds_size_add(n, r->d.n_control, &n))
+        room->result = DSIM_ERROR_OVERFLOW;
+    dsi_take(room, 1, sizeof *r);
+    r->step.in = (ds_var *)dsi_take(room, n, sizeof(ds_var));
+    r->step.out = (ds_var *)dsi_take(room, r->d.n_state, sizeof(ds_var));
+    r->loss.in = (ds_var *)dsi_take(room, n, sizeof(ds_var));
+    r->loss.out = (ds_var *)dsi_take(room, 1, sizeof(ds_var));
+    r->dots = (ds_real *)dsi_take(room, n, sizeof(ds_real));
+    r->step.n_out = r->d.n_state;
+    r->loss.n_out = 1;
+}
+
+static void dsi_recorded_seam(ds_recorded *r)
+{
+    ds_stepper *const s = &r->stepper;
+    s->user = r;
+    s->n_state = r->d.n_state;
+    s->n_param = r->d.n_param;
+    s->n_control = r->d.n_control;
+    s->trace_bytes = sizeof r->serial;
+    s->step = dsi_recorded_step;
+    s->vjp = dsi_recorded_vjp;
+    s->jvp = dsi_recorded_jvp;
+    s->second = dsi_recorded_second;
+    s->error = dsi_recorded_error;
+    s->label = r->d.label;
+}
+
+DIFFSIM_API ds_recorded *ds_recorded_create(const ds_recorded_desc *desc)
+{
+    const ds_allocator allocator = dsi_allocator(desc ? &desc->allocator : NULL);
+    ds_recorded plan, *r;
+    ds_tape_desc tape_desc;
+    dsi_scratch room = DSI_ZEROED;
+    if (!desc || !desc->step || !desc->n_state || (unsigned)desc->label >= DSIM_GRADIENT_LABEL_COUNT)
+        return NULL;
+    memset(&plan, 0, sizeof plan);
+    plan.d = *desc;
+    plan.d.allocator = allocator;
+    dsi_lay_out_recorded(&plan, &room);
+    if (room.result) return NULL;
+    plan.bytes = room.used;
+    room.base = (char *)allocator.resize(allocator.user, NULL, 0, plan.bytes);
+    if (!room.base) return NULL;
+    memset(room.base, 0, plan.bytes);
+    room.used = 0;
+    r = (ds_recorded *)(void *)room.base;
+    *r = plan;
+    dsi_lay_out_recorded(r, &room);
+    dsi_recorded_seam(r);
+    memset(&tape_desc, 0, sizeof tape_desc);
+    tape_desc.allocator = allocator;
+    r->step.tape = ds_tape_create(&tape_desc);
+    r->loss.tape = desc->loss ? ds_tape_create(&tape_desc) : NULL;
+    if (r->step.tape && (r->loss.tape || !desc->loss)) return r;
+    ds_recorded_destroy(r);
+    return NULL;
+}
+
+DIFFSIM_API void ds_recorded_destroy(ds_recorded *recorded)
+{
+    ds_allocator allocator;
+    if (!recorded) return;
+    allocator = recorded->d.allocator;
+    ds_tape_destroy(recorded->step.tape);
+    ds_tape_destroy(recorded->loss.tape);
+    allocator.resize(allocator.user, recorded, recorded->bytes, 0);
+}
+
+DIFFSIM_API const ds_stepper *ds_recorded_stepper(const ds_recorded *recorded)
+{
+    return recorded ? &recorded->stepper : NULL;
+}
+
+/* A list of launches. Launch j of the way forward reads and writes the state in `next` and the scratch. Its
+   adjoint wants the numbers that it read as they were before it. Where are they, when all is done?
+     in io->state    if no launch before j has written them,
+     in io->next     if none from j on has,
+     in the trace    else: copied there before launch j, unless an earlier copy still holds (a slot).
+   Of scratch nothing is there afterwards: always the trace.
+
+   Adjoints of the state in `next` and of the scratch are the list's own; those of x_k, p and u_k are added
+   where the caller wants them. What a kernel has stored has no part in what was there before: after its
+   adjoint the adjoints of stored numbers become 0 (the eraser: a kernel that stores 0 where the kernel
+   stores). */
+
+enum { DSI_RUN_STEP, DSI_RUN_ADJOINT, DSI_RUN_ERASER, DSI_RUN_TANGENT, DSI_RUN_SECOND, DSI_RUN_COUNT };
+#define DSI_SOURCE_BOUND ((size_t)-1) /* where it is bound */
+#define DSI_SOURCE_BEFORE ((size_t)-2)
+
+typedef struct dsi_listed {
+    const ds_kernel *kernels[DSI_RUN_COUNT]; /* ERASER NULL: nothing is stored, or all of it is filled */
+    int owned; /* the derivatives are its own, not those of an earlier launch of the same kernel */
+    int skips; /* the adjoint adds nothing */
+    size_t lanes[3], n;
+    ds_binding *bindings; /* [n] */
+    size_t *sources; /* [n] of what the adjoint reads: a slot, or one of the two above */
+    unsigned char *fills; /* [n]: what is stored in this argument is all of it */
+} dsi_listed;
+
+/* a part of state or scratch, copied before a launch to number `at` of the trace, packed */
+typedef struct dsi_slot_of_trace {
+    size_t launch, at;
+    ds_binding from;
+} dsi_slot_of_trace;
+
+/* where state, state before, parameters, controls and scratch are; of numbers, adjoints or tangents */
+typedef struct dsi_spaces { ds_real *at[DSIM_BOUND_COUNT]; } dsi_spaces;
+
+struct ds_launch_list {
+    ds_launch_list_desc d;
+    ds_allocator allocator;
+    ds_error error;
+    ds_stepper stepper;
+    int complete;
+    ds_arena arena; /* bindings and numbers */
+    dsi_listed *launches;
+    dsi_slot_of_trace *slots;
+    ds_runner **runners; /* one for each DSI_PLANS launches, so that plans stay */
+    size_t n, cap_launches, n_slots, cap_slots, n_runners, cap_runners, n_trace, most_args;
+    ds_array *args; /* [4 most_args] */
+    ds_real *state, *state_bar, *state_dot, *state_bar_dot; /* [n_state] */
+    ds_real *scratch, *scratch_bar, *scratch_dot, *scratch_bar_dot; /* [n_scratch] */
+    ds_real *trace_dot; /* [n_trace] */
+    ds_real *junk[3]; /* [n_state], [n_param], [n_control]: adjoints that nobody wants */
+};
+
+static const unsigned char dsi_bound_is_written[] = {
+#define DSI_ROW(NAME, written, sentence) written,
+    DSI_BOUNDS(DSI_ROW)
+#undef DSI_ROW
+};
+
+DIFFSIM_API ds_binding ds_bind(ds_bound to, size_t offset, size_t n, size_t components)
+{
+    ds_binding r;
+    r.to = to;
+    r.offset = offset;
+    r.array = ds_array_reals(NULL, n, components);
+    return r;
+}
+DIFFSIM_API ds_binding ds_bind_constant(ds_array array)
+{
+    ds_binding r;
+    r.to = DSIM_BOUND_CONSTANT;
+    r.offset = 0;
+    r.array = array;
+    return r;
+}
+
+/* "launch 2, kernel 'force', argument 'x': what"; without the last if i is none */
+static ds_result dsi_list_refuse(ds_launch_list *list, ds_result code, size_t j, const ds_kernel *kernel,
+                                 size_t i, const char *what)
+{
+    dsi_text t = dsi_text_into(list->error.text, sizeof list->error.text);
+    list->error.code = code;
+    list->error.index = j;
+    dsi_put(&t, "launch ");
+    dsi_put_size(&t, j);
+    if (kernel) {
+        dsi_put(&t, ", kernel '");
+        dsi_put(&t, kernel->name);
+        dsi_put(&t, "'");
+    }
+    if (kernel && i < kernel->n_args) {
+        dsi_put(&t, ", argument '");
+        dsi_put(&t, kernel->args[i].name);
+        dsi_put(&t, "'");
+    }
+    dsi_put(&t, ": ");
+    dsi_put(&t, what);
+    return dsi_end_refusal(&list->error, &list->d.runner.log, &t);
+}
+
+/* what another object says is wrong with launch j */
+static ds_result dsi_list_adopt(ds_launch_list *list, const ds_error *error, size_t j)
+{
+    dsi_text t = dsi_text_into(list->error.text, sizeof list->error.text);
+    list->error.code = error->code;
+    list->error.index = j;
+    dsi_put(&t, "launch ");
+    dsi_put_size(&t, j);
+    dsi_put(&t, ": ");
+    dsi_put(&t, error->text);
+    return error->code;
+}
+
+/* Building the list. */
+
+static int dsi_is_writing(int kind)
+{
+    return kind == DSI_ARG_OUT || kind == DSI_ARG_SUM || kind == DSI_ARG_UPDATE;
+}
+
+/* how many numbers there are of each kind */
+static size_t dsi_size_of_space(const ds_launch_list *list, ds_bound to)
+{
+    switch (to) {
+    case DSIM_BOUND_PARAM: return list->d.n_param;
+    case DSIM_BOUND_CONTROL: return list->d.n_control;
+    case DSIM_BOUND_SCRATCH: return list->d.n_scratch;
+    default: return list->d.n_state;
+    }
+}
+
+/* what is wrong with a binding, as words; NULL: nothing */
+static const char *dsi_is_bad_binding(const ds_launch_list *list, const ds_binding *b,
+                                      const dsi_argument *arg)
+{
+    const size_t size = dsi_size_of_space(list, b->to), n = b->array.n;
+    const size_t stride = b->array.stride ? b->array.stride : b->array.components;
+    const size_t pitch = b->array.pitch ? b->array.pitch : 1;
+    size_t last = 0, across = 0;
+    if ((unsigned)b->to >= DSIM_BOUND_COUNT) return "there is no such binding";
+    if (b->array.components != arg->components) return "the binding has another number of components";
+    if (dsi_is_writing(arg->kind) && !dsi_bound_is_written[b->to])
+        return "is written, and bound to what may be read only";
+    if (arg->kind == DSI_ARG_INDEX && b->to != DSIM_BOUND_CONSTANT) return "indices are bound as constants";
+    if (b->to == DSIM_BOUND_CONSTANT) return NULL; /* its launch looks at it */
+    if (b->array.type != DSIM_ARRAY_REAL) return "what is no constant has the type DSIM_ARRAY_REAL";
+    if (!n) return NULL;
+    if (ds_size_mul(n - 1, stride, &last) || ds_size_mul(arg->components - 1, pitch, &across) ||
+        ds_size_add(last, across, &last) || ds_size_add(last, b->offset, &last) || last >= size)
+        return "the binding goes beyond the numbers there are";
+    return NULL;
+}
+
+static ds_array dsi_bound_array(const ds_binding *b, const dsi_spaces *spaces)
+{
+    ds_array r = b->array;
+    if (b->to != DSIM_BOUND_CONSTANT) r.data = spaces->at[b->to] + b->offset;
+    return r;
+}
+
+/* Do two bindings share numbers? Those of one space only; as arrays at one address that is never used. */
+static int dsi_is_sharing(const ds_binding *a, const ds_binding *b)
+{
+    static const ds_real nowhere[1] = { 0 };
+    dsi_spaces spaces;
+    ds_array x, y;
+    size_t i;
+    if (a->to != b->to || a->to == DSIM_BOUND_CONSTANT || !a->array.n || !b->array.n) return 0;
+    for (i = 0; i < DSIM_BOUND_COUNT; i++) spaces.at[i] = (ds_real *)(uintptr_t)nowhere;
+    x = dsi_bound_array(a, &spaces);
+    y = dsi_bound_array(b, &spaces);
+    return dsi_is_overlapping(&x, &y);
+}
+
+static int dsi_is_written_by(const dsi_listed *launch, const ds_binding *region)
+{
+    const ds_kernel *const kernel = launch->kernels[DSI_RUN_STEP];
+    size_t i;
+    for (i = 0; i < launch->n; i++)
+        if (dsi_is_writing(kernel->args[i].kind) && dsi_is_sharing(launch->bindings + i, region)) return 1;
+    return 0;
+}
+/* by launches from ... to - 1 */
+static int dsi_is_written_within(const ds_launch_list *list, size_t from, size_t to, const ds_binding *region)
+{
+    for (; from < to; from++)
+        if (dsi_is_written_by(list->launches + from, region)) return 1;
+    return 0;
+}
+
+/* Is every number of an argument stored? If the lanes are its elements in order, and each component is
+   stored at the lane. */
+static int dsi_is_filled(const dsi_listed *launch, size_t arg)
+{
+    const ds_kernel *const kernel = launch->kernels[DSI_RUN_STEP];
+    const dsi_body *const body = &kernel->body;
+    size_t lanes = 1, i, c, stored = 0;
+    for (i = 0; i < kernel->desc.rank; i++) lanes *= launch->lanes[i];
+    if (lanes != launch->bindings[arg].array.n) return 0;
+    for (c = 0; c < kernel->args[arg].components; c++)
+        for (i = 0; i < body->n_effects; i++) {
+            const dsi_effect *const e = body->effects + i;
+            const dsi_expr *const index = body->exprs + e->index;
+            if (e->arg != arg || e->component != c) continue;
+            if (index->op != DSI_X_lane || index->a != DSI_FLAT_LANE) return 0;
+            stored++;
+            break;
+        }
+    return stored == kernel->args[arg].components;
+}
+
+/* stores 0 where the kernel stores, into arguments of adjoints, as those of the adjoint stand */
+static ds_kernel *dsi_kernel_eraser(const ds_kernel *kernel)
+{
+    dsi_deriving d;
+    size_t i;
+    if (!dsi_derive_begin(&d, kernel, "", "ds_kernel_eraser")) return NULL;
+    if (!dsi_kernel_failed(d.to)) {
+        dsi_derive_args(&d, "", "_bar", DSI_ARG_NONE, DSI_ARG_OUT, DSI_ARG_NONE, DSI_ARG_NONE);
+        for (i = 0; i < kernel->body.n_effects && !dsi_kernel_failed(d.to); i++) {
+            const dsi_effect *const e = kernel->body.effects + i;
+            if (kernel->args[e->arg].kind == DSI_ARG_OUT)
+                dsi_emit_effect(&d.to->body, kernel->n_args + e->arg, d.map[e->index], e->component, 0);
+        }
+        dsi_kernel_finish(d.to);
+    }
+    dsi_derive_end(&d);
+    return d.to;
+}
+
+/* The names of what a launch reads, and is no constant, as a derivative is asked by them. with_bars: those of
+   the adjoint, and of its adjoints. In the arena; NULL: no memory. */
+static const char *dsi_names_read(ds_launch_list *list, const dsi_listed *launch, const ds_kernel *kernel,
+                                  int with_bars)
+{
+    const size_t each = sizeof kernel->args->name + 1;
+    char *const names = (char *)ds_arena_alloc(&list->arena, kernel->n_args + 1, each);
+    dsi_text t;
+    size_t i;
+    if (!names) return NULL;
+    t = dsi_text_into(names, (kernel->n_args + 1) * each);
+    for (i = 0; i < (with_bars ? 2 : 1) * launch->n; i++) {
+        const int kind = kernel->args[i].kind;
+        if ((kind != DSI_ARG_IN && kind != DSI_ARG_UPDATE) ||
+            (i < launch->n && launch->bindings[i].to == DSIM_BOUND_CONSTANT))
+            continue;
+        dsi_put(&t, kernel->args[i].name);
+        dsi_put(&t, " ");
+    }
+    return names;
+}
+
+/* derivatives of an earlier launch of the same kernel with the same constants serve again */
+static int dsi_share_derivatives(const ds_launch_list *list, dsi_listed *launch)
+{
+    size_t j, i;
+    for (j = 0; j < list->n; j++) {
+        const dsi_listed *const other = list->launches + j;
+        if (other->kernels[DSI_RUN_STEP] != launch->kernels[DSI_RUN_STEP]) continue;
+        for (i = 0; i < launch->n; i++)
+            if ((other->bindings[i].to == DSIM_BOUND_CONSTANT) !=
+                (launch->bindings[i].to == DSIM_BOUND_CONSTANT))
+                break;
+        if (i < launch->n) continue;
+        memcpy(launch->kernels, other->kernels, sizeof launch->kernels);
+        launch->skips = other->skips;
+        return 1;
+    }
+    return 0;
+}
+
+/* Derivatives with an error of their own are kept: the call that needs them returns it. NULL: no memory. */
+static ds_result dsi_derive_launch(ds_launch_list *list, dsi_listed *launch)
+{
+    const ds_kernel *const kernel = launch->kernels[DSI_RUN_STEP], *adjoint;
+    const ds_arena_place place = ds_arena_mark(&list->arena);
+    const char *by = dsi_names_read(list, launch, kernel, 0);
+    int stores = 0;
+    size_t i;
+    if (!by) return DSIM_ERROR_MEMORY;
+    if (dsi_share_derivatives(list, launch)) return DSIM_OK;
+    launch->owned = 1;
+    launch->kernels[DSI_RUN_ADJOINT] = adjoint = ds_kernel_adjoint(kernel, by);
+    launch->kernels[DSI_RUN_TANGENT] = ds_kernel_tangent(kernel, by);
+    for (i = 0; i < launch->n; i++) stores |= kernel->args[i].kind == DSI_ARG_OUT;
+    if (stores) launch->kernels[DSI_RUN_ERASER] = dsi_kernel_eraser(kernel);
+    if (!adjoint || !launch->kernels[DSI_RUN_TANGENT] || (stores && !launch->kernels[DSI_RUN_ERASER]))
+        return DSIM_ERROR_MEMORY;
+    launch->skips = !adjoint->error.code && !adjoint->body.n_effects;
+    by = adjoint->error.code ? "" : dsi_names_read(list, launch, adjoint, 1);
+    if (!by) return DSIM_ERROR_MEMORY;
+    launch->kernels[DSI_RUN_SECOND] = ds_kernel_tangent(adjoint, by);
+    ds_arena_release(&list->arena, place);
+    for (i = 0; i < DSI_RUN_COUNT; i++)
+        if (launch->kernels[i] && launch->kernels[i]->error.code == DSIM_ERROR_MEMORY)
+            return DSIM_ERROR_MEMORY;
+    return launch->kernels[DSI_RUN_SECOND] ? DSIM_OK : DSIM_ERROR_MEMORY;
+}
+
+static void dsi_end_launch(dsi_listed *launch)
+{
+    size_t i;
+    for (i = DSI_RUN_ADJOINT; launch->owned && i < DSI_RUN_COUNT; i++)
+        ds_kernel_destroy((ds_kernel *)(uintptr_t)launch->kernels[i]);
+}
+
+/* everything that can be told before the list is complete */
+static ds_result dsi_check_launch(ds_launch_list *list, const ds_kernel *kernel, const size_t *lanes,
+                                  const ds_binding *bindings, size_t n)
+{
+    const size_t j = list->n;
+    size_t i, k;
+    if (!kernel || !lanes)
+        return dsi_list_refuse(list, DSIM_ERROR_ARGUMENT, j, NULL, 0, "kernel or lanes are NULL");
+    if (kernel->error.code) return dsi_list_adopt(list, &kernel->error, j);
+    if (!kernel->ended)
+        return dsi_list_refuse(list, DSIM_ERROR_ORDER, j, kernel, (size_t)-1, "ds_kernel_end comes first");
+    if (n != kernel->n_args || (n && !bindings))
+        return dsi_list_refuse(list, DSIM_ERROR_ARGUMENT, j, kernel, (size_t)-1,
+                               "it has another number of arguments");
+    for (i = 0; i < n; i++) {
+        const char *bad = dsi_is_bad_binding(list, bindings + i, kernel->args + i);
+        if (bad) return dsi_list_refuse(list, DSIM_ERROR_ARGUMENT, j, kernel, i, bad);
+        for (k = 0; k < i; k++)
+            if (dsi_is_sharing(bindings + i, bindings + k))
+                return dsi_list_refuse(list, DSIM_ERROR_RACE, j, kernel, i,
+                                       "shares numbers with an argument before it; make them one argument");
+    }
+    return DSIM_OK;
+}
+
+DIFFSIM_API ds_result ds_launch_list_add(ds_launch_list *list, const ds_kernel *kernel, const size_t *lanes,
+                                         const ds_binding *bindings, size_t n_bindings)
+{
+    const size_t n = n_bindings;
+    dsi_listed launch;
+    void *launches;
+    ds_result result;
+    size_t i;
+    DIFFSIM_ASSERT(list);
+    if (!list) return DSIM_ERROR_ARGUMENT;
+    if (list->error.code) return list->error.code;
+    if (list->complete)
+        return dsi_list_refuse(list, DSIM_ERROR_ORDER, list->n, kernel, n, "the list is complete");
+    result = dsi_check_launch(list, kernel, lanes, bindings, n);
+    if (result) return result;
+    memset(&launch, 0, sizeof launch);
+    launch.kernels[DSI_RUN_STEP] = kernel;
+    launch.n = n;
+    memcpy(launch.lanes, lanes, kernel->desc.rank * sizeof *lanes);
+    launch.bindings = (ds_binding *)ds_arena_alloc(&list->arena, n, sizeof *bindings);
+    launch.sources = (size_t *)ds_arena_alloc(&list->arena, n, sizeof *launch.sources);
+    launch.fills = (unsigned char *)ds_arena_alloc(&list->arena, n, 1);
+    launches = list->launches;
+    result = list->arena.error.code;
+    if (!result && list->n == list->cap_launches)
+        result = dsi_grow(&list->allocator, &launches, &list->cap_launches, list->n + 1, (size_t)-1 / 2,
+                          sizeof launch);
+    list->launches = (dsi_listed *)launches;
+    if (!result) {
+        memcpy(launch.bindings, bindings, n * sizeof *bindings);
+        for (i = 0; i < n; i++) launch.fills[i] = (unsigned char)dsi_is_filled(&launch, i);
+        result = dsi_derive_launch(list, &launch);
+    }
+    if (result) {
+        dsi_end_launch(&launch);
+        return dsi_list_refuse(list, result, list->n, kernel, n, "there is no memory for it");
+    }
+    if (n > list->most_args) list->most_args = n;
+    list->launches[list->n++] = launch;
+    return DSIM_OK;
+}
+
+/* numbers in a part of a space, packed */
+static size_t dsi_numbers_in(const ds_binding *b) { return b->array.n * b->array.components; }
+
+static int dsi_is_same_binding(const ds_binding *a, const ds_binding *b)
+{
+    return a->to == b->to && a->offset == b->offset && a->array.n == b->array.n &&
+           a->array.components == b->array.components && a->array.stride == b->array.stride &&
+           a->array.pitch == b->array.pitch;
+}
+
+/* where the adjoint of launch j finds what is bound to its argument i */
+static ds_result dsi_find_source(ds_launch_list *list, size_t j, size_t i)
+{
+    dsi_listed *const launch = list->launches + j;
+    const ds_binding *const b = launch->bindings + i;
+    const ds_kernel *const adjoint = launch->kernels[DSI_RUN_ADJOINT];
+    const ds_kernel *const eraser = launch->kernels[DSI_RUN_ERASER];
+    void *slots = list->slots;
+    dsi_slot_of_trace *slot;
+    ds_result result = DSIM_OK;
+    size_t k;
+    launch->sources[i] = DSI_SOURCE_BOUND;
+    if (adjoint->error.code || (adjoint->args[i].kind == DSI_ARG_NONE &&
+                                (!eraser || eraser->args[i].kind == DSI_ARG_NONE)))
+        return DSIM_OK;
+    if (b->to == DSIM_BOUND_STATE && !dsi_is_written_within(list, 0, j, b))
+        launch->sources[i] = DSI_SOURCE_BEFORE;
+    else if (b->to != DSIM_BOUND_SCRATCH &&
+             (b->to != DSIM_BOUND_STATE || !dsi_is_written_within(list, j, list->n, b)))
+        return DSIM_OK;
+    if (launch->sources[i] == DSI_SOURCE_BEFORE) return DSIM_OK;
+    for (k = 0; k < list->n_slots; k++) {
+        slot = list->slots + k;
+        if (!dsi_is_same_binding(&slot->from, b) || dsi_is_written_within(list, slot->launch, j, b))
+            continue;
+        launch->sources[i] = k;
+        return DSIM_OK;
+    }
+    if (list->n_slots == list->cap_slots)
+        result = dsi_grow(&list->allocator, &slots, &list->cap_slots, list->n_slots + 1, (size_t)-1 / 2,
+                          sizeof *slot);
+    list->slots = (dsi_slot_of_trace *)slots;
+    if (result) return result;
+    slot = list->slots + list->n_slots;
+    slot->launch = j;
+    slot->at = list->n_trace;
+    slot->from = *b;
+    launch->sources[i] = list->n_slots++;
+    return ds_size_add(list->n_trace, dsi_numbers_in(b), &list->n_trace);
+}
+
+/* runners for all launches of all kinds */
+static ds_result dsi_make_runners(ds_launch_list *list)
+{
+    const size_t n = (list->n * DSI_RUN_COUNT + DSI_PLANS - 1) / DSI_PLANS;
+    list->runners = (ds_runner **)ds_arena_alloc(&list->arena, n, sizeof *list->runners);
+    if (!list->runners) return list->arena.error.code;
+    for (; list->n_runners < n; list->n_runners++) {
+        list->runners[list->n_runners] = ds_runner_create(&list->d.runner);
+        if (!list->runners[list->n_runners]) return DSIM_ERROR_MEMORY;
+    }
+    return DSIM_OK;
+}
+
+/* numbers of the list's own */
+static ds_result dsi_make_numbers(ds_launch_list *list)
+{
+    const ds_launch_list_desc *const d = &list->d;
+    const struct { ds_real **at; size_t n; } parts[] = {
+        { &list->state, d->n_state }, { &list->state_bar, d->n_state },
+        { &list->state_dot, d->n_state }, { &list->state_bar_dot, d->n_state },
+        { &list->scratch, d->n_scratch }, { &list->scratch_bar, d->n_scratch },
+        { &list->scratch_dot, d->n_scratch }, { &list->scratch_bar_dot, d->n_scratch },
+        { &list->trace_dot, list->n_trace },
+        { &list->junk[0], d->n_state }, { &list->junk[1], d->n_param }, { &list->junk[2], d->n_control } };
+    size_t i;
+    for (i = 0; i < sizeof parts / sizeof *parts; i++)
+        *parts[i].at = (ds_real *)ds_arena_alloc(&list->arena, parts[i].n, sizeof(ds_real));
+    list->args = (ds_array *)ds_arena_alloc(&list->arena, 4 * list->most_args, sizeof *list->args);
+    return list->arena.error.code;
+}
+
+/* Running it. */
+
+/* one kernel of launch j, over all its lanes */
+static ds_result dsi_run_listed(ds_launch_list *list, size_t j, int what, size_t n_args)
+{
+    const dsi_listed *const launch = list->launches + j;
+    const ds_kernel *const kernel = launch->kernels[what];
+    ds_runner *const runner = list->runners[((size_t)what * list->n + j) / DSI_PLANS];
+    if (kernel->error.code) return dsi_list_adopt(list, &kernel->error, j);
+    if (ds_launch_grid(runner, kernel, launch->lanes, list->args, n_args))
+        return dsi_list_adopt(list, &runner->error, j);
+    return DSIM_OK;
+}
+
+/* args [at ...]: the arguments of launch j in these spaces */
+static void dsi_put_args(ds_launch_list *list, size_t j, size_t at, const dsi_spaces *spaces)
+{
+    const dsi_listed *const launch = list->launches + j;
+    size_t i;
+    for (i = 0; i < launch->n; i++) list->args[at + i] = dsi_bound_array(launch->bindings + i, spaces);
+}
+
+/* the same as its adjoint wants them; trace: of numbers, or of their tangents */
+static void dsi_put_sources(ds_launch_list *list, size_t j, size_t at, const dsi_spaces *spaces,
+                            const ds_real *trace)
+{
+    const dsi_listed *const launch = list->launches + j;
+    size_t i;
+    dsi_put_args(list, j, at, spaces);
+    for (i = 0; i < launch->n; i++) {
+        const ds_binding *const b = launch->bindings + i;
+        const size_t source = launch->sources[i];
+        if (source == DSI_SOURCE_BOUND) continue;
+        if (source == DSI_SOURCE_BEFORE)
+            list->args[at + i].data = spaces->at[DSIM_BOUND_BEFORE] + b->offset;
+        else
+            list->args[at + i] =
+                ds_array_reals(trace + list->slots[source].at, b->array.n, b->array.components);
+    }
+}
+
+/* the slots of launch j, from these spaces */
+static void dsi_fill_slots(const ds_launch_list *list, size_t j, const dsi_spaces *spaces, ds_real *trace)
+{
+    size_t k, e, c;
+    for (k = 0; k < list->n_slots; k++) {
+        const dsi_slot_of_trace *const slot = list->slots + k;
+        const ds_array from = dsi_bound_array(&slot->from, spaces);
+        const ds_real *const numbers = (const ds_real *)from.data;
+        ds_real *to = trace + slot->at;
+        if (slot->launch != j) continue;
+        if (dsi_stride_of(&from) == from.components && from.pitch < 2)
+            memcpy(to, numbers, dsi_numbers_in(&slot->from) * sizeof *to);
+        else
+            for (e = 0; e < from.n; e++)
+                for (c = 0; c < from.components; c++)
+                    *to++ = numbers[e * dsi_stride_of(&from) + dsi_component_at(&from, c)];
+    }
+}
+
+static dsi_spaces dsi_spaces_of(ds_real *state, const ds_real *before, const ds_real *param,
+                                const ds_real *control, ds_real *scratch)
+{
+    dsi_spaces r;
+    r.at[DSIM_BOUND_CONSTANT] = NULL;
+    r.at[DSIM_BOUND_STATE] = state;
+    r.at[DSIM_BOUND_BEFORE] = (ds_real *)(uintptr_t)before;
+    r.at[DSIM_BOUND_PARAM] = (ds_real *)(uintptr_t)param;
+    r.at[DSIM_BOUND_CONTROL] = (ds_real *)(uintptr_t)control;
+    r.at[DSIM_BOUND_SCRATCH] = scratch;
+    return r;
+}
+/* of a step: its state in `state`, and the list's scratch */
+static dsi_spaces dsi_spaces_of_step(const ds_launch_list *list, const ds_step_io *io, ds_real *state)
+{
+    return dsi_spaces_of(state, io->state, io->param, io->control, list->scratch);
+}
+/* adjoints; what nobody wants goes to the junk */
+static dsi_spaces dsi_spaces_of_bars(const ds_launch_list *list, ds_real *state, ds_real *scratch,
+                                     ds_real *before, ds_real *param, ds_real *control)
+{
+    if (!before) dsi_fill_reals(list->junk[0], 0, list->d.n_state);
+    if (!param) dsi_fill_reals(list->junk[1], 0, list->d.n_param);
+    if (!control) dsi_fill_reals(list->junk[2], 0, list->d.n_control);
+    return dsi_spaces_of(state, before ? before : list->junk[0], param ? param : list->junk[1],
+                         control ? control : list->junk[2], scratch);
+}
+
+static void dsi_copy_reals(ds_real *to, const ds_real *from, size_t n)
+{
+    if (n) memcpy(to, from, n * sizeof *to);
+}
+
+/* what launches begin with: the state, and no scratch */
+static void dsi_begin_launches(const ds_launch_list *list, const ds_real *from, ds_real *state,
+                               ds_real *scratch)
+{
+    dsi_copy_reals(state, from, list->d.n_state);
+    dsi_fill_reals(scratch, 0, list->d.n_scratch);
+}
+
+static ds_result dsi_list_step(void *user, const ds_step_io *io, void *trace)
+{
+    ds_launch_list *const list = (ds_launch_list *)user;
+    const dsi_spaces spaces = dsi_spaces_of_step(list, io, io->next);
+    ds_result result = DSIM_OK;
+    size_t j;
+    memset(&list->error, 0, sizeof list->error);
+    dsi_begin_launches(list, io->state, io->next, list->scratch);
+    for (j = 0; j < list->n && !result; j++) {
+        if (trace) dsi_fill_slots(list, j, &spaces, (ds_real *)trace);
+        dsi_put_args(list, j, 0, &spaces);
+        result = dsi_run_listed(list, j, DSI_RUN_STEP, list->launches[j].n);
+    }
+    return result;
+}
+
+/* what launch j has stored gets the adjoint 0; args [n ... 2 n - 1] are adjoints */
+static ds_result dsi_erase(ds_launch_list *list, size_t j)
+{
+    const dsi_listed *const launch = list->launches + j;
+    const ds_kernel *const kernel = launch->kernels[DSI_RUN_STEP];
+    int rest = 0;
+    size_t i, e, c;
+    for (i = 0; i < launch->n; i++) {
+        const ds_array *const a = list->args + launch->n + i;
+        if (kernel->args[i].kind != DSI_ARG_OUT) continue;
+        rest |= !launch->fills[i];
+        for (e = 0; launch->fills[i] && e < a->n; e++)
+            for (c = 0; c < a->components; c++)
+                ((ds_real *)a->data)[e * dsi_stride_of(a) + dsi_component_at(a, c)] = 0;
+    }
+    return rest ? dsi_run_listed(list, j, DSI_RUN_ERASER, 2 * launch->n) : DSIM_OK;
+}
+
+/* back over launch j: spaces of numbers and of adjoints */
+static ds_result dsi_launch_back(ds_launch_list *list, size_t j, const dsi_spaces *spaces,
+                                 const ds_real *trace, const dsi_spaces *bars)
+{
+    const size_t n = list->launches[j].n;
+    ds_result result = DSIM_OK;
+    dsi_put_sources(list, j, 0, spaces, trace);
+    dsi_put_args(list, j, n, bars);
+    if (!list->launches[j].skips) result = dsi_run_listed(list, j, DSI_RUN_ADJOINT, 2 * n);
+    return result ? result : dsi_erase(list, j);
+}
+
+static ds_result dsi_list_vjp(void *user, const ds_step_io *io, const void *trace, const ds_step_bar *bar)
+{
+    ds_launch_list *const list = (ds_launch_list *)user;
+    const dsi_spaces spaces = dsi_spaces_of_step(list, io, io->next);
+    const dsi_spaces bars = dsi_spaces_of_bars(list, list->state_bar, list->scratch_bar, bar->state_bar,
+                                               bar->param_bar, bar->control_bar);
+    ds_result result = DSIM_OK;
+    size_t j;
+    memset(&list->error, 0, sizeof list->error);
+    dsi_begin_launches(list, bar->next_bar, list->state_bar, list->scratch_bar);
+    for (j = list->n; j-- > 0 && !result;)
+        result = dsi_launch_back(list, j, &spaces, (const ds_real *)trace, &bars);
+    if (!result) dsi_gain(bar->state_bar, list->state_bar, list->d.n_state);
+    return result;
+}
+
+/* Tangents beside the launches themselves, which run again in the list's own state: a tangent comes before
+   its launch, when the numbers are still those that it reads. */
+static ds_result dsi_tangents(ds_launch_list *list, const ds_step_io *io, const dsi_spaces *dots,
+                              ds_real *trace_dot)
+{
+    const dsi_spaces spaces = dsi_spaces_of_step(list, io, list->state);
+    ds_result result = DSIM_OK;
+    size_t j;
+    memset(&list->error, 0, sizeof list->error);
+    dsi_begin_launches(list, io->state, list->state, list->scratch);
+    dsi_begin_launches(list, dots->at[DSIM_BOUND_BEFORE], dots->at[DSIM_BOUND_STATE], list->scratch_dot);
+    for (j = 0; j < list->n && !result; j++) {
+        const size_t n = list->launches[j].n;
+        if (trace_dot) dsi_fill_slots(list, j, dots, trace_dot);
+        dsi_put_args(list, j, 0, &spaces);
+        dsi_put_args(list, j, n, dots);
+        result = dsi_run_listed(list, j, DSI_RUN_TANGENT, 2 * n);
+        if (!result) result = dsi_run_listed(list, j, DSI_RUN_STEP, n);
+    }
+    return result;
+}
+
+static ds_result dsi_list_jvp(void *user, const ds_step_io *io, const void *trace, const ds_step_dot *dot)
+{
+    ds_launch_list *const list = (ds_launch_list *)user;
+    const dsi_spaces dots = dsi_spaces_of(dot->next_dot, dot->state_dot, dot->param_dot, dot->control_dot,
+                                          list->scratch_dot);
+    (void)trace;
+    return dsi_tangents(list, io, &dots, NULL);
+}
+
+/* The tangents of all numbers first, those in slots kept; then back, where the tangent of an adjoint comes
+   before the adjoint. Adjoints of x_k, p and u_k themselves are not wanted. */
+static ds_result dsi_list_second(void *user, const ds_step_io *io, const void *trace, const ds_step_second *s)
+{
+    ds_launch_list *const list = (ds_launch_list *)user;
+    const dsi_spaces spaces = dsi_spaces_of_step(list, io, io->next);
+    const dsi_spaces dots = dsi_spaces_of(list->state_dot, s->state_dot, s->param_dot, s->control_dot,
+                                          list->scratch_dot);
+    const dsi_spaces bars =
+        dsi_spaces_of_bars(list, list->state_bar, list->scratch_bar, NULL, NULL, NULL);
+    const dsi_spaces bar_dots =
+        dsi_spaces_of_bars(list, list->state_bar_dot, list->scratch_bar_dot, s->state_bar_dot,
+                           s->param_bar_dot, s->control_bar_dot);
+    ds_result result = dsi_tangents(list, io, &dots, list->trace_dot);
+    size_t j;
+    dsi_begin_launches(list, s->next_bar, list->state_bar, list->scratch_bar);
+    dsi_begin_launches(list, s->next_bar_dot, list->state_bar_dot, list->scratch_bar_dot);
+    for (j = list->n; j-- > 0 && !result;) {
+        const size_t n = list->launches[j].n;
+        dsi_put_sources(list, j, 0, &spaces, (const ds_real *)trace);
+        dsi_put_args(list, j, n, &bars);
+        dsi_put_sources(list, j, 2 * n, &dots, list->trace_dot);
+        dsi_put_args(list, j, 3 * n, &bar_dots);
+        if (!list->launches[j].skips) result = dsi_run_listed(list, j, DSI_RUN_SECOND, 4 * n);
+        if (!result) result = dsi_launch_back(list, j, &spaces, (const ds_real *)trace, &bars);
+        if (result) break;
+        dsi_put_args(list, j, n, &bar_dots);
+        result = dsi_erase(list, j);
+    }
+    if (!result) dsi_gain(s->state_bar_dot, list->state_bar_dot, list->d.n_state);
+    return result;
+}
+
+static const ds_error *dsi_list_error(void *user) { return &((ds_launch_list *)user)->error; }
+
+/* Life. */
+
+DIFFSIM_API ds_launch_list *ds_launch_list_create(const ds_launch_list_desc *desc)
+{
+    const ds_allocator allocator = dsi_allocator(desc ? &desc->runner.allocator : NULL);
+    ds_launch_list *list;
+    if (!desc || !desc->n_state || (unsigned)desc->label >= DSIM_GRADIENT_LABEL_COUNT) return NULL;
+    list = (ds_launch_list *)allocator.resize(allocator.user, NULL, 0, sizeof *list);
+    if (!list) return NULL;
+    memset(list, 0, sizeof *list);
+    list->d = *desc;
+    list->allocator = allocator;
+    ds_arena_create(&list->arena, &allocator, 4096);
+    return list;
+}
+
+DIFFSIM_API void ds_launch_list_destroy(ds_launch_list *list)
+{
+    ds_allocator allocator;
+    size_t i;
+    if (!list) return;
+    allocator = list->allocator;
+    for (i = 0; i < list->n; i++) dsi_end_launch(list->launches + i);
+    for (i = 0; i < list->n_runners; i++) ds_runner_destroy(list->runners[i]);
+    dsi_release(&allocator, list->launches, list->cap_launches * sizeof *list->launches);
+    dsi_release(&allocator, list->slots, list->cap_slots * sizeof *list->slots);
+    ds_arena_destroy(&list->arena);
+    allocator.resize(allocator.user, list, sizeof *list, 0);
+}
+
+DIFFSIM_API const ds_error *ds_launch_list_error(const ds_launch_list *list)
+{
+    static const ds_error none = { DSIM_ERROR_ARGUMENT, 0,
+                                   "the list is NULL: no memory for it, or n_state is 0" };
+    return list ? &list->error : &none;
+}
+
+/* sources of all adjoints, then runners and numbers; the seam is the list's own */
+DIFFSIM_API const ds_stepper *ds_launch_list_stepper(ds_launch_list *list)
+{
+    ds_stepper *const s = list ? &list->stepper : NULL;
+    ds_result result = DSIM_OK;
+    size_t i, j;
+    if (!list || (list->error.code && !list->complete)) return NULL;
+    if (list->complete) return s;
+    for (j = 0; j < list->n && !result; j++)
+        for (i = 0; i < list->launches[j].n && !result; i++) result = dsi_find_source(list, j, i);
+    if (!result) result = dsi_make_runners(list);
+    if (!result) result = dsi_make_numbers(list);
+    if (result) {
+        dsi_list_refuse(list, result, list->n, NULL, 0, "no memory for the numbers of the list");
+        return NULL;
+    }
+    s->user = list;
+    s->n_state = list->d.n_state;
+    s->n_param = list->d.n_param;
+    s->n_control = list->d.n_control;
+    s->trace_bytes = list->n_trace * sizeof(ds_real);
+    s->step = dsi_list_step;
+    s->vjp = dsi_list_vjp;
+    s->jvp = dsi_list_jvp;
+    s->second = dsi_list_second;
+    s->error = dsi_list_error;
+    s->label = list->d.label;
+    list->complete = 1;
+    return s;
+}
+
+/* The driver. */
 
 static const char *const dsi_checkpoints_words[] = {
 #define DSI_ROW(NAME, sentence) #NAME,
@@ -17792,8 +18987,10 @@ static ds_result dsi_rollout_stop(ds_rollout *r, ds_result code, const char *wha
 /* a function of the stepper or the loss has failed at step k; the stepper may have a sentence for it */
 static ds_result dsi_rollout_failed(ds_rollout *r, ds_result code, const char *what, size_t k, int of_stepper)
 {
-    const ds_error *const error = of_stepper && r->s.error ? r->s.error(r->s.user) : NULL;
+    const ds_error *error = of_stepper && r->s.error ? r->s.error(r->s.user) : NULL;
     dsi_text t = dsi_rollout_refuse(r, code, r->number + k, what);
+    if (!of_stepper && r->d.loss == ds_recorded_loss && r->d.loss_user)
+        error = dsi_recorded_error(r->d.loss_user);
     dsi_put_size(&t, r->number + k);
     if (!error || !error->code) return dsi_rollout_refused(r, &t);
     dsi_put(&t, ": ");
@@ -17811,17 +19008,6 @@ typedef struct dsi_planning {
     size_t fixed, frame, trace; /* bytes */
     ds_result result;
 } dsi_planning;
-
-/* `count` objects of `bytes`, aligned for any type; as dsi_take_reals */
-static void *dsi_take(dsi_scratch *room, size_t count, size_t bytes)
-{
-    void *const at = room->base ? room->base + room->used : NULL;
-    size_t whole = 0;
-    if (ds_size_mul(count, bytes, &whole) || ds_size_add(whole, DSI_ALIGN - 1, &whole) ||
-        ds_size_add(whole / DSI_ALIGN * DSI_ALIGN, room->used, &room->used))
-        room->result = DSIM_ERROR_OVERFLOW;
-    return at;
-}
 
 /* everything but frames and traces; counted, or handed out: as dsi_lay_out */
 static void dsi_lay_out_rollout(ds_rollout *r, dsi_scratch *room)
@@ -19835,6 +21021,183 @@ DIFFSIM_API ds_result ds_check_hessian(const ds_problem *problem, const ds_real 
     }
     ds_arena_destroy(&c.scratch);
     return report->result;
+}
+
+/* A stepper as a function of one vector x = (state, parameters, controls) [n]; its value is <w, next>. */
+typedef struct dsi_step_check {
+    const ds_stepper *s;
+    ds_step_io io;
+    ds_real *x, *next, *w, *zero; /* [n]; next, w and zero are as long, since J'w is taken into them */
+    void *trace;
+    size_t n;
+} dsi_step_check;
+
+static const ds_real *dsi_step_part(const dsi_step_check *c, const ds_real *x, size_t k)
+{
+    return x + (k > 0 ? c->s->n_state : 0) + (k > 1 ? c->s->n_param : 0);
+}
+
+/* the step at x, with a trace; next is NaN before */
+static ds_result dsi_step_at(dsi_step_check *c, const ds_real *x)
+{
+    c->io.state = x;
+    c->io.param = dsi_step_part(c, x, 1);
+    c->io.control = dsi_step_part(c, x, 2);
+    c->io.next = c->next;
+    dsi_fill(c->next, c->s->n_state, dsi_nan());
+    return c->s->step(c->s->user, &c->io, c->trace);
+}
+
+/* out [n] = J'w, at the point of the last step */
+static ds_result dsi_step_adjoint(void *user, const ds_real *in, size_t n_in, ds_real *out, size_t n_out)
+{
+    dsi_step_check *const c = (dsi_step_check *)user;
+    ds_step_bar bar;
+    (void)n_in;
+    dsi_fill(out, n_out, 0);
+    bar.next_bar = in;
+    bar.state_bar = out;
+    bar.param_bar = out + c->s->n_state;
+    bar.control_bar = bar.param_bar + c->s->n_param;
+    return c->s->vjp(c->s->user, &c->io, c->trace, &bar);
+}
+
+static ds_result dsi_step_tangent(void *user, const ds_real *in, size_t n_in, ds_real *out, size_t n_out)
+{
+    dsi_step_check *const c = (dsi_step_check *)user;
+    ds_step_dot dot;
+    (void)n_in;
+    (void)n_out;
+    dot.state_dot = in;
+    dot.param_dot = dsi_step_part(c, in, 1);
+    dot.control_dot = dsi_step_part(c, in, 2);
+    dot.next_dot = out;
+    return c->s->jvp(c->s->user, &c->io, c->trace, &dot);
+}
+
+/* <w, next>, rounded once */
+static ds_result dsi_step_objective(void *user, const ds_real *x, size_t n, ds_real *value, ds_real *grad)
+{
+    dsi_step_check *const c = (dsi_step_check *)user;
+    ds_result result = dsi_step_at(c, x);
+    *value = (ds_real)dsi_inner(c->w, c->next, c->s->n_state);
+    if (!result && grad) result = dsi_step_adjoint(c, c->w, c->s->n_state, grad, n);
+    return result;
+}
+
+static ds_result dsi_step_hessian(void *user, const ds_real *x, size_t n, const ds_real *v, ds_real *Hv)
+{
+    dsi_step_check *const c = (dsi_step_check *)user;
+    ds_step_second s;
+    ds_result result = dsi_step_at(c, x);
+    if (result) return result;
+    dsi_fill(Hv, n, 0);
+    s.state_dot = v;
+    s.param_dot = dsi_step_part(c, v, 1);
+    s.control_dot = dsi_step_part(c, v, 2);
+    s.next_bar = c->w;
+    s.next_bar_dot = c->zero;
+    s.state_bar_dot = Hv;
+    s.param_bar_dot = Hv + c->s->n_state;
+    s.control_bar_dot = s.param_bar_dot + c->s->n_param;
+    return c->s->second(c->s->user, &c->io, c->trace, &s);
+}
+
+/* The step at x, one beside it, and the step at x again, to be compared by their hashes. `beside` [n] is
+   scratch. */
+static ds_result dsi_step_repeats(dsi_check *c, dsi_step_check *step, ds_real *beside)
+{
+    const size_t n = step->s->n_state;
+    uint64_t hash = 0;
+    size_t k, i;
+    for (k = 0; k < 3; k++) {
+        ds_result result;
+        for (i = 0; i < step->n; i++)
+            beside[i] = step->x[i] + (k == 1 ? (ds_real)c->d.step * ds_rng_uniform(&c->rng) : 0);
+        result = dsi_step_at(step, beside);
+        if (result) return dsi_check_ends(c, result, "the step", " failed, number ", k);
+        i = dsi_first_non_finite(step->next, n);
+        if (i < n) return dsi_check_ends(c, DSIM_ERROR_NON_FINITE, "next", ", or not written, entry ", i);
+        if (k == 0) hash = ds_hash_reals(step->next, n, 0);
+    }
+    if (hash == ds_hash_reals(step->next, n, 0)) return DSIM_OK;
+    return dsi_check_ends(c, DSIM_ERROR_HIDDEN_STATE, "the step", " done again is another one, numbers ", n);
+}
+
+/* the three checks, as far as there is something to check */
+static ds_result dsi_step_checks(dsi_step_check *step, const ds_check_desc *desc, ds_check_report *report)
+{
+    const ds_stepper *const s = step->s;
+    ds_result result = DSIM_OK;
+    ds_jacobian jacobian;
+    ds_problem problem;
+    if (s->vjp) result = ds_check_gradient(dsi_step_objective, step, step->x, step->n, desc, report);
+    if (!result && s->vjp && s->jvp) {
+        result = dsi_step_at(step, step->x);
+        jacobian.user = step;
+        jacobian.n = step->n;
+        jacobian.m = s->n_state;
+        jacobian.tangent = dsi_step_tangent;
+        jacobian.adjoint = dsi_step_adjoint;
+        if (!result) result = ds_check_adjoint(&jacobian, desc, report);
+    }
+    if (!result && s->vjp && s->second) {
+        memset(&problem, 0, sizeof problem);
+        problem.user = step;
+        problem.n = step->n;
+        problem.objective = dsi_step_objective;
+        problem.hessian = dsi_step_hessian;
+        result = ds_check_hessian(&problem, step->x, desc, report);
+    }
+    return result;
+}
+
+DIFFSIM_API ds_result ds_check_stepper(const ds_stepper *stepper, const ds_step_io *io,
+                                       const ds_check_desc *desc, ds_check_report *report)
+{
+    const ds_stepper *const s = stepper;
+    dsi_step_check step;
+    ds_check_desc d;
+    dsi_check c;
+    ds_result result;
+    size_t n = 0;
+    DIFFSIM_ASSERT(report);
+    if (!report) return DSIM_ERROR_ARGUMENT;
+    memset(&d, 0, sizeof d);
+    if (desc) d = *desc;
+    if (s && !d.label) d.label = s->label;
+    dsi_check_clear(&c, report, "ds_check_stepper");
+    c.what = "the step";
+    if (s && (ds_size_add(s->n_state, s->n_param, &n) || ds_size_add(n, s->n_control, &n))) n = 0;
+    c.n = n;
+    memset(&step, 0, sizeof step);
+    result = dsi_check_begin(&c, &d, 0.4, 5, s && s->step && io && io->state ? n : 0);
+    if (!result) {
+        step.s = s;
+        step.io = *io;
+        step.n = n;
+        step.x = c.v[0];
+        step.next = c.v[1];
+        step.w = c.v[2];
+        step.zero = c.v[3];
+        memcpy(step.x, io->state, s->n_state * sizeof *step.x);
+        if (s->n_param) memcpy(step.x + s->n_state, io->param, s->n_param * sizeof *step.x);
+        if (s->n_control)
+            memcpy(step.x + s->n_state + s->n_param, io->control, s->n_control * sizeof *step.x);
+        dsi_random(&c, step.w, n);
+        dsi_fill(step.zero, n, 0);
+        step.trace = ds_arena_alloc(&c.scratch, 1, s->trace_bytes);
+        if (!step.trace)
+            result = dsi_check_ends(&c, DSIM_ERROR_MEMORY, "the trace", ", bytes ", s->trace_bytes);
+    }
+    if (!result) result = dsi_step_repeats(&c, &step, c.v[4]);
+    if (!result) {
+        dsi_text t = dsi_verdict(&c);
+        dsi_put(&t, "the step gives the same bytes again");
+        result = dsi_step_checks(&step, &d, report);
+    }
+    ds_arena_destroy(&c.scratch);
+    return report->result = result;
 }
 
 /* >>impl end */
