@@ -229,6 +229,7 @@ typedef DIFFSIM_REAL ds_real;
 #define ds_rollout_create ds_rollout_create_float
 #define ds_rollout_init ds_rollout_init_float
 #define ds_rollout_plan ds_rollout_plan_float
+#define ds_rollout_batch ds_rollout_batch_float
 #define ds_recorded_create ds_recorded_create_float
 #define ds_launch_list_create ds_launch_list_create_float
 #define ds_check_stepper ds_check_stepper_float
@@ -2245,6 +2246,34 @@ DIFFSIM_API ds_result ds_rollout_hessian_vector(ds_rollout *rollout, const ds_di
 DIFFSIM_API ds_result ds_rollout_gauss_newton(ds_rollout *rollout, const ds_direction *direction,
                                               const ds_direction_out *out);
 
+/* Many rollouts at once: task (user, rollout, i) for i = 0 ... n - 1, each in the rollout of the worker that
+   does it, so there are as many rollouts as workers, and no two steppers share what they write. A task sets
+   all that differs from others (state, parameters, controls), runs, and takes the results to a place of its
+   own; then these are the same bits for every number of workers. All tasks are done, whatever fails. The
+   first that has failed, by its number, is returned; error, may be NULL: its sentence, index: the task. */
+typedef ds_result ds_rollout_task_fn(void *user, ds_rollout *rollout, size_t i);
+typedef struct ds_batch_desc {
+    ds_jobs jobs;
+    ds_rollout_task_fn *task;
+    void *user;
+    ds_rollout *const *rollouts;
+    size_t n_rollouts;
+} ds_batch_desc;
+DIFFSIM_API ds_result ds_rollout_batch(const ds_batch_desc *desc, size_t n, ds_error *error);
+
+/* What a rollout starts from, as a file: number of the first step, state, parameters, controls. read and
+   write return how many bytes they did: fewer is an error, or the end. The bytes are the same on every
+   machine; a file is for one precision. load takes all or nothing, allocates nothing, and finds every byte
+   that is missing and every bit that is wrong.
+   Errors: CALLBACK (write); FORMAT, VERSION, CRC; NON_FINITE. */
+typedef struct ds_stream {
+    void *user;
+    size_t (*read)(void *user, void *bytes, size_t n);
+    size_t (*write)(void *user, const void *bytes, size_t n);
+} ds_stream;
+DIFFSIM_API ds_result ds_rollout_save(ds_rollout *rollout, const ds_stream *to);
+DIFFSIM_API ds_result ds_rollout_load(ds_rollout *rollout, const ds_stream *from);
+
 /* A step recorded on a tape, with its adjoint, tangent and Hessian products; a loss likewise, if there is
    one. step writes next [n_state], variables of at->tape or constants; loss writes one. They are recorded
    anew for each step, so C may branch on numbers and on at->step. With replay the record of the first step
@@ -2542,6 +2571,8 @@ DIFFSIM_API ds_result ds_check_stepper(const ds_stepper *stepper, const ds_step_
             (memory, bytes, stepper, &desc)) \
     DSI_ROW(ds_recorded *, ds_recorded_create, (const ds_recorded_desc &desc), (&desc)) \
     DSI_ROW(ds_launch_list *, ds_launch_list_create, (const ds_launch_list_desc &desc), (&desc)) \
+    DSI_ROW(ds_result, ds_rollout_batch, (const ds_batch_desc &desc, size_t n, ds_error *error), \
+            (&desc, n, error)) \
     DSI_ROW(double, ds_schedule_factor, (const ds_schedule &schedule, uint64_t step), (&schedule, step)) \
     DSI_ROW(ds_optimizer *, ds_optimizer_init, \
             (void *memory, size_t bytes, size_t n, const ds_optimizer_desc &desc), \
@@ -18487,6 +18518,16 @@ static int dsi_is_same_binding(const ds_binding *a, const ds_binding *b)
            a->array.pitch == b->array.pitch;
 }
 
+/* does a kernel load numbers of this argument? Its program does not have the loads that nothing comes of. */
+static int dsi_is_read(const ds_kernel *kernel, size_t arg)
+{
+    const dsi_body *const body = &kernel->program.body;
+    size_t i;
+    for (i = 0; i < body->n_exprs; i++)
+        if (body->exprs[i].op == DSI_X_load && body->exprs[i].a == arg) return 1;
+    return 0;
+}
+
 /* where the adjoint of launch j finds what is bound to its argument i */
 static ds_result dsi_find_source(ds_launch_list *list, size_t j, size_t i)
 {
@@ -18499,8 +18540,7 @@ static ds_result dsi_find_source(ds_launch_list *list, size_t j, size_t i)
     ds_result result = DSIM_OK;
     size_t k;
     launch->sources[i] = DSI_SOURCE_BOUND;
-    if (adjoint->error.code || (adjoint->args[i].kind == DSI_ARG_NONE &&
-                                (!eraser || eraser->args[i].kind == DSI_ARG_NONE)))
+    if (adjoint->error.code || !(dsi_is_read(adjoint, i) || (eraser && dsi_is_read(eraser, i))))
         return DSIM_OK;
     if (b->to == DSIM_BOUND_STATE && !dsi_is_written_within(list, 0, j, b))
         launch->sources[i] = DSI_SOURCE_BEFORE;
@@ -18951,10 +18991,11 @@ struct ds_rollout {
     size_t here_step; /* of this step, + 1; 0: nothing */
     size_t reached; /* the way forward has come to x_reached, and for the loss, */
     int arrived; /* to the end */
-    int has_gradient;
-    size_t last_step;
+    int has_gradient, has_last;
+    size_t last_step; /* of the last good state */
     uint64_t again;
     double loss, loss_dot;
+    ds_error task_error; /* in a batch: of the failed task with the lowest number; index: that number */
     int moves; /* along `direction` */
     ds_direction direction;
 };
@@ -19360,7 +19401,7 @@ static void dsi_rollout_forget(ds_rollout *r)
 {
     memset(&r->error, 0, sizeof r->error);
     r->reached = r->top = r->after = r->segment = r->here_step = 0;
-    r->arrived = r->has_gradient = 0;
+    r->arrived = r->has_gradient = r->has_last = 0;
     r->loss = r->loss_dot = 0;
     r->again = 0;
 }
@@ -19547,6 +19588,7 @@ static ds_result dsi_advance(ds_rollout *r, size_t k, const ds_real *from, ds_re
     if (result) {
         memcpy(r->last, from, n * sizeof *from);
         r->last_step = k;
+        r->has_last = 1;
         return result;
     }
     if (k == r->reached) r->reached++;
@@ -19678,6 +19720,7 @@ static ds_result dsi_rollout_run(ds_rollout *r)
     if (!result) {
         memcpy(r->last, r->here.to, r->s.n_state * sizeof *r->last);
         r->last_step = T;
+        r->has_last = 1;
         result = dsi_arrive(r, T, r->here.to);
     }
     if (!result && !dsi_double_is_finite(r->loss))
@@ -19978,9 +20021,9 @@ DIFFSIM_API double ds_rollout_loss(const ds_rollout *rollout)
 }
 DIFFSIM_API const ds_real *ds_rollout_state(const ds_rollout *rollout, size_t *step)
 {
-    const int there = rollout && (rollout->arrived || rollout->error.code);
-    if (there && step) *step = rollout->last_step;
-    return there ? rollout->last : NULL;
+    if (!rollout || !rollout->has_last) return NULL;
+    if (step) *step = rollout->last_step;
+    return rollout->last;
 }
 /* an array of results, if there is a gradient */
 static const ds_real *dsi_if_gradient(const ds_rollout *r, const ds_real *x)
@@ -20011,6 +20054,283 @@ DIFFSIM_API ds_gradient_label ds_rollout_label(const ds_rollout *rollout)
 }
 DIFFSIM_API uint64_t ds_rollout_again(const ds_rollout *rollout) { return rollout ? rollout->again : 0; }
 
+
+/* Batches. */
+
+/* tasks begin ... end - 1, in the rollout of the worker */
+static void dsi_batch_piece(void *task, size_t begin, size_t end, size_t worker)
+{
+    const ds_batch_desc *const d = (const ds_batch_desc *)task;
+    ds_rollout *const r = d->rollouts[worker];
+    ds_error *const error = &r->task_error;
+    size_t i;
+    for (i = begin; i < end; i++) {
+        ds_result result;
+        memset(&r->error, 0, sizeof r->error);
+        result = d->task(d->user, r, i);
+        if (!result || (error->code && error->index < i)) continue;
+        *error = r->error;
+        error->code = result;
+        error->index = i;
+        if (!error->text[0]) {
+            dsi_text t = dsi_text_into(error->text, sizeof error->text);
+            dsi_put(&t, "the task: ");
+            dsi_put(&t, ds_result_text(result));
+        }
+    }
+}
+
+DIFFSIM_API ds_result ds_rollout_batch(const ds_batch_desc *desc, size_t n, ds_error *error)
+{
+    const size_t n_workers = desc && desc->jobs.parallel_for ? desc->jobs.n_workers : 1;
+    const ds_error *first = NULL;
+    ds_batch_desc d;
+    size_t i;
+    int good = desc && desc->task && desc->rollouts && n_workers && desc->n_rollouts >= n_workers;
+    if (error) memset(error, 0, sizeof *error);
+    for (i = 0; good && i < n_workers; i++) good = desc->rollouts[i] != NULL;
+    if (!good) {
+        dsi_text t;
+        if (!error) return DSIM_ERROR_ARGUMENT;
+        t = dsi_text_into(error->text, sizeof error->text);
+        error->code = DSIM_ERROR_ARGUMENT;
+        error->index = n_workers;
+        dsi_put(&t, "a batch wants a task, and a rollout for each worker, of which there are ");
+        dsi_put_size(&t, n_workers);
+        return DSIM_ERROR_ARGUMENT;
+    }
+    d = *desc;
+    for (i = 0; i < n_workers; i++) memset(&d.rollouts[i]->task_error, 0, sizeof d.rollouts[i]->task_error);
+    ds_parallel_for(&d.jobs, n, 1, dsi_batch_piece, &d);
+    for (i = 0; i < n_workers; i++) {
+        const ds_error *const e = &d.rollouts[i]->task_error;
+        if (e->code && (!first || e->index < first->index)) first = e;
+    }
+    if (first && error) *error = *first;
+    return first ? first->code : DSIM_OK;
+}
+
+/* Files. Integers and numbers have their lowest byte first.
+
+      0  8 bytes  0x89 "DSR" CR LF 0x1a LF: text modes, and readers of text, stumble here
+      8  uint32   version       12  uint32  0x01020304       16  uint32  bytes of a number     20  uint32  0
+     24  uint64   number of the first step      32  uint64  steps
+     40  uint64   n_state       48  uint64  n_param          56  uint64  n_control
+     64  uint32   CRC-32C of all that is before
+     68  numbers  state, parameters, controls, and the CRC-32C of the whole file before it */
+enum { DSI_RUN_VERSION = 1, DSI_RUN_HEAD = 64, DSI_RUN_CHUNK = 64 };
+static const unsigned char dsi_run_magic[8] = { 0x89, 'D', 'S', 'R', '\r', '\n', 0x1a, '\n' };
+
+/* CRC-32C (Castagnoli 1993), half a byte at a time; of "123456789" from 0 on it is e3069283 */
+static uint32_t dsi_crc(const unsigned char *p, size_t bytes, uint32_t crc)
+{
+    static const uint32_t half[16] = {
+        0x00000000, 0x105ec76f, 0x20bd8ede, 0x30e349b1, 0x417b1dbc, 0x5125dad3, 0x61c69362, 0x7198540d,
+        0x82f63b78, 0x92a8fc17, 0xa24bb5a6, 0xb21572c9, 0xc38d26c4, 0xd3d3e1ab, 0xe330a81a, 0xf36e6f75 };
+    crc = ~crc;
+    for (; bytes; bytes--, p++) {
+        crc = (crc ^ *p) & 0xffffffffu;
+        crc = crc >> 4 ^ half[crc & 15];
+        crc = crc >> 4 ^ half[crc & 15];
+    }
+    return ~crc;
+}
+
+static void dsi_put_little(unsigned char *to, uint64_t word, size_t bytes)
+{
+    for (; bytes--; word >>= 8) *to++ = (unsigned char)(word & 255);
+}
+
+/* the bits of a number and back */
+static uint64_t dsi_bits_of_real(ds_real x)
+{
+    uint64_t wide = 0;
+    uint32_t narrow = 0;
+    if (sizeof x == sizeof narrow) memcpy(&narrow, &x, sizeof narrow);
+    else memcpy(&wide, &x, dsi_least(sizeof x, sizeof wide));
+    return wide | narrow;
+}
+static ds_real dsi_real_of_bits(uint64_t bits)
+{
+    const uint32_t narrow = (uint32_t)bits;
+    ds_real x = 0;
+    if (sizeof x == sizeof narrow) memcpy(&x, &narrow, sizeof narrow);
+    else memcpy(&x, &bits, dsi_least(sizeof x, sizeof bits));
+    return x;
+}
+
+/* a file on its way; result: the first failure */
+typedef struct dsi_run_file {
+    const ds_stream *stream;
+    uint32_t crc;
+    size_t at; /* bytes done */
+    ds_result result;
+} dsi_run_file;
+
+static void dsi_write_bytes(dsi_run_file *f, const unsigned char *bytes, size_t n)
+{
+    if (f->result) return;
+    if (f->stream->write(f->stream->user, bytes, n) != n) f->result = DSIM_ERROR_CALLBACK;
+    f->crc = dsi_crc(bytes, n, f->crc);
+    f->at += n;
+}
+static int dsi_read_bytes(dsi_run_file *f, unsigned char *bytes, size_t n)
+{
+    if (!f->result && f->stream->read(f->stream->user, bytes, n) != n) f->result = DSIM_ERROR_FORMAT;
+    if (f->result) return 0;
+    f->crc = dsi_crc(bytes, n, f->crc);
+    f->at += n;
+    return 1;
+}
+
+static void dsi_write_crc(dsi_run_file *f)
+{
+    unsigned char bytes[4];
+    dsi_put_little(bytes, f->crc, 4);
+    dsi_write_bytes(f, bytes, 4);
+}
+static int dsi_read_crc(dsi_run_file *f)
+{
+    const uint32_t crc = f->crc;
+    unsigned char bytes[4];
+    if (dsi_read_bytes(f, bytes, 4) && dsi_word(bytes, 0, 4, 0) != crc) f->result = DSIM_ERROR_CRC;
+    return !f->result;
+}
+
+static void dsi_write_reals(dsi_run_file *f, const ds_real *x, size_t n)
+{
+    unsigned char bytes[DSI_RUN_CHUNK * sizeof(ds_real)];
+    while (n && !f->result) {
+        const size_t part = dsi_least(n, DSI_RUN_CHUNK);
+        size_t i;
+        for (i = 0; i < part; i++) dsi_put_little(bytes + i * sizeof *x, dsi_bits_of_real(x[i]), sizeof *x);
+        dsi_write_bytes(f, bytes, part * sizeof *x);
+        x += part;
+        n -= part;
+    }
+}
+static void dsi_read_reals(dsi_run_file *f, ds_real *x, size_t n)
+{
+    unsigned char bytes[DSI_RUN_CHUNK * sizeof(ds_real)];
+    while (n && !f->result) {
+        const size_t part = dsi_least(n, DSI_RUN_CHUNK);
+        size_t i;
+        if (!dsi_read_bytes(f, bytes, part * sizeof *x)) return;
+        for (i = 0; i < part; i++) x[i] = dsi_real_of_bits(dsi_word(bytes, i * sizeof *x, (int)sizeof *x, 0));
+        x += part;
+        n -= part;
+    }
+}
+
+/* the head as a rollout has it */
+static void dsi_run_head(const ds_rollout *r, unsigned char *head)
+{
+    memcpy(head, dsi_run_magic, sizeof dsi_run_magic);
+    dsi_put_little(head + 8, DSI_RUN_VERSION, 4);
+    dsi_put_little(head + 12, 0x01020304, 4);
+    dsi_put_little(head + 16, sizeof(ds_real), 4);
+    dsi_put_little(head + 20, 0, 4);
+    dsi_put_little(head + 24, r->number, 8);
+    dsi_put_little(head + 32, r->d.steps, 8);
+    dsi_put_little(head + 40, r->s.n_state, 8);
+    dsi_put_little(head + 48, r->s.n_param, 8);
+    dsi_put_little(head + 56, r->s.n_control, 8);
+}
+
+DIFFSIM_API ds_result ds_rollout_save(ds_rollout *rollout, const ds_stream *to)
+{
+    ds_rollout *const r = rollout;
+    unsigned char head[DSI_RUN_HEAD];
+    dsi_run_file f;
+    dsi_text t;
+    DIFFSIM_ASSERT(r);
+    if (!r) return DSIM_ERROR_ARGUMENT;
+    if (!to || !to->write) return dsi_rollout_lacks(r, "there is no stream to write to");
+    memset(&f, 0, sizeof f);
+    f.stream = to;
+    dsi_run_head(r, head);
+    dsi_write_bytes(&f, head, sizeof head);
+    dsi_write_crc(&f);
+    dsi_write_reals(&f, r->state, r->s.n_state);
+    dsi_write_reals(&f, r->param, r->s.n_param);
+    dsi_write_reals(&f, r->control, r->d.steps * r->s.n_control);
+    dsi_write_crc(&f);
+    if (!f.result) return DSIM_OK;
+    t = dsi_rollout_refuse(r, f.result, f.at, "writing stopped behind byte ");
+    dsi_put_size(&t, f.at);
+    return dsi_rollout_refused(r, &t);
+}
+
+/* Magic and version first: behind another version anything may follow. Then the head as a whole, whose sizes
+   must be those of the rollout; *number is what it may have of its own. Words for what is wrong, or NULL. */
+static const char *dsi_read_head(const ds_rollout *r, dsi_run_file *f, uint64_t *number)
+{
+    unsigned char head[DSI_RUN_HEAD], mine[DSI_RUN_HEAD];
+    dsi_run_head(r, mine);
+    if (!dsi_read_bytes(f, head, 12)) return "it ends";
+    f->result = DSIM_ERROR_FORMAT;
+    if (memcmp(head, mine, 8) != 0) return "it is no rollout";
+    f->result = DSIM_ERROR_VERSION;
+    if (memcmp(head + 8, mine + 8, 4) != 0) return "it is of another version";
+    f->result = DSIM_OK;
+    if (!dsi_read_bytes(f, head + 12, DSI_RUN_HEAD - 12)) return "it ends";
+    if (!dsi_read_crc(f)) return f->result == DSIM_ERROR_CRC ? "its head is damaged" : "it ends";
+    f->result = DSIM_ERROR_VERSION;
+    if (memcmp(head + 16, mine + 16, 4) != 0) return "its numbers have another precision";
+    f->result = DSIM_ERROR_FORMAT;
+    *number = dsi_word(head, 24, 8, 0);
+    if (memcmp(head + 12, mine + 12, 12) != 0 || *number > (size_t)-1 - r->d.steps)
+        return "its head makes no sense";
+    if (memcmp(head + 32, mine + 32, 8) != 0) return "it has another number of steps";
+    if (memcmp(head + 40, mine + 40, 8) != 0) return "its states have another size";
+    if (memcmp(head + 48, mine + 48, 8) != 0) return "its parameters have another size";
+    if (memcmp(head + 56, mine + 56, 8) != 0) return "its controls have another size";
+    f->result = DSIM_OK;
+    return NULL;
+}
+
+/* Numbers go where results were, which are forgotten in any case; only when all of them have turned out to be
+   good do they become what the rollout starts from. */
+DIFFSIM_API ds_result ds_rollout_load(ds_rollout *rollout, const ds_stream *from)
+{
+    ds_rollout *const r = rollout;
+    const size_t controls = r ? r->d.steps * r->s.n_control : 0;
+    uint64_t number = 0;
+    const char *bad;
+    dsi_run_file f;
+    ds_result result;
+    dsi_text t;
+    DIFFSIM_ASSERT(r);
+    if (!r) return DSIM_ERROR_ARGUMENT;
+    if (!from || !from->read) return dsi_rollout_lacks(r, "there is no stream to read from");
+    dsi_rollout_forget(r);
+    memset(&f, 0, sizeof f);
+    f.stream = from;
+    bad = dsi_read_head(r, &f, &number);
+    if (!bad) {
+        dsi_read_reals(&f, r->last, r->s.n_state);
+        dsi_read_reals(&f, r->param_bar, r->s.n_param);
+        dsi_read_reals(&f, r->control_bar, controls);
+        dsi_read_crc(&f);
+        bad = f.result == DSIM_ERROR_CRC ? "its numbers are damaged" : f.result ? "it ends" : NULL;
+    }
+    if (bad) {
+        t = dsi_rollout_refuse(r, f.result, f.at, "the file cannot be loaded, ");
+        dsi_put(&t, bad);
+        dsi_put(&t, ", byte ");
+        dsi_put_size(&t, f.at);
+        return dsi_rollout_refused(r, &t);
+    }
+    result = dsi_check_sum(r, r->last, r->s.n_state, "loaded, state ");
+    if (!result) result = dsi_check_sum(r, r->param_bar, r->s.n_param, "loaded, parameter ");
+    if (!result) result = dsi_check_sum(r, r->control_bar, controls, "loaded, control ");
+    if (result) return result;
+    dsi_copy_reals(r->state, r->last, r->s.n_state);
+    dsi_copy_reals(r->param, r->param_bar, r->s.n_param);
+    dsi_copy_reals(r->control, r->control_bar, controls);
+    r->number = (size_t)number;
+    return DSIM_OK;
+}
 
 /* >>impl 15 learning ------------------------------------------------------------------------------
 

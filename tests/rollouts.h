@@ -22,7 +22,7 @@ typedef struct pendulum {
     ds_real hidden;
 } pendulum;
 
-static ds_result pendulum_step(void *user, const ds_step_io *io, void *trace)
+static inline ds_result pendulum_step(void *user, const ds_step_io *io, void *trace)
 {
     pendulum *const p = (pendulum *)user;
     const ds_real q = io->state[0], v = io->state[1], sine = ds_real_sin(q);
@@ -42,13 +42,13 @@ static ds_result pendulum_step(void *user, const ds_step_io *io, void *trace)
     return DSIM_OK;
 }
 
-static void pendulum_trig(const ds_step_io *io, const void *trace, ds_real *sine, ds_real *cosine)
+static inline void pendulum_trig(const ds_step_io *io, const void *trace, ds_real *sine, ds_real *cosine)
 {
     *sine = trace ? ((const ds_real *)trace)[0] : ds_real_sin(io->state[0]);
     *cosine = trace ? ((const ds_real *)trace)[1] : ds_real_cos(io->state[0]);
 }
 
-static ds_result pendulum_vjp(void *user, const ds_step_io *io, const void *trace, const ds_step_bar *bar)
+static inline ds_result pendulum_vjp(void *user, const ds_step_io *io, const void *trace, const ds_step_bar *bar)
 {
     const ds_real moved = bar->next_bar[1] + pendulum_h * bar->next_bar[0], force = pendulum_h * moved;
     ds_real sine, cosine;
@@ -66,7 +66,7 @@ static ds_result pendulum_vjp(void *user, const ds_step_io *io, const void *trac
     return DSIM_OK;
 }
 
-static ds_result pendulum_jvp(void *user, const ds_step_io *io, const void *trace, const ds_step_dot *dot)
+static inline ds_result pendulum_jvp(void *user, const ds_step_io *io, const void *trace, const ds_step_dot *dot)
 {
     const ds_real qd = dot->state_dot[0], vd = dot->state_dot[1];
     ds_real sine, cosine;
@@ -79,7 +79,7 @@ static ds_result pendulum_jvp(void *user, const ds_step_io *io, const void *trac
     return DSIM_OK;
 }
 
-static ds_result pendulum_second(void *user, const ds_step_io *io, const void *trace,
+static inline ds_result pendulum_second(void *user, const ds_step_io *io, const void *trace,
                                  const ds_step_second *s)
 {
     const ds_real qd = s->state_dot[0], vd = s->state_dot[1], gd = s->param_dot[0], cd = s->param_dot[1];
@@ -100,7 +100,7 @@ static ds_result pendulum_second(void *user, const ds_step_io *io, const void *t
 }
 
 /* user: NULL, or the step at which the loss is NaN */
-static ds_result pendulum_loss(void *user, const ds_step_io *io, ds_real *value, const ds_step_bar *bar)
+static inline ds_result pendulum_loss(void *user, const ds_step_io *io, ds_real *value, const ds_step_bar *bar)
 {
     const ds_real q = io->state[0] - 1, g = io->param[0];
     *value += q * q / 2;
@@ -118,7 +118,7 @@ static ds_result pendulum_loss(void *user, const ds_step_io *io, ds_real *value,
     return DSIM_OK;
 }
 
-static ds_result pendulum_loss_second(void *user, const ds_step_io *io, const ds_step_second *s)
+static inline ds_result pendulum_loss_second(void *user, const ds_step_io *io, const ds_step_second *s)
 {
     (void)user;
     s->state_bar_dot[0] += s->state_dot[0];
@@ -131,7 +131,7 @@ static ds_result pendulum_loss_second(void *user, const ds_step_io *io, const ds
     return DSIM_OK;
 }
 
-static ds_stepper pendulum_stepper(pendulum *p, int with_trace)
+static inline ds_stepper pendulum_stepper(pendulum *p, int with_trace)
 {
     ds_stepper s;
     memset(&s, 0, sizeof s);
@@ -147,7 +147,7 @@ static ds_stepper pendulum_stepper(pendulum *p, int with_trace)
     return s;
 }
 
-static ds_rollout_desc pendulum_desc(size_t steps)
+static inline ds_rollout_desc pendulum_desc(size_t steps)
 {
     ds_rollout_desc d;
     memset(&d, 0, sizeof d);
@@ -158,7 +158,7 @@ static ds_rollout_desc pendulum_desc(size_t steps)
 }
 
 /* state, parameters and controls of a pendulum, as one vector: [2 + 2 + steps] */
-static void pendulum_start(ds_real *x, size_t steps)
+static inline void pendulum_start(ds_real *x, size_t steps)
 {
     size_t k;
     x[0] = (ds_real)0.5;
@@ -168,7 +168,7 @@ static void pendulum_start(ds_real *x, size_t steps)
     for (k = 0; k < steps; k++) x[4 + k] = (ds_real)((double)(k % 7) / 8 - 0.25);
 }
 
-static ds_result rollout_set(ds_rollout *r, const ds_real *x, size_t steps)
+static inline ds_result rollout_set(ds_rollout *r, const ds_real *x, size_t steps)
 {
     ds_result result = ds_rollout_set_state(r, x);
     if (!result) result = ds_rollout_set_param(r, x + 2);
@@ -176,7 +176,7 @@ static ds_result rollout_set(ds_rollout *r, const ds_real *x, size_t steps)
 }
 
 /* the gradient as one vector; all zero if there is none */
-static void rollout_gradient(const ds_rollout *r, ds_real *g, size_t steps)
+static inline void rollout_gradient(const ds_rollout *r, ds_real *g, size_t steps)
 {
     memset(g, 0, (4 + steps) * sizeof *g);
     if (!ds_rollout_state_grad(r)) return;
@@ -185,7 +185,7 @@ static void rollout_gradient(const ds_rollout *r, ds_real *g, size_t steps)
     memcpy(g + 4, ds_rollout_control_grad(r), steps * sizeof *g);
 }
 
-static ds_direction direction_of(const ds_real *x)
+static inline ds_direction direction_of(const ds_real *x)
 {
     ds_direction d;
     d.state = x;
@@ -193,7 +193,7 @@ static ds_direction direction_of(const ds_real *x)
     d.control = x + 4;
     return d;
 }
-static ds_direction_out out_of(ds_real *x)
+static inline ds_direction_out out_of(ds_real *x)
 {
     ds_direction_out d;
     d.state = x;
@@ -208,7 +208,7 @@ typedef struct meter {
     int for_good;
 } meter;
 
-static void *meter_resize(void *user, void *pointer, size_t old_bytes, size_t new_bytes)
+static inline void *meter_resize(void *user, void *pointer, size_t old_bytes, size_t new_bytes)
 {
     meter *const m = (meter *)user;
     void *r = NULL;
@@ -226,7 +226,7 @@ static void *meter_resize(void *user, void *pointer, size_t old_bytes, size_t ne
     return r;
 }
 
-static ds_allocator meter_allocator(meter *m)
+static inline ds_allocator meter_allocator(meter *m)
 {
     ds_allocator a;
     memset(m, 0, sizeof *m);
@@ -236,6 +236,6 @@ static ds_allocator meter_allocator(meter *m)
 }
 
 /* a number in [-1, 1) */
-static ds_real between(ds_rng *rng) { return 2 * ds_rng_uniform(rng) - 1; }
+static inline ds_real between(ds_rng *rng) { return 2 * ds_rng_uniform(rng) - 1; }
 
 #endif
