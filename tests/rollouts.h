@@ -48,7 +48,8 @@ static inline void pendulum_trig(const ds_step_io *io, const void *trace, ds_rea
     *cosine = trace ? ((const ds_real *)trace)[1] : ds_real_cos(io->state[0]);
 }
 
-static inline ds_result pendulum_vjp(void *user, const ds_step_io *io, const void *trace, const ds_step_bar *bar)
+static inline ds_result pendulum_vjp(void *user, const ds_step_io *io, const void *trace,
+                                     const ds_step_bar *bar)
 {
     const ds_real moved = bar->next_bar[1] + pendulum_h * bar->next_bar[0], force = pendulum_h * moved;
     ds_real sine, cosine;
@@ -66,7 +67,8 @@ static inline ds_result pendulum_vjp(void *user, const ds_step_io *io, const voi
     return DSIM_OK;
 }
 
-static inline ds_result pendulum_jvp(void *user, const ds_step_io *io, const void *trace, const ds_step_dot *dot)
+static inline ds_result pendulum_jvp(void *user, const ds_step_io *io, const void *trace,
+                                     const ds_step_dot *dot)
 {
     const ds_real qd = dot->state_dot[0], vd = dot->state_dot[1];
     ds_real sine, cosine;
@@ -80,7 +82,7 @@ static inline ds_result pendulum_jvp(void *user, const ds_step_io *io, const voi
 }
 
 static inline ds_result pendulum_second(void *user, const ds_step_io *io, const void *trace,
-                                 const ds_step_second *s)
+                                        const ds_step_second *s)
 {
     const ds_real qd = s->state_dot[0], vd = s->state_dot[1], gd = s->param_dot[0], cd = s->param_dot[1];
     const ds_real force = pendulum_h * (s->next_bar[1] + pendulum_h * s->next_bar[0]);
@@ -100,7 +102,8 @@ static inline ds_result pendulum_second(void *user, const ds_step_io *io, const 
 }
 
 /* user: NULL, or the step at which the loss is NaN */
-static inline ds_result pendulum_loss(void *user, const ds_step_io *io, ds_real *value, const ds_step_bar *bar)
+static inline ds_result pendulum_loss(void *user, const ds_step_io *io, ds_real *value,
+                                      const ds_step_bar *bar)
 {
     const ds_real q = io->state[0] - 1, g = io->param[0];
     *value += q * q / 2;

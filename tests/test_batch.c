@@ -107,9 +107,11 @@ static void test_bits(void)
             same &= hash == first;
             good &= !error.code;
         }
-        TAP_OK(same && good, "%s: the same gradients with 1 to 8 threads", recorded ? "recorded" : "by hand");
+        TAP_OK(same && good, "%s: the same gradients with 1 to 8 threads",
+               recorded ? "recorded" : "by hand");
         if (recorded && ds_build_info().same_bits)
-            TAP_OK(first == (sizeof(ds_real) == 4 ? UINT64_C(0x941702ed9edae834) : UINT64_C(0xd8debde32f48699d)),
+            TAP_OK(first == (sizeof(ds_real) == 4 ? UINT64_C(0x941702ed9edae834)
+                                                  : UINT64_C(0xd8debde32f48699d)),
                    "those of every machine: %08x%08x", (unsigned)(first >> 32), (unsigned)first);
     }
 }

@@ -314,6 +314,23 @@ static void test_check(void)
     FOUND(s.step = NULL, DSIM_ERROR_ARGUMENT, "missing");
     FOUND((s.vjp = NULL), DSIM_OK, "same bytes");
 #undef FOUND
+    {
+        ds_check_desc d;
+        size_t k;
+        int named = 1, done = 0;
+        meter m;
+        memset(&d, 0, sizeof d);
+        s = pendulum_stepper(&p, 1);
+        for (k = 1; k < 100 && !done; k++) {
+            ds_result result;
+            d.allocator = meter_allocator(&m);
+            m.fail_at = k;
+            result = ds_check_stepper(&s, &io, &d, &report);
+            done = m.calls < k;
+            named &= result == (done ? DSIM_OK : DSIM_ERROR_MEMORY) && !m.live;
+        }
+        TAP_OK(named && done, "memory of a check fails at each of %d points", (int)k - 2);
+    }
     TAP_OK(ds_check_stepper(NULL, &io, NULL, &report) == DSIM_ERROR_ARGUMENT, "no stepper");
     TAP_OK(ds_check_stepper(&s, NULL, NULL, &report) == DSIM_ERROR_ARGUMENT, "no io");
     TAP_OK(ds_check_stepper(&s, &io, NULL, NULL) == DSIM_ERROR_ARGUMENT, "no report");
@@ -323,11 +340,12 @@ static void test_check(void)
    parameters: stiffness of each spring, drag; control: a force on the last mass. */
 enum { MASSES = 7, SPRINGS = 10, LIST_STATE = 6 * MASSES, LIST_PARAM = SPRINGS + 1, LIST_CONTROL = 3 };
 static int32_t spring_ends[SPRINGS][2];
+static ds_kernel_desc of_kernels;
 static ds_real rest_lengths[SPRINGS], time_step[1] = { (ds_real)0.03125 };
 
 static ds_kernel *force_kernel(void)
 {
-    ds_kernel *const k = ds_kernel_begin(NULL, "springs");
+    ds_kernel *const k = ds_kernel_begin(&of_kernels, "springs");
     const ds_arg ends = ds_arg_index(k, "ends", 2), x = ds_arg_in(k, "x", 3), rest = ds_arg_in(k, "rest", 1);
     const ds_arg stiff = ds_arg_in(k, "stiff", 1), force = ds_arg_sum(k, "force", 3);
     const ds_index s = ds_lane(k), i = ds_load_index(ends, s, 0), j = ds_load_index(ends, s, 1);
@@ -343,7 +361,7 @@ static ds_kernel *force_kernel(void)
 /* v <- v + h (f - c |v| v), in place */
 static ds_kernel *velocity_kernel(void)
 {
-    ds_kernel *const k = ds_kernel_begin(NULL, "velocities");
+    ds_kernel *const k = ds_kernel_begin(&of_kernels, "velocities");
     const ds_arg v = ds_arg_update(k, "v", 3), force = ds_arg_in(k, "force", 3);
     const ds_var h = ds_scalar(k, "h"), c = ds_scalar(k, "drag");
     const ds_index i = ds_lane(k);
@@ -357,7 +375,7 @@ static ds_kernel *velocity_kernel(void)
 /* x <- x + h v + h^2 |v|^2 v / 8: reads the new v, not linear in it */
 static ds_kernel *position_kernel(void)
 {
-    ds_kernel *const k = ds_kernel_begin(NULL, "positions");
+    ds_kernel *const k = ds_kernel_begin(&of_kernels, "positions");
     const ds_arg x = ds_arg_update(k, "x", 3), v = ds_arg_in(k, "v", 3);
     const ds_var h = ds_scalar(k, "h");
     const ds_index i = ds_lane(k);
@@ -371,7 +389,7 @@ static ds_kernel *position_kernel(void)
 /* v <- v / (1 + |v|^2 / 64), in place once more, so that two launches write v */
 static ds_kernel *brake_kernel(void)
 {
-    ds_kernel *const k = ds_kernel_begin(NULL, "brake");
+    ds_kernel *const k = ds_kernel_begin(&of_kernels, "brake");
     const ds_arg v = ds_arg_update(k, "v", 3);
     const ds_index i = ds_lane(k);
     const ds_var3 vi = ds_load3(v, i);
@@ -383,7 +401,7 @@ static ds_kernel *brake_kernel(void)
 /* what pulls at the last mass: into the last element of the force */
 static ds_kernel *control_kernel(void)
 {
-    ds_kernel *const k = ds_kernel_begin(NULL, "control");
+    ds_kernel *const k = ds_kernel_begin(&of_kernels, "control");
     const ds_arg u = ds_arg_in(k, "u", 3), force = ds_arg_sum(k, "force", 3);
     ds_add_at3(force, ds_i(MASSES - 1), ds_load3(u, ds_lane(k)));
     ds_kernel_end(k);
@@ -745,6 +763,156 @@ static void test_moved_store(void)
     ds_kernel_destroy(k);
 }
 
+/* what is wrong with a list is named when it is added */
+static void test_list_misuse(void)
+{
+    enum { X, V, F, H, C };
+    ds_kernel *const open = ds_kernel_begin(NULL, "open"), *const bad = ds_kernel_begin(NULL, "bad");
+    ds_kernel *const good = velocity_kernel(), *const springs = force_kernel(), *k;
+    const size_t masses = MASSES, many[3] = { 1, 1, 1 };
+    ds_binding right[4], b[5];
+    ds_launch_list_desc d;
+    ds_launch_list *list;
+    ds_arg a;
+    memset(&d, 0, sizeof d);
+    TAP_OK(!ds_launch_list_create(NULL) && !ds_launch_list_create(&d), "no list without a state");
+    TAP_HAS(ds_launch_list_error(NULL)->text, "NULL", "is named");
+    TAP_OK(ds_launch_list_add(NULL, good, many, right, 4) == DSIM_ERROR_ARGUMENT &&
+               !ds_launch_list_stepper(NULL),
+           "no list, no launch");
+    ds_launch_list_destroy(NULL);
+    d.n_state = LIST_STATE;
+    d.n_param = LIST_PARAM;
+    d.n_control = LIST_CONTROL;
+    d.n_scratch = 3 * MASSES;
+    ds_kernel_end(bad);
+    right[0] = ds_bind(DSIM_BOUND_STATE, 3 * MASSES, MASSES, 3);
+    right[1] = ds_bind(DSIM_BOUND_SCRATCH, 0, MASSES, 3);
+    right[2] = ds_bind_constant(ds_array_reals(time_step, 1, 1));
+    right[3] = ds_bind(DSIM_BOUND_PARAM, SPRINGS, 1, 1);
+    memset(b, 0, sizeof b);
+#define REFUSED(change, kernel, n, code, words) \
+    do { \
+        list = ds_launch_list_create(&d); \
+        k = kernel; \
+        memcpy(b, right, sizeof right); \
+        change; \
+        TAP_OK(ds_launch_list_add(list, k, &masses, b, n) == code && \
+                   ds_launch_list_add(list, good, &masses, right, 4) == code && \
+                   !ds_launch_list_stepper(list), \
+               "refused: %s, %s", #change, ds_launch_list_error(list)->text); \
+        TAP_HAS(ds_launch_list_error(list)->text, words, "and named"); \
+        ds_launch_list_destroy(list); \
+    } while (0)
+    REFUSED((void)0, NULL, 4, DSIM_ERROR_ARGUMENT, "NULL");
+    REFUSED((void)0, open, 4, DSIM_ERROR_ORDER, "ds_kernel_end");
+    REFUSED((void)0, bad, 0, DSIM_ERROR_ARGUMENT, "neither stores nor adds");
+    REFUSED((void)0, good, 3, DSIM_ERROR_ARGUMENT, "another number of arguments");
+    REFUSED(b[0].to = DSIM_BOUND_BEFORE, good, 4, DSIM_ERROR_ARGUMENT, "argument 'v': is written");
+    REFUSED(b[0].to = (ds_bound)9, good, 4, DSIM_ERROR_ARGUMENT, "no such binding");
+    REFUSED(b[0].offset++, good, 4, DSIM_ERROR_ARGUMENT, "beyond the numbers");
+    REFUSED(b[1].array.n++, good, 4, DSIM_ERROR_ARGUMENT, "argument 'force': the binding goes beyond");
+    REFUSED(b[1].array.stride = (size_t)-1, good, 4, DSIM_ERROR_ARGUMENT, "beyond the numbers");
+    REFUSED(b[1].array.components = 2, good, 4, DSIM_ERROR_ARGUMENT, "number of components");
+    REFUSED(b[1].array.type = DSIM_ARRAY_FLOAT, good, 4, DSIM_ERROR_ARGUMENT, "DSIM_ARRAY_REAL");
+    REFUSED(b[1] = b[0], good, 4, DSIM_ERROR_RACE, "shares numbers");
+    REFUSED((b[0] = b[1], b[1] = b[2] = b[3] = b[4] = ds_bind(DSIM_BOUND_PARAM, 0, 1, 1)), springs, 5,
+            DSIM_ERROR_ARGUMENT, "number of components");
+#undef REFUSED
+    /* a complete list takes no more; indices that leave their array are found in the step */
+    list = ds_launch_list_create(&d);
+    b[0] = ds_bind_constant(ds_array_indices(&spring_ends[0][0], SPRINGS, 2));
+    b[1] = ds_bind(DSIM_BOUND_STATE, 0, 2, 3);
+    b[2] = ds_bind_constant(ds_array_reals(rest_lengths, SPRINGS, 1));
+    b[3] = ds_bind(DSIM_BOUND_PARAM, 0, SPRINGS, 1);
+    b[4] = right[1];
+    {
+        const size_t n = SPRINGS;
+        ds_rollout_desc rd;
+        ds_rollout *r;
+        memset(&rd, 0, sizeof rd);
+        rd.steps = 3;
+        rd.loss = list_loss;
+        ds_launch_list_add(list, springs, &n, b, 5);
+        r = ds_rollout_create(ds_launch_list_stepper(list), &rd);
+        TAP_OK(ds_launch_list_stepper(list) && ds_launch_list_add(list, good, &masses, right, 4) ==
+               DSIM_ERROR_ORDER, "a complete list takes no more");
+        TAP_OK(ds_rollout_forward(r) == DSIM_ERROR_RANGE, "an index outside: %s", ds_rollout_error(r)->text);
+        TAP_HAS(ds_rollout_error(r)->text, "step 0: launch 0: ds_launch: kernel 'springs', argument 'x'",
+                "named from the step to the argument");
+        ds_rollout_destroy(r);
+    }
+    ds_launch_list_destroy(list);
+    /* no derivative: forward goes, backward says why */
+    k = ds_kernel_begin(NULL, "steps");
+    a = ds_arg_update(k, "v", 3);
+    ds_store(a, ds_lane(k), ds_floor(ds_load(a, ds_lane(k))));
+    ds_kernel_end(k);
+    list = ds_launch_list_create(&d);
+    ds_launch_list_add(list, k, &masses, right, 1);
+    {
+        ds_rollout_desc rd;
+        ds_rollout *r;
+        memset(&rd, 0, sizeof rd);
+        rd.steps = 3;
+        rd.loss = list_loss;
+        r = ds_rollout_create(ds_launch_list_stepper(list), &rd);
+        TAP_OK(!ds_rollout_forward(r), "floor: forward");
+        TAP_OK(ds_rollout_backward(r) == DSIM_ERROR_NOT_DIFFERENTIABLE, "not backward: %s",
+               ds_rollout_error(r)->text);
+        TAP_HAS(ds_rollout_error(r)->text, "floor", "and the operation is named");
+        ds_rollout_destroy(r);
+    }
+    ds_launch_list_destroy(list);
+    ds_kernel_destroy(k);
+    ds_kernel_destroy(open);
+    ds_kernel_destroy(bad);
+    ds_kernel_destroy(good);
+    ds_kernel_destroy(springs);
+}
+
+/* the allocator fails at each allocation of list and rollout; after the first run there are none */
+static void test_list_allocation(void)
+{
+    static ds_real out[3 * LIST_ALL + LIST_STATE];
+    size_t k, points = 0;
+    int clean = 1, named = 1, quiet = 1, done = 0;
+    for (k = 1; k < 5000 && !done; k += points < 60 ? 1 : 13) {
+        ds_runner_desc runner;
+        ds_rollout_desc d;
+        ds_rollout *r = NULL;
+        list_case c;
+        meter m;
+        const ds_stepper *s;
+        memset(&runner, 0, sizeof runner);
+        memset(&d, 0, sizeof d);
+        memset(&c, 0, sizeof c);
+        d.allocator = runner.allocator = of_kernels.allocator = meter_allocator(&m);
+        d.steps = LIST_STEPS;
+        d.loss = list_loss;
+        d.loss_second = list_loss_second;
+        d.second = 1;
+        m.fail_at = k;
+        s = make_list(&c, 0, &runner);
+        if (s) r = ds_rollout_create(s, &d);
+        if (r && list_numbers(r, out)) named &= ds_rollout_error(r)->code == DSIM_ERROR_MEMORY;
+        if (c.list && !s) named &= ds_launch_list_error(c.list)->code != DSIM_OK;
+        done = m.calls < k;
+        points += !done;
+        if (done) {
+            const size_t calls = m.calls;
+            quiet &= !list_numbers(r, out) && m.calls == calls;
+        }
+        ds_rollout_destroy(r);
+        end_list(&c);
+        clean &= !m.live;
+    }
+    memset(&of_kernels, 0, sizeof of_kernels);
+    TAP_OK(clean && named && done, "memory of a list fails at each of %d points: named, nothing leaks",
+           (int)points);
+    TAP_OK(quiet, "and a second run allocates nothing");
+}
+
 static void test_list_checks(void)
 {
     list_data();
@@ -756,6 +924,8 @@ static void test_list_checks(void)
     }
     test_wave();
     test_moved_store();
+    test_list_misuse();
+    test_list_allocation();
 }
 
 int main(void)
