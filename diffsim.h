@@ -19212,7 +19212,7 @@ static void dsi_choose_plan(dsi_planning *p, ds_checkpoint_plan *plan)
     const size_t limit = p->d->memory_limit ? p->d->memory_limit : (size_t)-1;
     ds_checkpoint_plan kind[DSIM_CHECKPOINTS_COUNT];
     size_t i, best = 0;
-    memset(kind, 0, sizeof kind);
+    for (i = 0; i < DSIM_CHECKPOINTS_COUNT; i++) kind[i] = *plan; /* which has nothing but the words so far */
     kind[DSIM_CHECKPOINTS_ALL].checkpoints = DSIM_CHECKPOINTS_ALL;
     dsi_plan_every(p, kind + DSIM_CHECKPOINTS_EVERY);
     dsi_plan_binomial(p, kind + DSIM_CHECKPOINTS_BINOMIAL);
@@ -19811,17 +19811,32 @@ static ds_result dsi_retreat(ds_rollout *r, const dsi_way_back *w, size_t k, con
     return result ? dsi_rollout_failed(r, result, "the adjoint failed at step ", k, 1) : DSIM_OK;
 }
 
+/* Euclidean length, in double: four sums that do not wait for each other; the slow way where squares leave
+   their range */
+static double dsi_length(const ds_real *x, size_t n)
+{
+    double sum[4] = { 0, 0, 0, 0 }, all;
+    size_t i, k;
+    for (i = 0; i + 4 <= n; i += 4)
+        for (k = 0; k < 4; k++) sum[k] += dsi_times((double)x[i + k], (double)x[i + k]);
+    for (; i < n; i++) sum[0] += dsi_times((double)x[i], (double)x[i]);
+    all = (sum[0] + sum[1]) + (sum[2] + sum[3]);
+    return all > 1e-200 && all < 1e200 ? sqrt(all) : dsi_norm(x, n, 1);
+}
+
 /* Adjoints of x_k are complete: finite? */
 static ds_result dsi_check_bars(ds_rollout *r, const dsi_way_back *w, size_t k)
 {
     const size_t n = r->s.n_state;
     size_t bad;
     if (w->kind != DSI_SWEEP_GAUSS_NEWTON) {
-        bad = dsi_first_non_finite(r->bar[0], n);
+        const double length = dsi_length(r->bar[0], n);
+        /* a length that is finite, and not 0, has entries that are */
+        bad = length > 0 && dsi_double_is_finite(length) ? n : dsi_first_non_finite(r->bar[0], n);
         if (bad < n)
             return dsi_rollout_stop(r, DSIM_ERROR_NON_FINITE, "the adjoint of the state before step ", k,
                                     bad);
-        r->norms[k] = (ds_real)dsi_norm(r->bar[0], n, 1);
+        r->norms[k] = (ds_real)length;
     }
     if (w->kind == DSI_SWEEP_GRADIENT) return DSIM_OK;
     bad = dsi_first_non_finite(r->bar_dot[0], n);

@@ -18,7 +18,8 @@ static const ds_real pendulum_h = (ds_real)0.0625;
 /* with a trace: sin q and cos q; without one they are computed again */
 typedef struct pendulum {
     size_t steps, vjps; /* calls */
-    size_t bad_step, bad_kind; /* from this step on: 1 NaN, 2 an error, 3 hidden state */
+    /* from this step on: 1 NaN, 2 an error, 3 hidden state; at this step: 4 NaN in the adjoint */
+    size_t bad_step, bad_kind;
     ds_real hidden;
 } pendulum;
 
@@ -64,6 +65,10 @@ static inline ds_result pendulum_vjp(void *user, const ds_step_io *io, const voi
         bar->param_bar[1] -= force * io->state[1];
     }
     if (bar->control_bar) bar->control_bar[0] += force;
+    if (((pendulum *)user)->bad_kind == 4 && io->step == ((pendulum *)user)->bad_step) {
+        bar->state_bar[0] = (ds_real)NAN;
+        bar->state_bar[1] = 0;
+    }
     return DSIM_OK;
 }
 

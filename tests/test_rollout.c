@@ -88,9 +88,9 @@ static uint64_t everything(ds_rollout *r, const ds_real *x, const ds_real *along
     hash = ds_hash_reals(ds_rollout_state(r, NULL), 2, hash);
     *bad |= ds_rollout_tangent(r, &direction, final_dot, &loss_dot) || !ds_rollout_state_grad(r);
     hash = ds_hash_reals(final_dot, 2, hash);
-    *bad |= ds_rollout_hessian_vector(r, &direction, &to);
+    *bad |= ds_rollout_hessian_vector(r, &direction, &to) != DSIM_OK;
     hash = ds_hash_reals(out, n, hash);
-    *bad |= ds_rollout_gauss_newton(r, &direction, &to);
+    *bad |= ds_rollout_gauss_newton(r, &direction, &to) != DSIM_OK;
     hash = ds_hash_reals(out, n, hash);
     numbers[0] = (ds_real)ds_rollout_loss(r);
     numbers[1] = (ds_real)loss_dot;
@@ -311,6 +311,8 @@ static void test_long(void)
     ds_rollout_plan(&stepper, &d, &plan);
     r = ds_rollout_create(&stepper, &d);
     TAP_OK(!ds_rollout_backward(r), "%s", plan.text);
+    TAP_HAS(plan.text, "rollout: BINOMIAL, states kept 32: steps 100000, run again 433955, bytes ",
+            "the plan in words");
     few = ds_hash_reals(ds_rollout_control_grad(r), STEPS, 0);
     TAP_OK(few == all, "the gradient of 100000 steps with 32 states is that with all, bit for bit");
     TAP_OK(m.most == plan.bytes, "%d bytes, as planned", (int)m.most);
@@ -405,6 +407,32 @@ static void test_failures(void)
             ds_rollout_destroy(r);
         }
     TAP_OK(1, "a NaN, an error and hidden state in the middle, with every schedule");
+}
+
+/* An adjoint that is not finite is named by step and entry, though all other entries are 0. */
+static ds_result no_gradient(void *user, const ds_step_io *io, ds_real *value, const ds_step_bar *bar)
+{
+    (void)user, (void)bar;
+    *value += io->param[0];
+    return DSIM_OK;
+}
+static void test_bad_adjoint(void)
+{
+    pendulum p;
+    const ds_stepper stepper = pendulum_stepper(&p, 0);
+    ds_rollout_desc d = pendulum_desc(20);
+    ds_rollout *r;
+    d.loss = no_gradient;
+    r = ds_rollout_create(&stepper, &d);
+    p.bad_kind = 4;
+    p.bad_step = 7;
+    TAP_OK(ds_rollout_backward(r) == DSIM_ERROR_NON_FINITE && ds_rollout_error(r)->index == 7 &&
+               !ds_rollout_state_grad(r),
+           "an adjoint that is not finite: %s", ds_rollout_error(r)->text);
+    TAP_HAS(ds_rollout_error(r)->text, "the adjoint of the state before step 7, entry 0", "is named");
+    p.bad_kind = 0;
+    TAP_OK(!ds_rollout_backward(r) && ds_rollout_norms(r)[0] == 0, "and 0 when it is mended");
+    ds_rollout_destroy(r);
 }
 
 /* state that shows only when a state is computed again: the sweep, not the step, has changed it */
@@ -581,6 +609,7 @@ int main(void)
     test_long();
     test_truncation();
     test_failures();
+    test_bad_adjoint();
     test_misuse();
     test_allocation();
     return tap_end();
