@@ -136,6 +136,35 @@ static void test_failures(void)
     TAP_OK(done, "and the others are done");
 }
 
+/* a job system that begins at the end */
+static void from_the_end(void *user, size_t n, size_t grain, ds_task_fn *fn, void *task)
+{
+    (void)user, (void)grain;
+    while (n--) fn(task, n, n + 1, 0);
+}
+static void test_order(void)
+{
+    pendulum p;
+    const ds_stepper s = pendulum_stepper(&p, 0);
+    const ds_rollout_desc d = pendulum_desc(STEPS);
+    ds_rollout *const r = ds_rollout_create(&s, &d);
+    static batch b;
+    ds_batch_desc bd;
+    ds_error error;
+    memset(&bd, 0, sizeof bd);
+    bd.jobs.parallel_for = from_the_end;
+    bd.jobs.n_workers = 1;
+    bd.task = one_task;
+    bd.user = &b;
+    bd.rollouts = &r;
+    bd.n_rollouts = 1;
+    b.bad[0] = 3;
+    b.bad[1] = 20;
+    TAP_OK(ds_rollout_batch(&bd, TASKS, &error) == DSIM_ERROR_NON_FINITE && error.index == 3,
+           "the lowest number is the first failure, in any order");
+    ds_rollout_destroy(r);
+}
+
 static void test_misuse(void)
 {
     pendulum p;
@@ -168,6 +197,7 @@ int main(void)
 {
     test_bits();
     test_failures();
+    test_order();
     test_misuse();
     return tap_end();
 }

@@ -913,6 +913,36 @@ static void test_list_allocation(void)
     TAP_OK(quiet, "and a second run allocates nothing");
 }
 
+/* a constant goes to places that numbers decide, which are overwritten then: nothing is to be differentiated,
+   but what was there before has no part in the end */
+static void test_stored_constant(void)
+{
+    enum { N = 5 };
+    ds_kernel *const k = ds_kernel_begin(NULL, "stored"), *const twice = ds_kernel_begin(NULL, "twice");
+    const ds_arg x = ds_arg_in(k, "x", 1), y = ds_arg_out(k, "y", 1), z = ds_arg_update(twice, "z", 1);
+    const ds_index i = ds_lane(k), at = ds_index_mod(ds_index_add(ds_floor_index(ds_load(x, i)), i), ds_i(N));
+    const size_t one = 1, all = N;
+    ds_launch_list_desc d;
+    ds_launch_list *list;
+    ds_binding b[2];
+    ds_store(y, at, ds_c(0.5));
+    ds_kernel_end(k);
+    ds_store(z, ds_lane(twice), ds_add(ds_c(1), ds_mul(ds_c(2), ds_load(z, ds_lane(twice)))));
+    ds_kernel_end(twice);
+    memset(&d, 0, sizeof d);
+    d.n_state = 2 * N;
+    list = ds_launch_list_create(&d);
+    b[0] = ds_bind(DSIM_BOUND_STATE, 0, N, 1);
+    b[1] = ds_bind(DSIM_BOUND_STATE, N, N, 1);
+    ds_launch_list_add(list, twice, &all, b, 1);
+    ds_launch_list_add(list, k, &one, b, 2);
+    ds_launch_list_add(list, twice, &all, b, 1);
+    check_list(ds_launch_list_stepper(list), list, "a constant is stored where numbers decide");
+    ds_launch_list_destroy(list);
+    ds_kernel_destroy(k);
+    ds_kernel_destroy(twice);
+}
+
 static void test_list_checks(void)
 {
     list_data();
@@ -924,6 +954,7 @@ static void test_list_checks(void)
     }
     test_wave();
     test_moved_store();
+    test_stored_constant();
     test_list_misuse();
     test_list_allocation();
 }
