@@ -34,7 +34,8 @@
    automatic differentiation, with vectors as single nodes and blocks of numbers for networks; tangents and
    Hessians; replay with new inputs; custom nodes and checkpoints; minimisers and optimizers that use the
    gradients; one call that certifies a gradient and one that explains it. Kernels: what is recorded for one
-   element is run over millions, on all cores, differentiated and printed as C and CUDA.
+   element is run over millions, on all cores, differentiated and printed as C and CUDA. Rollouts: thousands
+   of steps of anything, and their gradient, in the memory you have.
 
    - A gradient is never silently wrong: an operation without a derivative, a stale or foreign variable,
      the first NaN are errors with a sentence that says where and what to do.
@@ -157,7 +158,7 @@
 
    2^32 - 65 numbers and as many nodes on a tape; a list has at most 2^30 entries; error sentences are cut
    at 399 characters. Kernels: three dimensions of lanes, 4096 components of an argument, 89 coordinates of a
-   Hessian, 64 parts of a launch. */
+   Hessian, 64 parts of a launch. Rollouts: 2^32 - 2 steps. */
 
 #ifndef DIFFSIM_H
 #define DIFFSIM_H
@@ -2159,7 +2160,7 @@ DIFFSIM_API const char *ds_checkpoints_name(ds_checkpoints checkpoints); /* "BIN
 typedef struct ds_rollout_desc {
     ds_allocator allocator;
     ds_logger log;
-    size_t steps; /* 1 or more, below 2^32 */
+    size_t steps; /* 1 to 2^32 - 2 */
     ds_loss_fn *loss; /* NULL: no gradients */
     ds_loss_second_fn *loss_second; /* NULL: no products with Hessians */
     void *loss_user;
@@ -19257,7 +19258,7 @@ static const char *dsi_is_bad_rollout(const ds_stepper *s, const ds_rollout_desc
     if (!s->n_state) return "stepper: n_state is 0";
     if ((unsigned)s->label >= DSIM_GRADIENT_LABEL_COUNT) return "stepper: there is no such label";
     if (!d || !d->steps) return "desc: steps is 0";
-    if ((uint64_t)d->steps >= UINT32_MAX) return "desc: too many steps, 2^32 and more";
+    if ((uint64_t)d->steps >= UINT32_MAX) return "desc: more than 2^32 - 2 steps";
     if ((unsigned)d->checkpoints >= DSIM_CHECKPOINTS_COUNT) return "desc: there are no such checkpoints";
     if (d->second && !s->jvp) return "desc.second needs tangents: stepper.jvp is NULL";
     return NULL;
@@ -19396,10 +19397,13 @@ DIFFSIM_API const ds_checkpoint_plan *ds_rollout_get_plan(const ds_rollout *roll
 
 /* What it starts from. */
 
+/* a call begins: what the last one has said is past */
+static void dsi_rollout_hush(ds_rollout *r) { memset(&r->error, 0, sizeof r->error); }
+
 /* nothing of earlier runs holds */
 static void dsi_rollout_forget(ds_rollout *r)
 {
-    memset(&r->error, 0, sizeof r->error);
+    dsi_rollout_hush(r);
     r->reached = r->top = r->after = r->segment = r->here_step = 0;
     r->arrived = r->has_gradient = r->has_last = 0;
     r->loss = r->loss_dot = 0;
@@ -19916,7 +19920,7 @@ static ds_result dsi_rollout_back(ds_rollout *r, const dsi_way_back *w)
     return result;
 }
 
-/* what a call needs and does not have, as words; NULL: nothing */
+/* what a call needs and does not have */
 static ds_result dsi_rollout_lacks(ds_rollout *r, const char *what)
 {
     dsi_text t = dsi_rollout_refuse(r, DSIM_ERROR_ARGUMENT, 0, what);
@@ -19926,7 +19930,9 @@ static ds_result dsi_rollout_lacks(ds_rollout *r, const char *what)
 DIFFSIM_API ds_result ds_rollout_forward(ds_rollout *rollout)
 {
     DIFFSIM_ASSERT(rollout);
-    return rollout ? dsi_rollout_run(rollout) : DSIM_ERROR_ARGUMENT;
+    if (!rollout) return DSIM_ERROR_ARGUMENT;
+    dsi_rollout_hush(rollout);
+    return dsi_rollout_run(rollout);
 }
 
 DIFFSIM_API ds_result ds_rollout_backward(ds_rollout *rollout)
@@ -19936,6 +19942,7 @@ DIFFSIM_API ds_result ds_rollout_backward(ds_rollout *rollout)
     DIFFSIM_ASSERT(rollout);
     if (!rollout) return DSIM_ERROR_ARGUMENT;
     memset(&w, 0, sizeof w);
+    dsi_rollout_hush(rollout);
     if (!rollout->s.vjp) return dsi_rollout_lacks(rollout, "stepper.vjp is NULL: there are no gradients");
     if (!rollout->d.loss) return dsi_rollout_lacks(rollout, "desc.loss is NULL: there are no gradients");
     result = dsi_rollout_run(rollout);
@@ -19982,6 +19989,7 @@ DIFFSIM_API ds_result ds_rollout_tangent(ds_rollout *rollout, const ds_direction
     ds_result result;
     DIFFSIM_ASSERT(r);
     if (!r) return DSIM_ERROR_ARGUMENT;
+    dsi_rollout_hush(r);
     result = dsi_check_moves(r, direction);
     if (!result) result = dsi_run_along(r, direction);
     if (!result && final_dot)
@@ -19999,6 +20007,7 @@ static ds_result dsi_rollout_product(ds_rollout *r, const ds_direction *directio
     DIFFSIM_ASSERT(r);
     if (!r) return DSIM_ERROR_ARGUMENT;
     w.kind = kind;
+    dsi_rollout_hush(r);
     if (!out) return dsi_rollout_lacks(r, "there is no room for the product: out is NULL");
     w.out = *out;
     if (!r->d.second)
@@ -20260,6 +20269,7 @@ DIFFSIM_API ds_result ds_rollout_save(ds_rollout *rollout, const ds_stream *to)
     dsi_text t;
     DIFFSIM_ASSERT(r);
     if (!r) return DSIM_ERROR_ARGUMENT;
+    dsi_rollout_hush(r);
     if (!to || !to->write) return dsi_rollout_lacks(r, "there is no stream to write to");
     memset(&f, 0, sizeof f);
     f.stream = to;
@@ -20317,6 +20327,7 @@ DIFFSIM_API ds_result ds_rollout_load(ds_rollout *rollout, const ds_stream *from
     dsi_text t;
     DIFFSIM_ASSERT(r);
     if (!r) return DSIM_ERROR_ARGUMENT;
+    dsi_rollout_hush(r);
     if (!from || !from->read) return dsi_rollout_lacks(r, "there is no stream to read from");
     dsi_rollout_forget(r);
     memset(&f, 0, sizeof f);

@@ -479,6 +479,7 @@ static void test_misuse(void)
     REFUSED(d.memory_limit = 100, DSIM_ERROR_FULL, "the least that works is ");
     REFUSED(s.n_state = (size_t)-1 / 4, DSIM_ERROR_OVERFLOW, "does not fit");
     REFUSED(s.trace_bytes = (size_t)-1, DSIM_ERROR_OVERFLOW, "does not fit");
+    REFUSED(d.steps = UINT32_MAX, DSIM_ERROR_ARGUMENT, "more than 2^32 - 2 steps");
 #undef REFUSED
     /* the sentence says the least that works: it does, and one byte less does not */
     s = pendulum_stepper(&p, 0);
@@ -526,6 +527,7 @@ static void test_misuse(void)
     TAP_OK(ds_rollout_set_number(r, (size_t)-1) == DSIM_ERROR_OVERFLOW, "a number of steps that wraps");
     TAP_OK(ds_rollout_hessian_vector(r, &direction, &out) == DSIM_ERROR_ARGUMENT, "no room for second");
     TAP_HAS(ds_rollout_error(r)->text, "desc.second", "is named");
+    TAP_OK(!ds_rollout_forward(r) && !ds_rollout_error(r)->code, "the next call may go well");
     TAP_OK(ds_rollout_hessian_vector(r, &direction, NULL) == DSIM_ERROR_ARGUMENT, "nowhere to put it");
     TAP_OK(ds_rollout_tangent(r, NULL, NULL, NULL) == DSIM_ERROR_ARGUMENT, "no direction");
     x[5] = (ds_real)INFINITY;
