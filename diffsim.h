@@ -18159,8 +18159,10 @@ typedef struct dsi_listed {
     size_t lanes[3], n;
     ds_binding *bindings; /* [n] */
     size_t *sources; /* [n] of what the adjoint reads: a slot, or one of the two above */
-    unsigned char *fills; /* [n]: what is stored in this argument is all of it */
+    unsigned char *fills; /* [n]: what is stored in this argument is all of it; 2: none was there before */
 } dsi_listed;
+/* the numbers begin ... end - 1 of the state */
+typedef struct dsi_part_of_state { size_t begin, end; } dsi_part_of_state;
 
 /* a part of state or scratch, copied before a launch to number `at` of the trace, packed */
 typedef struct dsi_slot_of_trace {
@@ -18183,6 +18185,8 @@ struct ds_launch_list {
     ds_runner **runners; /* one for each DSI_PLANS launches, so that plans stay */
     size_t n, cap_launches, n_slots, cap_slots, n_runners, cap_runners, n_trace, most_args;
     ds_array *args; /* [4 most_args] */
+    dsi_part_of_state *kept; /* [n_kept] of the state, what launches do not fill: to be copied */
+    size_t n_kept;
     ds_real *state, *state_bar, *state_dot, *state_bar_dot; /* [n_state] */
     ds_real *scratch, *scratch_bar, *scratch_dot, *scratch_bar_dot; /* [n_scratch] */
     ds_real *trace_dot; /* [n_trace] */
@@ -18334,7 +18338,7 @@ static int dsi_is_filled(const dsi_listed *launch, size_t arg)
     const dsi_body *const body = &kernel->body;
     size_t lanes = 1, i, c, stored = 0;
     for (i = 0; i < kernel->desc.rank; i++) lanes *= launch->lanes[i];
-    if (lanes != launch->bindings[arg].array.n) return 0;
+    if (kernel->args[arg].kind != DSI_ARG_OUT || lanes != launch->bindings[arg].array.n) return 0;
     for (c = 0; c < kernel->args[arg].components; c++)
         for (i = 0; i < body->n_effects; i++) {
             const dsi_effect *const e = body->effects + i;
@@ -18569,6 +18573,51 @@ static ds_result dsi_find_source(ds_launch_list *list, size_t j, size_t i)
     return ds_size_add(list->n_trace, dsi_numbers_in(b), &list->n_trace);
 }
 
+/* does any launch before j, in any way, touch this? */
+static int dsi_is_touched_before(const ds_launch_list *list, size_t j, const ds_binding *region)
+{
+    size_t k, i;
+    for (k = 0; k < j; k++)
+        for (i = 0; i < list->launches[k].n; i++)
+            if (dsi_is_sharing(list->launches[k].bindings + i, region)) return 1;
+    return 0;
+}
+
+/* takes begin ... end - 1, which no part has twice, out of the parts */
+static void dsi_take_out(ds_launch_list *list, size_t begin, size_t end)
+{
+    size_t k;
+    for (k = 0; k < list->n_kept; k++) {
+        dsi_part_of_state *const part = list->kept + k;
+        if (begin < part->begin || end > part->end) continue;
+        list->kept[list->n_kept].begin = end;
+        list->kept[list->n_kept++].end = part->end;
+        part->end = begin;
+        return;
+    }
+}
+
+/* First touch: what a launch fills, and none before has touched, is not copied on the way forward; on the way
+   back its adjoint ends there. */
+static ds_result dsi_find_first_touches(ds_launch_list *list)
+{
+    size_t j, i, n = 1;
+    for (j = 0; j < list->n; j++) n += list->launches[j].n;
+    list->kept = (dsi_part_of_state *)ds_arena_alloc(&list->arena, n, sizeof *list->kept);
+    if (!list->kept) return list->arena.error.code;
+    list->n_kept = 1;
+    list->kept[0].end = list->d.n_state;
+    for (j = 0; j < list->n; j++)
+        for (i = 0; i < list->launches[j].n; i++) {
+            const ds_binding *const b = list->launches[j].bindings + i;
+            if (!list->launches[j].fills[i] || dsi_is_touched_before(list, j, b)) continue;
+            if (dsi_stride_of(&b->array) != b->array.components || b->array.pitch > 1) continue;
+            list->launches[j].fills[i] = 2;
+            if (b->to == DSIM_BOUND_STATE) dsi_take_out(list, b->offset, b->offset + dsi_numbers_in(b));
+        }
+    return DSIM_OK;
+}
+
 /* runners for all launches of all kinds */
 static ds_result dsi_make_runners(ds_launch_list *list)
 {
@@ -18693,12 +18742,32 @@ static void dsi_copy_reals(ds_real *to, const ds_real *from, size_t n)
     if (n) memcpy(to, from, n * sizeof *to);
 }
 
-/* what launches begin with: the state, and no scratch */
+/* what launches begin with: the state, as far as they do not fill it, and no scratch */
 static void dsi_begin_launches(const ds_launch_list *list, const ds_real *from, ds_real *state,
+                               ds_real *scratch)
+{
+    size_t k;
+    for (k = 0; k < list->n_kept; k++) {
+        const size_t begin = list->kept[k].begin;
+        dsi_copy_reals(state + begin, from + begin, list->kept[k].end - begin);
+    }
+    dsi_fill_reals(scratch, 0, list->d.n_scratch);
+}
+/* what adjoints begin with: all of those of the state */
+static void dsi_begin_adjoints(const ds_launch_list *list, const ds_real *from, ds_real *state,
                                ds_real *scratch)
 {
     dsi_copy_reals(state, from, list->d.n_state);
     dsi_fill_reals(scratch, 0, list->d.n_scratch);
+}
+/* and end with: those of what was copied are those of the state before; to NULL: not wanted */
+static void dsi_end_adjoints(const ds_launch_list *list, ds_real *to, const ds_real *state)
+{
+    size_t k;
+    for (k = 0; to && k < list->n_kept; k++) {
+        const size_t begin = list->kept[k].begin;
+        dsi_gain(to + begin, state + begin, list->kept[k].end - begin);
+    }
 }
 
 static ds_result dsi_list_step(void *user, const ds_step_io *io, void *trace)
@@ -18726,7 +18795,7 @@ static ds_result dsi_erase(ds_launch_list *list, size_t j)
     size_t i, e, c;
     for (i = 0; i < launch->n; i++) {
         const ds_array *const a = list->args + launch->n + i;
-        if (kernel->args[i].kind != DSI_ARG_OUT) continue;
+        if (kernel->args[i].kind != DSI_ARG_OUT || launch->fills[i] == 2) continue;
         rest |= !launch->fills[i];
         for (e = 0; launch->fills[i] && e < a->n; e++)
             for (c = 0; c < a->components; c++)
@@ -18756,10 +18825,10 @@ static ds_result dsi_list_vjp(void *user, const ds_step_io *io, const void *trac
     ds_result result = DSIM_OK;
     size_t j;
     memset(&list->error, 0, sizeof list->error);
-    dsi_begin_launches(list, bar->next_bar, list->state_bar, list->scratch_bar);
+    dsi_begin_adjoints(list, bar->next_bar, list->state_bar, list->scratch_bar);
     for (j = list->n; j-- > 0 && !result;)
         result = dsi_launch_back(list, j, &spaces, (const ds_real *)trace, &bars);
-    if (!result) dsi_gain(bar->state_bar, list->state_bar, list->d.n_state);
+    if (!result) dsi_end_adjoints(list, bar->state_bar, list->state_bar);
     return result;
 }
 
@@ -18809,8 +18878,8 @@ static ds_result dsi_list_second(void *user, const ds_step_io *io, const void *t
                            s->param_bar_dot, s->control_bar_dot);
     ds_result result = dsi_tangents(list, io, &dots, list->trace_dot);
     size_t j;
-    dsi_begin_launches(list, s->next_bar, list->state_bar, list->scratch_bar);
-    dsi_begin_launches(list, s->next_bar_dot, list->state_bar_dot, list->scratch_bar_dot);
+    dsi_begin_adjoints(list, s->next_bar, list->state_bar, list->scratch_bar);
+    dsi_begin_adjoints(list, s->next_bar_dot, list->state_bar_dot, list->scratch_bar_dot);
     for (j = list->n; j-- > 0 && !result;) {
         const size_t n = list->launches[j].n;
         dsi_put_sources(list, j, 0, &spaces, (const ds_real *)trace);
@@ -18823,7 +18892,7 @@ static ds_result dsi_list_second(void *user, const ds_step_io *io, const void *t
         dsi_put_args(list, j, n, &bar_dots);
         result = dsi_erase(list, j);
     }
-    if (!result) dsi_gain(s->state_bar_dot, list->state_bar_dot, list->d.n_state);
+    if (!result) dsi_end_adjoints(list, s->state_bar_dot, list->state_bar_dot);
     return result;
 }
 
@@ -18876,6 +18945,7 @@ DIFFSIM_API const ds_stepper *ds_launch_list_stepper(ds_launch_list *list)
     if (list->complete) return s;
     for (j = 0; j < list->n && !result; j++)
         for (i = 0; i < list->launches[j].n && !result; i++) result = dsi_find_source(list, j, i);
+    if (!result) result = dsi_find_first_touches(list);
     if (!result) result = dsi_make_runners(list);
     if (!result) result = dsi_make_numbers(list);
     if (result) {

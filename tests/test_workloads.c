@@ -184,7 +184,8 @@ static void test_cloth(void)
 }
 
 /* W2: u_t = 2 u_{t-1} - u_{t-2} + a lap u_{t-1} - b lap u_{t-2}, zero outside: cells with a border of zeros.
-   Lanes are whole rows with their borders, which a mask keeps at 0. */
+   Lanes are whole rows with their borders, which a mask keeps at 0; arguments that are stored, and the mask,
+   begin at the first of them. */
 enum { W2 = 128, W2_ROW = W2 + 2, W2_CELLS = W2_ROW * W2_ROW, W2_STEPS = 256 };
 static ds_real w2_state[2 * W2_CELLS];
 static double w2_target[W2_CELLS];
@@ -211,8 +212,8 @@ static ds_kernel *w2_kernel(void)
     const ds_var lap = five(u, at, now), lap_then = five(before, at, then);
     const ds_var inert = ds_sub(ds_mul(ds_c(2), now), then);
     const ds_var moved = ds_add(inert, ds_sub(ds_mul(a, lap), ds_mul(b, lap_then)));
-    ds_store(next, at, ds_mul(ds_load(mask, at), moved));
-    ds_store(kept, at, now);
+    ds_store(next, ds_lane(k), ds_mul(ds_load(mask, ds_lane(k)), moved));
+    ds_store(kept, ds_lane(k), now);
     ds_kernel_end(k);
     return k;
 }
@@ -266,11 +267,11 @@ static void test_wave(void)
     list = ds_launch_list_create(&d);
     b[0] = ds_bind(DSIM_BOUND_BEFORE, 0, W2_CELLS, 1);
     b[1] = ds_bind(DSIM_BOUND_BEFORE, W2_CELLS, W2_CELLS, 1);
-    b[2] = ds_bind(DSIM_BOUND_STATE, 0, W2_CELLS, 1);
-    b[3] = ds_bind(DSIM_BOUND_STATE, W2_CELLS, W2_CELLS, 1);
+    b[2] = ds_bind(DSIM_BOUND_STATE, W2_ROW, rows, 1);
+    b[3] = ds_bind(DSIM_BOUND_STATE, W2_CELLS + W2_ROW, rows, 1);
     b[4] = ds_bind_constant(ds_array_reals(w2_numbers, 1, 1));
     b[5] = ds_bind_constant(ds_array_reals(w2_numbers + 1, 1, 1));
-    b[6] = ds_bind_constant(ds_array_reals(w2_mask, W2_CELLS, 1));
+    b[6] = ds_bind_constant(ds_array_reals(w2_mask + W2_ROW, rows, 1));
     ds_launch_list_add(list, wave, &rows, b, 7);
     memset(&rd, 0, sizeof rd);
     rd.steps = W2_STEPS;
