@@ -943,6 +943,31 @@ static void test_stored_constant(void)
     ds_kernel_destroy(twice);
 }
 
+/* parts in the middle, at the end and at the beginning of the state are filled, the others stay */
+static void test_first_touch(void)
+{
+    enum { N = 4 };
+    ds_kernel *const copy = copy_kernel();
+    const size_t lanes = N;
+    static const size_t to[][2] = { { 2 * N, 4 * N }, { 4 * N, 0 }, { 0, 2 * N } };
+    for (size_t k = 0; k < COUNT(to); k++) {
+        ds_launch_list_desc d;
+        ds_launch_list *list;
+        ds_binding b[2];
+        memset(&d, 0, sizeof d);
+        d.n_state = 5 * N;
+        list = ds_launch_list_create(&d);
+        for (size_t i = 0; i < 2; i++) {
+            b[0] = ds_bind(DSIM_BOUND_BEFORE, (1 + 2 * i) * N, N, 1);
+            b[1] = ds_bind(DSIM_BOUND_STATE, to[k][i], N, 1);
+            ds_launch_list_add(list, copy, &lanes, b, 2);
+        }
+        check_list(ds_launch_list_stepper(list), list, "filled parts of a state");
+        ds_launch_list_destroy(list);
+    }
+    ds_kernel_destroy(copy);
+}
+
 static void test_list_checks(void)
 {
     list_data();
@@ -955,6 +980,7 @@ static void test_list_checks(void)
     test_wave();
     test_moved_store();
     test_stored_constant();
+    test_first_touch();
     test_list_misuse();
     test_list_allocation();
 }
