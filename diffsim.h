@@ -34,7 +34,8 @@
    automatic differentiation, with vectors as single nodes and blocks of numbers for networks; tangents and
    Hessians; replay with new inputs; custom nodes and checkpoints; minimisers and optimizers that use the
    gradients; one call that certifies a gradient and one that explains it. Kernels: what is recorded for one
-   element is run over millions, on all cores, differentiated and printed as C and CUDA.
+   element is run over millions, on all cores, differentiated and printed as C and CUDA. Rollouts: thousands
+   of steps of anything, and their gradient, in the memory you have.
 
    - A gradient is never silently wrong: an operation without a derivative, a stale or foreign variable,
      the first NaN are errors with a sentence that says where and what to do.
@@ -122,9 +123,11 @@
      7 kernels  ds_kernel: a program for one lane, recorded once, run over many; its adjoint, tangent,
                 gradient and Hessian are kernels, too; ds_launch; ds_kernel_print_c; splines, grids,
                 reductions
+     8 rollouts  ds_stepper, ds_rollout: thousands of steps and their gradient in the memory you have
     15 learning  ds_optimizer: Adam and its kin, clipping, schedules, bounds; ds_mlp: networks, on a tape or
                 in batches
-    16 checks   ds_check_gradient, ds_check_hessian, ds_check_adjoint: a certificate for any derivative
+    16 checks   ds_check_gradient, ds_check_hessian, ds_check_adjoint, ds_check_stepper: a certificate for
+                any derivative
 
    KNOBS (define before including)
 
@@ -156,7 +159,7 @@
 
    2^32 - 65 numbers and as many nodes on a tape; a list has at most 2^30 entries; error sentences are cut
    at 399 characters. Kernels: three dimensions of lanes, 4096 components of an argument, 89 coordinates of a
-   Hessian, 64 parts of a launch. */
+   Hessian, 64 parts of a launch. Rollouts: 2^32 - 2 steps. */
 
 #ifndef DIFFSIM_H
 #define DIFFSIM_H
@@ -228,6 +231,13 @@ typedef DIFFSIM_REAL ds_real;
 #define ds_runner_create ds_runner_create_float
 #define ds_launch ds_launch_float
 #define ds_launch_grid ds_launch_grid_float
+#define ds_rollout_create ds_rollout_create_float
+#define ds_rollout_init ds_rollout_init_float
+#define ds_rollout_plan ds_rollout_plan_float
+#define ds_rollout_batch ds_rollout_batch_float
+#define ds_recorded_create ds_recorded_create_float
+#define ds_launch_list_create ds_launch_list_create_float
+#define ds_check_stepper ds_check_stepper_float
 #define ds_check_gradient ds_check_gradient_float
 #define ds_check_hessian ds_check_hessian_float
 #define ds_check_adjoint ds_check_adjoint_float
@@ -305,7 +315,13 @@ extern "C" {
     DSI_ROW(ERROR_RACE, \
             "lanes would read, or write twice, what others write; declare the argument as it is used") \
     DSI_ROW(ERROR_RANGE, "an index points outside of its array; mend the index or pass a larger array") \
-    DSI_ROW(ERROR_NOT_CONVERGED, "an iteration stopped before its tolerance was reached; the report says why")
+    DSI_ROW(ERROR_NOT_CONVERGED, \
+            "an iteration stopped before its tolerance was reached; the report says why") \
+    DSI_ROW(ERROR_HIDDEN_STATE, \
+            "the same input gave another result; keep all that matters in state, parameters or controls") \
+    DSI_ROW(ERROR_FORMAT, "the bytes are not a file of this kind, or its sizes are others") \
+    DSI_ROW(ERROR_VERSION, "the file is of another version or precision; write it again") \
+    DSI_ROW(ERROR_CRC, "the file is damaged: a checksum does not fit")
 
 typedef enum ds_result {
 #define DSI_ROW(NAME, sentence) DSIM_##NAME,
@@ -316,6 +332,25 @@ typedef enum ds_result {
 
 DIFFSIM_API const char *ds_result_name(ds_result result); /* "DSIM_ERROR_STALE"; never NULL */
 DIFFSIM_API const char *ds_result_text(ds_result result); /* the sentence of the table; never NULL */
+
+/* What a gradient is meant to be. One row: name, sentence. Rollouts and checks say it beside their results;
+   the verdict of a check is the same for all: against the function as it is computed. */
+#define DSI_GRADIENT_LABELS(DSI_ROW) \
+    DSI_ROW(EXACT, "the derivative of the function as it is computed") \
+    DSI_ROW(SUBGRADIENT, "at a kink the derivative of one side, or one between both") \
+    DSI_ROW(EVENT_CORRECTED, "the derivative of a motion whose events move in time, not of its time steps") \
+    DSI_ROW(SMOOTHED, "the derivative of a smoother function in its place") \
+    DSI_ROW(STRAIGHT_THROUGH, "a step, a clamp or a rounding is passed as if it were not there") \
+    DSI_ROW(CLIPPED, "large parts are shortened on the way") \
+    DSI_ROW(TRUNCATED, "parts are left out, such as early steps or the end of an iteration")
+typedef enum ds_gradient_label {
+#define DSI_ROW(NAME, sentence) DSIM_GRADIENT_##NAME,
+    DSI_GRADIENT_LABELS(DSI_ROW)
+#undef DSI_ROW
+    DSIM_GRADIENT_LABEL_COUNT
+} ds_gradient_label;
+DIFFSIM_API const char *ds_gradient_label_name(ds_gradient_label label); /* "SMOOTHED"; never NULL */
+DIFFSIM_API const char *ds_gradient_label_text(ds_gradient_label label); /* its sentence; never NULL */
 
 /* What went wrong, where (index: which element, operand, node, byte ...), and what to do. Fixed size, no
    pointers. */
@@ -2053,6 +2088,294 @@ DIFFSIM_API double ds_array_smooth_max(const ds_array *a, double sharpness);
 DIFFSIM_API ds_result ds_array_smooth_max_vjp(const ds_array *a, double sharpness, double v_bar,
                                               const ds_array *a_bar);
 
+/* >>api 8 rollouts --------------------------------------------------------------------------------
+
+   A rollout runs a stepper many times and differentiates through all of it. A stepper is anything that
+   advances a state by one step: x_{k+1} = f(x_k, p, u_k), with parameters p for all steps and controls u_k of
+   each. Schedules, adjoints, tangents and checks know this struct only.
+
+       ds_rollout_desc desc = { 0 };
+       desc.steps = 1000;
+       desc.loss = landed_where;
+       desc.memory_limit = (size_t)1 << 20;
+       ds_rollout *r = ds_rollout_create(&stepper, &desc);
+       ds_rollout_set_state(r, start);
+       if (ds_rollout_backward(r)) puts(ds_rollout_error(r)->text);
+       printf("%g\n", ds_rollout_loss(r));
+       use(ds_rollout_state_grad(r), ds_rollout_param_grad(r), ds_rollout_control_grad(r));
+
+   All that influences a step is in state, parameters, controls and the number of the step: warm starts,
+   random counters, contact caches too. Stepping twice from the same bytes gives the same bytes; then the
+   gradient has the same bits however many states were kept. ds_check_stepper and desc.validate look for
+   what is hidden. */
+
+/* A step: state x_k [n_state], param p [n_param], control u_k [n_control] are read, next x_{k+1} [n_state] is
+   written, all of it. A vjp, jvp or second reads next. In a loss next is NULL, and after the last step, where
+   left is 0, control is NULL, too. */
+typedef struct ds_step_io {
+    size_t step, left; /* k, and how many steps are left from x_k on */
+    const ds_real *state, *param, *control;
+    ds_real *next;
+} ds_step_io;
+
+/* Adjoint: state_bar += (df/dx)' next_bar, and so on. Outputs may be NULL: not wanted. */
+typedef struct ds_step_bar {
+    const ds_real *next_bar;
+    ds_real *state_bar, *param_bar, *control_bar;
+} ds_step_bar;
+/* Tangent: next_dot = df/dx state_dot + df/dp param_dot + df/du control_dot. */
+typedef struct ds_step_dot {
+    const ds_real *state_dot, *param_dot, *control_dot;
+    ds_real *next_dot;
+} ds_step_dot;
+/* Tangent of the adjoint: state_bar_dot += (df/dx)' next_bar_dot + (d/dt (df/dx))' next_bar, and so on, d/dt
+   along the dots. Outputs may be NULL. */
+typedef struct ds_step_second {
+    const ds_real *state_dot, *param_dot, *control_dot, *next_bar, *next_bar_dot;
+    ds_real *state_bar_dot, *param_bar_dot, *control_bar_dot;
+} ds_step_second;
+
+/* trace: trace_bytes of the driver's, aligned for any type, written by step for the derivatives of the very
+   same step, such as a converged point or a factorisation; it holds no pointers of its own. A step may get
+   NULL: no derivative follows. vjp, jvp and second may be NULL: gradients, tangents, Hessians are then
+   refused. error: the sentence of the last failure, or NULL. */
+typedef struct ds_stepper {
+    void *user;
+    size_t n_state, n_param, n_control, trace_bytes;
+    ds_result (*step)(void *user, const ds_step_io *io, void *trace);
+    ds_result (*vjp)(void *user, const ds_step_io *io, const void *trace, const ds_step_bar *bar);
+    ds_result (*jvp)(void *user, const ds_step_io *io, const void *trace, const ds_step_dot *dot);
+    ds_result (*second)(void *user, const ds_step_io *io, const void *trace, const ds_step_second *second);
+    const ds_error *(*error)(void *user);
+    ds_gradient_label label; /* of its derivatives */
+} ds_stepper;
+
+/* The loss is a sum over the states x_0 ... x_steps: called for each, it adds its part to *value and, unless
+   bar is NULL, the derivatives of that part to bar->state_bar, param_bar and control_bar, each unless NULL.
+   loss_second, for products with Hessians: bar_dots gain the Hessian of that part times the dots; for
+   Gauss-Newton products of a loss |r|^2 / 2 it is J'J of r. next_bar and next_bar_dot are NULL. */
+typedef ds_result ds_loss_fn(void *user, const ds_step_io *io, ds_real *value, const ds_step_bar *bar);
+typedef ds_result ds_loss_second_fn(void *user, const ds_step_io *io, const ds_step_second *second);
+
+/* Which states are kept; the others are computed again on the way back. One row: name, what it is. */
+#define DSI_CHECKPOINTS(DSI_ROW) \
+    DSI_ROW(AUTO, "of those below that fit into memory_limit, the one with the fewest steps run again") \
+    DSI_ROW(ALL, "every state and trace") \
+    DSI_ROW(EVERY, "the first state of each segment; states and traces of one segment") \
+    DSI_ROW(BINOMIAL, "some states, moved as the way back goes: Griewank and Walther 2000")
+typedef enum ds_checkpoints {
+#define DSI_ROW(NAME, sentence) DSIM_CHECKPOINTS_##NAME,
+    DSI_CHECKPOINTS(DSI_ROW)
+#undef DSI_ROW
+    DSIM_CHECKPOINTS_COUNT
+} ds_checkpoints;
+DIFFSIM_API const char *ds_checkpoints_name(ds_checkpoints checkpoints); /* "BINOMIAL"; never NULL */
+
+typedef struct ds_rollout_desc {
+    ds_allocator allocator;
+    ds_logger log;
+    size_t steps; /* 1 to 2^32 - 2 */
+    ds_loss_fn *loss; /* NULL: no gradients */
+    ds_loss_second_fn *loss_second; /* NULL: no products with Hessians */
+    void *loss_user;
+    size_t memory_limit; /* bytes of the whole rollout. 0: no limit */
+    ds_checkpoints checkpoints;
+    size_t interval; /* EVERY: steps of a segment. 0: as long as fits; without a limit, of least memory */
+    size_t slots; /* BINOMIAL: states kept. 0: as many as fit; without a limit, to run no step over 3 times */
+    size_t truncation; /* the adjoint of a state is cut off at each multiple of it. 0: exact */
+    int second; /* room for products with Hessians: states are kept with their tangents */
+    int validate; /* do each step twice and compare; compare states computed again; twice the time */
+} ds_rollout_desc;
+
+/* What a rollout will be, before it runs. again: steps computed again, beyond `steps`; of the schedules with
+   so many states it is the least. bytes: all memory of the rollout. least_bytes: of a schedule that needs
+   least. text: all that in one sentence, or what is wrong. */
+typedef struct ds_checkpoint_plan {
+    ds_result result;
+    ds_checkpoints checkpoints;
+    size_t interval, slots; /* EVERY; BINOMIAL */
+    uint64_t again;
+    size_t bytes, least_bytes;
+    char text[240];
+} ds_checkpoint_plan;
+
+/* Life. plan: returns plan->result. create: NULL if there is no memory or the plan is bad; the log is told
+   why. bytes and init: the same in the caller's memory, aligned for any type. The stepper is copied, what it
+   points to is not. After creation nothing is allocated. */
+typedef struct ds_rollout ds_rollout;
+DIFFSIM_API ds_result ds_rollout_plan(const ds_stepper *stepper, const ds_rollout_desc *desc,
+                                      ds_checkpoint_plan *plan);
+DIFFSIM_API ds_rollout *ds_rollout_create(const ds_stepper *stepper, const ds_rollout_desc *desc);
+DIFFSIM_API size_t ds_rollout_bytes(const ds_stepper *stepper, const ds_rollout_desc *desc); /* 0: bad */
+DIFFSIM_API ds_rollout *ds_rollout_init(void *memory, size_t bytes, const ds_stepper *stepper,
+                                        const ds_rollout_desc *desc);
+DIFFSIM_API void ds_rollout_destroy(ds_rollout *rollout); /* NULL is fine */
+DIFFSIM_API const ds_error *ds_rollout_error(const ds_rollout *rollout); /* of the last call */
+DIFFSIM_API const ds_checkpoint_plan *ds_rollout_get_plan(const ds_rollout *rollout); /* NULL for NULL */
+
+/* What it starts from: copied, all zero at first. Numbers must be finite, or nothing is taken. Results of
+   earlier runs are gone. controls: those of steps first ... first + n - 1, [n][n_control]. number: of the
+   first step, what io.step begins with. */
+DIFFSIM_API ds_result ds_rollout_set_state(ds_rollout *rollout, const ds_real *state);
+DIFFSIM_API ds_result ds_rollout_set_param(ds_rollout *rollout, const ds_real *param);
+DIFFSIM_API ds_result ds_rollout_set_controls(ds_rollout *rollout, const ds_real *controls, size_t first,
+                                              size_t n);
+DIFFSIM_API ds_result ds_rollout_set_number(ds_rollout *rollout, size_t number);
+
+/* Runs. What has been done is not done again. forward: the loss and the last state. backward: the gradient,
+   and forward if needed. A refusal names the step, and the entry that is not finite; there are no results
+   then, and ds_rollout_state is the last good state.
+   Errors: NON_FINITE, HIDDEN_STATE (validate), those of stepper and loss; index: the step. */
+DIFFSIM_API ds_result ds_rollout_forward(ds_rollout *rollout);
+DIFFSIM_API ds_result ds_rollout_backward(ds_rollout *rollout);
+
+/* Results. NaN or NULL where there are none. state: x_steps [n_state]; after a refusal the last good state,
+   whose number is *step (may be NULL). Gradients: [n_state], of the initial state; [n_param];
+   [steps][n_control]. norms: Euclidean lengths of the adjoints of x_0 ... x_steps [steps + 1], which tell
+   whether gradients explode or vanish. */
+DIFFSIM_API double ds_rollout_loss(const ds_rollout *rollout);
+DIFFSIM_API const ds_real *ds_rollout_state(const ds_rollout *rollout, size_t *step);
+DIFFSIM_API const ds_real *ds_rollout_state_grad(const ds_rollout *rollout);
+DIFFSIM_API const ds_real *ds_rollout_param_grad(const ds_rollout *rollout);
+DIFFSIM_API const ds_real *ds_rollout_control_grad(const ds_rollout *rollout);
+DIFFSIM_API const ds_real *ds_rollout_norms(const ds_rollout *rollout);
+DIFFSIM_API ds_gradient_label ds_rollout_label(const ds_rollout *rollout); /* the stepper's, or TRUNCATED */
+DIFFSIM_API uint64_t ds_rollout_again(const ds_rollout *rollout); /* steps computed again, so far */
+
+/* A direction in, a vector of the same shape out; parts that are NULL are zero, or not wanted. */
+typedef struct ds_direction { const ds_real *state, *param, *control; } ds_direction;
+typedef struct ds_direction_out { ds_real *state, *param, *control; } ds_direction_out;
+
+/* Tangent of the whole: how x_steps and the loss move when initial state, parameters and controls do.
+   final_dot [n_state] and loss_dot may be NULL. Runs forward. */
+DIFFSIM_API ds_result ds_rollout_tangent(ds_rollout *rollout, const ds_direction *direction,
+                                         ds_real *final_dot, double *loss_dot);
+
+/* Products with the Hessian of the loss by initial state, parameters and controls, exact: tangent over
+   reverse, with the same schedule. gauss_newton: without the curvature of the steps, so that S'HS is left,
+   S the derivatives of all states and H what loss_second tells. Needs desc.second. Errors: ARGUMENT, without
+   what it takes (second, loss_second; stepper.second, jvp) or with a truncation. On error out is of no
+   use. */
+DIFFSIM_API ds_result ds_rollout_hessian_vector(ds_rollout *rollout, const ds_direction *direction,
+                                                const ds_direction_out *out);
+DIFFSIM_API ds_result ds_rollout_gauss_newton(ds_rollout *rollout, const ds_direction *direction,
+                                              const ds_direction_out *out);
+
+/* Many rollouts at once: task (user, rollout, i) for i = 0 ... n - 1, each in the rollout of the worker that
+   does it, so there are as many rollouts as workers, and no two steppers share what they write. A task sets
+   all that differs from others (state, parameters, controls), runs, and takes the results to a place of its
+   own; then these are the same bits for every number of workers. All tasks are done, whatever fails. The
+   first that has failed, by its number, is returned; error, may be NULL: its sentence, index: the task. */
+typedef ds_result ds_rollout_task_fn(void *user, ds_rollout *rollout, size_t i);
+typedef struct ds_batch_desc {
+    ds_jobs jobs;
+    ds_rollout_task_fn *task;
+    void *user;
+    ds_rollout *const *rollouts;
+    size_t n_rollouts;
+} ds_batch_desc;
+DIFFSIM_API ds_result ds_rollout_batch(const ds_batch_desc *desc, size_t n, ds_error *error);
+
+/* What a rollout starts from, as a file: number of the first step, state, parameters, controls. read and
+   write return how many bytes they did: fewer is an error, or the end. The bytes are the same on every
+   machine; a file is for one precision. load takes all or nothing, allocates nothing, and finds every byte
+   that is missing and every bit that is wrong.
+   Errors: CALLBACK (write); FORMAT, VERSION, CRC; NON_FINITE. */
+typedef struct ds_stream {
+    void *user;
+    size_t (*read)(void *user, void *bytes, size_t n);
+    size_t (*write)(void *user, const void *bytes, size_t n);
+} ds_stream;
+DIFFSIM_API ds_result ds_rollout_save(ds_rollout *rollout, const ds_stream *to);
+DIFFSIM_API ds_result ds_rollout_load(ds_rollout *rollout, const ds_stream *from);
+
+/* A step recorded on a tape, with its adjoint, tangent and Hessian products; a loss likewise, if there is
+   one. step writes next [n_state], variables of at->tape or constants; loss writes one. They are recorded
+   anew for each step, so C may branch on numbers and on at->step. With replay the record of the first step
+   serves all others: it must be the same but for the numbers (ds_branch is looked at); reading a value is
+   then refused as NOT_REPLAYABLE. A loss is recorded anew always. */
+typedef struct ds_step_vars {
+    ds_tape *tape;
+    size_t step, left; /* as in ds_step_io */
+    ds_vars state, param, control; /* control.n is 0 in a loss after the last step */
+} ds_step_vars;
+typedef ds_result ds_record_step_fn(void *user, const ds_step_vars *at, ds_var *next);
+typedef ds_result ds_record_loss_fn(void *user, const ds_step_vars *at, ds_var *loss);
+typedef struct ds_recorded_desc {
+    ds_allocator allocator;
+    ds_logger log;
+    void *user; /* handed to both */
+    size_t n_state, n_param, n_control;
+    ds_record_step_fn *step;
+    ds_record_loss_fn *loss; /* or NULL */
+    int replay;
+    ds_gradient_label label; /* what the record is meant to be */
+} ds_recorded_desc;
+
+/* Life. create: NULL if there is no memory or the desc is bad. stepper: the object's own, NULL for NULL. For
+   desc.loss and loss_second of a rollout whose loss_user is this object: ds_recorded_loss and
+   ds_recorded_loss_second. Tapes grow in the first step; after it nothing is allocated. */
+typedef struct ds_recorded ds_recorded;
+DIFFSIM_API ds_recorded *ds_recorded_create(const ds_recorded_desc *desc);
+DIFFSIM_API void ds_recorded_destroy(ds_recorded *recorded); /* NULL is fine */
+DIFFSIM_API const ds_stepper *ds_recorded_stepper(const ds_recorded *recorded);
+DIFFSIM_API ds_result ds_recorded_loss(void *recorded, const ds_step_io *io, ds_real *value,
+                                       const ds_step_bar *bar);
+DIFFSIM_API ds_result ds_recorded_loss_second(void *recorded, const ds_step_io *io,
+                                              const ds_step_second *second);
+
+/* A list of launches as a step: kernels that run one after the other, with their adjoints, tangents and the
+   tangents of their adjoints, made once. The state is copied to next, and launches change it there, as in any
+   simulation loop; the trace keeps what is overwritten and an adjoint reads, and nothing else.
+
+       ds_binding force[] = { ds_bind_constant(edges), ds_bind(DSIM_BOUND_STATE, 0, n, 3), ...
+                              ds_bind(DSIM_BOUND_SCRATCH, 0, n, 3) };
+       ds_launch_list_add(list, force_kernel, &n_springs, force, 4);
+       ...
+       ds_rollout_create(ds_launch_list_stepper(list), &desc);
+
+   What an argument is bound to. One row: name, may it be written, what it is. */
+#define DSI_BOUNDS(DSI_ROW) \
+    DSI_ROW(CONSTANT, 0, "an array of the caller's, which must not change while the list is in use") \
+    DSI_ROW(STATE, 1, "a part of the state, as the launches so far have left it") \
+    DSI_ROW(BEFORE, 0, "a part of the state before the step") \
+    DSI_ROW(PARAM, 0, "a part of the parameters") \
+    DSI_ROW(CONTROL, 0, "a part of the controls of the step") \
+    DSI_ROW(SCRATCH, 1, "a part of n_scratch numbers that are zero when a step begins")
+typedef enum ds_bound {
+#define DSI_ROW(NAME, written, sentence) DSIM_BOUND_##NAME,
+    DSI_BOUNDS(DSI_ROW)
+#undef DSI_ROW
+    DSIM_BOUND_COUNT
+} ds_bound;
+/* n elements from number `offset` on. Stride and pitch of the array may be set; data counts for CONSTANT
+   only. Numbers in CONSTANT arrays have no derivative. */
+typedef struct ds_binding {
+    ds_bound to;
+    size_t offset;
+    ds_array array;
+} ds_binding;
+DIFFSIM_API ds_binding ds_bind(ds_bound to, size_t offset, size_t n, size_t components);
+DIFFSIM_API ds_binding ds_bind_constant(ds_array array);
+
+/* runner: memory and log of the list, too. */
+typedef struct ds_launch_list_desc {
+    ds_runner_desc runner;
+    size_t n_state, n_param, n_control, n_scratch;
+    ds_gradient_label label;
+} ds_launch_list_desc;
+
+/* add: the kernel has ended and lives as long as the list; lanes [rank of the kernel]; bindings, as many as
+   it has arguments, are copied. Numbers are read by one argument only: two that overlap are refused as a
+   RACE. stepper: the list is complete; NULL after an error. The first error sticks. */
+typedef struct ds_launch_list ds_launch_list;
+DIFFSIM_API ds_launch_list *ds_launch_list_create(const ds_launch_list_desc *desc);
+DIFFSIM_API void ds_launch_list_destroy(ds_launch_list *list); /* NULL is fine */
+DIFFSIM_API const ds_error *ds_launch_list_error(const ds_launch_list *list);
+DIFFSIM_API ds_result ds_launch_list_add(ds_launch_list *list, const ds_kernel *kernel, const size_t *lanes,
+                                         const ds_binding *bindings, size_t n_bindings);
+DIFFSIM_API const ds_stepper *ds_launch_list_stepper(ds_launch_list *list);
+
 /* >>api 15 learning -------------------------------------------------------------------------------
 
    Small steps along gradients that are noisy or many. The state is a block of the caller's without any
@@ -2211,28 +2534,10 @@ DIFFSIM_API ds_result ds_mlp_vjp(const ds_mlp *mlp, const ds_mlp_batch *batch);
      ds_check_hessian    Hv is the Hessian of f times v: differences of gradients, the Taylor test of second
                          order, linearity and symmetry
      ds_check_adjoint    the adjoint is the transpose of the tangent: the dot-product test, and linearity
+     ds_check_stepper    a step keeps nothing to itself, and its derivatives pass the three checks above
 
    The functions must write all of what they return and give the same bits for the same input. An error of
    theirs ends the check. desc may be NULL. What is checked is not changed. All return report->result. */
-
-/* What a gradient is meant to be. One row: name, sentence. The report says it beside the verdict, which is
-   the same for all: against the function as it is computed. */
-#define DSI_GRADIENT_LABELS(DSI_ROW) \
-    DSI_ROW(EXACT, "the derivative of the function as it is computed") \
-    DSI_ROW(SUBGRADIENT, "at a kink the derivative of one side, or one between both") \
-    DSI_ROW(EVENT_CORRECTED, "the derivative of a motion whose events move in time, not of its time steps") \
-    DSI_ROW(SMOOTHED, "the derivative of a smoother function in its place") \
-    DSI_ROW(STRAIGHT_THROUGH, "a step, a clamp or a rounding is passed as if it were not there") \
-    DSI_ROW(CLIPPED, "large parts are shortened on the way") \
-    DSI_ROW(TRUNCATED, "parts are left out, such as early steps or the end of an iteration")
-typedef enum ds_gradient_label {
-#define DSI_ROW(NAME, sentence) DSIM_GRADIENT_##NAME,
-    DSI_GRADIENT_LABELS(DSI_ROW)
-#undef DSI_ROW
-    DSIM_GRADIENT_LABEL_COUNT
-} ds_gradient_label;
-DIFFSIM_API const char *ds_gradient_label_name(ds_gradient_label label); /* "SMOOTHED"; never NULL */
-DIFFSIM_API const char *ds_gradient_label_text(ds_gradient_label label); /* its sentence; never NULL */
 
 typedef struct ds_check_desc {
     ds_allocator allocator; /* scratch: 5 n numbers, ds_check_hessian 8 n, ds_check_adjoint 5 of n or m */
@@ -2298,6 +2603,14 @@ typedef struct ds_jacobian {
 DIFFSIM_API ds_result ds_check_adjoint(const ds_jacobian *jacobian, const ds_check_desc *desc,
                                        ds_check_report *report);
 
+/* Checks a stepper at io (next is not looked at): the step done again, with another one in between, gives the
+   same bytes and writes all of next; vjp is the gradient of a weighted sum of next, jvp its transpose, second
+   its Hessian, as far as they are there. The report is that of the last check, or of the first that fails.
+   Scratch beside that of the checks: four vectors of all numbers, and a trace. Errors: those of the checks;
+   HIDDEN_STATE; the stepper's own. */
+DIFFSIM_API ds_result ds_check_stepper(const ds_stepper *stepper, const ds_step_io *io,
+                                       const ds_check_desc *desc, ds_check_report *report);
+
 #ifdef __cplusplus
 }
 
@@ -2336,6 +2649,20 @@ DIFFSIM_API ds_result ds_check_adjoint(const ds_jacobian *jacobian, const ds_che
     DSI_ROW(ds_kernel *, ds_kernel_reduction, \
             (const ds_kernel_desc &desc, ds_reduction what, size_t components), (&desc, what, components)) \
     DSI_ROW(ds_runner *, ds_runner_create, (const ds_runner_desc &desc), (&desc)) \
+    DSI_ROW(ds_result, ds_rollout_plan, \
+            (const ds_stepper *stepper, const ds_rollout_desc &desc, ds_checkpoint_plan *plan), \
+            (stepper, &desc, plan)) \
+    DSI_ROW(ds_rollout *, ds_rollout_create, (const ds_stepper *stepper, const ds_rollout_desc &desc), \
+            (stepper, &desc)) \
+    DSI_ROW(size_t, ds_rollout_bytes, (const ds_stepper *stepper, const ds_rollout_desc &desc), \
+            (stepper, &desc)) \
+    DSI_ROW(ds_rollout *, ds_rollout_init, \
+            (void *memory, size_t bytes, const ds_stepper *stepper, const ds_rollout_desc &desc), \
+            (memory, bytes, stepper, &desc)) \
+    DSI_ROW(ds_recorded *, ds_recorded_create, (const ds_recorded_desc &desc), (&desc)) \
+    DSI_ROW(ds_launch_list *, ds_launch_list_create, (const ds_launch_list_desc &desc), (&desc)) \
+    DSI_ROW(ds_result, ds_rollout_batch, (const ds_batch_desc &desc, size_t n, ds_error *error), \
+            (&desc, n, error)) \
     DSI_ROW(double, ds_schedule_factor, (const ds_schedule &schedule, uint64_t step), (&schedule, step)) \
     DSI_ROW(ds_optimizer *, ds_optimizer_init, \
             (void *memory, size_t bytes, size_t n, const ds_optimizer_desc &desc), \
@@ -2350,7 +2677,11 @@ DIFFSIM_API ds_result ds_check_adjoint(const ds_jacobian *jacobian, const ds_che
             (&problem, x, &desc, report)) \
     DSI_ROW(ds_result, ds_check_adjoint, \
             (const ds_jacobian &jacobian, const ds_check_desc &desc, ds_check_report *report), \
-            (&jacobian, &desc, report))
+            (&jacobian, &desc, report)) \
+    DSI_ROW(ds_result, ds_check_stepper, \
+            (const ds_stepper *stepper, const ds_step_io *io, const ds_check_desc &desc, \
+             ds_check_report *report), \
+            (stepper, io, &desc, report))
 extern "C++" {
 /* DSI_INLINE size_t (ds_tape_bytes)(const ds_tape_desc &desc) { return (ds_tape_bytes)(&desc); } */
 #define DSI_ROW(type, name, parameters, arguments) \
@@ -3046,6 +3377,21 @@ DIFFSIM_API ds_result ds_size_add(size_t left, size_t right, size_t *out)
 }
 
 static size_t dsi_least(size_t left, size_t right) { return left < right ? left : right; }
+
+static const char *const dsi_label_words[][2] = {
+/* { "EXACT", "the derivative of ..." }, */
+#define DSI_ROW(NAME, sentence) { #NAME, sentence },
+    DSI_GRADIENT_LABELS(DSI_ROW)
+#undef DSI_ROW
+    { "?", "there is no such label" }
+};
+/* name (k = 0) or sentence (k = 1); the last row stands for all that is no label */
+static const char *dsi_label_word(ds_gradient_label label, int k)
+{
+    return dsi_label_words[dsi_least((size_t)label, DSIM_GRADIENT_LABEL_COUNT)][k];
+}
+DIFFSIM_API const char *ds_gradient_label_name(ds_gradient_label label) { return dsi_label_word(label, 0); }
+DIFFSIM_API const char *ds_gradient_label_text(ds_gradient_label label) { return dsi_label_word(label, 1); }
 
 /* realloc(pointer, 0) is left out: what it returns differs between C libraries */
 static void *dsi_default_resize(void *user, void *pointer, size_t old_bytes, size_t new_bytes)
@@ -9608,7 +9954,7 @@ static ds_result dsi_check_direction(const ds_var *x, const ds_real *x_dot, size
 /* a variable named twice moves by the sum */
 DIFFSIM_API ds_result (ds_forward)(const ds_var *x, const ds_real *x_dot, size_t n)
 {
-    ds_tape *tape;
+    ds_tape *tape = NULL;
     dsi_motion m;
     size_t i, one = 1;
     ds_result result = x_dot ? dsi_check_direction(x, x_dot, n, "forward", &tape) : DSIM_ERROR_ARGUMENT;
@@ -18063,6 +18409,2647 @@ DIFFSIM_API ds_result ds_array_smooth_max_vjp(const ds_array *a, double sharpnes
 #ifdef DSI_QUICKLY_COMPILED
 #pragma GCC pop_options
 #endif
+/* >>impl 8 rollouts -------------------------------------------------------------------------------
+
+   Steppers first, then the driver, that uses any of them.
+
+   The way forward and the way back are the same for all schedules: dsi_advance does one step, dsi_retreat
+   goes back over one. A schedule is what dsi_prepare does: bring x_k, x_{k+1} and the trace of step k into
+   memory. The way forward is dsi_prepare of the last step, the way back dsi_prepare and dsi_retreat from the
+   last step to the first; so sums of gradients have one order, and one set of bits.
+
+     ALL        frames x_0 ... x_T, traces of all steps
+     EVERY      frames of the first states of the segments, then x of the segment that is loaded, K + 1 of
+                them; traces of that segment. Memory T/K + K states, where K = sqrt T is least
+     BINOMIAL   frames of `slots` states with rising numbers, a stack; two in which states advance; x_{k+1}
+
+   A frame is a state, and where there is room for second derivatives its tangent behind it. */
+
+/* `count` objects of `bytes`, aligned for any type; as dsi_take_reals */
+static void *dsi_take(dsi_scratch *room, size_t count, size_t bytes)
+{
+    void *const at = room->base ? room->base + room->used : NULL;
+    size_t whole = 0;
+    if (ds_size_mul(count, bytes, &whole) || ds_size_add(whole, DSI_ALIGN - 1, &whole) ||
+        ds_size_add(whole / DSI_ALIGN * DSI_ALIGN, room->used, &room->used))
+        room->result = DSIM_ERROR_OVERFLOW;
+    return at;
+}
+
+/* A step recorded on a tape. The trace of a step is the serial number of its record: a derivative that
+   finds the same number on the tape need not record again. */
+
+/* a record, of a step or a loss */
+typedef struct dsi_record_of {
+    ds_tape *tape;
+    ds_step_vars at;
+    ds_var *out; /* [n_out] */
+    ds_var *in; /* [n_in] the inputs one by one, as ds_forward wants them */
+    size_t n_in, n_out;
+    uint64_t serial; /* of what is on the tape; 0: nothing */
+    int whole; /* it can be replayed */
+} dsi_record_of;
+
+struct ds_recorded {
+    ds_recorded_desc d;
+    ds_stepper stepper;
+    ds_error error;
+    uint64_t serial; /* the last one given */
+    dsi_record_of step, loss;
+    ds_real *dots; /* [n_in] a direction */
+    size_t bytes; /* of it all */
+};
+
+/* The tape's sentence becomes the object's. What the user's function returns without one is CALLBACK. */
+static ds_result dsi_recorded_refuse(ds_recorded *r, dsi_record_of *record, const char *what)
+{
+    const ds_error *const error = ds_tape_error(record->tape);
+    dsi_text t = dsi_text_into(r->error.text, sizeof r->error.text);
+    record->serial = 0;
+    record->whole = 0;
+    r->error.code = error->code ? error->code : DSIM_ERROR_CALLBACK;
+    r->error.index = record->at.step;
+    dsi_put(&t, what);
+    if (!error->code) return dsi_end_refusal(&r->error, &r->d.log, &t);
+    dsi_put(&t, ": ");
+    dsi_put(&t, error->text);
+    if (r->d.log.write) r->d.log.write(r->d.log.user, r->error.code, r->error.text);
+    return r->error.code;
+}
+
+/* records anew */
+static ds_result dsi_record_anew(ds_recorded *r, dsi_record_of *record, const ds_step_io *io)
+{
+    ds_step_vars *const at = &record->at;
+    const int is_step = record == &r->step;
+    const size_t controls = io->control ? r->d.n_control : 0;
+    ds_result result;
+    size_t i;
+    record->whole = 0;
+    ds_tape_reset(record->tape);
+    at->tape = record->tape;
+    at->step = io->step;
+    at->left = io->left;
+    at->state = ds_inputs(record->tape, io->state, r->d.n_state);
+    at->param = ds_inputs(record->tape, io->param, r->d.n_param);
+    at->control = ds_inputs(record->tape, io->control, controls);
+    record->n_in = r->d.n_state + r->d.n_param + controls;
+    for (i = 0; i < record->n_in; i++) record->in[i] = dsi_view(at->state.rec, at->state.at + i);
+    for (i = 0; i < record->n_out; i++) record->out[i] = ds_c(is_step ? (double)dsi_nan() : 0);
+    result = is_step ? r->d.step(r->d.user, at, record->out) : r->d.loss(r->d.user, at, record->out);
+    for (i = 0; !result && i < record->n_out; i++)
+        if (record->out[i].rec && dsi_check_operand(record->tape, record->out[i], i + 1, "recorded")) break;
+    if (result || ds_tape_error(record->tape)->code)
+        return dsi_recorded_refuse(r, record, is_step ? "the step" : "the loss");
+    record->whole = 1;
+    return DSIM_OK;
+}
+
+/* new numbers into the record; BRANCH: another way is taken */
+static ds_result dsi_record_replay(ds_recorded *r, dsi_record_of *record, const ds_step_io *io)
+{
+    ds_result result = ds_set_inputs(record->at.state, io->state);
+    if (!result && r->d.n_param) result = ds_set_inputs(record->at.param, io->param);
+    if (!result && r->d.n_control) result = ds_set_inputs(record->at.control, io->control);
+    return result ? result : ds_replay(record->tape);
+}
+
+/* the record of this step on the tape, under a serial number; `serial` is that of a record made before */
+static ds_result dsi_bring(ds_recorded *r, dsi_record_of *record, const ds_step_io *io, uint64_t serial)
+{
+    ds_result result = DSIM_ERROR_BRANCH;
+    memset(&r->error, 0, sizeof r->error);
+    if (serial && serial == record->serial) return DSIM_OK;
+    record->serial = 0;
+    if (r->d.replay && record->whole && record == &r->step) {
+        result = dsi_record_replay(r, record, io);
+        if (result && result != DSIM_ERROR_BRANCH) return dsi_recorded_refuse(r, record, "the step");
+    }
+    if (result) result = dsi_record_anew(r, record, io);
+    if (!result) record->serial = ++r->serial;
+    return result;
+}
+
+static uint64_t dsi_serial_of(const void *trace)
+{
+    uint64_t serial = 0;
+    if (trace) memcpy(&serial, trace, sizeof serial);
+    return serial;
+}
+
+static ds_real dsi_value_of(const dsi_record_of *record, size_t i)
+{
+    return dsi_peek(record->out[i], record->tape->rec.values, (ds_real)dsi_number(record->out[i]));
+}
+
+static ds_result dsi_recorded_step(void *user, const ds_step_io *io, void *trace)
+{
+    ds_recorded *const r = (ds_recorded *)user;
+    const ds_result result = dsi_bring(r, &r->step, io, 0);
+    size_t i;
+    if (trace) memcpy(trace, &r->step.serial, sizeof r->step.serial);
+    for (i = 0; !result && i < r->d.n_state; i++) io->next[i] = dsi_value_of(&r->step, i);
+    return result;
+}
+
+/* to [n] += from [n]; NULL: not wanted */
+static void dsi_gain(ds_real *to, const ds_real *from, size_t n)
+{
+    size_t i;
+    for (i = 0; to && i < n; i++) to[i] += from[i];
+}
+
+/* adjoints of the inputs, which lie one behind the other, to where they are wanted; as numbers of the tape */
+static void dsi_gain_inputs(const dsi_record_of *record, const ds_real *numbers, ds_real *state,
+                            ds_real *param, ds_real *control)
+{
+    const ds_step_vars *const at = &record->at;
+    const ds_real *const from = numbers + (at->state.at & UINT32_MAX);
+    dsi_gain(state, from, at->state.n);
+    dsi_gain(param, from + at->state.n, at->param.n);
+    dsi_gain(control, from + at->state.n + at->param.n, at->control.n);
+}
+
+/* outputs that are all constants hand nothing back */
+static ds_result dsi_recorded_back(ds_recorded *r, dsi_record_of *record, const ds_real *seeds)
+{
+    if (!dsi_choose_tape(record->out, record->n_out)) return DSIM_OK;
+    if (!ds_backward_many(record->out, seeds, record->n_out)) return DSIM_OK;
+    return dsi_recorded_refuse(r, record, "the adjoint");
+}
+
+static ds_result dsi_recorded_vjp(void *user, const ds_step_io *io, const void *trace, const ds_step_bar *bar)
+{
+    ds_recorded *const r = (ds_recorded *)user;
+    ds_result result = dsi_bring(r, &r->step, io, dsi_serial_of(trace));
+    if (!result) result = dsi_recorded_back(r, &r->step, bar->next_bar);
+    if (!result && dsi_choose_tape(r->step.out, r->step.n_out))
+        dsi_gain_inputs(&r->step, r->step.tape->adjoints, bar->state_bar, bar->param_bar, bar->control_bar);
+    return result;
+}
+
+/* the dots one behind the other, as the inputs are */
+static void dsi_gather_dots(ds_recorded *r, const dsi_record_of *record, const ds_real *state,
+                            const ds_real *param, const ds_real *control)
+{
+    const ds_step_vars *const at = &record->at;
+    memcpy(r->dots, state, at->state.n * sizeof *r->dots);
+    if (at->param.n) memcpy(r->dots + at->state.n, param, at->param.n * sizeof *r->dots);
+    if (at->control.n)
+        memcpy(r->dots + at->state.n + at->param.n, control, at->control.n * sizeof *r->dots);
+}
+
+static ds_result dsi_recorded_jvp(void *user, const ds_step_io *io, const void *trace, const ds_step_dot *dot)
+{
+    ds_recorded *const r = (ds_recorded *)user;
+    dsi_record_of *const record = &r->step;
+    ds_result result = dsi_bring(r, record, io, dsi_serial_of(trace));
+    size_t i;
+    if (result) return result;
+    dsi_gather_dots(r, record, dot->state_dot, dot->param_dot, dot->control_dot);
+    if (ds_forward(record->in, r->dots, record->n_in)) return dsi_recorded_refuse(r, record, "the tangent");
+    for (i = 0; i < record->n_out; i++) dot->next_dot[i] = dsi_peek(record->out[i], record->tape->motion, 0);
+    return DSIM_OK;
+}
+
+/* The adjoints and how they move, as in dsi_checkpoint_second: tan begins as the dots, dot as what the seeds
+   move by. seeds_dot NULL: they do not. */
+static ds_result dsi_recorded_motion(ds_recorded *r, dsi_record_of *record, const ds_real *seeds,
+                                     const ds_real *seeds_dot, const ds_step_second *s)
+{
+    ds_tape *const tape = record->tape;
+    dsi_motion m;
+    size_t i, one = 1;
+    ds_result result;
+    if (!dsi_choose_tape(record->out, record->n_out)) return DSIM_OK;
+    result = dsi_recorded_back(r, record, seeds);
+    if (!result && dsi_begin_motion(tape, 2, &one, "recorded", &m))
+        result = dsi_recorded_refuse(r, record, "the tangent of the adjoint");
+    if (result) return result;
+    dsi_gather_dots(r, record, s->state_dot, s->param_dot, s->control_dot);
+    memcpy(m.tan + dsi_slot(record->in[0]), r->dots, record->n_in * sizeof *r->dots);
+    for (i = 0; seeds_dot && i < record->n_out; i++)
+        if (record->out[i].rec) m.dot[dsi_slot(record->out[i])] += seeds_dot[i];
+    result = dsi_move_carefully(&m);
+    if (result) {
+        dsi_refuse_custom(tape, result, m.at, "recorded");
+        return dsi_recorded_refuse(r, record, "the tangent of the adjoint");
+    }
+    dsi_gain_inputs(record, m.dot, s->state_bar_dot, s->param_bar_dot, s->control_bar_dot);
+    return DSIM_OK;
+}
+
+static ds_result dsi_recorded_second(void *user, const ds_step_io *io, const void *trace,
+                                     const ds_step_second *second)
+{
+    ds_recorded *const r = (ds_recorded *)user;
+    const ds_result result = dsi_bring(r, &r->step, io, dsi_serial_of(trace));
+    return result ? result : dsi_recorded_motion(r, &r->step, second->next_bar, second->next_bar_dot, second);
+}
+
+static const ds_error *dsi_recorded_error(void *user) { return &((ds_recorded *)user)->error; }
+
+/* the seed of a loss is 1 */
+DIFFSIM_API ds_result ds_recorded_loss(void *recorded, const ds_step_io *io, ds_real *value,
+                                       const ds_step_bar *bar)
+{
+    ds_recorded *const r = (ds_recorded *)recorded;
+    const ds_real one = 1;
+    ds_result result;
+    DIFFSIM_ASSERT(r && io && value);
+    if (!r || !io || !value || !r->d.loss) return DSIM_ERROR_ARGUMENT;
+    result = dsi_bring(r, &r->loss, io, 0);
+    if (result) return result;
+    *value += dsi_value_of(&r->loss, 0);
+    if (!bar || !r->loss.out->rec) return DSIM_OK;
+    result = dsi_recorded_back(r, &r->loss, &one);
+    if (!result)
+        dsi_gain_inputs(&r->loss, r->loss.tape->adjoints, bar->state_bar, bar->param_bar, bar->control_bar);
+    return result;
+}
+
+DIFFSIM_API ds_result ds_recorded_loss_second(void *recorded, const ds_step_io *io,
+                                              const ds_step_second *second)
+{
+    ds_recorded *const r = (ds_recorded *)recorded;
+    const ds_real one = 1;
+    ds_result result;
+    DIFFSIM_ASSERT(r && io && second);
+    if (!r || !io || !second || !r->d.loss) return DSIM_ERROR_ARGUMENT;
+    result = dsi_bring(r, &r->loss, io, 0);
+    return result ? result : dsi_recorded_motion(r, &r->loss, &one, NULL, second);
+}
+
+/* Life. The object, then the variables of both records and a direction: counted, or handed out. */
+static void dsi_lay_out_recorded(ds_recorded *r, dsi_scratch *room)
+{
+    size_t n = 0;
+    if (ds_size_add(r->d.n_state, r->d.n_param, &n) || ds_size_add(n, r->d.n_control, &n))
+        room->result = DSIM_ERROR_OVERFLOW;
+    dsi_take(room, 1, sizeof *r);
+    r->step.in = (ds_var *)dsi_take(room, n, sizeof(ds_var));
+    r->step.out = (ds_var *)dsi_take(room, r->d.n_state, sizeof(ds_var));
+    r->loss.in = (ds_var *)dsi_take(room, n, sizeof(ds_var));
+    r->loss.out = (ds_var *)dsi_take(room, 1, sizeof(ds_var));
+    r->dots = (ds_real *)dsi_take(room, n, sizeof(ds_real));
+    r->step.n_out = r->d.n_state;
+    r->loss.n_out = 1;
+}
+
+static void dsi_recorded_seam(ds_recorded *r)
+{
+    ds_stepper *const s = &r->stepper;
+    s->user = r;
+    s->n_state = r->d.n_state;
+    s->n_param = r->d.n_param;
+    s->n_control = r->d.n_control;
+    s->trace_bytes = sizeof r->serial;
+    s->step = dsi_recorded_step;
+    s->vjp = dsi_recorded_vjp;
+    s->jvp = dsi_recorded_jvp;
+    s->second = dsi_recorded_second;
+    s->error = dsi_recorded_error;
+    s->label = r->d.label;
+}
+
+DIFFSIM_API ds_recorded *ds_recorded_create(const ds_recorded_desc *desc)
+{
+    const ds_allocator allocator = dsi_allocator(desc ? &desc->allocator : NULL);
+    ds_recorded plan, *r;
+    ds_tape_desc tape_desc;
+    dsi_scratch room = DSI_ZEROED;
+    if (!desc || !desc->step || !desc->n_state || (unsigned)desc->label >= DSIM_GRADIENT_LABEL_COUNT)
+        return NULL;
+    memset(&plan, 0, sizeof plan);
+    plan.d = *desc;
+    plan.d.allocator = allocator;
+    dsi_lay_out_recorded(&plan, &room);
+    if (room.result) return NULL;
+    plan.bytes = room.used;
+    room.base = (char *)allocator.resize(allocator.user, NULL, 0, plan.bytes);
+    if (!room.base) return NULL;
+    memset(room.base, 0, plan.bytes);
+    room.used = 0;
+    r = (ds_recorded *)(void *)room.base;
+    *r = plan;
+    dsi_lay_out_recorded(r, &room);
+    dsi_recorded_seam(r);
+    memset(&tape_desc, 0, sizeof tape_desc);
+    tape_desc.allocator = allocator;
+    r->step.tape = ds_tape_create(&tape_desc);
+    r->loss.tape = desc->loss ? ds_tape_create(&tape_desc) : NULL;
+    if (r->step.tape && (r->loss.tape || !desc->loss)) return r;
+    ds_recorded_destroy(r);
+    return NULL;
+}
+
+DIFFSIM_API void ds_recorded_destroy(ds_recorded *recorded)
+{
+    ds_allocator allocator;
+    if (!recorded) return;
+    allocator = recorded->d.allocator;
+    ds_tape_destroy(recorded->step.tape);
+    ds_tape_destroy(recorded->loss.tape);
+    allocator.resize(allocator.user, recorded, recorded->bytes, 0);
+}
+
+DIFFSIM_API const ds_stepper *ds_recorded_stepper(const ds_recorded *recorded)
+{
+    return recorded ? &recorded->stepper : NULL;
+}
+
+/* A list of launches. Launch j of the way forward reads and writes the state in `next` and the scratch. Its
+   adjoint wants the numbers that it read as they were before it. Where are they, when all is done?
+     in io->state    if no launch before j has written them,
+     in io->next     if none from j on has,
+     in the trace    else: copied there before launch j, unless an earlier copy still holds (a slot).
+   Of scratch nothing is there afterwards: always the trace.
+
+   Adjoints of the state in `next` and of the scratch are the list's own; those of x_k, p and u_k are added
+   where the caller wants them. What a kernel has stored has no part in what was there before: after its
+   adjoint the adjoints of stored numbers become 0 (the eraser: a kernel that stores 0 where the kernel
+   stores). */
+
+enum { DSI_RUN_STEP, DSI_RUN_ADJOINT, DSI_RUN_ERASER, DSI_RUN_TANGENT, DSI_RUN_SECOND, DSI_RUN_COUNT };
+#define DSI_SOURCE_BOUND ((size_t)-1) /* where it is bound */
+#define DSI_SOURCE_BEFORE ((size_t)-2)
+
+typedef struct dsi_listed {
+    const ds_kernel *kernels[DSI_RUN_COUNT]; /* ERASER NULL: nothing is stored, or all of it is filled */
+    int owned; /* the derivatives are its own, not those of an earlier launch of the same kernel */
+    int skips; /* the adjoint adds nothing */
+    size_t lanes[3], n;
+    ds_binding *bindings; /* [n] */
+    size_t *sources; /* [n] of what the adjoint reads: a slot, or one of the two above */
+    unsigned char *fills; /* [n]: what is stored in this argument is all of it; 2: none was there before */
+} dsi_listed;
+/* the numbers begin ... end - 1 of the state */
+typedef struct dsi_part_of_state { size_t begin, end; } dsi_part_of_state;
+
+/* a part of state or scratch, copied before a launch to number `at` of the trace, packed */
+typedef struct dsi_slot_of_trace {
+    size_t launch, at;
+    ds_binding from;
+} dsi_slot_of_trace;
+
+/* where state, state before, parameters, controls and scratch are; of numbers, adjoints or tangents */
+typedef struct dsi_spaces { ds_real *at[DSIM_BOUND_COUNT]; } dsi_spaces;
+
+struct ds_launch_list {
+    ds_launch_list_desc d;
+    ds_allocator allocator;
+    ds_error error;
+    ds_stepper stepper;
+    int complete;
+    ds_arena arena; /* bindings and numbers */
+    dsi_listed *launches;
+    dsi_slot_of_trace *slots;
+    ds_runner **runners; /* one for each DSI_PLANS launches, so that plans stay */
+    size_t n, cap_launches, n_slots, cap_slots, n_runners, cap_runners, n_trace, most_args;
+    ds_array *args; /* [4 most_args] */
+    dsi_part_of_state *kept; /* [n_kept] of the state, what launches do not fill: to be copied */
+    size_t n_kept;
+    ds_real *state, *state_bar, *state_dot, *state_bar_dot; /* [n_state] */
+    ds_real *scratch, *scratch_bar, *scratch_dot, *scratch_bar_dot; /* [n_scratch] */
+    ds_real *trace_dot; /* [n_trace] */
+    ds_real *junk[3]; /* [n_state], [n_param], [n_control]: adjoints that nobody wants */
+};
+
+static const unsigned char dsi_bound_is_written[] = {
+#define DSI_ROW(NAME, written, sentence) written,
+    DSI_BOUNDS(DSI_ROW)
+#undef DSI_ROW
+};
+
+DIFFSIM_API ds_binding ds_bind(ds_bound to, size_t offset, size_t n, size_t components)
+{
+    ds_binding r;
+    r.to = to;
+    r.offset = offset;
+    r.array = ds_array_reals(NULL, n, components);
+    return r;
+}
+DIFFSIM_API ds_binding ds_bind_constant(ds_array array)
+{
+    ds_binding r;
+    r.to = DSIM_BOUND_CONSTANT;
+    r.offset = 0;
+    r.array = array;
+    return r;
+}
+
+/* "launch 2, kernel 'force', argument 'x': what"; without the last if i is none */
+static ds_result dsi_list_refuse(ds_launch_list *list, ds_result code, size_t j, const ds_kernel *kernel,
+                                 size_t i, const char *what)
+{
+    dsi_text t = dsi_text_into(list->error.text, sizeof list->error.text);
+    list->error.code = code;
+    list->error.index = j;
+    dsi_put(&t, "launch ");
+    dsi_put_size(&t, j);
+    if (kernel) {
+        dsi_put(&t, ", kernel '");
+        dsi_put(&t, kernel->name);
+        dsi_put(&t, "'");
+    }
+    if (kernel && i < kernel->n_args) {
+        dsi_put(&t, ", argument '");
+        dsi_put(&t, kernel->args[i].name);
+        dsi_put(&t, "'");
+    }
+    dsi_put(&t, ": ");
+    dsi_put(&t, what);
+    return dsi_end_refusal(&list->error, &list->d.runner.log, &t);
+}
+
+/* what another object says is wrong with launch j */
+static ds_result dsi_list_adopt(ds_launch_list *list, const ds_error *error, size_t j)
+{
+    dsi_text t = dsi_text_into(list->error.text, sizeof list->error.text);
+    list->error.code = error->code;
+    list->error.index = j;
+    dsi_put(&t, "launch ");
+    dsi_put_size(&t, j);
+    dsi_put(&t, ": ");
+    dsi_put(&t, error->text);
+    return error->code;
+}
+
+/* Building the list. */
+
+static int dsi_is_writing(int kind)
+{
+    return kind == DSI_ARG_OUT || kind == DSI_ARG_SUM || kind == DSI_ARG_UPDATE;
+}
+
+/* how many numbers there are of each kind */
+static size_t dsi_size_of_space(const ds_launch_list *list, ds_bound to)
+{
+    switch (to) {
+    case DSIM_BOUND_PARAM: return list->d.n_param;
+    case DSIM_BOUND_CONTROL: return list->d.n_control;
+    case DSIM_BOUND_SCRATCH: return list->d.n_scratch;
+    default: return list->d.n_state;
+    }
+}
+
+/* what is wrong with a binding, as words; NULL: nothing */
+static const char *dsi_is_bad_binding(const ds_launch_list *list, const ds_binding *b,
+                                      const dsi_argument *arg)
+{
+    const size_t size = dsi_size_of_space(list, b->to), n = b->array.n;
+    const size_t stride = b->array.stride ? b->array.stride : b->array.components;
+    const size_t pitch = b->array.pitch ? b->array.pitch : 1;
+    size_t last = 0, across = 0;
+    if ((unsigned)b->to >= DSIM_BOUND_COUNT) return "there is no such binding";
+    if (b->array.components != arg->components) return "the binding has another number of components";
+    if (dsi_is_writing(arg->kind) && !dsi_bound_is_written[b->to])
+        return "is written, and bound to what may be read only";
+    if (arg->kind == DSI_ARG_INDEX && b->to != DSIM_BOUND_CONSTANT) return "indices are bound as constants";
+    if (b->to == DSIM_BOUND_CONSTANT) return NULL; /* its launch looks at it */
+    if (b->array.type != DSIM_ARRAY_REAL) return "what is no constant has the type DSIM_ARRAY_REAL";
+    if (!n) return NULL;
+    if (ds_size_mul(n - 1, stride, &last) || ds_size_mul(arg->components - 1, pitch, &across) ||
+        ds_size_add(last, across, &last) || ds_size_add(last, b->offset, &last) || last >= size)
+        return "the binding goes beyond the numbers there are";
+    return NULL;
+}
+
+static ds_array dsi_bound_array(const ds_binding *b, const dsi_spaces *spaces)
+{
+    ds_array r = b->array;
+    if (b->to != DSIM_BOUND_CONSTANT) r.data = spaces->at[b->to] + b->offset;
+    return r;
+}
+
+/* Do two bindings share numbers? Those of one space only; as arrays at one address that is never used. */
+static int dsi_is_sharing(const ds_binding *a, const ds_binding *b)
+{
+    static const ds_real nowhere[1] = { 0 };
+    dsi_spaces spaces;
+    ds_array x, y;
+    size_t i;
+    if (a->to != b->to || a->to == DSIM_BOUND_CONSTANT || !a->array.n || !b->array.n) return 0;
+    for (i = 0; i < DSIM_BOUND_COUNT; i++) spaces.at[i] = (ds_real *)(uintptr_t)nowhere;
+    x = dsi_bound_array(a, &spaces);
+    y = dsi_bound_array(b, &spaces);
+    return dsi_is_overlapping(&x, &y);
+}
+
+static int dsi_is_written_by(const dsi_listed *launch, const ds_binding *region)
+{
+    const ds_kernel *const kernel = launch->kernels[DSI_RUN_STEP];
+    size_t i;
+    for (i = 0; i < launch->n; i++)
+        if (dsi_is_writing(kernel->args[i].kind) && dsi_is_sharing(launch->bindings + i, region)) return 1;
+    return 0;
+}
+/* by launches from ... to - 1 */
+static int dsi_is_written_within(const ds_launch_list *list, size_t from, size_t to, const ds_binding *region)
+{
+    for (; from < to; from++)
+        if (dsi_is_written_by(list->launches + from, region)) return 1;
+    return 0;
+}
+
+/* Is every number of an argument stored? If the lanes are its elements in order, and each component is
+   stored at the lane. */
+static int dsi_is_filled(const dsi_listed *launch, size_t arg)
+{
+    const ds_kernel *const kernel = launch->kernels[DSI_RUN_STEP];
+    const dsi_body *const body = &kernel->body;
+    size_t lanes = 1, i, c, stored = 0;
+    for (i = 0; i < kernel->desc.rank; i++) lanes *= launch->lanes[i];
+    if (kernel->args[arg].kind != DSI_ARG_OUT || lanes != launch->bindings[arg].array.n) return 0;
+    for (c = 0; c < kernel->args[arg].components; c++)
+        for (i = 0; i < body->n_effects; i++) {
+            const dsi_effect *const e = body->effects + i;
+            const dsi_expr *const index = body->exprs + e->index;
+            if (e->arg != arg || e->component != c) continue;
+            if (index->op != DSI_X_lane || index->a != DSI_FLAT_LANE) return 0;
+            stored++;
+            break;
+        }
+    return stored == kernel->args[arg].components;
+}
+
+/* stores 0 where the kernel stores, into arguments of adjoints, as those of the adjoint stand */
+static ds_kernel *dsi_kernel_eraser(const ds_kernel *kernel)
+{
+    dsi_deriving d;
+    size_t i;
+    if (!dsi_derive_begin(&d, kernel, "", "ds_kernel_eraser")) return NULL;
+    if (!dsi_kernel_failed(d.to)) {
+        dsi_derive_args(&d, "", "_bar", DSI_ARG_NONE, DSI_ARG_OUT, DSI_ARG_NONE, DSI_ARG_NONE);
+        for (i = 0; i < kernel->body.n_effects && !dsi_kernel_failed(d.to); i++) {
+            const dsi_effect *const e = kernel->body.effects + i;
+            if (kernel->args[e->arg].kind == DSI_ARG_OUT)
+                dsi_emit_effect(&d.to->body, kernel->n_args + e->arg, d.map[e->index], e->component, 0);
+        }
+        dsi_kernel_finish(d.to);
+    }
+    dsi_derive_end(&d);
+    return d.to;
+}
+
+/* The names of what a launch reads, and is no constant, as a derivative is asked by them. with_bars: those of
+   the adjoint, and of its adjoints. In the arena; NULL: no memory. */
+static const char *dsi_names_read(ds_launch_list *list, const dsi_listed *launch, const ds_kernel *kernel,
+                                  int with_bars)
+{
+    const size_t each = sizeof kernel->args->name + 1;
+    char *const names = (char *)ds_arena_alloc(&list->arena, kernel->n_args + 1, each);
+    dsi_text t;
+    size_t i;
+    if (!names) return NULL;
+    t = dsi_text_into(names, (kernel->n_args + 1) * each);
+    for (i = 0; i < (with_bars ? 2 : 1) * launch->n; i++) {
+        const int kind = kernel->args[i].kind;
+        if ((kind != DSI_ARG_IN && kind != DSI_ARG_UPDATE) ||
+            (i < launch->n && launch->bindings[i].to == DSIM_BOUND_CONSTANT))
+            continue;
+        dsi_put(&t, kernel->args[i].name);
+        dsi_put(&t, " ");
+    }
+    return names;
+}
+
+/* derivatives of an earlier launch of the same kernel with the same constants serve again */
+static int dsi_share_derivatives(const ds_launch_list *list, dsi_listed *launch)
+{
+    size_t j, i;
+    for (j = 0; j < list->n; j++) {
+        const dsi_listed *const other = list->launches + j;
+        if (other->kernels[DSI_RUN_STEP] != launch->kernels[DSI_RUN_STEP]) continue;
+        for (i = 0; i < launch->n; i++)
+            if ((other->bindings[i].to == DSIM_BOUND_CONSTANT) !=
+                (launch->bindings[i].to == DSIM_BOUND_CONSTANT))
+                break;
+        if (i < launch->n) continue;
+        memcpy(launch->kernels, other->kernels, sizeof launch->kernels);
+        launch->skips = other->skips;
+        return 1;
+    }
+    return 0;
+}
+
+/* Derivatives with an error of their own are kept: the call that needs them returns it. NULL: no memory. */
+static ds_result dsi_derive_launch(ds_launch_list *list, dsi_listed *launch)
+{
+    const ds_kernel *const kernel = launch->kernels[DSI_RUN_STEP], *adjoint;
+    const ds_arena_place place = ds_arena_mark(&list->arena);
+    const char *by = dsi_names_read(list, launch, kernel, 0);
+    int stores = 0;
+    size_t i;
+    if (!by) return DSIM_ERROR_MEMORY;
+    if (dsi_share_derivatives(list, launch)) return DSIM_OK;
+    launch->owned = 1;
+    launch->kernels[DSI_RUN_ADJOINT] = adjoint = ds_kernel_adjoint(kernel, by);
+    launch->kernels[DSI_RUN_TANGENT] = ds_kernel_tangent(kernel, by);
+    for (i = 0; i < launch->n; i++) stores |= kernel->args[i].kind == DSI_ARG_OUT;
+    if (stores) launch->kernels[DSI_RUN_ERASER] = dsi_kernel_eraser(kernel);
+    if (!adjoint || !launch->kernels[DSI_RUN_TANGENT] || (stores && !launch->kernels[DSI_RUN_ERASER]))
+        return DSIM_ERROR_MEMORY;
+    launch->skips = !adjoint->error.code && !adjoint->body.n_effects;
+    by = adjoint->error.code ? "" : dsi_names_read(list, launch, adjoint, 1);
+    if (!by) return DSIM_ERROR_MEMORY;
+    launch->kernels[DSI_RUN_SECOND] = ds_kernel_tangent(adjoint, by);
+    ds_arena_release(&list->arena, place);
+    for (i = 0; i < DSI_RUN_COUNT; i++)
+        if (launch->kernels[i] && launch->kernels[i]->error.code == DSIM_ERROR_MEMORY)
+            return DSIM_ERROR_MEMORY;
+    return launch->kernels[DSI_RUN_SECOND] ? DSIM_OK : DSIM_ERROR_MEMORY;
+}
+
+static void dsi_end_launch(dsi_listed *launch)
+{
+    size_t i;
+    for (i = DSI_RUN_ADJOINT; launch->owned && i < DSI_RUN_COUNT; i++)
+        ds_kernel_destroy((ds_kernel *)(uintptr_t)launch->kernels[i]);
+}
+
+/* everything that can be told before the list is complete */
+static ds_result dsi_check_launch(ds_launch_list *list, const ds_kernel *kernel, const size_t *lanes,
+                                  const ds_binding *bindings, size_t n)
+{
+    const size_t j = list->n;
+    size_t i, k;
+    if (!kernel || !lanes)
+        return dsi_list_refuse(list, DSIM_ERROR_ARGUMENT, j, NULL, 0, "kernel or lanes are NULL");
+    if (kernel->error.code) return dsi_list_adopt(list, &kernel->error, j);
+    if (!kernel->ended)
+        return dsi_list_refuse(list, DSIM_ERROR_ORDER, j, kernel, (size_t)-1, "ds_kernel_end comes first");
+    if (n != kernel->n_args || (n && !bindings))
+        return dsi_list_refuse(list, DSIM_ERROR_ARGUMENT, j, kernel, (size_t)-1,
+                               "it has another number of arguments");
+    for (i = 0; i < n; i++) {
+        const char *bad = dsi_is_bad_binding(list, bindings + i, kernel->args + i);
+        if (bad) return dsi_list_refuse(list, DSIM_ERROR_ARGUMENT, j, kernel, i, bad);
+        for (k = 0; k < i; k++)
+            if (dsi_is_sharing(bindings + i, bindings + k))
+                return dsi_list_refuse(list, DSIM_ERROR_RACE, j, kernel, i,
+                                       "shares numbers with an argument before it; make them one argument");
+    }
+    return DSIM_OK;
+}
+
+DIFFSIM_API ds_result ds_launch_list_add(ds_launch_list *list, const ds_kernel *kernel, const size_t *lanes,
+                                         const ds_binding *bindings, size_t n_bindings)
+{
+    const size_t n = n_bindings;
+    dsi_listed launch;
+    void *launches;
+    ds_result result;
+    size_t i;
+    DIFFSIM_ASSERT(list);
+    if (!list) return DSIM_ERROR_ARGUMENT;
+    if (list->error.code) return list->error.code;
+    if (list->complete)
+        return dsi_list_refuse(list, DSIM_ERROR_ORDER, list->n, kernel, n, "the list is complete");
+    result = dsi_check_launch(list, kernel, lanes, bindings, n);
+    if (result) return result;
+    memset(&launch, 0, sizeof launch);
+    launch.kernels[DSI_RUN_STEP] = kernel;
+    launch.n = n;
+    memcpy(launch.lanes, lanes, kernel->desc.rank * sizeof *lanes);
+    launch.bindings = (ds_binding *)ds_arena_alloc(&list->arena, n, sizeof *bindings);
+    launch.sources = (size_t *)ds_arena_alloc(&list->arena, n, sizeof *launch.sources);
+    launch.fills = (unsigned char *)ds_arena_alloc(&list->arena, n, 1);
+    launches = list->launches;
+    result = list->arena.error.code;
+    if (!result && list->n == list->cap_launches)
+        result = dsi_grow(&list->allocator, &launches, &list->cap_launches, list->n + 1, (size_t)-1 / 2,
+                          sizeof launch);
+    list->launches = (dsi_listed *)launches;
+    if (!result) {
+        memcpy(launch.bindings, bindings, n * sizeof *bindings);
+        for (i = 0; i < n; i++) launch.fills[i] = (unsigned char)dsi_is_filled(&launch, i);
+        result = dsi_derive_launch(list, &launch);
+    }
+    if (result) {
+        dsi_end_launch(&launch);
+        return dsi_list_refuse(list, result, list->n, kernel, n, "there is no memory for it");
+    }
+    if (n > list->most_args) list->most_args = n;
+    list->launches[list->n++] = launch;
+    return DSIM_OK;
+}
+
+/* numbers in a part of a space, packed */
+static size_t dsi_numbers_in(const ds_binding *b) { return b->array.n * b->array.components; }
+
+static int dsi_is_same_binding(const ds_binding *a, const ds_binding *b)
+{
+    return a->to == b->to && a->offset == b->offset && a->array.n == b->array.n &&
+           a->array.components == b->array.components && a->array.stride == b->array.stride &&
+           a->array.pitch == b->array.pitch;
+}
+
+/* does a kernel load numbers of this argument? Its program does not have the loads that nothing comes of. */
+static int dsi_is_read(const ds_kernel *kernel, size_t arg)
+{
+    const dsi_body *const body = &kernel->program.body;
+    size_t i;
+    for (i = 0; i < body->n_exprs; i++)
+        if (body->exprs[i].op == DSI_X_load && body->exprs[i].a == arg) return 1;
+    return 0;
+}
+
+/* where the adjoint of launch j finds what is bound to its argument i */
+static ds_result dsi_find_source(ds_launch_list *list, size_t j, size_t i)
+{
+    dsi_listed *const launch = list->launches + j;
+    const ds_binding *const b = launch->bindings + i;
+    const ds_kernel *const adjoint = launch->kernels[DSI_RUN_ADJOINT];
+    const ds_kernel *const eraser = launch->kernels[DSI_RUN_ERASER];
+    void *slots = list->slots;
+    dsi_slot_of_trace *slot;
+    ds_result result = DSIM_OK;
+    size_t k;
+    launch->sources[i] = DSI_SOURCE_BOUND;
+    if (adjoint->error.code || !(dsi_is_read(adjoint, i) || (eraser && dsi_is_read(eraser, i))))
+        return DSIM_OK;
+    if (b->to == DSIM_BOUND_STATE && !dsi_is_written_within(list, 0, j, b))
+        launch->sources[i] = DSI_SOURCE_BEFORE;
+    else if (b->to != DSIM_BOUND_SCRATCH &&
+             (b->to != DSIM_BOUND_STATE || !dsi_is_written_within(list, j, list->n, b)))
+        return DSIM_OK;
+    if (launch->sources[i] == DSI_SOURCE_BEFORE) return DSIM_OK;
+    for (k = 0; k < list->n_slots; k++) {
+        slot = list->slots + k;
+        if (!dsi_is_same_binding(&slot->from, b) || dsi_is_written_within(list, slot->launch, j, b))
+            continue;
+        launch->sources[i] = k;
+        return DSIM_OK;
+    }
+    if (list->n_slots == list->cap_slots)
+        result = dsi_grow(&list->allocator, &slots, &list->cap_slots, list->n_slots + 1, (size_t)-1 / 2,
+                          sizeof *slot);
+    list->slots = (dsi_slot_of_trace *)slots;
+    if (result) return result;
+    slot = list->slots + list->n_slots;
+    slot->launch = j;
+    slot->at = list->n_trace;
+    slot->from = *b;
+    launch->sources[i] = list->n_slots++;
+    return ds_size_add(list->n_trace, dsi_numbers_in(b), &list->n_trace);
+}
+
+/* does any launch before j, in any way, touch this? */
+static int dsi_is_touched_before(const ds_launch_list *list, size_t j, const ds_binding *region)
+{
+    size_t k, i;
+    for (k = 0; k < j; k++)
+        for (i = 0; i < list->launches[k].n; i++)
+            if (dsi_is_sharing(list->launches[k].bindings + i, region)) return 1;
+    return 0;
+}
+
+/* takes begin ... end - 1, which no part has twice, out of the parts */
+static void dsi_take_out(ds_launch_list *list, size_t begin, size_t end)
+{
+    size_t k;
+    for (k = 0; k < list->n_kept; k++) {
+        dsi_part_of_state *const part = list->kept + k;
+        if (begin < part->begin || end > part->end) continue;
+        list->kept[list->n_kept].begin = end;
+        list->kept[list->n_kept++].end = part->end;
+        part->end = begin;
+        return;
+    }
+}
+
+/* First touch: what a launch fills, and none before has touched, is not copied on the way forward; on the way
+   back its adjoint ends there. */
+static ds_result dsi_find_first_touches(ds_launch_list *list)
+{
+    size_t j, i, n = 1;
+    for (j = 0; j < list->n; j++) n += list->launches[j].n;
+    list->kept = (dsi_part_of_state *)ds_arena_alloc(&list->arena, n, sizeof *list->kept);
+    if (!list->kept) return list->arena.error.code;
+    list->n_kept = 1;
+    list->kept[0].end = list->d.n_state;
+    for (j = 0; j < list->n; j++)
+        for (i = 0; i < list->launches[j].n; i++) {
+            const ds_binding *const b = list->launches[j].bindings + i;
+            if (!list->launches[j].fills[i] || dsi_is_touched_before(list, j, b)) continue;
+            if (dsi_stride_of(&b->array) != b->array.components || b->array.pitch > 1) continue;
+            list->launches[j].fills[i] = 2;
+            if (b->to == DSIM_BOUND_STATE) dsi_take_out(list, b->offset, b->offset + dsi_numbers_in(b));
+        }
+    return DSIM_OK;
+}
+
+/* runners for all launches of all kinds */
+static ds_result dsi_make_runners(ds_launch_list *list)
+{
+    const size_t n = (list->n * DSI_RUN_COUNT + DSI_PLANS - 1) / DSI_PLANS;
+    list->runners = (ds_runner **)ds_arena_alloc(&list->arena, n, sizeof *list->runners);
+    if (!list->runners) return list->arena.error.code;
+    for (; list->n_runners < n; list->n_runners++) {
+        list->runners[list->n_runners] = ds_runner_create(&list->d.runner);
+        if (!list->runners[list->n_runners]) return DSIM_ERROR_MEMORY;
+    }
+    return DSIM_OK;
+}
+
+/* numbers of the list's own */
+static ds_result dsi_make_numbers(ds_launch_list *list)
+{
+    const ds_launch_list_desc *const d = &list->d;
+    const struct { ds_real **at; size_t n; } parts[] = {
+        { &list->state, d->n_state }, { &list->state_bar, d->n_state },
+        { &list->state_dot, d->n_state }, { &list->state_bar_dot, d->n_state },
+        { &list->scratch, d->n_scratch }, { &list->scratch_bar, d->n_scratch },
+        { &list->scratch_dot, d->n_scratch }, { &list->scratch_bar_dot, d->n_scratch },
+        { &list->trace_dot, list->n_trace },
+        { &list->junk[0], d->n_state }, { &list->junk[1], d->n_param }, { &list->junk[2], d->n_control } };
+    size_t i;
+    for (i = 0; i < sizeof parts / sizeof *parts; i++)
+        *parts[i].at = (ds_real *)ds_arena_alloc(&list->arena, parts[i].n, sizeof(ds_real));
+    list->args = (ds_array *)ds_arena_alloc(&list->arena, 4 * list->most_args, sizeof *list->args);
+    return list->arena.error.code;
+}
+
+/* Running it. */
+
+/* one kernel of launch j, over all its lanes */
+static ds_result dsi_run_listed(ds_launch_list *list, size_t j, int what, size_t n_args)
+{
+    const dsi_listed *const launch = list->launches + j;
+    const ds_kernel *const kernel = launch->kernels[what];
+    ds_runner *const runner = list->runners[((size_t)what * list->n + j) / DSI_PLANS];
+    if (kernel->error.code) return dsi_list_adopt(list, &kernel->error, j);
+    if (ds_launch_grid(runner, kernel, launch->lanes, list->args, n_args))
+        return dsi_list_adopt(list, &runner->error, j);
+    return DSIM_OK;
+}
+
+/* args [at ...]: the arguments of launch j in these spaces */
+static void dsi_put_args(ds_launch_list *list, size_t j, size_t at, const dsi_spaces *spaces)
+{
+    const dsi_listed *const launch = list->launches + j;
+    size_t i;
+    for (i = 0; i < launch->n; i++) list->args[at + i] = dsi_bound_array(launch->bindings + i, spaces);
+}
+
+/* the same as its adjoint wants them; trace: of numbers, or of their tangents */
+static void dsi_put_sources(ds_launch_list *list, size_t j, size_t at, const dsi_spaces *spaces,
+                            const ds_real *trace)
+{
+    const dsi_listed *const launch = list->launches + j;
+    size_t i;
+    dsi_put_args(list, j, at, spaces);
+    for (i = 0; i < launch->n; i++) {
+        const ds_binding *const b = launch->bindings + i;
+        const size_t source = launch->sources[i];
+        if (source == DSI_SOURCE_BOUND) continue;
+        if (source == DSI_SOURCE_BEFORE)
+            list->args[at + i].data = spaces->at[DSIM_BOUND_BEFORE] + b->offset;
+        else
+            list->args[at + i] =
+                ds_array_reals(trace + list->slots[source].at, b->array.n, b->array.components);
+    }
+}
+
+/* the slots of launch j, from these spaces */
+static void dsi_fill_slots(const ds_launch_list *list, size_t j, const dsi_spaces *spaces, ds_real *trace)
+{
+    size_t k, e, c;
+    for (k = 0; k < list->n_slots; k++) {
+        const dsi_slot_of_trace *const slot = list->slots + k;
+        const ds_array from = dsi_bound_array(&slot->from, spaces);
+        const ds_real *const numbers = (const ds_real *)from.data;
+        ds_real *to = trace + slot->at;
+        if (slot->launch != j) continue;
+        if (dsi_stride_of(&from) == from.components && from.pitch < 2)
+            memcpy(to, numbers, dsi_numbers_in(&slot->from) * sizeof *to);
+        else
+            for (e = 0; e < from.n; e++)
+                for (c = 0; c < from.components; c++)
+                    *to++ = numbers[e * dsi_stride_of(&from) + dsi_component_at(&from, c)];
+    }
+}
+
+static dsi_spaces dsi_spaces_of(ds_real *state, const ds_real *before, const ds_real *param,
+                                const ds_real *control, ds_real *scratch)
+{
+    dsi_spaces r;
+    r.at[DSIM_BOUND_CONSTANT] = NULL;
+    r.at[DSIM_BOUND_STATE] = state;
+    r.at[DSIM_BOUND_BEFORE] = (ds_real *)(uintptr_t)before;
+    r.at[DSIM_BOUND_PARAM] = (ds_real *)(uintptr_t)param;
+    r.at[DSIM_BOUND_CONTROL] = (ds_real *)(uintptr_t)control;
+    r.at[DSIM_BOUND_SCRATCH] = scratch;
+    return r;
+}
+/* of a step: its state in `state`, and the list's scratch */
+static dsi_spaces dsi_spaces_of_step(const ds_launch_list *list, const ds_step_io *io, ds_real *state)
+{
+    return dsi_spaces_of(state, io->state, io->param, io->control, list->scratch);
+}
+/* adjoints; what nobody wants goes to the junk */
+static dsi_spaces dsi_spaces_of_bars(const ds_launch_list *list, ds_real *state, ds_real *scratch,
+                                     ds_real *before, ds_real *param, ds_real *control)
+{
+    if (!before) dsi_fill_reals(list->junk[0], 0, list->d.n_state);
+    if (!param) dsi_fill_reals(list->junk[1], 0, list->d.n_param);
+    if (!control) dsi_fill_reals(list->junk[2], 0, list->d.n_control);
+    return dsi_spaces_of(state, before ? before : list->junk[0], param ? param : list->junk[1],
+                         control ? control : list->junk[2], scratch);
+}
+
+static void dsi_copy_reals(ds_real *to, const ds_real *from, size_t n)
+{
+    if (n) memcpy(to, from, n * sizeof *to);
+}
+
+/* what launches begin with: the state, as far as they do not fill it, and no scratch */
+static void dsi_begin_launches(const ds_launch_list *list, const ds_real *from, ds_real *state,
+                               ds_real *scratch)
+{
+    size_t k;
+    for (k = 0; k < list->n_kept; k++) {
+        const size_t begin = list->kept[k].begin;
+        dsi_copy_reals(state + begin, from + begin, list->kept[k].end - begin);
+    }
+    dsi_fill_reals(scratch, 0, list->d.n_scratch);
+}
+/* what adjoints begin with: all of those of the state */
+static void dsi_begin_adjoints(const ds_launch_list *list, const ds_real *from, ds_real *state,
+                               ds_real *scratch)
+{
+    dsi_copy_reals(state, from, list->d.n_state);
+    dsi_fill_reals(scratch, 0, list->d.n_scratch);
+}
+/* and end with: those of what was copied are those of the state before; to NULL: not wanted */
+static void dsi_end_adjoints(const ds_launch_list *list, ds_real *to, const ds_real *state)
+{
+    size_t k;
+    for (k = 0; to && k < list->n_kept; k++) {
+        const size_t begin = list->kept[k].begin;
+        dsi_gain(to + begin, state + begin, list->kept[k].end - begin);
+    }
+}
+
+static ds_result dsi_list_step(void *user, const ds_step_io *io, void *trace)
+{
+    ds_launch_list *const list = (ds_launch_list *)user;
+    const dsi_spaces spaces = dsi_spaces_of_step(list, io, io->next);
+    ds_result result = DSIM_OK;
+    size_t j;
+    memset(&list->error, 0, sizeof list->error);
+    dsi_begin_launches(list, io->state, io->next, list->scratch);
+    for (j = 0; j < list->n && !result; j++) {
+        if (trace) dsi_fill_slots(list, j, &spaces, (ds_real *)trace);
+        dsi_put_args(list, j, 0, &spaces);
+        result = dsi_run_listed(list, j, DSI_RUN_STEP, list->launches[j].n);
+    }
+    return result;
+}
+
+/* what launch j has stored gets the adjoint 0; args [n ... 2 n - 1] are adjoints */
+static ds_result dsi_erase(ds_launch_list *list, size_t j)
+{
+    const dsi_listed *const launch = list->launches + j;
+    const ds_kernel *const kernel = launch->kernels[DSI_RUN_STEP];
+    int rest = 0;
+    size_t i, e, c;
+    for (i = 0; i < launch->n; i++) {
+        const ds_array *const a = list->args + launch->n + i;
+        if (kernel->args[i].kind != DSI_ARG_OUT || launch->fills[i] == 2) continue;
+        rest |= !launch->fills[i];
+        for (e = 0; launch->fills[i] && e < a->n; e++)
+            for (c = 0; c < a->components; c++)
+                ((ds_real *)a->data)[e * dsi_stride_of(a) + dsi_component_at(a, c)] = 0;
+    }
+    return rest ? dsi_run_listed(list, j, DSI_RUN_ERASER, 2 * launch->n) : DSIM_OK;
+}
+
+/* back over launch j: spaces of numbers and of adjoints */
+static ds_result dsi_launch_back(ds_launch_list *list, size_t j, const dsi_spaces *spaces,
+                                 const ds_real *trace, const dsi_spaces *bars)
+{
+    const size_t n = list->launches[j].n;
+    ds_result result = DSIM_OK;
+    dsi_put_sources(list, j, 0, spaces, trace);
+    dsi_put_args(list, j, n, bars);
+    if (!list->launches[j].skips) result = dsi_run_listed(list, j, DSI_RUN_ADJOINT, 2 * n);
+    return result ? result : dsi_erase(list, j);
+}
+
+static ds_result dsi_list_vjp(void *user, const ds_step_io *io, const void *trace, const ds_step_bar *bar)
+{
+    ds_launch_list *const list = (ds_launch_list *)user;
+    const dsi_spaces spaces = dsi_spaces_of_step(list, io, io->next);
+    const dsi_spaces bars = dsi_spaces_of_bars(list, list->state_bar, list->scratch_bar, bar->state_bar,
+                                               bar->param_bar, bar->control_bar);
+    ds_result result = DSIM_OK;
+    size_t j;
+    memset(&list->error, 0, sizeof list->error);
+    dsi_begin_adjoints(list, bar->next_bar, list->state_bar, list->scratch_bar);
+    for (j = list->n; j-- > 0 && !result;)
+        result = dsi_launch_back(list, j, &spaces, (const ds_real *)trace, &bars);
+    if (!result) dsi_end_adjoints(list, bar->state_bar, list->state_bar);
+    return result;
+}
+
+/* Tangents beside the launches themselves, which run again in the list's own state: a tangent comes before
+   its launch, when the numbers are still those that it reads. */
+static ds_result dsi_tangents(ds_launch_list *list, const ds_step_io *io, const dsi_spaces *dots,
+                              ds_real *trace_dot)
+{
+    const dsi_spaces spaces = dsi_spaces_of_step(list, io, list->state);
+    ds_result result = DSIM_OK;
+    size_t j;
+    memset(&list->error, 0, sizeof list->error);
+    dsi_begin_launches(list, io->state, list->state, list->scratch);
+    dsi_begin_launches(list, dots->at[DSIM_BOUND_BEFORE], dots->at[DSIM_BOUND_STATE], list->scratch_dot);
+    for (j = 0; j < list->n && !result; j++) {
+        const size_t n = list->launches[j].n;
+        if (trace_dot) dsi_fill_slots(list, j, dots, trace_dot);
+        dsi_put_args(list, j, 0, &spaces);
+        dsi_put_args(list, j, n, dots);
+        result = dsi_run_listed(list, j, DSI_RUN_TANGENT, 2 * n);
+        if (!result) result = dsi_run_listed(list, j, DSI_RUN_STEP, n);
+    }
+    return result;
+}
+
+static ds_result dsi_list_jvp(void *user, const ds_step_io *io, const void *trace, const ds_step_dot *dot)
+{
+    ds_launch_list *const list = (ds_launch_list *)user;
+    const dsi_spaces dots = dsi_spaces_of(dot->next_dot, dot->state_dot, dot->param_dot, dot->control_dot,
+                                          list->scratch_dot);
+    (void)trace;
+    return dsi_tangents(list, io, &dots, NULL);
+}
+
+/* The tangents of all numbers first, those in slots kept; then back, where the tangent of an adjoint comes
+   before the adjoint. Adjoints of x_k, p and u_k themselves are not wanted. */
+static ds_result dsi_list_second(void *user, const ds_step_io *io, const void *trace, const ds_step_second *s)
+{
+    ds_launch_list *const list = (ds_launch_list *)user;
+    const dsi_spaces spaces = dsi_spaces_of_step(list, io, io->next);
+    const dsi_spaces dots = dsi_spaces_of(list->state_dot, s->state_dot, s->param_dot, s->control_dot,
+                                          list->scratch_dot);
+    const dsi_spaces bars =
+        dsi_spaces_of_bars(list, list->state_bar, list->scratch_bar, NULL, NULL, NULL);
+    const dsi_spaces bar_dots =
+        dsi_spaces_of_bars(list, list->state_bar_dot, list->scratch_bar_dot, s->state_bar_dot,
+                           s->param_bar_dot, s->control_bar_dot);
+    ds_result result = dsi_tangents(list, io, &dots, list->trace_dot);
+    size_t j;
+    dsi_begin_adjoints(list, s->next_bar, list->state_bar, list->scratch_bar);
+    dsi_begin_adjoints(list, s->next_bar_dot, list->state_bar_dot, list->scratch_bar_dot);
+    for (j = list->n; j-- > 0 && !result;) {
+        const size_t n = list->launches[j].n;
+        dsi_put_sources(list, j, 0, &spaces, (const ds_real *)trace);
+        dsi_put_args(list, j, n, &bars);
+        dsi_put_sources(list, j, 2 * n, &dots, list->trace_dot);
+        dsi_put_args(list, j, 3 * n, &bar_dots);
+        if (!list->launches[j].skips) result = dsi_run_listed(list, j, DSI_RUN_SECOND, 4 * n);
+        if (!result) result = dsi_launch_back(list, j, &spaces, (const ds_real *)trace, &bars);
+        if (result) break;
+        dsi_put_args(list, j, n, &bar_dots);
+        result = dsi_erase(list, j);
+    }
+    if (!result) dsi_end_adjoints(list, s->state_bar_dot, list->state_bar_dot);
+    return result;
+}
+
+static const ds_error *dsi_list_error(void *user) { return &((ds_launch_list *)user)->error; }
+
+/* Life. */
+
+DIFFSIM_API ds_launch_list *ds_launch_list_create(const ds_launch_list_desc *desc)
+{
+    const ds_allocator allocator = dsi_allocator(desc ? &desc->runner.allocator : NULL);
+    ds_launch_list *list;
+    if (!desc || !desc->n_state || (unsigned)desc->label >= DSIM_GRADIENT_LABEL_COUNT) return NULL;
+    list = (ds_launch_list *)allocator.resize(allocator.user, NULL, 0, sizeof *list);
+    if (!list) return NULL;
+    memset(list, 0, sizeof *list);
+    list->d = *desc;
+    list->allocator = allocator;
+    ds_arena_create(&list->arena, &allocator, 4096);
+    return list;
+}
+
+DIFFSIM_API void ds_launch_list_destroy(ds_launch_list *list)
+{
+    ds_allocator allocator;
+    size_t i;
+    if (!list) return;
+    allocator = list->allocator;
+    for (i = 0; i < list->n; i++) dsi_end_launch(list->launches + i);
+    for (i = 0; i < list->n_runners; i++) ds_runner_destroy(list->runners[i]);
+    dsi_release(&allocator, list->launches, list->cap_launches * sizeof *list->launches);
+    dsi_release(&allocator, list->slots, list->cap_slots * sizeof *list->slots);
+    ds_arena_destroy(&list->arena);
+    allocator.resize(allocator.user, list, sizeof *list, 0);
+}
+
+DIFFSIM_API const ds_error *ds_launch_list_error(const ds_launch_list *list)
+{
+    static const ds_error none = { DSIM_ERROR_ARGUMENT, 0,
+                                   "the list is NULL: no memory for it, or n_state is 0" };
+    return list ? &list->error : &none;
+}
+
+/* sources of all adjoints, then runners and numbers; the seam is the list's own */
+DIFFSIM_API const ds_stepper *ds_launch_list_stepper(ds_launch_list *list)
+{
+    ds_stepper *const s = list ? &list->stepper : NULL;
+    ds_result result = DSIM_OK;
+    size_t i, j;
+    if (!list || (list->error.code && !list->complete)) return NULL;
+    if (list->complete) return s;
+    for (j = 0; j < list->n && !result; j++)
+        for (i = 0; i < list->launches[j].n && !result; i++) result = dsi_find_source(list, j, i);
+    if (!result) result = dsi_find_first_touches(list);
+    if (!result) result = dsi_make_runners(list);
+    if (!result) result = dsi_make_numbers(list);
+    if (result) {
+        dsi_list_refuse(list, result, list->n, NULL, 0, "no memory for the numbers of the list");
+        return NULL;
+    }
+    s->user = list;
+    s->n_state = list->d.n_state;
+    s->n_param = list->d.n_param;
+    s->n_control = list->d.n_control;
+    s->trace_bytes = list->n_trace * sizeof(ds_real);
+    s->step = dsi_list_step;
+    s->vjp = dsi_list_vjp;
+    s->jvp = dsi_list_jvp;
+    s->second = dsi_list_second;
+    s->error = dsi_list_error;
+    s->label = list->d.label;
+    list->complete = 1;
+    return s;
+}
+
+/* The driver. */
+
+static const char *const dsi_checkpoints_words[] = {
+#define DSI_ROW(NAME, sentence) #NAME,
+    DSI_CHECKPOINTS(DSI_ROW)
+#undef DSI_ROW
+    "?"
+};
+DIFFSIM_API const char *ds_checkpoints_name(ds_checkpoints checkpoints)
+{
+    return dsi_checkpoints_words[dsi_least((size_t)checkpoints, DSIM_CHECKPOINTS_COUNT)];
+}
+
+/* The binomial schedule. With s states kept, the first one included, and no step run more than r times,
+   beta(s, r) = C(s + r, s) steps can be gone back over. Least r for n steps; beta(s, r), (s, r - 1) and
+   (s, r - 2) in beta[0], [1], [2]. Products are exact, and small: beta < n < 2^32 before each. */
+static uint64_t dsi_repetitions(uint64_t n, uint64_t s, uint64_t beta[3])
+{
+    uint64_t r = 0;
+    beta[0] = 1;
+    beta[1] = beta[2] = 0;
+    if (s == 1 && n > 2) { /* beta(1, r) = r + 1 */
+        beta[0] = n;
+        beta[1] = n - 1;
+        beta[2] = n - 2;
+        return n - 1;
+    }
+    for (; beta[0] < n; r++) {
+        beta[2] = beta[1];
+        beta[1] = beta[0];
+        beta[0] = beta[0] * (s + r + 1) / (r + 1);
+    }
+    return r;
+}
+
+/* Least number of steps that are run without a trace on the way back over n steps with s states:
+     t(n, s) = r n - C(s + r, s + 1)      From: Griewank and Walther 2000. */
+static uint64_t dsi_least_advances(uint64_t n, uint64_t s)
+{
+    uint64_t beta[3], r, i, choose = 1;
+    if (n < 2) return 0;
+    r = dsi_repetitions(n, s, beta);
+    /* C(s + r, r - 1) = C(s + r, s + 1), by the shorter product */
+    if (r - 1 <= s + 1)
+        for (i = 1; i < r; i++) choose = choose * (s + 1 + i) / i;
+    else
+        for (i = 1; i <= s + 1; i++) choose = choose * (r - 1 + i) / i;
+    return r * n - choose;
+}
+
+/* How far to advance before the next state is kept, with n steps to go back over and s >= 2 states, that at
+   the beginning included. Any k is best with
+     beta(s, r - 2) <= k <= beta(s, r - 1)   and   beta(s - 1, r - 1) <= n - k <= beta(s - 1, r) */
+static uint64_t dsi_split(uint64_t n, uint64_t s)
+{
+    uint64_t beta[3], rest, least;
+    dsi_repetitions(n, s, beta);
+    rest = beta[0] - beta[1]; /* beta(s - 1, r) */
+    least = beta[2] ? beta[2] : 1;
+    return n > rest && n - rest > least ? n - rest : least;
+}
+
+/* x_k, x_{k+1} and the trace of step k */
+typedef struct dsi_place_in_time {
+    ds_real *from, *to;
+    char *trace;
+} dsi_place_in_time;
+
+struct ds_rollout {
+    ds_stepper s;
+    ds_rollout_desc d;
+    ds_checkpoint_plan plan;
+    ds_error error;
+    size_t own_bytes; /* of the block that it lies in; 0: the caller's */
+    size_t number; /* of the first step */
+    ds_real *state, *param, *control; /* [n_state], [n_param], [steps][n_control]: what it starts from */
+    ds_real *last, *param_bar, *control_bar, *norms; /* [n_state], ..., [steps + 1] */
+    ds_real *bar[2]; /* [n_state] adjoints of x_{k+1} and x_k, or of x_k when the step is done */
+    ds_real *bar_dot[2]; /* and how they move */
+    ds_real *dot[2]; /* [n_state] tangents, where frames have none */
+    ds_real *seed; /* [n_state + n_param + n_control] derivatives of the loss at one state */
+    ds_real *zero; /* [the most of n_state, n_param and n_control] */
+    ds_real *twice; /* [n_state] validate: the step done again */
+    uint64_t *hashes; /* [steps + 1] validate: of the states when they were new */
+    ds_real *frames;
+    char *traces;
+    size_t frame_reals, trace_bytes; /* from one to the next */
+    size_t *kept; /* BINOMIAL: the numbers of the states in the slots, rising; kept[0] = 0 */
+    size_t top; /* the highest slot in use */
+    size_t after; /* BINOMIAL: the state in the last frame; 0: none */
+    size_t segment; /* EVERY: the one loaded, + 1; 0: none */
+    dsi_place_in_time here; /* what dsi_prepare has found last, */
+    size_t here_step; /* of this step, + 1; 0: nothing */
+    size_t reached; /* the way forward has come to x_reached, and for the loss, */
+    int arrived; /* to the end */
+    int has_gradient, has_last;
+    size_t last_step; /* of the last good state */
+    uint64_t again;
+    double loss, loss_dot;
+    ds_error task_error; /* in a batch: of the failed task with the lowest number; index: that number */
+    int moves; /* along `direction` */
+    ds_direction direction;
+};
+
+/* sentences: "ds_rollout_backward: step 12: ..." */
+static dsi_text dsi_rollout_refuse(ds_rollout *r, ds_result code, size_t index, const char *what)
+{
+    dsi_text t = dsi_text_into(r->error.text, sizeof r->error.text);
+    r->error.code = code;
+    r->error.index = index;
+    dsi_put(&t, "rollout: ");
+    dsi_put(&t, what);
+    return t;
+}
+static ds_result dsi_rollout_refused(ds_rollout *r, dsi_text *t)
+{
+    return dsi_end_refusal(&r->error, &r->d.log, t);
+}
+/* a refusal at step k, of entry i unless that is none: "what 12, entry 3" */
+static ds_result dsi_rollout_stop(ds_rollout *r, ds_result code, const char *what, size_t k, size_t i)
+{
+    dsi_text t = dsi_rollout_refuse(r, code, r->number + k, what);
+    dsi_put_size(&t, r->number + k);
+    if (i != (size_t)-1) {
+        dsi_put(&t, ", entry ");
+        dsi_put_size(&t, i);
+    }
+    return dsi_rollout_refused(r, &t);
+}
+/* a function of the stepper or the loss has failed at step k; the stepper may have a sentence for it */
+static ds_result dsi_rollout_failed(ds_rollout *r, ds_result code, const char *what, size_t k, int of_stepper)
+{
+    const ds_error *error = of_stepper && r->s.error ? r->s.error(r->s.user) : NULL;
+    dsi_text t = dsi_rollout_refuse(r, code, r->number + k, what);
+    if (!of_stepper && r->d.loss == ds_recorded_loss && r->d.loss_user)
+        error = dsi_recorded_error(r->d.loss_user);
+    dsi_put_size(&t, r->number + k);
+    if (!error || !error->code) return dsi_rollout_refused(r, &t);
+    dsi_put(&t, ": ");
+    dsi_put(&t, error->text);
+    if (r->d.log.write) r->d.log.write(r->d.log.user, code, r->error.text);
+    return code;
+}
+
+/* Plans. */
+
+/* what a plan is made of */
+typedef struct dsi_planning {
+    const ds_stepper *s;
+    const ds_rollout_desc *d;
+    size_t fixed, frame, trace; /* bytes */
+    ds_result result;
+} dsi_planning;
+
+/* everything but frames and traces; counted, or handed out: as dsi_lay_out */
+static void dsi_lay_out_rollout(ds_rollout *r, dsi_scratch *room)
+{
+    const ds_stepper *const s = &r->s;
+    const size_t T = r->d.steps, tangents = s->jvp != NULL, second = r->d.second != 0;
+    const size_t reals = sizeof(ds_real), most = s->n_state > s->n_param ? s->n_state : s->n_param;
+    size_t all = 0, controls = 0, i;
+    dsi_take(room, 1, sizeof *r);
+    if (ds_size_add(s->n_state, s->n_param, &all) || ds_size_add(all, s->n_control, &all) ||
+        ds_size_mul(T, s->n_control, &controls))
+        room->result = DSIM_ERROR_OVERFLOW;
+    r->state = (ds_real *)dsi_take(room, s->n_state, reals);
+    r->param = (ds_real *)dsi_take(room, s->n_param, reals);
+    r->control = (ds_real *)dsi_take(room, controls, reals);
+    r->last = (ds_real *)dsi_take(room, s->n_state, reals);
+    r->param_bar = (ds_real *)dsi_take(room, s->n_param, reals);
+    r->control_bar = (ds_real *)dsi_take(room, controls, reals);
+    r->norms = (ds_real *)dsi_take(room, T + 1, reals);
+    for (i = 0; i < 2; i++) {
+        r->bar[i] = (ds_real *)dsi_take(room, s->n_state, reals);
+        r->bar_dot[i] = (ds_real *)dsi_take(room, second * s->n_state, reals);
+        r->dot[i] = (ds_real *)dsi_take(room, tangents * (1 - second) * s->n_state, reals);
+    }
+    r->seed = (ds_real *)dsi_take(room, tangents * all, reals);
+    r->zero = (ds_real *)dsi_take(room, tangents * (most > s->n_control ? most : s->n_control), reals);
+    r->twice = (ds_real *)dsi_take(room, r->d.validate ? s->n_state : 0, reals);
+    r->hashes = (uint64_t *)dsi_take(room, r->d.validate ? T + 1 : 0, sizeof *r->hashes);
+}
+
+/* whole segments of K steps */
+static size_t dsi_segments(size_t T, size_t K) { return (T - 1) / K + 1; }
+
+/* how many frames, traces and entries of `kept` a schedule takes */
+static void dsi_count_frames(size_t T, const ds_checkpoint_plan *plan, size_t count[3])
+{
+    count[2] = 0;
+    switch (plan->checkpoints) {
+    case DSIM_CHECKPOINTS_EVERY:
+        count[0] = dsi_segments(T, plan->interval) + plan->interval + 1;
+        count[1] = plan->interval;
+        break;
+    case DSIM_CHECKPOINTS_BINOMIAL:
+        count[0] = plan->slots + 3;
+        count[1] = 1;
+        count[2] = plan->slots;
+        break;
+    default:
+        count[0] = T + 1;
+        count[1] = T;
+    }
+}
+
+/* bytes of it all; the largest size where it does not fit one */
+static size_t dsi_plan_bytes(const dsi_planning *p, const ds_checkpoint_plan *plan)
+{
+    dsi_scratch room = DSI_ZEROED;
+    size_t count[3];
+    dsi_count_frames(p->d->steps, plan, count);
+    room.used = p->fixed;
+    dsi_take(&room, count[0], p->frame);
+    dsi_take(&room, count[1], p->trace);
+    dsi_take(&room, count[2], sizeof(size_t));
+    return room.result ? (size_t)-1 : room.used;
+}
+
+/* Steps run again. A step without a trace need not be run for its derivatives: x_{k+1} is there from the step
+   behind it. */
+static uint64_t dsi_plan_again(const dsi_planning *p, const ds_checkpoint_plan *plan)
+{
+    const uint64_t T = p->d->steps;
+    switch (plan->checkpoints) {
+    case DSIM_CHECKPOINTS_EVERY: {
+        const uint64_t before = dsi_segments(p->d->steps, plan->interval) - 1;
+        return before * plan->interval - (p->trace ? 0 : before);
+    }
+    case DSIM_CHECKPOINTS_BINOMIAL: return dsi_least_advances(T, plan->slots) - (p->trace ? 0 : T - 1);
+    default: return 0;
+    }
+}
+
+static size_t dsi_bytes_with(const dsi_planning *p, ds_checkpoint_plan *plan, size_t *number, size_t is)
+{
+    *number = is;
+    return dsi_plan_bytes(p, plan);
+}
+
+/* the largest number in [low, high] whose plan fits; bytes rise with it. low: fits or is the answer */
+static void dsi_most_that_fits(const dsi_planning *p, ds_checkpoint_plan *plan, size_t *number, size_t low,
+                               size_t high)
+{
+    const size_t limit = p->d->memory_limit;
+    while (low < high) {
+        const size_t middle = low + (high - low + 1) / 2;
+        if (dsi_bytes_with(p, plan, number, middle) <= limit) low = middle;
+        else high = middle - 1;
+    }
+    *number = low;
+}
+
+/* EVERY, in a limit: of the numbers m of segments, each with the shortest segments K that make so many, the
+   one that fits with the fewest steps again. Those are (m - 1) K, from T - T/m on, so that few m are looked
+   at; m begins where K states and traces alone would fill the limit. */
+static void dsi_shorten_segments(const dsi_planning *p, ds_checkpoint_plan *plan)
+{
+    const size_t T = p->d->steps, each = p->frame + p->trace, room = p->d->memory_limit - p->fixed;
+    const size_t least = plan->interval;
+    size_t m = dsi_segments(T, room / each ? dsi_least(room / each, T) : 1);
+    uint64_t best = UINT64_MAX;
+    for (; m <= T && T - T / m < best; m++) {
+        const size_t K = (T - 1) / m + 1, before = plan->interval;
+        const size_t bytes = dsi_bytes_with(p, plan, &plan->interval, K);
+        if (bytes <= p->d->memory_limit && dsi_plan_again(p, plan) < best)
+            best = dsi_plan_again(p, plan);
+        else
+            plan->interval = before;
+        if (K <= least) break;
+    }
+}
+
+/* EVERY: segments of least memory, in a limit perhaps longer ones. Bytes are (T/K + K) frames and K traces:
+   they fall, then rise; where T/K jumps they are not smooth, so the least is looked for among neighbours. */
+static void dsi_plan_every(const dsi_planning *p, ds_checkpoint_plan *plan)
+{
+    const size_t T = p->d->steps;
+    const double trace = (double)p->trace / (double)(p->frame ? p->frame : 1);
+    const size_t guess = (size_t)sqrt((double)T / (1 + trace));
+    size_t K, best = 0, least = 0;
+    plan->checkpoints = DSIM_CHECKPOINTS_EVERY;
+    plan->interval = dsi_least(p->d->interval, T);
+    if (plan->interval) return;
+    for (K = guess > 2 ? guess - 2 : 1; K <= guess + 2 && K <= T; K++) {
+        const size_t bytes = dsi_bytes_with(p, plan, &plan->interval, K);
+        if (best && bytes >= least) continue;
+        best = K;
+        least = bytes;
+    }
+    plan->interval = best ? best : 1;
+    if (p->d->memory_limit && least <= p->d->memory_limit) dsi_shorten_segments(p, plan);
+}
+
+/* BINOMIAL: as many slots as fit. Without a limit so many that no step runs over 3 times: C(s + 3, 3) steps
+   with s slots */
+static void dsi_plan_binomial(const dsi_planning *p, ds_checkpoint_plan *plan)
+{
+    const size_t T = p->d->steps;
+    uint64_t beta[3];
+    plan->checkpoints = DSIM_CHECKPOINTS_BINOMIAL;
+    plan->slots = dsi_least(p->d->slots, T);
+    if (plan->slots) return;
+    plan->slots = 1;
+    if (p->d->memory_limit)
+        dsi_most_that_fits(p, plan, &plan->slots, 1, T);
+    else
+        while (dsi_repetitions(T, plan->slots, beta) > 3) plan->slots++;
+}
+
+/* the schedule of each kind, and of those that fit the one with the fewest steps again */
+static void dsi_choose_plan(dsi_planning *p, ds_checkpoint_plan *plan)
+{
+    const size_t limit = p->d->memory_limit ? p->d->memory_limit : (size_t)-1;
+    ds_checkpoint_plan kind[DSIM_CHECKPOINTS_COUNT];
+    size_t i, best = 0;
+    for (i = 0; i < DSIM_CHECKPOINTS_COUNT; i++) kind[i] = *plan; /* which has nothing but the words so far */
+    kind[DSIM_CHECKPOINTS_ALL].checkpoints = DSIM_CHECKPOINTS_ALL;
+    dsi_plan_every(p, kind + DSIM_CHECKPOINTS_EVERY);
+    dsi_plan_binomial(p, kind + DSIM_CHECKPOINTS_BINOMIAL);
+    plan->least_bytes = (size_t)-1;
+    for (i = DSIM_CHECKPOINTS_ALL; i < DSIM_CHECKPOINTS_COUNT; i++) {
+        kind[i].bytes = dsi_plan_bytes(p, kind + i);
+        kind[i].again = dsi_plan_again(p, kind + i);
+        if (p->d->checkpoints && (size_t)p->d->checkpoints != i) continue;
+        plan->least_bytes = dsi_least(plan->least_bytes, kind[i].bytes);
+        if (kind[i].bytes > limit || (best && kind[best].again <= kind[i].again)) continue;
+        best = i;
+    }
+    if (!best) return;
+    kind[best].least_bytes = plan->least_bytes;
+    *plan = kind[best];
+}
+
+/* as a plan says it */
+static void dsi_put_plan(const dsi_planning *p, ds_checkpoint_plan *plan, dsi_text *t)
+{
+    dsi_put(t, ds_checkpoints_name(plan->checkpoints));
+    if (plan->checkpoints == DSIM_CHECKPOINTS_EVERY) {
+        dsi_put(t, ", segments of ");
+        dsi_put_size(t, plan->interval);
+    } else if (plan->checkpoints == DSIM_CHECKPOINTS_BINOMIAL) {
+        dsi_put(t, ", states kept ");
+        dsi_put_size(t, plan->slots);
+    }
+    dsi_put(t, ": steps ");
+    dsi_put_size(t, p->d->steps);
+    dsi_put(t, ", run again ");
+    dsi_put_size(t, plan->again < (size_t)-1 ? (size_t)plan->again : (size_t)-1);
+    dsi_put(t, ", bytes ");
+    dsi_put_size(t, plan->bytes);
+}
+
+/* what can be wrong with stepper and desc, as words; NULL: nothing */
+static const char *dsi_is_bad_rollout(const ds_stepper *s, const ds_rollout_desc *d)
+{
+    if (!s) return "there is no stepper";
+    if (!s->step) return "stepper: there is no step";
+    if (!s->n_state) return "stepper: n_state is 0";
+    if ((unsigned)s->label >= DSIM_GRADIENT_LABEL_COUNT) return "stepper: there is no such label";
+    if (!d || !d->steps) return "desc: steps is 0";
+    if ((uint64_t)d->steps >= UINT32_MAX) return "desc: more than 2^32 - 2 steps";
+    if ((unsigned)d->checkpoints >= DSIM_CHECKPOINTS_COUNT) return "desc: there are no such checkpoints";
+    if (d->second && !s->jvp) return "desc.second needs tangents: stepper.jvp is NULL";
+    return NULL;
+}
+
+DIFFSIM_API ds_result ds_rollout_plan(const ds_stepper *stepper, const ds_rollout_desc *desc,
+                                      ds_checkpoint_plan *plan)
+{
+    const char *const bad = dsi_is_bad_rollout(stepper, desc);
+    dsi_planning p;
+    ds_rollout r;
+    dsi_scratch room = DSI_ZEROED;
+    dsi_text t;
+    DIFFSIM_ASSERT(plan);
+    if (!plan) return DSIM_ERROR_ARGUMENT;
+    memset(plan, 0, sizeof *plan);
+    t = dsi_text_into(plan->text, sizeof plan->text);
+    dsi_put(&t, "rollout: ");
+    if (bad) {
+        dsi_put(&t, bad);
+        return plan->result = DSIM_ERROR_ARGUMENT;
+    }
+    memset(&p, 0, sizeof p);
+    p.s = stepper;
+    p.d = desc;
+    r.s = *stepper;
+    r.d = *desc;
+    dsi_lay_out_rollout(&r, &room);
+    p.fixed = room.used;
+    if (ds_size_mul(stepper->n_state, (desc->second ? 2 : 1) * sizeof(ds_real), &p.frame) ||
+        ds_size_add(stepper->trace_bytes, DSI_ALIGN - 1, &p.trace))
+        room.result = DSIM_ERROR_OVERFLOW;
+    p.trace = p.trace / DSI_ALIGN * DSI_ALIGN;
+    if (!room.result) dsi_choose_plan(&p, plan);
+    if (plan->checkpoints && plan->bytes < (size_t)-1) {
+        dsi_put_plan(&p, plan, &t);
+        return DSIM_OK;
+    }
+    plan->result = room.result || plan->least_bytes == (size_t)-1 ? DSIM_ERROR_OVERFLOW : DSIM_ERROR_FULL;
+    if (plan->result == DSIM_ERROR_OVERFLOW) {
+        dsi_put(&t, ds_result_text(plan->result));
+        return plan->result;
+    }
+    dsi_put(&t, "memory_limit is ");
+    dsi_put_size(&t, desc->memory_limit);
+    dsi_put(&t, " bytes, the least that works is ");
+    dsi_put_size(&t, plan->least_bytes);
+    return plan->result;
+}
+
+/* Life. */
+
+static ds_real *dsi_frame(const ds_rollout *r, size_t i) { return r->frames + i * r->frame_reals; }
+static char *dsi_trace(const ds_rollout *r, size_t i)
+{
+    return r->trace_bytes ? r->traces + i * r->trace_bytes : NULL;
+}
+
+/* the plan, said to the log where there is none */
+static ds_result dsi_rollout_understand(const ds_stepper *stepper, const ds_rollout_desc *desc,
+                                        ds_checkpoint_plan *plan)
+{
+    const ds_result result = ds_rollout_plan(stepper, desc, plan);
+    if (result && desc && desc->log.write) desc->log.write(desc->log.user, result, plan->text);
+    return result;
+}
+
+static ds_rollout *dsi_rollout_begin(void *memory, const ds_stepper *stepper, const ds_rollout_desc *desc,
+                                     const ds_checkpoint_plan *plan)
+{
+    ds_rollout *const r = (ds_rollout *)memory;
+    dsi_scratch room = DSI_ZEROED;
+    size_t count[3];
+    memset(memory, 0, plan->bytes);
+    r->s = *stepper;
+    r->d = *desc;
+    r->plan = *plan;
+    r->frame_reals = (desc->second ? 2 : 1) * stepper->n_state;
+    r->trace_bytes = dsi_round_up(stepper->trace_bytes);
+    room.base = (char *)memory;
+    dsi_lay_out_rollout(r, &room);
+    dsi_count_frames(desc->steps, plan, count);
+    r->frames = (ds_real *)dsi_take(&room, count[0], r->frame_reals * sizeof(ds_real));
+    r->traces = (char *)dsi_take(&room, count[1], r->trace_bytes);
+    r->kept = (size_t *)dsi_take(&room, count[2], sizeof *r->kept);
+    return r;
+}
+
+DIFFSIM_API ds_rollout *ds_rollout_create(const ds_stepper *stepper, const ds_rollout_desc *desc)
+{
+    const ds_allocator allocator = dsi_allocator(desc ? &desc->allocator : NULL);
+    ds_checkpoint_plan plan;
+    ds_rollout *r;
+    void *memory;
+    if (dsi_rollout_understand(stepper, desc, &plan)) return NULL;
+    memory = allocator.resize(allocator.user, NULL, 0, plan.bytes);
+    if (!memory) return NULL;
+    r = dsi_rollout_begin(memory, stepper, desc, &plan);
+    r->d.allocator = allocator;
+    r->own_bytes = plan.bytes;
+    return r;
+}
+
+DIFFSIM_API size_t ds_rollout_bytes(const ds_stepper *stepper, const ds_rollout_desc *desc)
+{
+    ds_checkpoint_plan plan;
+    return ds_rollout_plan(stepper, desc, &plan) ? 0 : plan.bytes;
+}
+
+DIFFSIM_API ds_rollout *ds_rollout_init(void *memory, size_t bytes, const ds_stepper *stepper,
+                                        const ds_rollout_desc *desc)
+{
+    ds_checkpoint_plan plan;
+    DIFFSIM_ASSERT(memory);
+    if (!memory || dsi_rollout_understand(stepper, desc, &plan) || bytes < plan.bytes) return NULL;
+    return dsi_rollout_begin(memory, stepper, desc, &plan);
+}
+
+DIFFSIM_API void ds_rollout_destroy(ds_rollout *rollout)
+{
+    if (!rollout || !rollout->own_bytes) return;
+    rollout->d.allocator.resize(rollout->d.allocator.user, rollout, rollout->own_bytes, 0);
+}
+
+DIFFSIM_API const ds_error *ds_rollout_error(const ds_rollout *rollout)
+{
+    static const ds_error none = { DSIM_ERROR_ARGUMENT, 0,
+                                   "the rollout is NULL: ds_rollout_plan says what it misses" };
+    return rollout ? &rollout->error : &none;
+}
+
+DIFFSIM_API const ds_checkpoint_plan *ds_rollout_get_plan(const ds_rollout *rollout)
+{
+    return rollout ? &rollout->plan : NULL;
+}
+
+/* What it starts from. */
+
+/* a call begins: what the last one has said is past */
+static void dsi_rollout_hush(ds_rollout *r) { memset(&r->error, 0, sizeof r->error); }
+
+/* nothing of earlier runs holds */
+static void dsi_rollout_forget(ds_rollout *r)
+{
+    dsi_rollout_hush(r);
+    r->reached = r->top = r->after = r->segment = r->here_step = 0;
+    r->arrived = r->has_gradient = r->has_last = 0;
+    r->loss = r->loss_dot = 0;
+    r->again = 0;
+}
+
+/* n numbers into `to`, if they are finite */
+static ds_result dsi_rollout_set(ds_rollout *r, ds_real *to, const ds_real *numbers, size_t n,
+                                 const char *what)
+{
+    const size_t bad = numbers ? dsi_first_non_finite(numbers, n) : n;
+    if (bad < n || (n && !numbers)) {
+        dsi_text t =
+            dsi_rollout_refuse(r, numbers ? DSIM_ERROR_NON_FINITE : DSIM_ERROR_ARGUMENT, bad, "the ");
+        dsi_put(&t, what);
+        dsi_put(&t, numbers ? ", entry " : " is NULL, numbers wanted: ");
+        dsi_put_size(&t, bad);
+        return dsi_rollout_refused(r, &t);
+    }
+    dsi_rollout_forget(r);
+    if (n) memcpy(to, numbers, n * sizeof *to);
+    return DSIM_OK;
+}
+
+DIFFSIM_API ds_result ds_rollout_set_state(ds_rollout *rollout, const ds_real *state)
+{
+    DIFFSIM_ASSERT(rollout);
+    if (!rollout) return DSIM_ERROR_ARGUMENT;
+    return dsi_rollout_set(rollout, rollout->state, state, rollout->s.n_state, "state");
+}
+
+DIFFSIM_API ds_result ds_rollout_set_param(ds_rollout *rollout, const ds_real *param)
+{
+    DIFFSIM_ASSERT(rollout);
+    if (!rollout) return DSIM_ERROR_ARGUMENT;
+    return dsi_rollout_set(rollout, rollout->param, param, rollout->s.n_param, "parameters");
+}
+
+DIFFSIM_API ds_result ds_rollout_set_controls(ds_rollout *rollout, const ds_real *controls, size_t first,
+                                              size_t n)
+{
+    const size_t width = rollout ? rollout->s.n_control : 0;
+    DIFFSIM_ASSERT(rollout);
+    if (!rollout) return DSIM_ERROR_ARGUMENT;
+    if (first > rollout->d.steps || n > rollout->d.steps - first) {
+        dsi_text t = dsi_rollout_refuse(rollout, DSIM_ERROR_ARGUMENT, first, "the controls of step ");
+        dsi_put_size(&t, first);
+        dsi_put(&t, " and ");
+        dsi_put_size(&t, n);
+        dsi_put(&t, " in all, steps are ");
+        dsi_put_size(&t, rollout->d.steps);
+        return dsi_rollout_refused(rollout, &t);
+    }
+    return dsi_rollout_set(rollout, rollout->control + first * width, controls, n * width, "controls");
+}
+
+DIFFSIM_API ds_result ds_rollout_set_number(ds_rollout *rollout, size_t number)
+{
+    DIFFSIM_ASSERT(rollout);
+    if (!rollout) return DSIM_ERROR_ARGUMENT;
+    if (number > (size_t)-1 - rollout->d.steps) return DSIM_ERROR_OVERFLOW;
+    dsi_rollout_forget(rollout);
+    rollout->number = number;
+    return DSIM_OK;
+}
+
+/* Forward. */
+
+static ds_step_io dsi_step_io(const ds_rollout *r, size_t k, const ds_real *state, ds_real *next)
+{
+    ds_step_io io;
+    io.step = r->number + k;
+    io.left = r->d.steps - k;
+    io.state = state;
+    io.param = r->param;
+    io.control = k < r->d.steps ? r->control + k * r->s.n_control : NULL;
+    io.next = next;
+    return io;
+}
+
+/* the direction at step k: of parameters and controls; zero where none is given */
+static const ds_real *dsi_param_dot(const ds_rollout *r)
+{
+    return r->direction.param ? r->direction.param : r->zero;
+}
+static const ds_real *dsi_control_dot(const ds_rollout *r, size_t k)
+{
+    if (k == r->d.steps) return NULL;
+    return r->direction.control ? r->direction.control + k * r->s.n_control : r->zero;
+}
+/* of x_k in this frame; where frames have no tangents, of the state at hand */
+static ds_real *dsi_state_dot(const ds_rollout *r, const ds_real *frame)
+{
+    return r->d.second ? (ds_real *)(uintptr_t)frame + r->s.n_state : r->dot[0];
+}
+
+/* The loss of x_k, on the first way forward. Along a direction its derivatives are asked for, too. */
+static ds_result dsi_arrive(ds_rollout *r, size_t k, const ds_real *x)
+{
+    const size_t n = r->s.n_state, m = r->s.n_param, c = k < r->d.steps ? r->s.n_control : 0;
+    const ds_step_io io = dsi_step_io(r, k, x, NULL);
+    ds_real value = 0;
+    ds_step_bar bar;
+    ds_result result;
+    if (!r->d.loss) return DSIM_OK;
+    memset(&bar, 0, sizeof bar);
+    if (r->moves) {
+        memset(r->seed, 0, (n + m + c) * sizeof *r->seed);
+        bar.state_bar = r->seed;
+        bar.param_bar = r->seed + n;
+        bar.control_bar = c ? r->seed + n + m : NULL;
+    }
+    result = r->d.loss(r->d.loss_user, &io, &value, r->moves ? &bar : NULL);
+    if (result) return dsi_rollout_failed(r, result, "the loss failed at step ", k, 0);
+    if (!dsi_is_finite(value))
+        return dsi_rollout_stop(r, DSIM_ERROR_NON_FINITE, "the loss at step ", k, (size_t)-1);
+    r->loss += (double)value;
+    if (r->moves) {
+        r->loss_dot += dsi_inner(r->seed, dsi_state_dot(r, x), n) +
+                       dsi_inner(r->seed + n, dsi_param_dot(r), m);
+        if (c) r->loss_dot += dsi_inner(r->seed + n + m, dsi_control_dot(r, k), c);
+    }
+    return DSIM_OK;
+}
+
+/* Validate: the step again, from the same bytes into memory that held something else; and x_{k+1} against
+   what it was when it was new. */
+static ds_result dsi_look_twice(ds_rollout *r, size_t k, const ds_step_io *io)
+{
+    const size_t n = r->s.n_state;
+    const uint64_t hash = ds_hash_reals(io->next, n, 0);
+    ds_step_io again = *io;
+    ds_result result;
+    size_t i;
+    if (k == r->reached) r->hashes[k + 1] = hash;
+    else if (r->hashes[k + 1] != hash)
+        return dsi_rollout_stop(r, DSIM_ERROR_HIDDEN_STATE, "computed again, another state after step ", k,
+                                (size_t)-1);
+    again.next = r->twice;
+    dsi_fill_reals(r->twice, 0, n);
+    result = r->s.step(r->s.user, &again, NULL);
+    if (result) return dsi_rollout_failed(r, result, "the second time failed step ", k, 1);
+    for (i = 0; i < n && !memcmp(r->twice + i, io->next + i, sizeof *r->twice); i++) continue;
+    if (i == n) return DSIM_OK;
+    return dsi_rollout_stop(r, DSIM_ERROR_HIDDEN_STATE, "done twice, with other results, step ", k, i);
+}
+
+/* the tangent of x_{k+1} from that of x_k */
+static ds_result dsi_advance_dot(ds_rollout *r, size_t k, const ds_step_io *io, const char *trace)
+{
+    ds_step_dot dot;
+    ds_result result;
+    size_t bad;
+    dot.state_dot = dsi_state_dot(r, io->state);
+    dot.param_dot = dsi_param_dot(r);
+    dot.control_dot = dsi_control_dot(r, k);
+    dot.next_dot = r->d.second ? dsi_state_dot(r, io->next) : r->dot[1];
+    result = r->s.jvp(r->s.user, io, trace, &dot);
+    if (result) return dsi_rollout_failed(r, result, "the tangent failed at step ", k, 1);
+    bad = dsi_first_non_finite(dot.next_dot, r->s.n_state);
+    if (bad < r->s.n_state)
+        return dsi_rollout_stop(r, DSIM_ERROR_NON_FINITE, "the tangent after step ", k, bad);
+    if (!r->d.second) dsi_exchange_vectors(&r->dot[0], &r->dot[1]);
+    return DSIM_OK;
+}
+
+/* One step, from a frame to another. The first time the loss is asked before, and the state is remembered as
+   the last good one if the step fails. Without a trace of its own a tangent takes the first. */
+static ds_result dsi_advance(ds_rollout *r, size_t k, const ds_real *from, ds_real *to, char *trace)
+{
+    const size_t n = r->s.n_state;
+    const ds_step_io io = dsi_step_io(r, k, from, to);
+    ds_result result = k == r->reached ? dsi_arrive(r, k, from) : DSIM_OK;
+    size_t bad;
+    if (r->moves && !trace) trace = dsi_trace(r, 0);
+    if (!result) {
+        if (r->d.validate) dsi_fill_reals(to, dsi_nan(), n);
+        result = r->s.step(r->s.user, &io, trace);
+        if (result) dsi_rollout_failed(r, result, "the stepper failed at step ", k, 1);
+    }
+    bad = result ? n : dsi_first_non_finite(to, n);
+    if (bad < n)
+        result = dsi_rollout_stop(r, DSIM_ERROR_NON_FINITE, "a state is not finite after step ", k, bad);
+    if (!result && r->d.validate) result = dsi_look_twice(r, k, &io);
+    if (!result && r->moves) result = dsi_advance_dot(r, k, &io, trace);
+    if (result) {
+        memcpy(r->last, from, n * sizeof *from);
+        r->last_step = k;
+        r->has_last = 1;
+        return result;
+    }
+    if (k == r->reached) r->reached++;
+    else r->again++;
+    return DSIM_OK;
+}
+
+/* x_0, and its tangent */
+static void dsi_put_start(ds_rollout *r, ds_real *frame)
+{
+    const size_t bytes = r->s.n_state * sizeof *frame;
+    memcpy(frame, r->state, bytes);
+    if (!r->moves) return;
+    memcpy(dsi_state_dot(r, frame), r->direction.state ? r->direction.state : r->zero, bytes);
+}
+static void dsi_copy_frame(const ds_rollout *r, ds_real *to, const ds_real *from)
+{
+    memcpy(to, from, r->frame_reals * sizeof *to);
+}
+
+static ds_result dsi_prepare_all(ds_rollout *r, size_t k, dsi_place_in_time *at)
+{
+    ds_result result = DSIM_OK;
+    if (!r->reached) dsi_put_start(r, dsi_frame(r, 0));
+    while (!result && r->reached <= k) {
+        const size_t i = r->reached;
+        result = dsi_advance(r, i, dsi_frame(r, i), dsi_frame(r, i + 1), dsi_trace(r, i));
+    }
+    at->from = dsi_frame(r, k);
+    at->to = dsi_frame(r, k + 1);
+    at->trace = dsi_trace(r, k);
+    return result;
+}
+
+/* Segment j: from its first state, kept, to its end; the first time that becomes the first state of the next.
+   Later the last step is not run if it leaves no trace: the next segment begins with its result. */
+static ds_result dsi_load_segment(ds_rollout *r, size_t j)
+{
+    const size_t K = r->plan.interval, T = r->d.steps, segments = dsi_segments(T, K);
+    const size_t n = dsi_least(K, T - j * K);
+    ds_result result = DSIM_OK;
+    size_t i;
+    r->segment = 0;
+    dsi_copy_frame(r, dsi_frame(r, segments), dsi_frame(r, j));
+    for (i = 0; i < n && !result; i++) {
+        ds_real *const from = dsi_frame(r, segments + i);
+        if (i + 1 == n && !r->trace_bytes && r->reached > j * K + i && j + 1 < segments)
+            dsi_copy_frame(r, dsi_frame(r, segments + n), dsi_frame(r, j + 1));
+        else
+            result = dsi_advance(r, j * K + i, from, dsi_frame(r, segments + i + 1), dsi_trace(r, i));
+    }
+    if (!result && j + 1 < segments) dsi_copy_frame(r, dsi_frame(r, j + 1), dsi_frame(r, segments + n));
+    if (!result) r->segment = j + 1;
+    return result;
+}
+
+static ds_result dsi_prepare_every(ds_rollout *r, size_t k, dsi_place_in_time *at)
+{
+    const size_t K = r->plan.interval, segments = dsi_segments(r->d.steps, K), i = segments + k % K;
+    ds_result result = DSIM_OK;
+    if (!r->reached) dsi_put_start(r, dsi_frame(r, 0));
+    while (!result && r->reached <= k) result = dsi_load_segment(r, r->reached / K);
+    if (!result && r->segment != k / K + 1) result = dsi_load_segment(r, k / K);
+    at->from = dsi_frame(r, i);
+    at->to = dsi_frame(r, i + 1);
+    at->trace = dsi_trace(r, k % K);
+    return result;
+}
+
+/* From the highest state kept that is not behind x_k: states are kept where the schedule says, the rest of
+   the way leaves none. Two frames take turns; x_{k+1} is that of the step behind, or made with the trace. */
+static ds_result dsi_prepare_binomial(ds_rollout *r, size_t k, dsi_place_in_time *at)
+{
+    const size_t s = r->plan.slots;
+    ds_real *turn[2], *const after = dsi_frame(r, s + 2), *from;
+    ds_result result = DSIM_OK;
+    size_t i, rest = 0; /* steps to the next state to keep; 0: to be chosen */
+    turn[0] = dsi_frame(r, s);
+    turn[1] = dsi_frame(r, s + 1);
+    if (!r->reached) dsi_put_start(r, dsi_frame(r, 0));
+    while (r->kept[r->top] > k) r->top--;
+    i = r->kept[r->top];
+    from = dsi_frame(r, r->top);
+    while (!result && i < k) {
+        const int keeps = r->top + 1 < s;
+        if (!rest) rest = keeps ? (size_t)dsi_split(k + 1 - i, s - r->top) : k - i;
+        result = dsi_advance(r, i, from, turn[0], NULL);
+        from = turn[0];
+        dsi_exchange_vectors(&turn[0], &turn[1]);
+        i++;
+        if (--rest || !keeps || result) continue;
+        dsi_copy_frame(r, dsi_frame(r, ++r->top), from);
+        r->kept[r->top] = i;
+        from = dsi_frame(r, r->top);
+    }
+    at->from = from;
+    at->to = after;
+    at->trace = dsi_trace(r, 0);
+    if (result || (r->after == k + 1 && !r->trace_bytes)) return result;
+    r->after = 0;
+    result = dsi_advance(r, k, from, after, at->trace);
+    if (!result) r->after = k + 1;
+    return result;
+}
+
+static ds_result dsi_prepare(ds_rollout *r, size_t k)
+{
+    dsi_place_in_time *const at = &r->here;
+    ds_result result;
+    if (r->here_step == k + 1) return DSIM_OK;
+    r->here_step = 0;
+    switch (r->plan.checkpoints) {
+    case DSIM_CHECKPOINTS_EVERY: result = dsi_prepare_every(r, k, at); break;
+    case DSIM_CHECKPOINTS_BINOMIAL: result = dsi_prepare_binomial(r, k, at); break;
+    default: result = dsi_prepare_all(r, k, at);
+    }
+    if (!result) r->here_step = k + 1;
+    return result;
+}
+
+/* to the end, and the loss there */
+static ds_result dsi_rollout_run(ds_rollout *r)
+{
+    const size_t T = r->d.steps;
+    ds_result result;
+    if (r->arrived) return DSIM_OK;
+    dsi_rollout_forget(r);
+    result = dsi_prepare(r, T - 1);
+    if (!result) {
+        memcpy(r->last, r->here.to, r->s.n_state * sizeof *r->last);
+        r->last_step = T;
+        r->has_last = 1;
+        result = dsi_arrive(r, T, r->here.to);
+    }
+    if (!result && !dsi_double_is_finite(r->loss))
+        result =
+            dsi_rollout_stop(r, DSIM_ERROR_NON_FINITE, "the sum of the losses up to step ", T, (size_t)-1);
+    r->arrived = !result;
+    return result;
+}
+
+/* Backward. */
+
+/* what a way back is to bring: the gradient, and how it moves; or that alone, as Gauss and Newton have it */
+enum dsi_sweep_kind { DSI_SWEEP_GRADIENT, DSI_SWEEP_HESSIAN, DSI_SWEEP_GAUSS_NEWTON };
+typedef struct dsi_way_back {
+    enum dsi_sweep_kind kind;
+    ds_direction_out out;
+} dsi_way_back;
+
+static ds_real *dsi_row(ds_real *controls, size_t k, const ds_rollout *r)
+{
+    return controls && k < r->d.steps ? controls + k * r->s.n_control : NULL;
+}
+
+/* the dots of step k for stepper and loss */
+static ds_step_second dsi_second_at(const ds_rollout *r, const dsi_way_back *w, size_t k,
+                                    const ds_real *frame)
+{
+    ds_step_second second;
+    memset(&second, 0, sizeof second);
+    second.state_dot = dsi_state_dot(r, frame);
+    second.param_dot = dsi_param_dot(r);
+    second.control_dot = dsi_control_dot(r, k);
+    second.param_bar_dot = w->out.param;
+    second.control_bar_dot = dsi_row(w->out.control, k, r);
+    return second;
+}
+
+/* what the loss at x_k adds to the adjoints in bar and bar_dot */
+static ds_result dsi_add_loss(ds_rollout *r, const dsi_way_back *w, size_t k, const ds_real *x, ds_real *bar,
+                              ds_real *bar_dot)
+{
+    const ds_step_io io = dsi_step_io(r, k, x, NULL);
+    ds_result result = DSIM_OK;
+    if (w->kind != DSI_SWEEP_GAUSS_NEWTON) {
+        ds_real value = 0;
+        ds_step_bar out;
+        out.next_bar = NULL;
+        out.state_bar = bar;
+        out.param_bar = r->param_bar;
+        out.control_bar = dsi_row(r->control_bar, k, r);
+        result = r->d.loss(r->d.loss_user, &io, &value, &out);
+    }
+    if (!result && w->kind != DSI_SWEEP_GRADIENT) {
+        ds_step_second second = dsi_second_at(r, w, k, x);
+        second.state_bar_dot = bar_dot;
+        result = r->d.loss_second(r->d.loss_user, &io, &second);
+    }
+    return result ? dsi_rollout_failed(r, result, "the gradient of the loss failed at step ", k, 0) : DSIM_OK;
+}
+
+/* the adjoints of x_{k+1} in bar[0] and bar_dot[0] become those of x_k in bar[1] and bar_dot[1], both zero
+   before, without the loss at x_k */
+static ds_result dsi_retreat(ds_rollout *r, const dsi_way_back *w, size_t k, const dsi_place_in_time *at)
+{
+    const ds_step_io io = dsi_step_io(r, k, at->from, at->to);
+    ds_result result = DSIM_OK;
+    ds_step_bar bar;
+    if (w->kind != DSI_SWEEP_GAUSS_NEWTON) {
+        bar.next_bar = r->bar[0];
+        bar.state_bar = r->bar[1];
+        bar.param_bar = r->param_bar;
+        bar.control_bar = dsi_row(r->control_bar, k, r);
+        result = r->s.vjp(r->s.user, &io, at->trace, &bar);
+    } else {
+        bar.next_bar = r->bar_dot[0];
+        bar.state_bar = r->bar_dot[1];
+        bar.param_bar = w->out.param;
+        bar.control_bar = dsi_row(w->out.control, k, r);
+        result = r->s.vjp(r->s.user, &io, at->trace, &bar);
+    }
+    if (!result && w->kind == DSI_SWEEP_HESSIAN) {
+        ds_step_second second = dsi_second_at(r, w, k, at->from);
+        second.next_bar = r->bar[0];
+        second.next_bar_dot = r->bar_dot[0];
+        second.state_bar_dot = r->bar_dot[1];
+        result = r->s.second(r->s.user, &io, at->trace, &second);
+    }
+    return result ? dsi_rollout_failed(r, result, "the adjoint failed at step ", k, 1) : DSIM_OK;
+}
+
+/* Euclidean length, in double: four sums that do not wait for each other; the slow way where squares leave
+   their range */
+static double dsi_length(const ds_real *x, size_t n)
+{
+    double sum[4] = { 0, 0, 0, 0 }, all;
+    size_t i, k;
+    for (i = 0; i + 4 <= n; i += 4)
+        for (k = 0; k < 4; k++) sum[k] += dsi_times((double)x[i + k], (double)x[i + k]);
+    for (; i < n; i++) sum[0] += dsi_times((double)x[i], (double)x[i]);
+    all = (sum[0] + sum[1]) + (sum[2] + sum[3]);
+    return all > 1e-200 && all < 1e200 ? sqrt(all) : dsi_norm(x, n, 1);
+}
+
+/* Adjoints of x_k are complete: finite? */
+static ds_result dsi_check_bars(ds_rollout *r, const dsi_way_back *w, size_t k)
+{
+    const size_t n = r->s.n_state;
+    size_t bad;
+    if (w->kind != DSI_SWEEP_GAUSS_NEWTON) {
+        const double length = dsi_length(r->bar[0], n);
+        /* a length that is finite, and not 0, has entries that are */
+        bad = length > 0 && dsi_double_is_finite(length) ? n : dsi_first_non_finite(r->bar[0], n);
+        if (bad < n)
+            return dsi_rollout_stop(r, DSIM_ERROR_NON_FINITE, "the adjoint of the state before step ", k,
+                                    bad);
+        r->norms[k] = (ds_real)length;
+    }
+    if (w->kind == DSI_SWEEP_GRADIENT) return DSIM_OK;
+    bad = dsi_first_non_finite(r->bar_dot[0], n);
+    return bad == n ? DSIM_OK
+                    : dsi_rollout_stop(r, DSIM_ERROR_NON_FINITE,
+                                       "the second derivative by the state before step ", k, bad);
+}
+
+/* n numbers at the end of the way back: finite, or a refusal that says what they are */
+static ds_result dsi_check_sum(ds_rollout *r, const ds_real *x, size_t n, const char *what)
+{
+    const size_t bad = x ? dsi_first_non_finite(x, n) : n;
+    dsi_text t;
+    if (bad == n) return DSIM_OK;
+    t = dsi_rollout_refuse(r, DSIM_ERROR_NON_FINITE, bad, what);
+    dsi_put_size(&t, bad);
+    return dsi_rollout_refused(r, &t);
+}
+
+/* everything to zero; then the loss at x_T */
+static ds_result dsi_begin_back(ds_rollout *r, const dsi_way_back *w, const ds_real *x)
+{
+    const size_t n = r->s.n_state, controls = r->d.steps * r->s.n_control;
+    if (w->kind != DSI_SWEEP_GAUSS_NEWTON) {
+        r->has_gradient = 0;
+        dsi_fill_reals(r->bar[0], 0, n);
+        dsi_fill_reals(r->param_bar, 0, r->s.n_param);
+        dsi_fill_reals(r->control_bar, 0, controls);
+    }
+    if (w->kind != DSI_SWEEP_GRADIENT) {
+        dsi_fill_reals(r->bar_dot[0], 0, n);
+        if (w->out.param) dsi_fill_reals(w->out.param, 0, r->s.n_param);
+        if (w->out.control) dsi_fill_reals(w->out.control, 0, controls);
+    }
+    return dsi_add_loss(r, w, r->d.steps, x, r->bar[0], r->bar_dot[0]);
+}
+
+/* The way back over all steps. In BINOMIAL x_k stays for the step before it. */
+static ds_result dsi_rollout_back(ds_rollout *r, const dsi_way_back *w)
+{
+    const size_t n = r->s.n_state, T = r->d.steps;
+    const int second = w->kind != DSI_SWEEP_GRADIENT;
+    const dsi_place_in_time *const at = &r->here;
+    ds_result result = dsi_prepare(r, T - 1);
+    size_t k;
+    if (!result) result = dsi_begin_back(r, w, at->to);
+    if (!result) result = dsi_check_bars(r, w, T);
+    for (k = T; !result && k-- > 0;) {
+        result = dsi_prepare(r, k);
+        if (result) break;
+        dsi_fill_reals(r->bar[1], 0, n);
+        if (second) dsi_fill_reals(r->bar_dot[1], 0, n);
+        result = dsi_retreat(r, w, k, at);
+        if (result) break;
+        /* what comes from behind the cut is dropped, the loss at x_k is not */
+        if (r->d.truncation && k % r->d.truncation == 0 && k) dsi_fill_reals(r->bar[1], 0, n);
+        result = dsi_add_loss(r, w, k, at->from, r->bar[1], r->bar_dot[1]);
+        if (w->kind != DSI_SWEEP_GAUSS_NEWTON) dsi_exchange_vectors(&r->bar[0], &r->bar[1]);
+        dsi_exchange_vectors(&r->bar_dot[0], &r->bar_dot[1]);
+        if (!result) result = dsi_check_bars(r, w, k);
+        if (r->plan.checkpoints != DSIM_CHECKPOINTS_BINOMIAL || r->trace_bytes) continue;
+        dsi_copy_frame(r, at->to, at->from);
+        r->after = k;
+        r->here_step = 0;
+    }
+    if (!result && w->kind != DSI_SWEEP_GAUSS_NEWTON) {
+        result = dsi_check_sum(r, r->param_bar, r->s.n_param, "the gradient by parameter ");
+        if (!result)
+            result = dsi_check_sum(r, r->control_bar, T * r->s.n_control, "the gradient by control ");
+        r->has_gradient = !result;
+    }
+    if (result || !second) return result;
+    if (w->out.state) memcpy(w->out.state, r->bar_dot[0], n * sizeof *w->out.state);
+    result = dsi_check_sum(r, w->out.param, r->s.n_param, "the second derivative by parameter ");
+    if (!result)
+        result = dsi_check_sum(r, w->out.control, T * r->s.n_control, "the second derivative by control ");
+    return result;
+}
+
+/* what a call needs and does not have */
+static ds_result dsi_rollout_lacks(ds_rollout *r, const char *what)
+{
+    dsi_text t = dsi_rollout_refuse(r, DSIM_ERROR_ARGUMENT, 0, what);
+    return dsi_rollout_refused(r, &t);
+}
+
+DIFFSIM_API ds_result ds_rollout_forward(ds_rollout *rollout)
+{
+    DIFFSIM_ASSERT(rollout);
+    if (!rollout) return DSIM_ERROR_ARGUMENT;
+    dsi_rollout_hush(rollout);
+    return dsi_rollout_run(rollout);
+}
+
+DIFFSIM_API ds_result ds_rollout_backward(ds_rollout *rollout)
+{
+    dsi_way_back w;
+    ds_result result;
+    DIFFSIM_ASSERT(rollout);
+    if (!rollout) return DSIM_ERROR_ARGUMENT;
+    memset(&w, 0, sizeof w);
+    dsi_rollout_hush(rollout);
+    if (!rollout->s.vjp) return dsi_rollout_lacks(rollout, "stepper.vjp is NULL: there are no gradients");
+    if (!rollout->d.loss) return dsi_rollout_lacks(rollout, "desc.loss is NULL: there are no gradients");
+    result = dsi_rollout_run(rollout);
+    if (!result && !rollout->has_gradient) result = dsi_rollout_back(rollout, &w);
+    return result;
+}
+
+/* a direction is finite */
+static ds_result dsi_check_moves(ds_rollout *r, const ds_direction *d)
+{
+    ds_result result;
+    if (!d) return dsi_rollout_lacks(r, "the direction is NULL");
+    if (!r->s.jvp) return dsi_rollout_lacks(r, "stepper.jvp is NULL: there are no tangents");
+    result = dsi_check_sum(r, d->state, r->s.n_state, "the direction of state ");
+    if (!result) result = dsi_check_sum(r, d->param, r->s.n_param, "the direction of parameter ");
+    if (!result)
+        result = dsi_check_sum(r, d->control, r->d.steps * r->s.n_control, "the direction of control ");
+    return result;
+}
+
+/* A run along a direction, from the beginning; the gradient of an earlier run stays. */
+static ds_result dsi_run_along(ds_rollout *r, const ds_direction *direction)
+{
+    const int has_gradient = r->has_gradient;
+    ds_result result;
+    r->direction = *direction;
+    r->moves = 1;
+    r->arrived = 0;
+    result = dsi_rollout_run(r);
+    r->has_gradient = has_gradient && !result;
+    return result;
+}
+/* frames hold no direction any more */
+static void dsi_stand_still(ds_rollout *r)
+{
+    r->moves = 0;
+    memset(&r->direction, 0, sizeof r->direction);
+}
+
+DIFFSIM_API ds_result ds_rollout_tangent(ds_rollout *rollout, const ds_direction *direction,
+                                         ds_real *final_dot, double *loss_dot)
+{
+    ds_rollout *const r = rollout;
+    ds_result result;
+    DIFFSIM_ASSERT(r);
+    if (!r) return DSIM_ERROR_ARGUMENT;
+    dsi_rollout_hush(r);
+    result = dsi_check_moves(r, direction);
+    if (!result) result = dsi_run_along(r, direction);
+    if (!result && final_dot)
+        memcpy(final_dot, dsi_state_dot(r, r->here.to), r->s.n_state * sizeof *final_dot);
+    if (loss_dot) *loss_dot = result ? (double)dsi_nan() : r->loss_dot;
+    dsi_stand_still(r);
+    return result;
+}
+
+static ds_result dsi_rollout_product(ds_rollout *r, const ds_direction *direction,
+                                     const ds_direction_out *out, enum dsi_sweep_kind kind)
+{
+    dsi_way_back w;
+    ds_result result;
+    DIFFSIM_ASSERT(r);
+    if (!r) return DSIM_ERROR_ARGUMENT;
+    w.kind = kind;
+    dsi_rollout_hush(r);
+    if (!out) return dsi_rollout_lacks(r, "there is no room for the product: out is NULL");
+    w.out = *out;
+    if (!r->d.second)
+        return dsi_rollout_lacks(r, "desc.second is 0: there is no room for tangents of states");
+    if (!r->d.loss || !r->d.loss_second)
+        return dsi_rollout_lacks(r, "desc.loss or desc.loss_second is NULL: the loss has no Hessian");
+    if (!r->s.vjp) return dsi_rollout_lacks(r, "stepper.vjp is NULL: there are no gradients");
+    if (kind == DSI_SWEEP_HESSIAN && !r->s.second)
+        return dsi_rollout_lacks(
+            r, "stepper.second is NULL: there is no Hessian; ds_rollout_gauss_newton needs none");
+    if (r->d.truncation && r->d.truncation < r->d.steps)
+        return dsi_rollout_lacks(r, "a truncated gradient is that of no function: it has no Hessian");
+    result = dsi_check_moves(r, direction);
+    if (!result) result = dsi_run_along(r, direction);
+    if (!result) result = dsi_rollout_back(r, &w);
+    dsi_stand_still(r);
+    return result;
+}
+DIFFSIM_API ds_result ds_rollout_hessian_vector(ds_rollout *rollout, const ds_direction *direction,
+                                                const ds_direction_out *out)
+{
+    return dsi_rollout_product(rollout, direction, out, DSI_SWEEP_HESSIAN);
+}
+DIFFSIM_API ds_result ds_rollout_gauss_newton(ds_rollout *rollout, const ds_direction *direction,
+                                              const ds_direction_out *out)
+{
+    return dsi_rollout_product(rollout, direction, out, DSI_SWEEP_GAUSS_NEWTON);
+}
+
+/* Results. */
+
+DIFFSIM_API double ds_rollout_loss(const ds_rollout *rollout)
+{
+    return rollout && rollout->arrived && rollout->d.loss ? rollout->loss : (double)dsi_nan();
+}
+DIFFSIM_API const ds_real *ds_rollout_state(const ds_rollout *rollout, size_t *step)
+{
+    if (!rollout || !rollout->has_last) return NULL;
+    if (step) *step = rollout->last_step;
+    return rollout->last;
+}
+/* an array of results, if there is a gradient */
+static const ds_real *dsi_if_gradient(const ds_rollout *r, const ds_real *x)
+{
+    return r->has_gradient ? x : NULL;
+}
+DIFFSIM_API const ds_real *ds_rollout_state_grad(const ds_rollout *rollout)
+{
+    return rollout ? dsi_if_gradient(rollout, rollout->bar[0]) : NULL;
+}
+DIFFSIM_API const ds_real *ds_rollout_param_grad(const ds_rollout *rollout)
+{
+    return rollout ? dsi_if_gradient(rollout, rollout->param_bar) : NULL;
+}
+DIFFSIM_API const ds_real *ds_rollout_control_grad(const ds_rollout *rollout)
+{
+    return rollout ? dsi_if_gradient(rollout, rollout->control_bar) : NULL;
+}
+DIFFSIM_API const ds_real *ds_rollout_norms(const ds_rollout *rollout)
+{
+    return rollout ? dsi_if_gradient(rollout, rollout->norms) : NULL;
+}
+DIFFSIM_API ds_gradient_label ds_rollout_label(const ds_rollout *rollout)
+{
+    if (!rollout) return DSIM_GRADIENT_EXACT;
+    return rollout->d.truncation && rollout->d.truncation < rollout->d.steps ? DSIM_GRADIENT_TRUNCATED
+                                                                               : rollout->s.label;
+}
+DIFFSIM_API uint64_t ds_rollout_again(const ds_rollout *rollout) { return rollout ? rollout->again : 0; }
+
+
+/* Batches. */
+
+/* tasks begin ... end - 1, in the rollout of the worker */
+static void dsi_batch_piece(void *task, size_t begin, size_t end, size_t worker)
+{
+    const ds_batch_desc *const d = (const ds_batch_desc *)task;
+    ds_rollout *const r = d->rollouts[worker];
+    ds_error *const error = &r->task_error;
+    size_t i;
+    for (i = begin; i < end; i++) {
+        ds_result result;
+        memset(&r->error, 0, sizeof r->error);
+        result = d->task(d->user, r, i);
+        if (!result || (error->code && error->index < i)) continue;
+        *error = r->error;
+        error->code = result;
+        error->index = i;
+        if (!error->text[0]) {
+            dsi_text t = dsi_text_into(error->text, sizeof error->text);
+            dsi_put(&t, "the task: ");
+            dsi_put(&t, ds_result_text(result));
+        }
+    }
+}
+
+DIFFSIM_API ds_result ds_rollout_batch(const ds_batch_desc *desc, size_t n, ds_error *error)
+{
+    const size_t n_workers = desc && desc->jobs.parallel_for ? desc->jobs.n_workers : 1;
+    const ds_error *first = NULL;
+    ds_batch_desc d;
+    size_t i;
+    int good = desc && desc->task && desc->rollouts && n_workers && desc->n_rollouts >= n_workers;
+    if (error) memset(error, 0, sizeof *error);
+    for (i = 0; good && i < n_workers; i++) good = desc->rollouts[i] != NULL;
+    if (!good) {
+        dsi_text t;
+        if (!error) return DSIM_ERROR_ARGUMENT;
+        t = dsi_text_into(error->text, sizeof error->text);
+        error->code = DSIM_ERROR_ARGUMENT;
+        error->index = n_workers;
+        dsi_put(&t, "a batch wants a task, and a rollout for each worker, of which there are ");
+        dsi_put_size(&t, n_workers);
+        return DSIM_ERROR_ARGUMENT;
+    }
+    d = *desc;
+    for (i = 0; i < n_workers; i++) memset(&d.rollouts[i]->task_error, 0, sizeof d.rollouts[i]->task_error);
+    ds_parallel_for(&d.jobs, n, 1, dsi_batch_piece, &d);
+    for (i = 0; i < n_workers; i++) {
+        const ds_error *const e = &d.rollouts[i]->task_error;
+        if (e->code && (!first || e->index < first->index)) first = e;
+    }
+    if (first && error) *error = *first;
+    return first ? first->code : DSIM_OK;
+}
+
+/* Files. Integers and numbers have their lowest byte first.
+
+      0  8 bytes  0x89 "DSR" CR LF 0x1a LF: text modes, and readers of text, stumble here
+      8  uint32   version       12  uint32  0x01020304       16  uint32  bytes of a number     20  uint32  0
+     24  uint64   number of the first step      32  uint64  steps
+     40  uint64   n_state       48  uint64  n_param          56  uint64  n_control
+     64  uint32   CRC-32C of all that is before
+     68  numbers  state, parameters, controls, and the CRC-32C of the whole file before it */
+enum { DSI_RUN_VERSION = 1, DSI_RUN_HEAD = 64, DSI_RUN_CHUNK = 64 };
+static const unsigned char dsi_run_magic[8] = { 0x89, 'D', 'S', 'R', '\r', '\n', 0x1a, '\n' };
+
+/* CRC-32C (Castagnoli 1993), half a byte at a time; of "123456789" from 0 on it is e3069283 */
+static uint32_t dsi_crc(const unsigned char *p, size_t bytes, uint32_t crc)
+{
+    static const uint32_t half[16] = {
+        0x00000000, 0x105ec76f, 0x20bd8ede, 0x30e349b1, 0x417b1dbc, 0x5125dad3, 0x61c69362, 0x7198540d,
+        0x82f63b78, 0x92a8fc17, 0xa24bb5a6, 0xb21572c9, 0xc38d26c4, 0xd3d3e1ab, 0xe330a81a, 0xf36e6f75 };
+    crc = ~crc;
+    for (; bytes; bytes--, p++) {
+        crc = (crc ^ *p) & 0xffffffffu;
+        crc = crc >> 4 ^ half[crc & 15];
+        crc = crc >> 4 ^ half[crc & 15];
+    }
+    return ~crc;
+}
+
+static void dsi_put_little(unsigned char *to, uint64_t word, size_t bytes)
+{
+    for (; bytes--; word >>= 8) *to++ = (unsigned char)(word & 255);
+}
+
+/* the bits of a number and back */
+static uint64_t dsi_bits_of_real(ds_real x)
+{
+    uint64_t wide = 0;
+    uint32_t narrow = 0;
+    if (sizeof x == sizeof narrow) memcpy(&narrow, &x, sizeof narrow);
+    else memcpy(&wide, &x, dsi_least(sizeof x, sizeof wide));
+    return wide | narrow;
+}
+static ds_real dsi_real_of_bits(uint64_t bits)
+{
+    const uint32_t narrow = (uint32_t)bits;
+    ds_real x = 0;
+    if (sizeof x == sizeof narrow) memcpy(&x, &narrow, sizeof narrow);
+    else memcpy(&x, &bits, dsi_least(sizeof x, sizeof bits));
+    return x;
+}
+
+/* a file on its way; result: the first failure */
+typedef struct dsi_run_file {
+    const ds_stream *stream;
+    uint32_t crc;
+    size_t at; /* bytes done */
+    ds_result result;
+} dsi_run_file;
+
+static void dsi_write_bytes(dsi_run_file *f, const unsigned char *bytes, size_t n)
+{
+    if (f->result) return;
+    if (f->stream->write(f->stream->user, bytes, n) != n) f->result = DSIM_ERROR_CALLBACK;
+    f->crc = dsi_crc(bytes, n, f->crc);
+    f->at += n;
+}
+static int dsi_read_bytes(dsi_run_file *f, unsigned char *bytes, size_t n)
+{
+    if (!f->result && f->stream->read(f->stream->user, bytes, n) != n) f->result = DSIM_ERROR_FORMAT;
+    if (f->result) return 0;
+    f->crc = dsi_crc(bytes, n, f->crc);
+    f->at += n;
+    return 1;
+}
+
+static void dsi_write_crc(dsi_run_file *f)
+{
+    unsigned char bytes[4];
+    dsi_put_little(bytes, f->crc, 4);
+    dsi_write_bytes(f, bytes, 4);
+}
+static int dsi_read_crc(dsi_run_file *f)
+{
+    const uint32_t crc = f->crc;
+    unsigned char bytes[4];
+    if (dsi_read_bytes(f, bytes, 4) && dsi_word(bytes, 0, 4, 0) != crc) f->result = DSIM_ERROR_CRC;
+    return !f->result;
+}
+
+static void dsi_write_reals(dsi_run_file *f, const ds_real *x, size_t n)
+{
+    unsigned char bytes[DSI_RUN_CHUNK * sizeof(ds_real)];
+    while (n && !f->result) {
+        const size_t part = dsi_least(n, DSI_RUN_CHUNK);
+        size_t i;
+        for (i = 0; i < part; i++) dsi_put_little(bytes + i * sizeof *x, dsi_bits_of_real(x[i]), sizeof *x);
+        dsi_write_bytes(f, bytes, part * sizeof *x);
+        x += part;
+        n -= part;
+    }
+}
+static void dsi_read_reals(dsi_run_file *f, ds_real *x, size_t n)
+{
+    unsigned char bytes[DSI_RUN_CHUNK * sizeof(ds_real)];
+    while (n && !f->result) {
+        const size_t part = dsi_least(n, DSI_RUN_CHUNK);
+        size_t i;
+        if (!dsi_read_bytes(f, bytes, part * sizeof *x)) return;
+        for (i = 0; i < part; i++) x[i] = dsi_real_of_bits(dsi_word(bytes, i * sizeof *x, (int)sizeof *x, 0));
+        x += part;
+        n -= part;
+    }
+}
+
+/* the head as a rollout has it */
+static void dsi_run_head(const ds_rollout *r, unsigned char *head)
+{
+    memcpy(head, dsi_run_magic, sizeof dsi_run_magic);
+    dsi_put_little(head + 8, DSI_RUN_VERSION, 4);
+    dsi_put_little(head + 12, 0x01020304, 4);
+    dsi_put_little(head + 16, sizeof(ds_real), 4);
+    dsi_put_little(head + 20, 0, 4);
+    dsi_put_little(head + 24, r->number, 8);
+    dsi_put_little(head + 32, r->d.steps, 8);
+    dsi_put_little(head + 40, r->s.n_state, 8);
+    dsi_put_little(head + 48, r->s.n_param, 8);
+    dsi_put_little(head + 56, r->s.n_control, 8);
+}
+
+DIFFSIM_API ds_result ds_rollout_save(ds_rollout *rollout, const ds_stream *to)
+{
+    ds_rollout *const r = rollout;
+    unsigned char head[DSI_RUN_HEAD];
+    dsi_run_file f;
+    dsi_text t;
+    DIFFSIM_ASSERT(r);
+    if (!r) return DSIM_ERROR_ARGUMENT;
+    dsi_rollout_hush(r);
+    if (!to || !to->write) return dsi_rollout_lacks(r, "there is no stream to write to");
+    memset(&f, 0, sizeof f);
+    f.stream = to;
+    dsi_run_head(r, head);
+    dsi_write_bytes(&f, head, sizeof head);
+    dsi_write_crc(&f);
+    dsi_write_reals(&f, r->state, r->s.n_state);
+    dsi_write_reals(&f, r->param, r->s.n_param);
+    dsi_write_reals(&f, r->control, r->d.steps * r->s.n_control);
+    dsi_write_crc(&f);
+    if (!f.result) return DSIM_OK;
+    t = dsi_rollout_refuse(r, f.result, f.at, "writing stopped behind byte ");
+    dsi_put_size(&t, f.at);
+    return dsi_rollout_refused(r, &t);
+}
+
+/* Magic and version first: behind another version anything may follow. Then the head as a whole, whose sizes
+   must be those of the rollout; *number is what it may have of its own. Words for what is wrong, or NULL. */
+static const char *dsi_read_head(const ds_rollout *r, dsi_run_file *f, uint64_t *number)
+{
+    unsigned char head[DSI_RUN_HEAD], mine[DSI_RUN_HEAD];
+    dsi_run_head(r, mine);
+    if (!dsi_read_bytes(f, head, 12)) return "it ends";
+    f->result = DSIM_ERROR_FORMAT;
+    if (memcmp(head, mine, 8) != 0) return "it is no rollout";
+    f->result = DSIM_ERROR_VERSION;
+    if (memcmp(head + 8, mine + 8, 4) != 0) return "it is of another version";
+    f->result = DSIM_OK;
+    if (!dsi_read_bytes(f, head + 12, DSI_RUN_HEAD - 12)) return "it ends";
+    if (!dsi_read_crc(f)) return f->result == DSIM_ERROR_CRC ? "its head is damaged" : "it ends";
+    f->result = DSIM_ERROR_VERSION;
+    if (memcmp(head + 16, mine + 16, 4) != 0) return "its numbers have another precision";
+    f->result = DSIM_ERROR_FORMAT;
+    *number = dsi_word(head, 24, 8, 0);
+    if (memcmp(head + 12, mine + 12, 12) != 0 || *number > (size_t)-1 - r->d.steps)
+        return "its head makes no sense";
+    if (memcmp(head + 32, mine + 32, 8) != 0) return "it has another number of steps";
+    if (memcmp(head + 40, mine + 40, 8) != 0) return "its states have another size";
+    if (memcmp(head + 48, mine + 48, 8) != 0) return "its parameters have another size";
+    if (memcmp(head + 56, mine + 56, 8) != 0) return "its controls have another size";
+    f->result = DSIM_OK;
+    return NULL;
+}
+
+/* Numbers go where results were, which are forgotten in any case; only when all of them have turned out to be
+   good do they become what the rollout starts from. */
+DIFFSIM_API ds_result ds_rollout_load(ds_rollout *rollout, const ds_stream *from)
+{
+    ds_rollout *const r = rollout;
+    const size_t controls = r ? r->d.steps * r->s.n_control : 0;
+    uint64_t number = 0;
+    const char *bad;
+    dsi_run_file f;
+    ds_result result;
+    dsi_text t;
+    DIFFSIM_ASSERT(r);
+    if (!r) return DSIM_ERROR_ARGUMENT;
+    dsi_rollout_hush(r);
+    if (!from || !from->read) return dsi_rollout_lacks(r, "there is no stream to read from");
+    dsi_rollout_forget(r);
+    memset(&f, 0, sizeof f);
+    f.stream = from;
+    bad = dsi_read_head(r, &f, &number);
+    if (!bad) {
+        dsi_read_reals(&f, r->last, r->s.n_state);
+        dsi_read_reals(&f, r->param_bar, r->s.n_param);
+        dsi_read_reals(&f, r->control_bar, controls);
+        dsi_read_crc(&f);
+        bad = f.result == DSIM_ERROR_CRC ? "its numbers are damaged" : f.result ? "it ends" : NULL;
+    }
+    if (bad) {
+        t = dsi_rollout_refuse(r, f.result, f.at, "the file cannot be loaded, ");
+        dsi_put(&t, bad);
+        dsi_put(&t, ", byte ");
+        dsi_put_size(&t, f.at);
+        return dsi_rollout_refused(r, &t);
+    }
+    result = dsi_check_sum(r, r->last, r->s.n_state, "loaded, state ");
+    if (!result) result = dsi_check_sum(r, r->param_bar, r->s.n_param, "loaded, parameter ");
+    if (!result) result = dsi_check_sum(r, r->control_bar, controls, "loaded, control ");
+    if (result) return result;
+    dsi_copy_reals(r->state, r->last, r->s.n_state);
+    dsi_copy_reals(r->param, r->param_bar, r->s.n_param);
+    dsi_copy_reals(r->control, r->control_bar, controls);
+    r->number = (size_t)number;
+    return DSIM_OK;
+}
+
 /* >>impl 15 learning ------------------------------------------------------------------------------
 
    One step of entry i, with z = x_i, or log x_i where logarithmic_i is set:
@@ -18780,21 +21767,6 @@ DIFFSIM_API ds_result ds_mlp_vjp(const ds_mlp *mlp, const ds_mlp_batch *batch)
 
    Every output is filled with NaN before a callback is to write it: what is left out is found. All sums and
    decisions are made in double, with the epsilon of ds_real. */
-
-static const char *const dsi_label_words[][2] = {
-/* { "EXACT", "the derivative of ..." }, */
-#define DSI_ROW(NAME, sentence) { #NAME, sentence },
-    DSI_GRADIENT_LABELS(DSI_ROW)
-#undef DSI_ROW
-    { "?", "there is no such label" }
-};
-/* name (k = 0) or sentence (k = 1); the last row stands for all that is no label */
-static const char *dsi_label_word(ds_gradient_label label, int k)
-{
-    return dsi_label_words[dsi_least((size_t)label, DSIM_GRADIENT_LABEL_COUNT)][k];
-}
-DIFFSIM_API const char *ds_gradient_label_name(ds_gradient_label label) { return dsi_label_word(label, 0); }
-DIFFSIM_API const char *ds_gradient_label_text(ds_gradient_label label) { return dsi_label_word(label, 1); }
 
 /* everything a check works on. Tests share the eight vectors v: those of the linear and of the dot-product
    test lie over the named ones, so in ds_check_hessian the first comes before the gradient is stored, and
@@ -19553,6 +22525,183 @@ DIFFSIM_API ds_result ds_check_hessian(const ds_problem *problem, const ds_real 
     }
     ds_arena_destroy(&c.scratch);
     return report->result;
+}
+
+/* A stepper as a function of one vector x = (state, parameters, controls) [n]; its value is <w, next>. */
+typedef struct dsi_step_check {
+    const ds_stepper *s;
+    ds_step_io io;
+    ds_real *x, *next, *w, *zero; /* [n]; next, w and zero are as long, since J'w is taken into them */
+    void *trace;
+    size_t n;
+} dsi_step_check;
+
+static const ds_real *dsi_step_part(const dsi_step_check *c, const ds_real *x, size_t k)
+{
+    return x + (k > 0 ? c->s->n_state : 0) + (k > 1 ? c->s->n_param : 0);
+}
+
+/* the step at x, with a trace; next is NaN before */
+static ds_result dsi_step_at(dsi_step_check *c, const ds_real *x)
+{
+    c->io.state = x;
+    c->io.param = dsi_step_part(c, x, 1);
+    c->io.control = dsi_step_part(c, x, 2);
+    c->io.next = c->next;
+    dsi_fill(c->next, c->s->n_state, dsi_nan());
+    return c->s->step(c->s->user, &c->io, c->trace);
+}
+
+/* out [n] = J'w, at the point of the last step */
+static ds_result dsi_step_adjoint(void *user, const ds_real *in, size_t n_in, ds_real *out, size_t n_out)
+{
+    dsi_step_check *const c = (dsi_step_check *)user;
+    ds_step_bar bar;
+    (void)n_in;
+    dsi_fill(out, n_out, 0);
+    bar.next_bar = in;
+    bar.state_bar = out;
+    bar.param_bar = out + c->s->n_state;
+    bar.control_bar = bar.param_bar + c->s->n_param;
+    return c->s->vjp(c->s->user, &c->io, c->trace, &bar);
+}
+
+static ds_result dsi_step_tangent(void *user, const ds_real *in, size_t n_in, ds_real *out, size_t n_out)
+{
+    dsi_step_check *const c = (dsi_step_check *)user;
+    ds_step_dot dot;
+    (void)n_in;
+    (void)n_out;
+    dot.state_dot = in;
+    dot.param_dot = dsi_step_part(c, in, 1);
+    dot.control_dot = dsi_step_part(c, in, 2);
+    dot.next_dot = out;
+    return c->s->jvp(c->s->user, &c->io, c->trace, &dot);
+}
+
+/* <w, next>, rounded once */
+static ds_result dsi_step_objective(void *user, const ds_real *x, size_t n, ds_real *value, ds_real *grad)
+{
+    dsi_step_check *const c = (dsi_step_check *)user;
+    ds_result result = dsi_step_at(c, x);
+    *value = (ds_real)dsi_inner(c->w, c->next, c->s->n_state);
+    if (!result && grad) result = dsi_step_adjoint(c, c->w, c->s->n_state, grad, n);
+    return result;
+}
+
+static ds_result dsi_step_hessian(void *user, const ds_real *x, size_t n, const ds_real *v, ds_real *Hv)
+{
+    dsi_step_check *const c = (dsi_step_check *)user;
+    ds_step_second s;
+    ds_result result = dsi_step_at(c, x);
+    if (result) return result;
+    dsi_fill(Hv, n, 0);
+    s.state_dot = v;
+    s.param_dot = dsi_step_part(c, v, 1);
+    s.control_dot = dsi_step_part(c, v, 2);
+    s.next_bar = c->w;
+    s.next_bar_dot = c->zero;
+    s.state_bar_dot = Hv;
+    s.param_bar_dot = Hv + c->s->n_state;
+    s.control_bar_dot = s.param_bar_dot + c->s->n_param;
+    return c->s->second(c->s->user, &c->io, c->trace, &s);
+}
+
+/* The step at x, one beside it, and the step at x again, to be compared by their hashes. `beside` [n] is
+   scratch. */
+static ds_result dsi_step_repeats(dsi_check *c, dsi_step_check *step, ds_real *beside)
+{
+    const size_t n = step->s->n_state;
+    uint64_t hash = 0;
+    size_t k, i;
+    for (k = 0; k < 3; k++) {
+        ds_result result;
+        for (i = 0; i < step->n; i++)
+            beside[i] = step->x[i] + (k == 1 ? (ds_real)c->d.step * ds_rng_uniform(&c->rng) : 0);
+        result = dsi_step_at(step, beside);
+        if (result) return dsi_check_ends(c, result, "the step", " failed, number ", k);
+        i = dsi_first_non_finite(step->next, n);
+        if (i < n) return dsi_check_ends(c, DSIM_ERROR_NON_FINITE, "next", ", or not written, entry ", i);
+        if (k == 0) hash = ds_hash_reals(step->next, n, 0);
+    }
+    if (hash == ds_hash_reals(step->next, n, 0)) return DSIM_OK;
+    return dsi_check_ends(c, DSIM_ERROR_HIDDEN_STATE, "the step", " done again is another one, numbers ", n);
+}
+
+/* the three checks, as far as there is something to check */
+static ds_result dsi_step_checks(dsi_step_check *step, const ds_check_desc *desc, ds_check_report *report)
+{
+    const ds_stepper *const s = step->s;
+    ds_result result = DSIM_OK;
+    ds_jacobian jacobian;
+    ds_problem problem;
+    if (s->vjp) result = ds_check_gradient(dsi_step_objective, step, step->x, step->n, desc, report);
+    if (!result && s->vjp && s->jvp) {
+        result = dsi_step_at(step, step->x);
+        jacobian.user = step;
+        jacobian.n = step->n;
+        jacobian.m = s->n_state;
+        jacobian.tangent = dsi_step_tangent;
+        jacobian.adjoint = dsi_step_adjoint;
+        if (!result) result = ds_check_adjoint(&jacobian, desc, report);
+    }
+    if (!result && s->vjp && s->second) {
+        memset(&problem, 0, sizeof problem);
+        problem.user = step;
+        problem.n = step->n;
+        problem.objective = dsi_step_objective;
+        problem.hessian = dsi_step_hessian;
+        result = ds_check_hessian(&problem, step->x, desc, report);
+    }
+    return result;
+}
+
+DIFFSIM_API ds_result ds_check_stepper(const ds_stepper *stepper, const ds_step_io *io,
+                                       const ds_check_desc *desc, ds_check_report *report)
+{
+    const ds_stepper *const s = stepper;
+    dsi_step_check step;
+    ds_check_desc d;
+    dsi_check c;
+    ds_result result;
+    size_t n = 0;
+    DIFFSIM_ASSERT(report);
+    if (!report) return DSIM_ERROR_ARGUMENT;
+    memset(&d, 0, sizeof d);
+    if (desc) d = *desc;
+    if (s && !d.label) d.label = s->label;
+    dsi_check_clear(&c, report, "ds_check_stepper");
+    c.what = "the step";
+    if (s && (ds_size_add(s->n_state, s->n_param, &n) || ds_size_add(n, s->n_control, &n))) n = 0;
+    c.n = n;
+    memset(&step, 0, sizeof step);
+    result = dsi_check_begin(&c, &d, 0.4, 5, s && s->step && io && io->state ? n : 0);
+    if (!result) {
+        step.s = s;
+        step.io = *io;
+        step.n = n;
+        step.x = c.v[0];
+        step.next = c.v[1];
+        step.w = c.v[2];
+        step.zero = c.v[3];
+        memcpy(step.x, io->state, s->n_state * sizeof *step.x);
+        if (s->n_param) memcpy(step.x + s->n_state, io->param, s->n_param * sizeof *step.x);
+        if (s->n_control)
+            memcpy(step.x + s->n_state + s->n_param, io->control, s->n_control * sizeof *step.x);
+        dsi_random(&c, step.w, n);
+        dsi_fill(step.zero, n, 0);
+        step.trace = ds_arena_alloc(&c.scratch, 1, s->trace_bytes);
+        if (!step.trace)
+            result = dsi_check_ends(&c, DSIM_ERROR_MEMORY, "the trace", ", bytes ", s->trace_bytes);
+    }
+    if (!result) result = dsi_step_repeats(&c, &step, c.v[4]);
+    if (!result) {
+        dsi_text t = dsi_verdict(&c);
+        dsi_put(&t, "the step gives the same bytes again");
+        result = dsi_step_checks(&step, &d, report);
+    }
+    ds_arena_destroy(&c.scratch);
+    return report->result = result;
 }
 
 /* >>impl end */

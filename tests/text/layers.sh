@@ -29,6 +29,7 @@ calls()
              used += !ds_kernel_end(k) && !ds_launch(r, k, 3, args, 2) && y[2] == 9;
              ds_runner_destroy(r);
              ds_kernel_destroy(k);' ;;
+    8) echo 'ds_checkpoint_plan plan; used += ds_rollout_plan(NULL, NULL, &plan) == DSIM_ERROR_ARGUMENT;' ;;
     15) echo 'used += ds_optimizer_bytes(3) > 0;' ;;
     16) echo 'ds_check_report report; ds_real at[1] = { 2 };
               used += ds_check_gradient(square, NULL, at, 1, NULL, &report) == DSIM_OK;' ;;
