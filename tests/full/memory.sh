@@ -76,7 +76,7 @@ for compiler in gcc clang; do
     fi
     check "thread sanitizer of $compiler: two tapes in two threads, and a pool" $still "$work/threads"
     check "thread sanitizer of $compiler: test_pool builds" \
-        $compiler -O1 -g -fsanitize=thread test_pool.c -o "$work/pool" -pthread -lm
+        $compiler -O1 -g -fsanitize=thread -DDIFFSIM_STATIC test_pool.c -o "$work/pool" -pthread -lm
     check "thread sanitizer of $compiler: test_pool" $still "$work/pool"
     $threads -DSHARED_NUMBER -o "$work/shared" -lm
     $still "$work/shared" >"$work/found" 2>&1

@@ -102,7 +102,7 @@ quiet threads.cc ${clang_cl:-clang-cl} -TP $microsoft -imsvc full/msvc -fsyntax-
 
 # the pool on the threads of Windows, and kernels on it
 if there "test_pool on Windows" x86_64-w64-mingw32-gcc && there "test_pool on Windows" wine; then
-    check "test_pool on Windows: builds" x86_64-w64-mingw32-gcc -O1 test_pool.c -o "$work/pool.exe" -lm
+    check "test_pool on Windows: builds" x86_64-w64-mingw32-gcc -O1 -DDIFFSIM_STATIC test_pool.c -o "$work/pool.exe" -lm
     check "test_pool on Windows" wine "$work/pool.exe"
 fi
 

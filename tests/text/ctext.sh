@@ -24,7 +24,7 @@ build()
         "$@" $include -DDIFFSIM_IMPLEMENTATION "$build_source" -o "$work/$build_name" -lm
     else
         "$@" $include -DDIFFSIM_REAL="$build_real" -DDSI_IMPLEMENTED "$build_source" \
-            "$(object "$build_real")" -o "$work/$build_name" -lm
+            "$(object "$build_real")" -o "$work/$build_name" -lm -pthread
     fi
 }
 
@@ -91,7 +91,7 @@ for real in $reals; do
         clang -O1 $include -DDIFFSIM_REAL=$real -DDIFFSIM_IMPLEMENTATION text/ctext.c -o "$work/print" -lm
         check "$real: clang's library prints the same" sh -c "'$work/print' print | cmp - '$text'"
     fi
-    same "$text" $real "$CC" gcc -std=c99 -O1 $warnings
+    same "$text" $real "$CC" gcc -std=c99 -O${FULL:-0} $warnings
     test $real = double && same "$text" $real tcc tcc
     "$work/print" cuda >"$work/text_$real.cu"
     if have "$CXX" g++; then

@@ -77,7 +77,7 @@ program=same_kernels
 if test -n "$FULL"; then
     one "$CC" gcc "-O2 $native" double "$double_kernels"
 elif check "kernels: builds" "$CC" -O1 -DSAME_DECLARES "$include" "$work/same_kernels.c" "$(object double)" \
-    -o "$work/same" -lm; then
+    -o "$work/same" -lm -pthread; then
     equal "kernels: $CC" "$("$work/same" 2>&1)" "$double_kernels"
 fi
 one tcc tcc '' double "$double_kernels"
