@@ -88,7 +88,9 @@ for real in $reals; do
         check "$real: tcc's library prints the same" sh -c "'$work/print' print | cmp - '$text'"
     fi
     if test -n "$FULL" && have clang; then
-        clang -O1 $include -DDIFFSIM_REAL=$real -DDIFFSIM_IMPLEMENTATION text/ctext.c -o "$work/print" -lm
+        clangs=build/impl.clang_O2_native.o
+        test $real = float && clangs=build/impl.clang_O3_native_float.o
+        clang -O1 $include -DDIFFSIM_REAL=$real -DDSI_IMPLEMENTED text/ctext.c $clangs -o "$work/print" -lm -pthread
         check "$real: clang's library prints the same" sh -c "'$work/print' print | cmp - '$text'"
     fi
     same "$text" $real "$CC" gcc -std=c99 -O${FULL:-0} $warnings
