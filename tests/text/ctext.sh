@@ -126,7 +126,7 @@ text=$work/text_double.h
 ignored()
 {
     sed "$2" "$text" >"$work/other.h"
-    printed "$work/other.h" double "$any_cc" "$any_cc" -O0 || return
+    printed "$work/other.h" double "$object_cc" "$object_cc" -O0 || return
     equal "$1: the interpreter runs" "$status $(sed '$d' "$work/said" | sort -u)" \
         "0 interpreted: $3"
     equal "$1: with the same bits" "$(tail -1 "$work/said")" "$(cat "$work/hash_double")"
