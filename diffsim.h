@@ -7494,6 +7494,17 @@ static ds_tape *dsi_tape_of(ds_recorder *rec) { return (ds_tape *)rec; }
 static const ds_recorder *dsi_rec_of(const ds_tape *tape) { return &tape->rec; }
 static ds_var dsi_dead(ds_tape *tape) { return dsi_view(&tape->rec, 0); } /* no epoch is 0 */
 
+/* "spring.c:7" between two words, or nothing where no place was told */
+DSI_APART void dsi_put_place(dsi_text *t, const char *before, const char *file, int line, const char *behind)
+{
+    if (!file) return;
+    dsi_put(t, before);
+    dsi_put(t, file);
+    dsi_put(t, ":");
+    dsi_put_size(t, (size_t)line);
+    dsi_put(t, behind);
+}
+
 /* Refusals: the first sticks and closes the short way. Begin, put words, end. Every refusal of this
    section goes through these three. dsi_refuse begins the sentence with file:line if that is known,
    dsi_refused ends it with the sentence of its code and tells the logger; n_gradients and n_tangents are 0
@@ -7506,12 +7517,7 @@ DSI_APART dsi_text dsi_refuse(ds_tape *tape, ds_result code, size_t index)
     tape->n_gradients = tape->n_tangents = 0;
     tape->error.code = code;
     tape->error.index = index;
-    if (tape->rec.file) {
-        dsi_put(&t, tape->rec.file);
-        dsi_put(&t, ":");
-        dsi_put_size(&t, (size_t)tape->rec.line);
-        dsi_put(&t, ": ");
-    }
+    dsi_put_place(&t, "", tape->rec.file, tape->rec.line, ": ");
     return t;
 }
 
@@ -8087,18 +8093,12 @@ DSI_APART void dsi_describe(const ds_tape *tape, dsi_text *t, size_t k, size_t t
 {
     const dsi_node *const node = tape->rec.nodes + k;
     const dsi_extent e = dsi_extent_of(node);
-    const dsi_place *const place = tape->places && tape->places[k].file ? tape->places + k : NULL;
     size_t i, slot;
     dsi_put(t, "'");
     dsi_put(t, dsi_name_of(node));
     dsi_put(t, "' (node ");
     dsi_put_size(t, k);
-    if (place) {
-        dsi_put(t, ", ");
-        dsi_put(t, place->file);
-        dsi_put(t, ":");
-        dsi_put_size(t, (size_t)place->line);
-    }
+    if (tape->places) dsi_put_place(t, ", ", tape->places[k].file, tape->places[k].line, "");
     dsi_put(t, ")");
     /* at most nine operands and four results are told */
     for (i = 0; i < 9 && (slot = dsi_operand_slot(node, i)) != (size_t)-1; i++) {
@@ -8256,11 +8256,12 @@ static ds_result dsi_check_operand(ds_tape *tape, ds_var operand, size_t index, 
     return DSIM_OK;
 }
 
-/* debug: the value just made must be finite. Returns its handle. Without debug nothing is looked at here:
-   what is not finite shows in ds_backward. slot, width: where the result lies. */
+/* debug: the value just made must be finite, but for those made up in kernels. Returns its handle. Without
+   debug nothing is looked at here: what is not finite shows in ds_backward. slot, width: where the result
+   lies. */
 static ds_var dsi_made(ds_tape *tape, size_t slot, size_t width)
 {
-    if (tape->desc.debug && dsi_first_non_finite(tape->rec.values + slot, width) < width) {
+    if (tape->desc.debug && !tape->symbolic && dsi_first_non_finite(tape->rec.values + slot, width) < width) {
         dsi_text t = dsi_refuse(tape, DSIM_ERROR_NON_FINITE, tape->rec.n_nodes - 1);
         dsi_put(&t, "debug: ");
         dsi_describe(tape, &t, tape->rec.n_nodes - 1, tape->rec.n_values);
@@ -10250,13 +10251,7 @@ DSI_APART ds_result dsi_refuse_replay(ds_tape *tape)
 {
     dsi_text t = dsi_refuse(tape, DSIM_ERROR_NOT_REPLAYABLE, tape->n_read - 1);
     dsi_put(&t, "ds_replay: a value was read");
-    if (tape->read_at.file) {
-        dsi_put(&t, " (");
-        dsi_put(&t, tape->read_at.file);
-        dsi_put(&t, ":");
-        dsi_put_size(&t, (size_t)tape->read_at.line);
-        dsi_put(&t, ")");
-    }
+    dsi_put_place(&t, " (", tape->read_at.file, tape->read_at.line, ")");
     dsi_put(&t, " when the tape had ");
     dsi_put_size(&t, tape->n_read - 1);
     dsi_put(&t, " nodes, and it has ");
@@ -11192,7 +11187,9 @@ typedef struct dsi_body {
     uint32_t *table; /* where expressions are looked up; 0: free */
     dsi_effect *effects;
     uint32_t *loads; /* numbers loaded, in the order of recording */
-    size_t n_exprs, n_effects, n_loads, cap_exprs, cap_hashes, cap_table, cap_effects, cap_loads;
+    dsi_place here; /* where the user stands, if DIFFSIM_DEBUG has told */
+    dsi_place *places; /* and stood when an expression was new, [cap_places]; the others have no file */
+    size_t n_exprs, n_effects, n_loads, cap_exprs, cap_hashes, cap_table, cap_effects, cap_loads, cap_places;
 } dsi_body;
 
 enum { DSI_ARG_NONE, DSI_ARG_IN, DSI_ARG_OUT, DSI_ARG_SUM, DSI_ARG_UPDATE, DSI_ARG_INDEX };
@@ -11266,6 +11263,7 @@ typedef struct dsi_program {
 } dsi_program;
 
 struct ds_kernel {
+    ds_recorder *rec; /* first, where DIFFSIM_DEBUG finds it: that of the tape; a derivative has none */
     ds_kernel_desc desc;
     ds_error error;
     char name[48];
@@ -11282,7 +11280,7 @@ struct ds_kernel {
     dsi_program program;
 };
 
-/* Refusals: as on a tape, the first sticks. */
+/* Refusals: as on a tape, the first sticks; with the place if it is known. */
 DSI_APART dsi_text dsi_kernel_refuse(ds_kernel *kernel, ds_result code, size_t index)
 {
     dsi_text t = dsi_text_into(kernel->error.text, sizeof kernel->error.text);
@@ -11291,6 +11289,7 @@ DSI_APART dsi_text dsi_kernel_refuse(ds_kernel *kernel, ds_result code, size_t i
     dsi_put(&t, "kernel '");
     dsi_put(&t, kernel->name);
     dsi_put(&t, "': ");
+    dsi_put_place(&t, "", kernel->body.here.file, kernel->body.here.line, ": ");
     return t;
 }
 
@@ -11320,7 +11319,9 @@ static ds_result dsi_kernel_failed(ds_kernel *kernel)
 {
     if (kernel->error.code) return kernel->error.code;
     if (kernel->tape && kernel->tape->error.code) {
-        dsi_text t = dsi_kernel_refuse(kernel, kernel->tape->error.code, kernel->tape->error.index);
+        dsi_text t;
+        kernel->body.here.file = NULL; /* the tape's text has its place */
+        t = dsi_kernel_refuse(kernel, kernel->tape->error.code, kernel->tape->error.index);
         dsi_put(&t, kernel->tape->error.text);
         if (kernel->desc.log.write)
             kernel->desc.log.write(kernel->desc.log.user, kernel->error.code, kernel->error.text);
@@ -11418,6 +11419,22 @@ static int dsi_grow_table(dsi_body *body)
     return 1;
 }
 
+/* expression i is new: it keeps the place, if one is known */
+static void dsi_keep_expr_place(dsi_body *body, size_t i)
+{
+    const size_t had = body->cap_places;
+    void *dsi_grown;
+    if (!body->here.file || !DSI_GROW(body, dsi_place, body->places, body->cap_places, i + 1)) return;
+    memset(body->places + had, 0, (body->cap_places - had) * sizeof *body->places);
+    body->places[i] = body->here;
+}
+/* what is made now was recorded where expression i of another body was */
+static void dsi_carry_place(dsi_body *body, const dsi_body *from, size_t i)
+{
+    body->here.file = NULL;
+    if (i < from->cap_places) body->here = from->places[i];
+}
+
 /* the number of this expression as it stands */
 static uint32_t dsi_intern(dsi_body *body, unsigned op, uint32_t a, uint32_t b, uint32_t c)
 {
@@ -11439,6 +11456,7 @@ static uint32_t dsi_intern(dsi_body *body, unsigned op, uint32_t a, uint32_t b, 
     if (body->n_exprs) body->table[at] = (uint32_t)body->n_exprs;
     body->exprs[body->n_exprs] = e;
     body->hashes[body->n_exprs] = hash;
+    dsi_keep_expr_place(body, body->n_exprs);
     return (uint32_t)body->n_exprs++;
 }
 
@@ -11489,6 +11507,7 @@ static void dsi_body_end(dsi_body *body)
     dsi_release(&body->allocator, body->table, body->cap_table * sizeof *body->table);
     dsi_release(&body->allocator, body->effects, body->cap_effects * sizeof *body->effects);
     dsi_release(&body->allocator, body->loads, body->cap_loads * sizeof *body->loads);
+    dsi_release(&body->allocator, body->places, body->cap_places * sizeof *body->places);
     memset(body, 0, sizeof *body);
 }
 
@@ -11979,6 +11998,7 @@ static void dsi_walk_end(dsi_walk *w)
 {
     const ds_allocator *const allocator = &w->to->allocator;
     const size_t n = w->from->n_exprs;
+    w->to->here.file = NULL;
     dsi_release(allocator, w->map, n * sizeof *w->map);
     dsi_release(allocator, w->stack, 4 * n * sizeof *w->stack);
     dsi_release(allocator, w->need, n * sizeof *w->need);
@@ -11990,6 +12010,7 @@ static uint32_t dsi_walk_copy(dsi_walk *w, uint32_t x)
     const dsi_expr *const e = w->from->exprs + x;
     const uint32_t *const map = w->map;
     const unsigned operands = dsi_walk_operands(w, e->op);
+    dsi_carry_place(w->to, w->from, x);
     if (w->expanded && e->op == DSI_X_gate) return dsi_emit(w->to, DSI_OP_select, map[e->a], map[e->b], 0);
     if (!w->expanded || e->op >= DSI_OP_sum) return dsi_copy_expr(w->to, e, map);
     return dsi_expand(w->to, e->op, map[e->a], operands & 2 ? map[e->b] : 0, operands & 4 ? map[e->c] : 0);
@@ -12123,6 +12144,7 @@ static void dsi_translate(ds_kernel *kernel, const dsi_node *node, size_t result
 static ds_result dsi_catch_up(ds_kernel *kernel)
 {
     ds_tape *const tape = kernel->tape;
+    const dsi_place here = kernel->body.here;
     size_t k = tape->rec.n_nodes, top = tape->rec.n_values, n = 0;
     void *dsi_grown;
     if (dsi_kernel_failed(kernel)) return kernel->error.code;
@@ -12137,7 +12159,11 @@ static ds_result dsi_catch_up(ds_kernel *kernel)
         top -= e.held;
         k -= e.data;
     }
-    while (n--) dsi_translate(kernel, tape->rec.nodes + kernel->steps[n].node, kernel->steps[n].result);
+    while (n--) {
+        if (tape->places) kernel->body.here = tape->places[kernel->steps[n].node];
+        dsi_translate(kernel, tape->rec.nodes + kernel->steps[n].node, kernel->steps[n].result);
+    }
+    kernel->body.here = here;
     kernel->n_nodes = tape->rec.n_nodes;
     kernel->n_values = tape->rec.n_values;
     return dsi_kernel_failed(kernel);
@@ -12171,12 +12197,14 @@ DIFFSIM_API ds_kernel *ds_kernel_begin(const ds_kernel_desc *desc, const char *n
     if (!kernel) return NULL;
     memset(&tape_desc, 0, sizeof tape_desc);
     tape_desc.allocator = kernel->desc.allocator;
+    tape_desc.debug = 1; /* it keeps places */
     kernel->tape = ds_tape_create(&tape_desc);
     if (!kernel->tape) {
         ds_kernel_destroy(kernel);
         return NULL;
     }
     kernel->tape->symbolic = kernel;
+    kernel->rec = &kernel->tape->rec;
     return kernel;
 }
 
@@ -12232,6 +12260,10 @@ static ds_result dsi_kernel_open(ds_kernel *kernel, const char *function)
     DIFFSIM_ASSERT(kernel);
     if (!kernel) return DSIM_ERROR_ARGUMENT;
     if (dsi_kernel_failed(kernel)) return kernel->error.code;
+    if (kernel->rec) {
+        kernel->body.here.file = kernel->rec->file;
+        kernel->body.here.line = kernel->rec->line;
+    }
     if (kernel->ended)
         return dsi_kernel_refuse_at(kernel, DSIM_ERROR_ORDER, 0, function,
                                     ": the body has ended; begin another kernel", NULL);
@@ -12284,31 +12316,31 @@ static ds_arg dsi_declare(ds_kernel *kernel, const char *name, int kind, size_t 
     return r;
 }
 
-DIFFSIM_API ds_arg ds_arg_in(ds_kernel *kernel, const char *name, size_t components)
+DIFFSIM_API ds_arg (ds_arg_in)(ds_kernel *kernel, const char *name, size_t components)
 {
     return dsi_declare(kernel, name, DSI_ARG_IN, components);
 }
-DIFFSIM_API ds_arg ds_arg_out(ds_kernel *kernel, const char *name, size_t components)
+DIFFSIM_API ds_arg (ds_arg_out)(ds_kernel *kernel, const char *name, size_t components)
 {
     return dsi_declare(kernel, name, DSI_ARG_OUT, components);
 }
-DIFFSIM_API ds_arg ds_arg_sum(ds_kernel *kernel, const char *name, size_t components)
+DIFFSIM_API ds_arg (ds_arg_sum)(ds_kernel *kernel, const char *name, size_t components)
 {
     return dsi_declare(kernel, name, DSI_ARG_SUM, components);
 }
-DIFFSIM_API ds_arg ds_arg_update(ds_kernel *kernel, const char *name, size_t components)
+DIFFSIM_API ds_arg (ds_arg_update)(ds_kernel *kernel, const char *name, size_t components)
 {
     return dsi_declare(kernel, name, DSI_ARG_UPDATE, components);
 }
-DIFFSIM_API ds_arg ds_arg_index(ds_kernel *kernel, const char *name, size_t components)
+DIFFSIM_API ds_arg (ds_arg_index)(ds_kernel *kernel, const char *name, size_t components)
 {
     return dsi_declare(kernel, name, DSI_ARG_INDEX, components);
 }
-DIFFSIM_API ds_var ds_scalar(ds_kernel *kernel, const char *name)
+DIFFSIM_API ds_var (ds_scalar)(ds_kernel *kernel, const char *name)
 {
     return ds_load(ds_arg_in(kernel, name, 1), ds_i(0));
 }
-DIFFSIM_API ds_index ds_index_scalar(ds_kernel *kernel, const char *name)
+DIFFSIM_API ds_index (ds_index_scalar)(ds_kernel *kernel, const char *name)
 {
     return ds_load_index(ds_arg_index(kernel, name, 1), ds_i(0), 0);
 }
@@ -12349,7 +12381,7 @@ static ds_index dsi_index_op(unsigned op, const char *function, const ds_index *
 }
 
 #define DSI_INDEX_2(name) \
-    DIFFSIM_API ds_index ds_index_##name(ds_index a, ds_index b) \
+    DIFFSIM_API ds_index (ds_index_##name)(ds_index a, ds_index b) \
     { \
         ds_index operand[2]; \
         operand[0] = a; \
@@ -12368,7 +12400,7 @@ DSI_INDEX_2(lt)
 DSI_INDEX_2(le)
 DSI_INDEX_2(eq)
 #undef DSI_INDEX_2
-DIFFSIM_API ds_index ds_index_select(ds_index a, ds_index b, ds_index c)
+DIFFSIM_API ds_index (ds_index_select)(ds_index a, ds_index b, ds_index c)
 {
     ds_index operand[3];
     operand[0] = a;
@@ -12376,7 +12408,7 @@ DIFFSIM_API ds_index ds_index_select(ds_index a, ds_index b, ds_index c)
     operand[2] = c;
     return dsi_index_op(DSI_X_index_select, "ds_index_select", operand, 3);
 }
-DIFFSIM_API ds_index ds_index_clamp(ds_index a, ds_index low, ds_index high)
+DIFFSIM_API ds_index (ds_index_clamp)(ds_index a, ds_index low, ds_index high)
 {
     return ds_index_min(ds_index_max(a, low), high);
 }
@@ -12392,15 +12424,15 @@ static ds_index dsi_axis(ds_kernel *kernel, unsigned op, size_t axis, size_t n, 
     }
     return dsi_index_of(kernel, dsi_intern(&kernel->body, op, (uint32_t)axis, 0, 0));
 }
-DIFFSIM_API ds_index ds_lane(ds_kernel *kernel)
+DIFFSIM_API ds_index (ds_lane)(ds_kernel *kernel)
 {
     return dsi_axis(kernel, DSI_X_lane, DSI_FLAT_LANE, DSI_FLAT_LANE + 1, "ds_lane");
 }
-DIFFSIM_API ds_index ds_lane_axis(ds_kernel *kernel, size_t axis)
+DIFFSIM_API ds_index (ds_lane_axis)(ds_kernel *kernel, size_t axis)
 {
     return dsi_axis(kernel, DSI_X_lane, axis, kernel ? kernel->desc.rank : 0, "ds_lane_axis");
 }
-DIFFSIM_API ds_index ds_lanes(ds_kernel *kernel, size_t axis)
+DIFFSIM_API ds_index (ds_lanes)(ds_kernel *kernel, size_t axis)
 {
     return dsi_axis(kernel, DSI_X_lanes, axis, kernel ? kernel->desc.rank : 0, "ds_lanes");
 }
@@ -12439,7 +12471,7 @@ static ds_result dsi_touch(ds_arg arg, ds_index element, size_t component, size_
     return dsi_kernel_failed(kernel);
 }
 
-DIFFSIM_API ds_index ds_load_index(ds_arg arg, ds_index element, size_t component)
+DIFFSIM_API ds_index (ds_load_index)(ds_arg arg, ds_index element, size_t component)
 {
     uint32_t index = 0;
     if (dsi_touch(arg, element, component, 1, 1u << DSI_ARG_INDEX, "ds_load_index", &index))
@@ -12478,21 +12510,21 @@ static ds_var dsi_load(ds_arg arg, ds_index element, size_t component, size_t n,
     for (i = 0; i < n; i++) exprs[i] = dsi_emit_load(&arg.kernel->body, arg.at, index, component + i);
     return dsi_stand_in(arg.kernel, exprs, n);
 }
-DIFFSIM_API ds_var ds_load(ds_arg arg, ds_index element) { return dsi_load(arg, element, 0, 1, "ds_load"); }
-DIFFSIM_API ds_var ds_load_part(ds_arg arg, ds_index element, size_t component)
+DIFFSIM_API ds_var (ds_load)(ds_arg arg, ds_index element) { return dsi_load(arg, element, 0, 1, "ds_load"); }
+DIFFSIM_API ds_var (ds_load_part)(ds_arg arg, ds_index element, size_t component)
 {
     return dsi_load(arg, element, component, 1, "ds_load_part");
 }
-DIFFSIM_API ds_var3 ds_load3(ds_arg arg, ds_index element)
+DIFFSIM_API ds_var3 (ds_load3)(ds_arg arg, ds_index element)
 {
     return dsi_as_r3(dsi_load(arg, element, 0, 3, "ds_load3"));
 }
-DIFFSIM_API ds_var33 ds_load33(ds_arg arg, ds_index element)
+DIFFSIM_API ds_var33 (ds_load33)(ds_arg arg, ds_index element)
 {
     return dsi_as_r9(dsi_load(arg, element, 0, 9, "ds_load33"));
 }
 
-DIFFSIM_API ds_var ds_index_number(ds_kernel *kernel, ds_index index)
+DIFFSIM_API ds_var (ds_index_number)(ds_kernel *kernel, ds_index index)
 {
     uint32_t expr;
     DIFFSIM_ASSERT(kernel);
@@ -12523,7 +12555,7 @@ static int64_t dsi_floor_of(double number)
     return number >= -9e18 && number <= 9e18 ? (int64_t)floor(number) : INT64_MIN;
 }
 
-DIFFSIM_API ds_index ds_floor_index(ds_var number)
+DIFFSIM_API ds_index (ds_floor_index)(ds_var number)
 {
     ds_kernel *const kernel = dsi_kernel_of(number);
     if (!number.rec) return ds_i(dsi_floor_of(dsi_number(number)));
@@ -12561,27 +12593,27 @@ static void dsi_effects(ds_arg arg, ds_index element, size_t component, ds_var v
 }
 
 enum { DSI_WRITTEN = 1 << DSI_ARG_OUT | 1 << DSI_ARG_UPDATE, DSI_SUMMED = 1 << DSI_ARG_SUM };
-DIFFSIM_API void ds_store(ds_arg arg, ds_index element, ds_var number)
+DIFFSIM_API void (ds_store)(ds_arg arg, ds_index element, ds_var number)
 {
     dsi_effects(arg, element, 0, number, 1, DSI_WRITTEN, "ds_store");
 }
-DIFFSIM_API void ds_store_part(ds_arg arg, ds_index element, size_t component, ds_var number)
+DIFFSIM_API void (ds_store_part)(ds_arg arg, ds_index element, size_t component, ds_var number)
 {
     dsi_effects(arg, element, component, number, 1, DSI_WRITTEN, "ds_store_part");
 }
-DIFFSIM_API void ds_store3(ds_arg arg, ds_index element, ds_var3 vector)
+DIFFSIM_API void (ds_store3)(ds_arg arg, ds_index element, ds_var3 vector)
 {
     dsi_effects(arg, element, 0, dsi_any_r3(vector), 3, DSI_WRITTEN, "ds_store3");
 }
-DIFFSIM_API void ds_add_at(ds_arg arg, ds_index element, ds_var number)
+DIFFSIM_API void (ds_add_at)(ds_arg arg, ds_index element, ds_var number)
 {
     dsi_effects(arg, element, 0, number, 1, DSI_SUMMED, "ds_add_at");
 }
-DIFFSIM_API void ds_add_part(ds_arg arg, ds_index element, size_t component, ds_var number)
+DIFFSIM_API void (ds_add_part)(ds_arg arg, ds_index element, size_t component, ds_var number)
 {
     dsi_effects(arg, element, component, number, 1, DSI_SUMMED, "ds_add_part");
 }
-DIFFSIM_API void ds_add_at3(ds_arg arg, ds_index element, ds_var3 vector)
+DIFFSIM_API void (ds_add_at3)(ds_arg arg, ds_index element, ds_var3 vector)
 {
     dsi_effects(arg, element, 0, dsi_any_r3(vector), 3, DSI_SUMMED, "ds_add_at3");
 }
@@ -13172,10 +13204,12 @@ static int dsi_compile(ds_kernel *kernel)
         good = dsi_assign_uniform(p) && dsi_assign(kernel, &s) && dsi_find_indices(p, below) &&
                dsi_find_sums(kernel);
         for (i = 0; good && i < n; i++)
-            if (below[i] && p->body.exprs[i].op == DSI_X_output && !kernel->error.code)
+            if (below[i] && p->body.exprs[i].op == DSI_X_output && !kernel->error.code) {
+                dsi_carry_place(&kernel->body, &p->body, i);
                 dsi_kernel_refuse_at(kernel, DSIM_ERROR_ARGUMENT, i, "ds_floor_index",
                                      ": no index can be made of polar33, stretch33, symmetric_eigen33, svd33",
                                      NULL);
+            }
     }
     dsi_release(allocator, below, n);
     if (good) dsi_settle(p);
@@ -13204,6 +13238,7 @@ static ds_result dsi_kernel_finish(ds_kernel *kernel)
     if (dsi_kernel_failed(kernel)) return kernel->error.code;
     dsi_body_begin(&canonical, &kernel->desc.allocator);
     dsi_rebuild(&kernel->body, &canonical, 0, 1);
+    canonical.here = kernel->body.here;
     dsi_body_end(&kernel->body);
     kernel->body = canonical;
     if (!dsi_kernel_failed(kernel)) dsi_compile(kernel);
@@ -13211,7 +13246,7 @@ static ds_result dsi_kernel_finish(ds_kernel *kernel)
 }
 
 /* from here on the tape is not wanted; it stays, empty, so that variables of the body are stale, not wild */
-DIFFSIM_API ds_result ds_kernel_end(ds_kernel *kernel)
+DIFFSIM_API ds_result (ds_kernel_end)(ds_kernel *kernel)
 {
     ds_result result;
     if (kernel && kernel->ended) return kernel->error.code ? kernel->error.code : DSIM_ERROR_ORDER;
@@ -15571,8 +15606,11 @@ static ds_kernel *dsi_derive_begin(dsi_deriving *d, const ds_kernel *from, const
     }
     d->map = (uint32_t *)allocator->resize(allocator->user, NULL, 0, body->n_exprs * sizeof *d->map);
     if (!d->map) d->to->body.result = DSIM_ERROR_MEMORY;
-    for (i = 0; d->map && i < body->n_exprs; i++)
+    for (i = 0; d->map && i < body->n_exprs; i++) {
+        dsi_carry_place(&d->to->body, body, i);
         d->map[i] = dsi_copy_expr(&d->to->body, body->exprs + i, d->map);
+    }
+    d->to->body.here.file = NULL;
     d->n = d->to->body.n_exprs;
     d->bar = (uint32_t *)allocator->resize(allocator->user, NULL, 0, d->n * sizeof *d->bar);
     d->active = (uint8_t *)allocator->resize(allocator->user, NULL, 0, d->n);
@@ -15627,7 +15665,9 @@ static uint32_t dsi_slope_of(dsi_body *body, const dsi_expr *e, uint32_t v, size
 /* names the row without a derivative; expression i is one of the table's */
 static ds_result dsi_derive_refuse(dsi_deriving *d, size_t i, const char *function)
 {
-    dsi_text t = dsi_kernel_refuse(d->to, DSIM_ERROR_NOT_DIFFERENTIABLE, i);
+    dsi_text t;
+    dsi_carry_place(&d->to->body, &d->to->body, i);
+    t = dsi_kernel_refuse(d->to, DSIM_ERROR_NOT_DIFFERENTIABLE, i);
     dsi_put(&t, function);
     dsi_put(&t, ": '");
     dsi_put(&t, dsi_ops[d->to->body.exprs[i].op].name);
@@ -16617,9 +16657,11 @@ static void dsi_fuse_copy(dsi_fusing *f, const ds_kernel *from)
     size_t i, k;
     for (i = 0; i < from->body.n_exprs && !dsi_kernel_failed(f->to); i++) {
         dsi_expr e = from->body.exprs[i];
+        dsi_carry_place(body, &from->body, i);
         if (e.op == DSI_X_load_index) e.a = f->arg[e.a];
         f->map[i] = e.op == DSI_X_load ? dsi_fuse_load(f, &e) : dsi_copy_expr(body, &e, f->map);
     }
+    body->here.file = NULL;
     for (i = 0; i < from->body.n_effects && !dsi_kernel_failed(f->to); i++) {
         const dsi_effect *const e = from->body.effects + i;
         const uint32_t arg = f->arg[e->arg];
@@ -18078,7 +18120,7 @@ static ds_var dsi_index_as_number(ds_index index)
     return index.kernel ? ds_index_number(index.kernel, index) : ds_c((double)index.at);
 }
 
-DIFFSIM_API void ds_bspline2_weights(ds_var fx, ds_var w[3])
+DIFFSIM_API void (ds_bspline2_weights)(ds_var fx, ds_var w[3])
 {
     const ds_var left = ds_square(ds_sub(ds_c(1.5), fx)), right = ds_square(ds_sub(fx, ds_c(0.5)));
     w[0] = ds_mul(ds_c(0.5), left);
@@ -18095,21 +18137,21 @@ static void dsi_cubic_half(ds_var s, ds_var t, ds_var *outer, ds_var *inner)
     *inner = ds_fma(t2, slope, ds_c(2.0 / 3));
 }
 
-DIFFSIM_API void ds_bspline3_weights(ds_var fx, ds_var w[4])
+DIFFSIM_API void (ds_bspline3_weights)(ds_var fx, ds_var w[4])
 {
     const ds_var s = ds_sub(ds_c(2), fx), t = ds_sub(fx, ds_c(1));
     dsi_cubic_half(s, t, w, w + 1);
     dsi_cubic_half(t, s, w + 3, w + 2);
 }
 
-DIFFSIM_API ds_index ds_bspline2(ds_var x, ds_var w[3])
+DIFFSIM_API ds_index (ds_bspline2)(ds_var x, ds_var w[3])
 {
     const ds_index base = ds_floor_index(ds_sub(x, ds_c(0.5)));
     ds_bspline2_weights(ds_sub(x, dsi_index_as_number(base)), w);
     return base;
 }
 
-DIFFSIM_API ds_index ds_bspline3(ds_var x, ds_var w[4])
+DIFFSIM_API ds_index (ds_bspline3)(ds_var x, ds_var w[4])
 {
     const ds_index base = ds_index_sub(ds_floor_index(x), ds_i(1));
     ds_bspline3_weights(ds_sub(x, dsi_index_as_number(base)), w);
@@ -18129,7 +18171,7 @@ DIFFSIM_API ds_grid ds_grid_make(size_t rank, const ds_index *n, ds_wall wall)
     return r;
 }
 
-DIFFSIM_API ds_grid ds_grid_of_lanes(ds_kernel *kernel, ds_wall wall)
+DIFFSIM_API ds_grid (ds_grid_of_lanes)(ds_kernel *kernel, ds_wall wall)
 {
     const size_t rank = kernel ? kernel->desc.rank : 0;
     ds_index n[3];
@@ -18162,7 +18204,7 @@ static ds_index dsi_between_walls(const ds_grid *grid, size_t axis, ds_index i)
     return ds_index_clamp(i, ds_i(0), ds_index_sub(grid->n[axis], ds_i(1)));
 }
 
-DIFFSIM_API ds_index ds_grid_at(const ds_grid *grid, const ds_index *i)
+DIFFSIM_API ds_index (ds_grid_at)(const ds_grid *grid, const ds_index *i)
 {
     ds_index at = ds_i(0);
     size_t axis;
@@ -18189,7 +18231,7 @@ static ds_var dsi_sample(const dsi_sampling *s, const ds_grid *grid, size_t axis
     return ds_fma(s->t[axis], ds_sub(side[1], side[0]), side[0]);
 }
 
-DIFFSIM_API ds_var ds_grid_sample(ds_arg field, size_t component, const ds_grid *grid, const ds_var *x)
+DIFFSIM_API ds_var (ds_grid_sample)(ds_arg field, size_t component, const ds_grid *grid, const ds_var *x)
 {
     dsi_sampling s;
     size_t axis;
@@ -18227,7 +18269,7 @@ static ds_var dsi_neighbour(ds_arg field, size_t component, const ds_grid *grid,
     return ds_load_part(field, at, component);
 }
 
-DIFFSIM_API ds_var ds_grid_laplacian(ds_arg field, size_t component, const ds_grid *grid, const ds_index *i)
+DIFFSIM_API ds_var (ds_grid_laplacian)(ds_arg field, size_t component, const ds_grid *grid, const ds_index *i)
 {
     ds_var sum = ds_c(0);
     size_t axis;
@@ -18247,7 +18289,7 @@ static ds_var dsi_central(ds_arg field, size_t component, const ds_grid *grid, c
     return ds_mul(ds_c(0.5), ds_sub(behind, before));
 }
 
-DIFFSIM_API void ds_grid_gradient(ds_arg field, size_t component, const ds_grid *grid, const ds_index *i,
+DIFFSIM_API void (ds_grid_gradient)(ds_arg field, size_t component, const ds_grid *grid, const ds_index *i,
                                   ds_var *slope)
 {
     size_t axis;
@@ -18255,7 +18297,7 @@ DIFFSIM_API void ds_grid_gradient(ds_arg field, size_t component, const ds_grid 
     for (axis = 0; axis < grid->rank; axis++) slope[axis] = dsi_central(field, component, grid, i, axis);
 }
 
-DIFFSIM_API ds_var ds_grid_divergence(ds_arg field, const ds_grid *grid, const ds_index *i)
+DIFFSIM_API ds_var (ds_grid_divergence)(ds_arg field, const ds_grid *grid, const ds_index *i)
 {
     ds_var sum = ds_c(0);
     size_t axis;
@@ -22720,6 +22762,11 @@ DSI_INLINE void dsi_here(ds_recorder *rec, const char *file, int line)
     rec->file = file;
     rec->line = line;
 }
+/* a kernel begins with the pointer to its recorder */
+DSI_INLINE ds_recorder *dsi_kernel_rec(ds_kernel *kernel)
+{
+    return kernel ? *(ds_recorder **)(void *)kernel : NULL;
+}
 /* DSI_INLINE ds_var dsi_here_r1(ds_var var, file, line) { tell its recorder; return var; } */
 #define DSI_ROW(kind, type, recorder) \
     DSI_INLINE type dsi_here_##kind(type var, const char *file, int line) \
@@ -22733,6 +22780,9 @@ DSI_ROW(r4, ds_var4, var.rec)
 DSI_ROW(r9, ds_var33, var.rec)
 DSI_ROW(block, ds_vars, var.rec)
 DSI_ROW(tape, ds_tape *, (ds_recorder *)(void *)var) /* a tape begins with its recorder */
+DSI_ROW(kernel, ds_kernel *, dsi_kernel_rec(var))
+DSI_ROW(arg, ds_arg, dsi_kernel_rec(var.kernel))
+DSI_ROW(index, ds_index, dsi_kernel_rec(var.kernel))
 #undef DSI_ROW
 #define DSI_HERE(kind, var) dsi_here_##kind(var, __FILE__, __LINE__)
 #define DSI_HERE_1(name, A, p) (name)(DSI_HERE(A, p))
@@ -22850,6 +22900,61 @@ DSI_ROW(tape, ds_tape *, (ds_recorder *)(void *)var) /* a tape begins with its r
 #define ds_column(p, j) (ds_column)(DSI_HERE(r9, p), j)
 #define ds_backward(f) (ds_backward)(DSI_HERE(r1, f))
 #define ds_tape_rewind(t, mark) (ds_tape_rewind)(DSI_HERE(tape, t), mark)
+/* kernels */
+#define ds_arg_in(k, name, n) (ds_arg_in)(DSI_HERE(kernel, k), name, n)
+#define ds_arg_out(k, name, n) (ds_arg_out)(DSI_HERE(kernel, k), name, n)
+#define ds_arg_sum(k, name, n) (ds_arg_sum)(DSI_HERE(kernel, k), name, n)
+#define ds_arg_update(k, name, n) (ds_arg_update)(DSI_HERE(kernel, k), name, n)
+#define ds_arg_index(k, name, n) (ds_arg_index)(DSI_HERE(kernel, k), name, n)
+#define ds_scalar(k, name) (ds_scalar)(DSI_HERE(kernel, k), name)
+#define ds_index_scalar(k, name) (ds_index_scalar)(DSI_HERE(kernel, k), name)
+#define ds_lane(k) (ds_lane)(DSI_HERE(kernel, k))
+#define ds_lane_axis(k, axis) (ds_lane_axis)(DSI_HERE(kernel, k), axis)
+#define ds_lanes(k, axis) (ds_lanes)(DSI_HERE(kernel, k), axis)
+#define ds_index_number(k, i) (ds_index_number)(DSI_HERE(kernel, k), i)
+#define ds_kernel_end(k) (ds_kernel_end)(DSI_HERE(kernel, k))
+#define ds_grid_of_lanes(k, wall) (ds_grid_of_lanes)(DSI_HERE(kernel, k), wall)
+#define ds_load(a, i) (ds_load)(DSI_HERE(arg, a), i)
+#define ds_load_part(a, i, c) (ds_load_part)(DSI_HERE(arg, a), i, c)
+#define ds_load3(a, i) (ds_load3)(DSI_HERE(arg, a), i)
+#define ds_load33(a, i) (ds_load33)(DSI_HERE(arg, a), i)
+#define ds_load_index(a, i, c) (ds_load_index)(DSI_HERE(arg, a), i, c)
+#define ds_store(a, i, p) (ds_store)(DSI_HERE(arg, a), i, p)
+#define ds_store_part(a, i, c, p) (ds_store_part)(DSI_HERE(arg, a), i, c, p)
+#define ds_store3(a, i, p) (ds_store3)(DSI_HERE(arg, a), i, p)
+#define ds_add_at(a, i, p) (ds_add_at)(DSI_HERE(arg, a), i, p)
+#define ds_add_part(a, i, c, p) (ds_add_part)(DSI_HERE(arg, a), i, c, p)
+#define ds_add_at3(a, i, p) (ds_add_at3)(DSI_HERE(arg, a), i, p)
+#define ds_grid_sample(a, c, grid, x) (ds_grid_sample)(DSI_HERE(arg, a), c, grid, x)
+#define ds_grid_laplacian(a, c, grid, i) (ds_grid_laplacian)(DSI_HERE(arg, a), c, grid, i)
+#define ds_grid_gradient(a, c, grid, i, slope) (ds_grid_gradient)(DSI_HERE(arg, a), c, grid, i, slope)
+#define ds_grid_divergence(a, grid, i) (ds_grid_divergence)(DSI_HERE(arg, a), grid, i)
+#define ds_floor_index(p) (ds_floor_index)(DSI_HERE(r1, p))
+#define ds_bspline2(p, w) (ds_bspline2)(DSI_HERE(r1, p), w)
+#define ds_bspline3(p, w) (ds_bspline3)(DSI_HERE(r1, p), w)
+#define ds_bspline2_weights(p, w) (ds_bspline2_weights)(DSI_HERE(r1, p), w)
+#define ds_bspline3_weights(p, w) (ds_bspline3_weights)(DSI_HERE(r1, p), w)
+#define ds_index_add(p, q) DSI_HERE_2(ds_index_add, index, index, p, q)
+#define ds_index_sub(p, q) DSI_HERE_2(ds_index_sub, index, index, p, q)
+#define ds_index_mul(p, q) DSI_HERE_2(ds_index_mul, index, index, p, q)
+#define ds_index_div(p, q) DSI_HERE_2(ds_index_div, index, index, p, q)
+#define ds_index_mod(p, q) DSI_HERE_2(ds_index_mod, index, index, p, q)
+#define ds_index_min(p, q) DSI_HERE_2(ds_index_min, index, index, p, q)
+#define ds_index_max(p, q) DSI_HERE_2(ds_index_max, index, index, p, q)
+#define ds_index_lt(p, q) DSI_HERE_2(ds_index_lt, index, index, p, q)
+#define ds_index_le(p, q) DSI_HERE_2(ds_index_le, index, index, p, q)
+#define ds_index_eq(p, q) DSI_HERE_2(ds_index_eq, index, index, p, q)
+#define ds_index_select(p, q, s) DSI_HERE_3(ds_index_select, index, index, index, p, q, s)
+#define ds_index_clamp(p, q, s) DSI_HERE_3(ds_index_clamp, index, index, index, p, q, s)
+/* the indices of a cell, [rank] of the grid */
+DSI_INLINE const ds_index *dsi_here_grid(const ds_grid *grid, const ds_index *i, const char *file, int line)
+{
+    size_t axis;
+    for (axis = 0; grid && i && axis < grid->rank && axis < 3; axis++)
+        dsi_here(dsi_kernel_rec(i[axis].kernel), file, line);
+    return i;
+}
+#define ds_grid_at(grid, i) (ds_grid_at)(grid, dsi_here_grid(grid, i, __FILE__, __LINE__))
 /* a list: the first entry that has a recorder is told */
 DSI_INLINE size_t dsi_here_list(const ds_var *x, size_t n, const char *file, int line)
 {

@@ -2,17 +2,16 @@
 # sh compile.sh OUTPUT SOURCE OBJECT COMPILER FLAG ...
 #
 # Compiles a test program. Each is whole (cc test_base.c -lm), but most of the time would go into the
-# implementation, so it is compiled once for a build, and a program links that OBJECT. Only a program that
-# looks into the implementation, or sets a knob that changes it, compiles its own. One that defines
-# DIFFSIM_THREADS gets -pthread.
+# implementation, so it is compiled once for a build, with its pool, and a program links that OBJECT. Only a
+# program that looks into the implementation, or sets a knob that changes it, compiles its own.
 
 output=$1
 source=$2
 object=$3
 shift 3
 
-grep -q '^ *# *define DIFFSIM_THREADS' "$source" && set -- "$@" -pthread
-if grep -q '^ *# *define DIFFSIM_\(API\|ASSERT\|REAL\|STATIC\|THREADS\)' "$source"; then
+set -- "$@" -pthread
+if grep -q '^ *# *define DIFFSIM_\(API\|ASSERT\|REAL\|STATIC\)' "$source"; then
     exec "$@" "$source" -o "$output" -lm
 fi
 # DSI_IMPLEMENTED: as if the implementation had been seen above

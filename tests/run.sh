@@ -57,8 +57,12 @@ begin=$(now)
 $limit sh -c "$2" >"$out/$name" 2>&1 </dev/null
 status=$?
 end=$(now)
+# on processors, user and system: the second line of `times` is of what has ended, "1m2.50s 0m0.25s"
+times >"$out/$name.times"
+spent=$(awk 'NR == 2 { gsub(/[ms]/, " "); printf "%.1f", 60 * $1 + $2 + 60 * $3 + $4 }' "$out/$name.times")
+rm "$out/$name.times"
 
-awk -v name="$name" -v status=$status -v ms=$((end - begin)) -v sum="$out/$name.sum" '
+awk -v name="$name" -v status=$status -v ms=$((end - begin)) -v spent="$spent" -v sum="$out/$name.sum" '
     { sub(/\r$/, ""); tail[NR % 30] = $0 }
     /^(not )?ok [0-9]+/ {
         n++
@@ -80,8 +84,8 @@ awk -v name="$name" -v status=$status -v ms=$((end - begin)) -v sum="$out/$name.
         else if (!status != !failed) trouble = failed + 0 " failed, but the exit status is " status
         if (trouble) failed++
         print passed + 0, failed + 0, skipped + 0, name >sum
-        text = sprintf("%s %4d checks %6.1f s  %s%s", failed ? "FAILED" : "ok    ", n, ms / 1000, name,
-                       skipped ? ", " skipped " skipped" : "")
+        text = sprintf("%s %4d checks %6.1f s, processor %6.1f s  %s%s", failed ? "FAILED" : "ok    ", n, ms / 1000,
+                       spent, name, skipped ? ", " skipped " skipped" : "")
         for (i = 1; i <= n_remarks; i++) text = text "\n" remark[i]
         for (i = 1; i <= shown; i++) text = text "\n    " show[i]
         if (trouble) {

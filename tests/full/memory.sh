@@ -18,12 +18,25 @@ int main(int argc, char **argv)
 }
 END
 
-# program NAME COMPILER FLAGS: a test program, whole
+# implementation COMPILER FLAGS: what the programs of a tool link
+implementation()
+{
+    "$@" -DDIFFSIM_THREADS -DDIFFSIM_IMPLEMENTATION -x c -c "$header" -o "$work/impl.o"
+}
+# program NAME COMPILER FLAGS: a test program with it
 program()
 {
     name=$1
     shift
     sh compile.sh "$work/$name" "$name.c" "$work/impl.o" "$@"
+}
+# other SOURCE OUTPUT COMPILER FLAGS: another program with it
+other()
+{
+    source=$1
+    output=$2
+    shift 2
+    "$@" "$include" -DDSI_IMPLEMENTED "$source" "$work/impl.o" -o "$work/$output" -lm -pthread
 }
 
 memory='clang -O1 -g -fsanitize=memory -fno-sanitize-recover=all'
@@ -34,12 +47,12 @@ elif ! $memory "$work/unwritten.c" -o "$work/unwritten" 2>"$work/log"; then
 else
     "$work/unwritten" >"$work/found" 2>&1
     check "memory sanitizer: finds what is not written" grep -q use-of-uninitialized-value "$work/found"
-    $memory -DDIFFSIM_IMPLEMENTATION -x c -c "$header" -o "$work/impl.o"
+    implementation $memory
     for name in test_tape test_base test_m3 test_misuse; do
         check "memory sanitizer: $name builds" program $name $memory
         check "memory sanitizer: $name" "$work/$name"
     done
-    check "memory sanitizer: text/same.c builds" $memory "$include" text/same.c -o "$work/same" -lm
+    check "memory sanitizer: text/same.c builds" other text/same.c same $memory
     check "memory sanitizer: text/same.c" "$work/same"
 fi
 
@@ -50,17 +63,17 @@ else
     $CC -O0 -g "$work/unwritten.c" -o "$work/unwritten"
     check "valgrind: finds what is not written" \
         sh -c "$watch '$work/unwritten' 2>&1 | grep -q 'uninitialised value'"
-    $CC -O1 -g -DDIFFSIM_IMPLEMENTATION -x c -c "$header" -o "$work/impl.o"
+    implementation $CC -O1 -g
     for name in test_tape test_misuse; do
         check "valgrind: $name builds" program $name $CC -O1 -g
         check "valgrind: $name" $watch "$work/$name"
     done
-    $CC -O1 -g "$include" text/same.c -o "$work/same" -lm
+    other text/same.c same $CC -O1 -g
     check "valgrind: text/same.c" $watch "$work/same"
-    $CC -O1 -g "$include" full/two_threads.c -o "$work/threads" -lm -pthread
+    other full/two_threads.c threads $CC -O1 -g
     check "valgrind: two threads" $watch "$work/threads"
     check "helgrind: two threads" valgrind -q --tool=helgrind --error-exitcode=99 "$work/threads"
-    $CC -O1 -g -DSHARED_NUMBER "$include" full/two_threads.c -o "$work/shared" -lm -pthread
+    other full/two_threads.c shared $CC -O1 -g -DSHARED_NUMBER
     check "helgrind: finds a number that two workers change" \
         sh -c "valgrind -q --tool=helgrind '$work/shared' 2>&1 | grep -q 'data race'"
 fi
@@ -69,20 +82,20 @@ fi
 still=
 command -v setarch >/dev/null 2>&1 && setarch -R true 2>/dev/null && still='setarch -R'
 for compiler in gcc clang; do
-    threads="$compiler -O1 -g -fsanitize=thread $include full/two_threads.c -pthread"
-    if ! have $compiler || ! $threads -o "$work/threads" -lm 2>"$work/log"; then
+    threads="$compiler -O1 -g -fsanitize=thread"
+    if ! have $compiler || ! implementation $threads 2>"$work/log" ||
+        ! other full/two_threads.c threads $threads 2>"$work/log"; then
         skip "thread sanitizer of $compiler" "not here: apt-get install $compiler libclang-rt-dev"
         continue
     fi
     check "thread sanitizer of $compiler: two tapes in two threads, and a pool" $still "$work/threads"
-    check "thread sanitizer of $compiler: test_pool builds" \
-        $compiler -O1 -g -fsanitize=thread test_pool.c -o "$work/pool" -pthread -lm
-    check "thread sanitizer of $compiler: test_pool" $still "$work/pool"
-    $threads -DSHARED_NUMBER -o "$work/shared" -lm
+    check "thread sanitizer of $compiler: test_pool builds" program test_pool $threads
+    check "thread sanitizer of $compiler: test_pool" $still "$work/test_pool"
+    other full/two_threads.c shared $threads -DSHARED_NUMBER
     $still "$work/shared" >"$work/found" 2>&1
     check "thread sanitizer of $compiler: finds a number that two workers change" \
         grep -q 'data race' "$work/found"
-    $threads -DSHARED_TAPE -o "$work/shared" -lm
+    other full/two_threads.c shared $threads -DSHARED_TAPE
     (ulimit -t 60 && $still "$work/shared") >"$work/found" 2>&1 # what it does then is anybody's guess
     check "thread sanitizer of $compiler: finds a tape in two threads" grep -q 'data race' "$work/found"
 done

@@ -3,7 +3,7 @@
 
 . full/planting
 
-begin ctext random_kernels test_kernels test_kernel_programs test_kernel_misuse
+begin ctext random_kernels test_kernels test_kernel_programs test_kernel_misuse test_kernel_lines
 
 script=random_kernels
 plant 'a simplifier that drops a minus' 'tape' \
@@ -32,6 +32,11 @@ plant 'the slope of a gate without its factor' 'reverse2|forward2|Hessian|adjoin
 script=test_kernel_misuse
 plant 'an index that is not checked' 'outside|index|range' \
     's/^    if (low >= 0 \&\& (uint64_t)high < most) return 1;/    return 1;/'
+
+script=test_kernel_lines
+plant 'a call that does not tell its line' 'ds_store' '/^#define ds_store(a, /d'
+plant 'expressions that forget their lines' "'floor' has its line" \
+    's/^    dsi_keep_expr_place(body, body->n_exprs);//'
 
 script=test_kernel_programs
 plant 'a difference from 0 that drops its minus' 'their values' \

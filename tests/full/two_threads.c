@@ -3,10 +3,11 @@
    thread sanitizer watches. SHARED_TAPE: both use one tape, SHARED_NUMBER: workers add to one number; it has
    to report that. */
 #define DIFFSIM_THREADS
-#define DIFFSIM_IMPLEMENTATION
+#define DIFFSIM_IMPLEMENTATION /* unless DSI_IMPLEMENTED says that another file has it */
 #include "diffsim.h"
 #include <pthread.h>
 #include <stdio.h>
+#include <string.h>
 
 enum { ROUNDS = 40, STEPS = 200, SIZE = 6 };
 

@@ -24,7 +24,7 @@ build()
         "$@" $include -DDIFFSIM_IMPLEMENTATION "$build_source" -o "$work/$build_name" -lm
     else
         "$@" $include -DDIFFSIM_REAL="$build_real" -DDSI_IMPLEMENTED "$build_source" \
-            "$(object "$build_real")" -o "$work/$build_name" -lm
+            "$(object "$build_real")" -o "$work/$build_name" -lm -pthread
     fi
 }
 
@@ -88,10 +88,12 @@ for real in $reals; do
         check "$real: tcc's library prints the same" sh -c "'$work/print' print | cmp - '$text'"
     fi
     if test -n "$FULL" && have clang; then
-        clang -O1 $include -DDIFFSIM_REAL=$real -DDIFFSIM_IMPLEMENTATION text/ctext.c -o "$work/print" -lm
+        clangs=build/impl.clang_O2_native.o
+        test $real = float && clangs=build/impl.clang_O3_native_float.o
+        clang -O1 $include -DDIFFSIM_REAL=$real -DDSI_IMPLEMENTED text/ctext.c $clangs -o "$work/print" -lm -pthread
         check "$real: clang's library prints the same" sh -c "'$work/print' print | cmp - '$text'"
     fi
-    same "$text" $real "$CC" gcc -std=c99 -O1 $warnings
+    same "$text" $real "$CC" gcc -std=c99 -O${FULL:-0} $warnings
     test $real = double && same "$text" $real tcc tcc
     "$work/print" cuda >"$work/text_$real.cu"
     if have "$CXX" g++; then
@@ -124,7 +126,7 @@ text=$work/text_double.h
 ignored()
 {
     sed "$2" "$text" >"$work/other.h"
-    printed "$work/other.h" double "$any_cc" "$any_cc" -O0 || return
+    printed "$work/other.h" double "$object_cc" "$object_cc" -O0 || return
     equal "$1: the interpreter runs" "$status $(sed '$d' "$work/said" | sort -u)" \
         "0 interpreted: $3"
     equal "$1: with the same bits" "$(tail -1 "$work/said")" "$(cat "$work/hash_double")"

@@ -5,7 +5,7 @@
 
 # the quick form links the implementation in build/, as if each program had seen it
 flags='-O0 -DDSI_IMPLEMENTED'
-library=$(object double)
+library="$(object double) -pthread"
 test -n "$FULL" && flags=-O1 library=
 build()
 {

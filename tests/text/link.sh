@@ -77,7 +77,7 @@ if have "$CXX" g++; then
         "$(compile "$CXX" -DDIFFSIM_THREADS "$work/pool.cc" user_pool_cc)" ''
     cp "$(object double)" "$work/impl.o"
     compile "$CXX" -DSAME_DECLARES "$work/same.cc" user_cc
-    equal "implementation in C, user in C++" "$(run "$work/user_cc.o" "$work/impl.o")" "$want"
+    equal "implementation in C, user in C++" "$(run "$work/user_cc.o" "$work/impl.o" -pthread)" "$want"
     if test -n "$FULL"; then
         compile "$CXX" '' "$work/impl.cc" impl_cc
         equal "implementation in C++, user in C" "$(run "$work/user.o" "$work/impl_cc.o")" "$want"

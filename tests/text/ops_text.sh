@@ -13,7 +13,7 @@ for real in $reals; do
     "$work/ops_$real" cuda >"$work/text_$real.cu"
     check "$real: C text of $(wc -l <"$work/text_$real.c") lines compiles" \
         $CC -std=c99 -O1 -Wall -Wextra -Wno-unused-function "$work/text_$real.c" "$(object $real)" \
-        -o "$work/text_$real" -lm
+        -o "$work/text_$real" -lm -pthread
     "$work/text_$real" >"$work/printed_$real"
     check "$real: and agrees with the table in $(wc -l <"$work/table_$real") numbers" \
         cmp "$work/table_$real" "$work/printed_$real"

@@ -2,7 +2,8 @@
 # Programs in texts do what the texts say: the two in the head of the header, and every one in the README.
 # They are taken out, built with the command the README gives, run, and what they print is compared with what
 # stands there.
-# (The quick form builds with -O0 for -O2, and links the implementation in build/ with all but the first.)
+# All C programs but the first link the implementation in build/, made with the same command. (The quick form
+# builds with -O0 for -O2, the first with any compiler, and C++ links what is in build/, too.)
 
 . text/tap.sh
 
@@ -30,7 +31,7 @@ try()
     build=$build_c
     test "$3" = cc && build=$build_cc
     case $build in
-    'cc '*) build="$CC ${build#cc }" ;;
+    'cc '*) build="${first_cc:-$CC} ${build#cc }" ;;
     'c++ '*) build="$CXX ${build#c++ }" ;;
     esac
     check "$1: $build" sh -c "cd '$work/run' && $build"
@@ -51,10 +52,14 @@ section 'THE FIRST GRADIENT' | awk '/^   prints/ { exit } 1' | code >"$work/firs
 section 'THE FIRST GRADIENT' | awk 'on; /^   prints/ { on = 1 }' | code | grep . >"$work/printed"
 check "the head has a first program" grep -q 'int main' "$work/first.c"
 check "and says what it prints" test -s "$work/printed"
+first_cc=$any_cc
 try "the first gradient" "$work/first.c" c "$work/printed"
+first_cc=
 if test -z "$FULL"; then
-    build_c="$build_c -DDSI_IMPLEMENTED $(object double) -lm"
-    build_cc="$build_cc -DDSI_IMPLEMENTED $(object double) -lm"
+    build_c="$build_c -DDSI_IMPLEMENTED $(object double) -lm -pthread"
+    build_cc="$build_cc -DDSI_IMPLEMENTED $(object double) -lm -pthread"
+elif test -f build/impl.O2.o; then
+    build_c="$build_c -DDSI_IMPLEMENTED $tests/build/impl.O2.o -lm -pthread"
 fi
 
 section 'THE WHOLE TAPE IN 60 LINES' | awk '/^       /  { on = 1 } on' | code >"$work/micro.c"

@@ -22,7 +22,7 @@ build()
     if test "$1" = tcc; then
         "$@" $include -DDIFFSIM_IMPLEMENTATION text/random_kernels.c -o "$work/$build_name" -lm
     else
-        "$@" $include -DDSI_IMPLEMENTED text/random_kernels.c "$(object double)" -o "$work/$build_name" -lm
+        "$@" $include -DDSI_IMPLEMENTED text/random_kernels.c "$(object double)" -o "$work/$build_name" -lm -pthread
     fi
 }
 # passes NAME WORDS: the program of this name; what it says of seeds is shown

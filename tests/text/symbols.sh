@@ -1,7 +1,8 @@
 #!/bin/sh
 # What the object of the implementation shows to a linker: ds_ and dsi_ names, no writable data, nothing from
 # outside but memory and mathematics, with DIFFSIM_THREADS also POSIX threads. Under DIFFSIM_STATIC it shows
-# no name at all.
+# no name at all. (The quick form looks at the objects of two builds and makes
+# two with any compiler; the full form looks at those of all builds, BUILDS, that have no sanitizers.)
 
 . text/tap.sh
 
@@ -61,17 +62,26 @@ compile()
     examine "$1 $2" "$work/impl.o"
 }
 
-examine double "$(object double)"
-examine float "$(object float)"
-compile $CC '-O0 -DDIFFSIM_STATIC'
-compile $CC '-O0 -DDIFFSIM_THREADS'
-if test -n "$FULL"; then
-    for compiler in $CC clang; do
-        for flags in -O0 -O2 -O3 '-O2 -DDIFFSIM_REAL=float' '-O0 -DDIFFSIM_NO_INLINE' '-O0 -DDIFFSIM_DEBUG' \
-            '-O2 -DDIFFSIM_STATIC' '-O2 -DDIFFSIM_THREADS'; do
+examine 'double DIFFSIM_THREADS' "$(object double)"
+examine 'float DIFFSIM_THREADS' "$(object float)"
+if test -z "$FULL"; then
+    compile $object_cc -O0
+    compile $object_cc '-O0 -DDIFFSIM_STATIC'
+else
+    for build in $BUILDS; do
+        if test -f "build/impl.$build.o"; then
+            examine "$build DIFFSIM_THREADS" "build/impl.$build.o"
+        else
+            skip "symbols of $build" "no compiler for this build"
+        fi
+    done
+    for flags in -O0 -O2; do
+        for compiler in $CC clang; do
             compile $compiler "$flags"
+            compile $compiler "$flags -DDIFFSIM_STATIC"
         done
     done
+    for flags in -DDIFFSIM_THREADS -DDIFFSIM_NO_INLINE -DDIFFSIM_DEBUG; do compile clang "-O0 $flags"; done
 fi
 
 finish

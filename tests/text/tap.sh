@@ -6,8 +6,8 @@
 #   have COMMAND [PACKAGE]       true if it is there; else $type_this says what to type
 #   finish                       the plan; ends the script
 #
-# In force then: $header (absolute), $work (an empty folder of the script's own), $CC, $CXX, $any_cc, $FULL
-# (empty or 1).
+# In force then: $header (absolute), $work (an empty folder of the script's own), $CC, $CXX, $any_cc, $object_cc,
+# $FULL (empty or 1). UNTIL=PATTERN ends a script at the first check that fails and whose name has it.
 
 set -u
 LC_ALL=C
@@ -26,9 +26,18 @@ failures=0
 # where any compiler will do, the quick form takes the fastest there is
 any_cc=$CC
 test -z "$FULL" && command -v tcc >/dev/null 2>&1 && any_cc=tcc
+# ... or the fastest of those whose objects $CC links
+object_cc=$CC
+test -z "$FULL" && command -v clang >/dev/null 2>&1 && object_cc=clang
 
 ok() { count=$((count + 1)) && echo "ok $count - $*"; }
-not_ok() { count=$((count + 1)) && failures=$((failures + 1)) && echo "not ok $count - $*"; }
+not_ok()
+{
+    count=$((count + 1))
+    failures=$((failures + 1))
+    echo "not ok $count - $*"
+    test -n "${UNTIL:-}" && echo "$*" | grep -q -E "$UNTIL" && exit 1
+}
 diag() { echo "# $*"; }
 skip() { ok "$1 # SKIP $2"; }
 
@@ -61,16 +70,19 @@ have()
     command -v "$1" >/dev/null 2>&1
 }
 
-# object REAL: the implementation in build/ if it is that of $header, else a new one
+# object REAL: the implementation, with its pool (link with -pthread): that in build/ if it is of $header, else
+# a new one
 object()
 {
     made=$tests/build/impl.$1.o
     if test "$header" -ef "$tests/../diffsim.h" && test "$made" -nt "$header"; then
         echo "$made"
-    else
-        $CC -O0 -DDIFFSIM_REAL="$1" -DDIFFSIM_IMPLEMENTATION -x c -c "$header" -o "$work/impl.$1.o"
-        echo "$work/impl.$1.o"
+        return
     fi
+    made=$work/impl.$1.o
+    test -f "$made" || $object_cc -O0 -DDIFFSIM_REAL="$1" -DDIFFSIM_THREADS -DDIFFSIM_IMPLEMENTATION \
+        -x c -c "$header" -o "$made"
+    echo "$made"
 }
 
 # empty NAME FILE: passes when nothing was found, else shows what was

@@ -1,7 +1,8 @@
 #!/bin/sh
 # No warnings: every compiler, C99 to C2x and C++11 to C++20, double and float, declarations, implementation.
 # The quick form takes the oldest standard of each compiler and does not optimise; the full form does that in
-# every standard, and optimises (some warnings need it) the implementation in the oldest.
+# every standard (for the implementation full/portability.sh does), and optimises, which some warnings need, in
+# the oldest. Both look at what the compilers said of the implementations in build/.
 
 . text/tap.sh
 
@@ -22,22 +23,14 @@ one() { check "$1 ${2%% -W*} $3 ${4#-D}" $1 $2 $include $4 -c "$work/$3" -o "$wo
 # what a compiler is asked in the language c or cc, with these flags
 ask()
 {
-    one "$1" "$2" implementation.$3 '-DDIFFSIM_REAL=float -DDIFFSIM_THREADS'
+    test -n "$FULL" || one "$1" "$2" implementation.$3 '-DDIFFSIM_REAL=float -DDIFFSIM_THREADS'
     one "$1" "$2" program.$3 -DDIFFSIM_DEBUG
     test -z "$FULL" && test "$3" = cc && return
-    one "$1" "$2" implementation.$3 -DDIFFSIM_REAL=double
+    test -n "$FULL" || one "$1" "$2" implementation.$3 -DDIFFSIM_REAL=double
     for real in double float; do one "$1" "$2" declarations.$3 -DDIFFSIM_REAL=$real; done
     test "$3" = c || one "$1" "$2" declarations.$3 '-DDIFFSIM_REAL=float -DDIFFSIM_OPERATORS'
     test -n "$FULL" || return
     for knob in STATIC NO_INLINE; do one "$1" "$2" program.$3 -DDIFFSIM_$knob; done
-}
-
-# optimised, what is compiled in full
-optimise()
-{
-    one "$1" "$2" implementation.$3 '-DDIFFSIM_REAL=float -DDIFFSIM_THREADS'
-    one "$1" "$2" implementation.$3 -DDIFFSIM_REAL=double
-    one "$1" "$2" program.$3 -DDIFFSIM_STATIC
 }
 
 for compiler in gcc clang tcc g++ clang++; do
@@ -56,7 +49,8 @@ for compiler in gcc clang tcc g++ clang++; do
             for standard in c++11 c++14 c++17 c++20; do
                 ask $compiler "-std=$standard $common -fsyntax-only" cc
             done
-            optimise $compiler "-std=c++11 -O2 $common" cc
+            one $compiler "-std=c++11 -O2 $common" implementation.cc -DDIFFSIM_THREADS
+            one $compiler "-std=c++11 -O2 $common" program.cc -DDIFFSIM_STATIC
         fi
         ;;
     *)
@@ -66,11 +60,19 @@ for compiler in gcc clang tcc g++ clang++; do
             for standard in c99 c11 c17 c2x; do
                 ask $compiler "-std=$standard $c_only -fsyntax-only" c
             done
-            for level in -O2 -O3; do optimise $compiler "-std=c99 $level $c_only" c; done
+            one $compiler "-std=c99 -O2 $c_only" program.c -DDIFFSIM_STATIC
         fi
         ;;
     esac
 done
+
+# what is in build/, in every build that has a log here
+if test "$header" -ef ../diffsim.h; then
+    for log in build/impl.*.log; do
+        test -f "$log" || continue
+        empty "the implementation in build/: $(basename "$log" .log)" "$log"
+    done
+fi
 
 # the test programs themselves
 test -n "$FULL" || finish
