@@ -1964,8 +1964,8 @@ typedef struct ds_printed_kernel {
     unsigned real_bytes, format;
     const char *name;
     /* rows of n lanes, each `pitch` numbers behind the one before. in [loads], out [effects]: where lane 0
-       stands. adds 0: n is a multiple of 16, and out gets values; 1: n is 16 or more, and out are the elements
-       that are stored or gain the values; 2: the same, the last effect first */
+       stands. adds 0: n is a multiple of 16, and out gets values; 1: n is 16 or more, and out are the
+       elements that are stored or gain the values; 2: the same, the last effect first */
     ds_printed_fn *fn;
     /* by elements, each with all that it gains from its neighbours, of so many rows of n lanes; or NULL */
     ds_printed_gather_fn *gather;
@@ -13359,10 +13359,10 @@ DSI_OPS_3(DSI_VALUE_3)
             DSI_IVDEP for (i = 0; i < DSI_STRIDE; i++) out[at + i] = DSI_CALL_##operands(name); \
         } \
     }
-/* out[i] = from[column[i]]; nothing behind column[n - 1] is read. gcc makes no such instructions by itself. */
+/* out[i] = from[column[i]]; nothing behind column[n - 1] is read. gcc makes no gathers by itself. */
 #define DSI_GATHER_OF(target, attribute) \
-    attribute static void dsi_lanes_gather_##target(const ds_real *from, const int32_t *column, ds_real *out, \
-                                                    size_t n) \
+    attribute static void dsi_lanes_gather_##target(const ds_real *from, const int32_t *column, \
+                                                    ds_real *out, size_t n) \
     { \
         size_t i = DSI_GATHERED_##target(from, column, out, n); \
         for (; i < n; i++) out[i] = from[column[i]]; \
@@ -13911,8 +13911,8 @@ static int dsi_find_line(dsi_run *run, uint32_t x, const dsi_lane_block *block, 
     a = operands & 1 ? dsi_line_of(run, e->a) : NULL;
     b = operands & 2 ? dsi_line_of(run, e->b) : a;
     c = operands & 4 ? dsi_line_of(run, e->c) : a;
-    if (dsi_is_straight(a) && dsi_is_straight(b) && dsi_is_straight(c) && dsi_line_op(e->op, a, b, c, block->n, r) &&
-        (how != DSI_TABLE || r->valid >= block->n))
+    if (dsi_is_straight(a) && dsi_is_straight(b) && dsi_is_straight(c) &&
+        dsi_line_op(e->op, a, b, c, block->n, r) && (how != DSI_TABLE || r->valid >= block->n))
         return 1;
     for (i = 0; i < block->n; i++)
         table[i] = dsi_index_value(e->op, dsi_line_at(a, i), dsi_line_at(b, i), dsi_line_at(c, i));
@@ -14922,7 +14922,8 @@ static void dsi_run_all(const ds_jobs *jobs, dsi_run *runs)
 }
 
 /* Launches. */
-enum { DSI_MOST_JOINED = 1 << 16, DSI_PLANS = 16, DSI_SHORT_INDEX = 64, DSI_MOST_PARTS = 64, DSI_PARALLEL_LANES = 2048 };
+enum { DSI_PLANS = 16, DSI_SHORT_INDEX = 64, DSI_MOST_PARTS = 64, DSI_PARALLEL_LANES = 2048 };
+enum { DSI_MOST_JOINED = 1 << 16 };
 struct ds_runner {
     ds_runner_desc desc;
     ds_error error;
@@ -15220,9 +15221,9 @@ static size_t dsi_choose_width(const dsi_program *p, size_t wanted, int printed)
     return dsi_whole(width);
 }
 
-/* What a plan depends on: the program, the grid, lengths and layouts, and the contents of index arrays by their ids;
-   short ones are read. Lines are in the order of expressions, so it is the hash of that order. 0: on more
-   than that. */
+/* What a plan depends on: the program, the grid, lengths and layouts, and the contents of index arrays by
+   their ids; short ones are read. Lines are in the order of expressions, so it is the hash of that order. 0: on
+   more than that. */
 static uint64_t dsi_plan_key(const dsi_run *run)
 {
     const ds_kernel *const kernel = run->kernel;
@@ -17793,8 +17794,8 @@ static void dsi_print_gather(dsi_printer *p)
 {
     size_t k;
     if (!p->n_groups) return;
-    dsi_print(p, "\n/* The same by elements: whole strides of n of them gain from all lanes around, in their order.\n"
-                 "   Returns how many they are. */\n"
+    dsi_print(p, "\n/* The same by elements: whole strides of n of them gain from all lanes around, in their\n"
+                 "   order. Returns how many they are. */\n"
                  "DSI_INLINE ptrdiff_t $_whole(ptrdiff_t begin, ptrdiff_t n, ");
     dsi_print_gather_begin(p);
     dsi_print(p, "    ptrdiff_t from, i;\n    (void)in, (void)uniforms;\n"
@@ -17813,7 +17814,8 @@ static void dsi_print_gather(dsi_printer *p)
     }
     dsi_print_sum_lines(p, "            to", "[from + i] = s", ";\n");
     dsi_print(p, "        }\n    }\n    return from - begin;\n}\n"
-                 "/* one, in a column at the edge, from those lanes that there are; the first, skip of them, are done */\n"
+                 "/* one, in a column at the edge, from those lanes that there are; the first, skip of them,\n"
+                 "   are done */\n"
                  "DSI_INLINE void $_edge(ptrdiff_t from, ptrdiff_t column, const ptrdiff_t *lanes,\n"
                  "    const ptrdiff_t *beside, const unsigned *widths, int skip, ");
     dsi_print_gather_begin(p);
@@ -17841,7 +17843,8 @@ static void dsi_print_gather(dsi_printer *p)
     }
     dsi_print_with(p, "    }\n}\nDSI_INLINE void $_elements(size_t rows, size_t n, size_t pitch,\n"
                       "    const ds_real *const *in, const ds_real *uniforms, ds_real *const *out)\n{\n"
-                      "    enum { GROUPS = ", p->n_groups, " };\n    static const ptrdiff_t apart[GROUPS] = { ");
+                      "    enum { GROUPS = ", p->n_groups, " };\n"
+                                                  "    static const ptrdiff_t apart[GROUPS] = { ");
     for (k = 0; k < p->n_groups; k++) {
         dsi_print(p, p->apart[k] < 0 ? "-" : "");
         dsi_print_size(p, (size_t)(p->apart[k] < 0 ? -p->apart[k] : p->apart[k]));

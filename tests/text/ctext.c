@@ -271,15 +271,16 @@ static ds_kernel *chain(const char *name, int later_first, int calls)
     return k;
 }
 
-/* Neighbours all around gain: text goes by elements. Rows stand 60 apart, of 19 or 58 lanes; or one is all. */
+/* Neighbours all around gain: text goes by elements. Rows stand 60 apart, of 19 or 58 lanes; or one is
+   all. */
 static ds_kernel *spread(void)
 {
     static const int components[] = { 1, 1, 2 };
     static const int apart[5] = { 0, 1, -60, -1, 60 }, more[3] = { 61, -2, 0 };
     ds_kernel *k = begin("spread", 2, 3, components);
     ds_arg x = ds_arg_in(k, "x", 1), y = ds_arg_in(k, "y", 1), sum = ds_arg_sum(k, "sum", 2);
-    ds_index i = ds_lane_axis(k, 0), j = ds_lane_axis(k, 1), row = ds_index_mul(ds_index_add(i, ds_i(2)), ds_i(60));
-    ds_index at = ds_index_add(row, j);
+    ds_index i = ds_lane_axis(k, 0), j = ds_lane_axis(k, 1);
+    ds_index row = ds_index_mul(ds_index_add(i, ds_i(2)), ds_i(60)), at = ds_index_add(row, j);
     ds_var a = ds_load(x, at), b = ds_load(y, ds_index_sub(at, ds_i(1))), c = ds_mul(a, b), d = ds_sub(c, a);
     size_t n;
     for (n = 0; n < 5; n++) ds_add_part(sum, ds_index_add(at, ds_i(apart[n])), 0, n % 2 ? c : ds_neg(d));
@@ -291,7 +292,8 @@ static ds_kernel *smear(void)
     static const int components[] = { 1, 1, 1 };
     ds_kernel *k = begin("smear", 1, 3, components);
     ds_arg x = ds_arg_in(k, "x", 1), sum = ds_arg_sum(k, "sum", 1);
-    ds_var rate = ds_scalar(k, "rate"), a = ds_load(x, ds_index_add(ds_lane(k), ds_i(20))), b = ds_mul(rate, a);
+    ds_var rate = ds_scalar(k, "rate"), a = ds_load(x, ds_index_add(ds_lane(k), ds_i(20)));
+    ds_var b = ds_mul(rate, a);
     ds_add_at(sum, ds_lane(k), b);
     ds_add_at(sum, ds_index_add(ds_lane(k), ds_i(1)), ds_sub(b, a));
     ds_add_at(sum, ds_index_add(ds_lane(k), ds_i(2)), ds_neg(b));
