@@ -17814,8 +17814,8 @@ static void dsi_print_gather(dsi_printer *p)
     }
     dsi_print_sum_lines(p, "            to", "[from + i] = s", ";\n");
     dsi_print(p, "        }\n    }\n    return from - begin;\n}\n"
-                 "/* one, in a column at the edge, from those lanes that there are; the first, skip of them,\n"
-                 "   are done */\n"
+                 "/* one, in a column at the edge, from those lanes that there are; the first, skip of\n"
+                 "   them, are done */\n"
                  "DSI_INLINE void $_edge(ptrdiff_t from, ptrdiff_t column, const ptrdiff_t *lanes,\n"
                  "    const ptrdiff_t *beside, const unsigned *widths, int skip, ");
     dsi_print_gather_begin(p);
