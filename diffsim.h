@@ -17794,8 +17794,8 @@ static void dsi_print_gather(dsi_printer *p)
 {
     size_t k;
     if (!p->n_groups) return;
-    dsi_print(p, "\n/* The same by elements: whole strides of n of them gain from all lanes around, in their\n"
-                 "   order. Returns how many they are. */\n"
+    dsi_print(p, "\n/* The same by elements: whole strides of n of them gain from all lanes around, in\n"
+                 "   their order. Returns how many they are. */\n"
                  "DSI_INLINE ptrdiff_t $_whole(ptrdiff_t begin, ptrdiff_t n, ");
     dsi_print_gather_begin(p);
     dsi_print(p, "    ptrdiff_t from, i;\n    (void)in, (void)uniforms;\n"
