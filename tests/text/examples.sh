@@ -3,10 +3,10 @@
 
 . text/tap.sh
 
-# the quick form links the implementation in build/, as if each program had seen it
+# all link the implementation in build/, as if each program had seen it
 flags='-O0 -DDSI_IMPLEMENTED'
 library="$(object double) -pthread"
-test -n "$FULL" && flags=-O1 library=
+test -n "$FULL" && flags='-O1 -DDSI_IMPLEMENTED'
 build()
 {
     make -s -C ../examples "$1" BUILD="$work" CC="$CC" CXX="$CXX" CFLAGS="-std=c99 $flags" \
