@@ -15222,8 +15222,8 @@ static size_t dsi_choose_width(const dsi_program *p, size_t wanted, int printed)
 }
 
 /* What a plan depends on: the program, the grid, lengths and layouts, and the contents of index arrays by
-   their ids; short ones are read. Lines are in the order of expressions, so it is the hash of that order. 0: on
-   more than that. */
+   their ids; short ones are read. Lines are in the order of expressions, so it is the hash of that order.
+   0: on more than that. */
 static uint64_t dsi_plan_key(const dsi_run *run)
 {
     const ds_kernel *const kernel = run->kernel;
