@@ -2092,7 +2092,8 @@ DIFFSIM_API ds_result ds_array_smooth_max_vjp(const ds_array *a, double sharpnes
 
    A rollout runs a stepper many times and differentiates through all of it. A stepper is anything that
    advances a state by one step: x_{k+1} = f(x_k, p, u_k), with parameters p for all steps and controls u_k of
-   each. Schedules, adjoints, tangents and checks know this struct only.
+   each. Schedules, adjoints, tangents and checks know this struct only. It is filled in by hand, or by a step
+   recorded on a tape (ds_recorded) or a list of kernel launches (ds_launch_list).
 
        ds_rollout_desc desc = { 0 };
        desc.steps = 1000;
@@ -2123,7 +2124,7 @@ typedef struct ds_step_bar {
     const ds_real *next_bar;
     ds_real *state_bar, *param_bar, *control_bar;
 } ds_step_bar;
-/* Tangent: next_dot = df/dx state_dot + df/dp param_dot + df/du control_dot. */
+/* Tangent: next_dot = df/dx state_dot + df/dp param_dot + df/du control_dot. No dot is NULL. */
 typedef struct ds_step_dot {
     const ds_real *state_dot, *param_dot, *control_dot;
     ds_real *next_dot;

@@ -18,7 +18,8 @@ static const ds_real pendulum_h = (ds_real)0.0625;
 /* with a trace: sin q and cos q; without one they are computed again */
 typedef struct pendulum {
     size_t steps, vjps; /* calls */
-    /* from this step on: 1 NaN, 2 an error, 3 hidden state; at this step: 4 NaN in the adjoint */
+    /* from this step on: 1 NaN, 2 an error, 3 hidden state; at this step: 4 NaN in the adjoint; 5: and in
+       the tangent, always */
     size_t bad_step, bad_kind;
     ds_real hidden;
 } pendulum;
@@ -77,12 +78,12 @@ static inline ds_result pendulum_jvp(void *user, const ds_step_io *io, const voi
 {
     const ds_real qd = dot->state_dot[0], vd = dot->state_dot[1];
     ds_real sine, cosine;
-    (void)user;
     pendulum_trig(io, trace, &sine, &cosine);
     dot->next_dot[1] =
         vd + pendulum_h * (dot->control_dot[0] - dot->param_dot[0] * sine - io->param[0] * cosine * qd -
                            dot->param_dot[1] * io->state[1] - io->param[1] * vd);
     dot->next_dot[0] = qd + pendulum_h * dot->next_dot[1];
+    if (((pendulum *)user)->bad_kind == 5) dot->next_dot[1] = (ds_real)NAN;
     return DSIM_OK;
 }
 

@@ -416,8 +416,15 @@ static ds_result no_gradient(void *user, const ds_step_io *io, ds_real *value, c
     *value += io->param[0];
     return DSIM_OK;
 }
+static ds_result large_loss(void *user, const ds_step_io *io, ds_real *value, const ds_step_bar *bar)
+{
+    (void)user, (void)io, (void)bar;
+    *value += (ds_real)1e308;
+    return DSIM_OK;
+}
 static void test_bad_adjoint(void)
 {
+    static const ds_direction nowhere = { NULL, NULL, NULL };
     pendulum p;
     const ds_stepper stepper = pendulum_stepper(&p, 0);
     ds_rollout_desc d = pendulum_desc(20);
@@ -432,6 +439,15 @@ static void test_bad_adjoint(void)
     TAP_HAS(ds_rollout_error(r)->text, "the adjoint of the state before step 7, entry 0", "is named");
     p.bad_kind = 0;
     TAP_OK(!ds_rollout_backward(r) && ds_rollout_norms(r)[0] == 0, "and 0 when it is mended");
+    p.bad_kind = 5;
+    TAP_OK(ds_rollout_tangent(r, &nowhere, NULL, NULL) == DSIM_ERROR_NON_FINITE, "nor is a tangent");
+    TAP_HAS(ds_rollout_error(r)->text, "the tangent after step 0, entry 1", "is named");
+    ds_rollout_destroy(r);
+    if (sizeof(ds_real) < sizeof(double)) return;
+    d.loss = large_loss;
+    r = ds_rollout_create(&stepper, &d);
+    TAP_OK(ds_rollout_forward(r) == DSIM_ERROR_NON_FINITE, "a sum of losses beyond all numbers");
+    TAP_HAS(ds_rollout_error(r)->text, "the sum of the losses", "is named");
     ds_rollout_destroy(r);
 }
 
@@ -478,6 +494,7 @@ static void test_misuse(void)
     REFUSED((d.second = 1, s.jvp = NULL), DSIM_ERROR_ARGUMENT, "stepper.jvp is NULL");
     REFUSED(d.memory_limit = 100, DSIM_ERROR_FULL, "the least that works is ");
     REFUSED(s.n_state = (size_t)-1 / 4, DSIM_ERROR_OVERFLOW, "does not fit");
+    REFUSED(s.n_param = (size_t)-1, DSIM_ERROR_OVERFLOW, "does not fit");
     REFUSED(s.trace_bytes = (size_t)-1, DSIM_ERROR_OVERFLOW, "does not fit");
     REFUSED(d.steps = UINT32_MAX, DSIM_ERROR_ARGUMENT, "more than 2^32 - 2 steps");
 #undef REFUSED

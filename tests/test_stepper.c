@@ -195,12 +195,62 @@ static void test_recorded_failures(void)
         TAP_OK(!ds_recorded_create(&rd), "no state");
         rd.n_state = (size_t)-1 / 2;
         TAP_OK(!ds_recorded_create(&rd), "too large a state");
+        rd.n_param = (size_t)-1;
+        TAP_OK(!ds_recorded_create(&rd), "and parameters beyond all sizes");
         TAP_OK(!ds_recorded_stepper(NULL), "no stepper of nothing");
         ds_recorded_destroy(NULL);
         TAP_OK(ds_recorded_loss(NULL, NULL, NULL, NULL) == DSIM_ERROR_ARGUMENT &&
                    ds_recorded_loss_second(NULL, NULL, NULL) == DSIM_ERROR_ARGUMENT,
                "no loss of nothing");
     }
+}
+
+/* a custom node without second derivatives: gradients, but no Hessian */
+static ds_result twice_forward(const ds_custom_io *io)
+{
+    io->out[0] = 2 * io->in[0];
+    return DSIM_OK;
+}
+static ds_result twice_reverse(const ds_custom_io *io)
+{
+    io->in_bar[0] += 2 * io->out_bar[0];
+    return DSIM_OK;
+}
+static ds_result twice_tangent(const ds_custom_io *io)
+{
+    io->out_dot[0] += 2 * io->in_dot[0];
+    return DSIM_OK;
+}
+static ds_result record_custom(void *user, const ds_step_vars *at, ds_var *next)
+{
+    static const ds_custom_type type = { "twice", twice_forward, twice_reverse, twice_tangent, NULL };
+    const ds_var v = ds_vars_at(at->state, 1);
+    (void)user;
+    next[0] = ds_mul(ds_c(0.5), ds_vars_at(ds_custom(&type, NULL, &v, 1, 1), 0));
+    next[1] = ds_mul(ds_c(0.5), ds_vars_at(at->state, 0));
+    return DSIM_OK;
+}
+static void test_no_second(void)
+{
+    static ds_real along[10];
+    const ds_direction direction = direction_of(along);
+    const ds_direction_out out = out_of(along);
+    recorded_case c;
+    ds_recorded_desc rd = recorded_desc(&c, RIGHT, 0);
+    ds_recorded *recorded;
+    ds_rollout_desc d;
+    ds_rollout *r;
+    rd.step = record_custom;
+    recorded = ds_recorded_create(&rd);
+    d = recorded_rollout(recorded, 5);
+    r = ds_rollout_create(ds_recorded_stepper(recorded), &d);
+    TAP_OK(!ds_rollout_backward(r) && !ds_rollout_gauss_newton(r, &direction, &out),
+           "a custom node without second derivatives: the gradient, and Gauss-Newton");
+    TAP_OK(ds_rollout_hessian_vector(r, &direction, &out) != DSIM_OK, "no Hessian: %s",
+           ds_rollout_error(r)->text);
+    TAP_HAS(ds_rollout_error(r)->text, "twice", "and the node is named");
+    ds_rollout_destroy(r);
+    ds_recorded_destroy(recorded);
 }
 
 /* the allocator fails at each allocation; after the first run there are none */
@@ -991,6 +1041,7 @@ int main(void)
     test_list_checks();
     test_recorded();
     test_recorded_failures();
+    test_no_second();
     test_allocation();
     test_check();
     return tap_end();
