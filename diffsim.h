@@ -13360,18 +13360,18 @@ DSI_OPS_3(DSI_VALUE_3)
             DSI_IVDEP for (i = 0; i < DSI_STRIDE; i++) out[at + i] = DSI_CALL_##operands(name); \
         } \
     }
-/* out[i] = from[column[i]]; nothing behind column[n - 1] is read. gcc makes no gathers by itself. */
+/* out[i] = from[stride column[i]]; nothing behind column[n - 1] is read. gcc makes no gathers by itself. */
 #define DSI_GATHER_OF(target, attribute) \
-    attribute static void dsi_lanes_gather_##target(const ds_real *from, const int32_t *column, \
-                                                    ds_real *out, size_t n) \
+    attribute static void dsi_lanes_gather_##target(const ds_real *from, size_t stride, \
+                                                    const int32_t *column, ds_real *out, size_t n) \
     { \
-        size_t i = DSI_GATHERED_##target(from, column, out, n); \
-        for (; i < n; i++) out[i] = from[column[i]]; \
+        size_t i = DSI_GATHERED_##target(from, stride, column, out, n); \
+        for (; i < n; i++) out[i] = from[(size_t)column[i] * stride]; \
     }
-#define DSI_GATHERED_plain(from, column, out, n) 0
-#define DSI_GATHERED_avx2(from, column, out, n) 0
+#define DSI_GATHERED_plain(from, stride, column, out, n) 0
+#define DSI_GATHERED_avx2(from, stride, column, out, n) 0
 #if defined(__clang__) || !defined(DSI_WIDE)
-#define DSI_GATHERED_avx512(from, column, out, n) 0
+#define DSI_GATHERED_avx512(from, stride, column, out, n) 0
 #else
 typedef ds_real dsi_wide_reals __attribute__((vector_size(64)));
 typedef int32_t dsi_wide_integers __attribute__((vector_size(64 / sizeof(ds_real) * sizeof(int32_t))));
@@ -13380,8 +13380,9 @@ typedef int32_t dsi_wide_integers __attribute__((vector_size(64 / sizeof(ds_real
 #else
 #define DSI_GATHERING(zero, from, at) __builtin_ia32_gathersiv8df(zero, from, at, (char)-1, 8)
 #endif
-__attribute__((target("avx512f"))) static size_t dsi_gather_wide(const ds_real *from, const int32_t *column,
-                                                                 ds_real *out, size_t n)
+/* products of stride and column fit 32 bits */
+__attribute__((target("avx512f"))) static size_t dsi_gather_wide(const ds_real *from, size_t stride,
+                                                                 const int32_t *column, ds_real *out, size_t n)
 {
     enum { DSI_AT_ONCE = 64 / sizeof(ds_real) };
     size_t i;
@@ -13390,12 +13391,13 @@ __attribute__((target("avx512f"))) static size_t dsi_gather_wide(const ds_real *
         dsi_wide_integers at;
         dsi_wide_reals r;
         memcpy(&at, column + i, sizeof at);
+        at *= (int32_t)stride;
         r = DSI_GATHERING(zero, from, at);
         memcpy(out + i, &r, sizeof r);
     }
     return i;
 }
-#define DSI_GATHERED_avx512(from, column, out, n) dsi_gather_wide(from, column, out, n)
+#define DSI_GATHERED_avx512(from, stride, column, out, n) dsi_gather_wide(from, stride, column, out, n)
 #endif
 
 /* to[i] + sign[0] from[0][i] + ..., term after term, n of them, any number; signs are +1 or -1 */
@@ -13593,10 +13595,12 @@ typedef struct dsi_plan {
     uint64_t key, used; /* key 0: not to be used again; the launch that used it last */
 } dsi_plan;
 
-/* where a stream comes from; packed: its first element, if neighbours are neighbours in memory */
+/* where a stream comes from; packed: its first element, if neighbours are neighbours in memory; first: the
+   same for any stride, if all its numbers have places in 32 bits */
 typedef struct dsi_source {
     uint32_t line;
-    ds_real *packed, *slot;
+    ds_real *packed, *first, *slot;
+    size_t stride;
     uint64_t n;
     int whole; /* read in place only where no lane behind the last is read */
 } dsi_source;
@@ -14137,8 +14141,8 @@ static void dsi_run_load(dsi_run *run, uint32_t stream, uint32_t place, size_t n
         return;
     }
     run->x.at[place] = source->slot;
-    if (source->packed && line->column && line->apart == 1)
-        DSI_BY_WIDTH(gather, run->wide)(source->packed, line->column, source->slot, n);
+    if (source->first && line->column && line->apart == 1)
+        DSI_BY_WIDTH(gather, run->wide)(source->first, source->stride, line->column, source->slot, n);
     else
         dsi_load_lanes(run->args + run->program->streams[stream].arg,
                        run->program->streams[stream].component, line, source->slot, n);
@@ -14733,7 +14737,7 @@ static int dsi_join_row(const dsi_run *run)
     const size_t last = plan->n_blocks - 1, before = last ? last - 1 : 0;
     dsi_planned *const row = plan->blocks + last, *const above = plan->blocks + before;
     const dsi_line *const begin = plan->lines + before * p->n_lines;
-    int64_t pitch = 0, *reach;
+    int64_t pitch = 0;
     size_t i, extent = 0;
     int gathers, direct;
     if (!last || !p->joins || run->validates || !row->kept || !above->kept || row->n != above->n ||
@@ -14760,10 +14764,11 @@ static int dsi_join_row(const dsi_run *run)
     above->gathers = (uint8_t)gathers;
     above->pitch = (uint32_t)pitch;
     above->rows++;
-    for (i = 0, reach = plan->reach + 2 * before * p->n_shared; i < 2 * p->n_shared; i += 2) {
-        reach[i] = reach[i] < reach[2 * p->n_shared + i] ? reach[i] : reach[2 * p->n_shared + i];
-        reach[i + 1] = reach[i + 1] > reach[2 * p->n_shared + i + 1] ? reach[i + 1]
-                                                                     : reach[2 * p->n_shared + i + 1];
+    for (i = 0; i < p->n_shared; i++) {
+        int64_t *const reach = plan->reach + 2 * (before * p->n_shared + i);
+        const int64_t *const more = reach + 2 * p->n_shared;
+        reach[0] = reach[0] < more[0] ? reach[0] : more[0];
+        reach[1] = reach[1] > more[1] ? reach[1] : more[1];
     }
     return 1;
 }
@@ -15201,7 +15206,12 @@ static size_t dsi_lay_out_run(dsi_run *run, char *memory)
         source->slot = run->text.kernel ? run->text.numbers + i * run->width
                                         : run->numbers + stream->slot * run->width;
         source->n = array->n;
-        source->packed = array->data && array->type == DSIM_ARRAY_REAL && dsi_stride_of(array) == 1 &&
+        source->stride = dsi_stride_of(array);
+        source->first = array->data && array->type == DSIM_ARRAY_REAL &&
+                                array->n < INT32_MAX / source->stride
+                            ? (ds_real *)array->data + dsi_component_at(array, stream->component)
+                            : NULL;
+        source->packed = array->data && array->type == DSIM_ARRAY_REAL && source->stride == 1 &&
                                  !stream->copied
                              ? (ds_real *)array->data + dsi_component_at(array, stream->component)
                              : NULL;
@@ -15327,7 +15337,8 @@ static ds_result dsi_launch_begin(ds_runner *runner, const ds_kernel *kernel, co
     if (runner->desc.jobs.parallel_for && run->n_lanes >= DSI_PARALLEL_LANES)
         run->n_parts =
             dsi_least(runner->desc.jobs.n_workers ? runner->desc.jobs.n_workers : 1, DSI_MOST_PARTS);
-    run->joined = run->n_parts > 1 || !run->text.kernel ? run->width : DSI_MOST_JOINED;
+    run->joined = run->width;
+    if (run->n_parts == 1 && run->text.kernel) run->joined = DSI_MOST_JOINED;
     return DSIM_OK;
 }
 

@@ -547,6 +547,30 @@ static void test_joined_rows(void)
     ds_kernel_destroy(k);
 }
 
+/* a fixed bug: rows of a kernel that adds nothing were joined with 0 added to a pointer that is NULL */
+static void test_joined_rows_without_sums(void)
+{
+    enum { ROWS = 5, COLUMNS = 40, PITCH = 45 };
+    static ds_real x[ROWS * PITCH], y[ROWS * PITCH];
+    const size_t lanes[2] = { ROWS, COLUMNS };
+    ds_kernel *const k = begin_grid(2, "rows");
+    const ds_arg in = ds_arg_in(k, "x", 1), out = ds_arg_out(k, "y", 1);
+    const ds_index row = ds_index_mul(ds_lane_axis(k, 0), ds_i(PITCH));
+    const ds_index at = ds_index_add(row, ds_lane_axis(k, 1));
+    int good = 1;
+    ds_array args[2];
+    ds_store(out, at, ds_mul(ds_load(in, at), ds_c(3)));
+    ds_kernel_end(k);
+    for (int i = 0; i < ROWS * PITCH; i++) x[i] = (ds_real)i, y[i] = -1;
+    args[0] = ds_array_reals(x, ROWS * PITCH, 1);
+    args[1] = ds_array_reals(y, ROWS * PITCH, 1);
+    TAP_OK(!ds_launch_grid(runners[WIDTHS - 1], k, lanes, args, 2), "rows that are joined, without a sum");
+    for (int i = 0; i < ROWS * PITCH; i++)
+        good = good && y[i] == (i % PITCH < COLUMNS ? (ds_real)(3 * i) : (ds_real)-1);
+    TAP_OK(good, "and nothing between them");
+    ds_kernel_destroy(k);
+}
+
 static void test_three_axes(void)
 {
     static const size_t sizes[][3] = { { 2, 3, 4 }, { 1, 1, 50 }, { 5, 20, 1 }, { 3, 2, 17 }, { 2, 2, 64 } };
@@ -1261,6 +1285,7 @@ int main(void)
     test_stencil(0);
     test_stencil(1);
     test_joined_rows();
+    test_joined_rows_without_sums();
     test_three_axes();
     test_floors();
     test_layouts();
