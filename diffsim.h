@@ -13391,7 +13391,7 @@ __attribute__((target("avx512f"))) static size_t dsi_gather_wide(const ds_real *
         dsi_wide_integers at;
         dsi_wide_reals r;
         memcpy(&at, column + i, sizeof at);
-        at *= (int32_t)stride;
+        if (stride > 1) at *= (int32_t)stride;
         r = DSI_GATHERING(zero, from, at);
         memcpy(out + i, &r, sizeof r);
     }
