@@ -13139,6 +13139,7 @@ static int dsi_find_runners(dsi_program *p, uint32_t *where)
 {
     const dsi_body *const body = &p->body;
     const int wide = dsi_wide();
+    int adds = 1, computes = 0;
     size_t i;
     void *dsi_grown;
     if (!DSI_GROW(&p->body, uint32_t, p->once, p->cap_once, body->n_exprs) ||
@@ -13167,8 +13168,12 @@ static int dsi_find_runners(dsi_program *p, uint32_t *where)
         if (!p->uniform[x] && !where[x]) where[x] = (uint32_t)(p->n_inputs + i) + 1;
         p->sources[i] = where[x];
     }
-    p->adds = !p->n_reduced && !p->updates;
-    for (i = 0; i < body->n_effects; i++) p->adds = p->adds && p->sources[i] > p->n_inputs;
+    for (i = 0; i < body->n_effects; i++) {
+        const uint32_t source = p->sources[i];
+        computes |= source > p->n_inputs;
+        adds = adds && source && (source <= p->n_streams || source > p->n_inputs);
+    }
+    p->adds = adds && computes && !p->n_reduced && !p->updates;
     return 1;
 }
 
@@ -13382,7 +13387,8 @@ typedef int32_t dsi_wide_integers __attribute__((vector_size(64 / sizeof(ds_real
 #endif
 /* products of stride and column fit 32 bits */
 __attribute__((target("avx512f"))) static size_t dsi_gather_wide(const ds_real *from, size_t stride,
-                                                                 const int32_t *column, ds_real *out, size_t n)
+                                                                 const int32_t *column, ds_real *out,
+                                                                 size_t n)
 {
     enum { DSI_AT_ONCE = 64 / sizeof(ds_real) };
     size_t i;
@@ -17419,6 +17425,7 @@ static void dsi_print_declarations(dsi_printer *p)
         for (k = 0; k < 3 && p->stage[x] != UINT32_MAX; k++)
             if (dsi_operands_of(e->op) >> k & 1) p->shown[part[k]] = 1;
     }
+    for (i = 0; p->gains && i < body->n_effects; i++) p->shown[body->effects[i].value] = 1;
     for (x = 0; x < body->n_exprs; x++) {
         const dsi_expr *const e = body->exprs + x;
         if (!p->shown[x]) continue;
@@ -17434,7 +17441,7 @@ static void dsi_print_declarations(dsi_printer *p)
     for (x = 0; x < body->n_exprs; x++) p->shown[x] = 0;
     for (i = 0; i < body->n_effects; i++) {
         const dsi_effect *const e = body->effects + i;
-        if (!dsi_is_printed(p, e->value) || (!p->gains && dsi_effect_of(p, e->value) != i)) continue;
+        if (!p->gains && (!dsi_is_printed(p, e->value) || dsi_effect_of(p, e->value) != i)) continue;
         dsi_print_with(p, "    ds_real *const out", i, " = out[");
         dsi_print_with(p, "", i, "];");
         dsi_print_place(p, e->arg, e->index, e->component);
@@ -17472,11 +17479,16 @@ static void dsi_print_gain(dsi_printer *p, size_t effect, int store)
 {
     const dsi_effect *const e = p->program->body.effects + effect;
     const int sum = p->kernel->args[e->arg].kind == DSI_ARG_SUM && !store;
-    if (!dsi_is_printed(p, e->value) || (store && dsi_effect_of(p, e->value) != effect)) return;
+    const int loaded = !dsi_is_printed(p, e->value);
+    const char *const k = p->n_functions ? " + k" : "";
+    if (store && (loaded || dsi_effect_of(p, e->value) != effect)) return;
     dsi_print(p, p->n_functions ? "                " : "            ");
     dsi_print(p, sum ? e->minus ? "$_subtract(" : "$_add(" : "$_store(");
-    dsi_print_with(p, "out", effect, p->n_functions ? " + at + k, w" : " + at, w");
-    dsi_print_with(p, "", e->value, p->n_functions ? " + k" : "");
+    dsi_print_with(p, "out", effect, " + at");
+    dsi_print(p, k);
+    dsi_print_with(p, loaded ? ", in" : ", w", loaded ? dsi_input_of(p, e->value) : e->value, "");
+    dsi_print(p, loaded ? " + at" : "");
+    dsi_print(p, k);
     dsi_print(p, sum ? ", skip);\n" : ");\n");
 }
 static void dsi_print_gains(dsi_printer *p)
@@ -17720,25 +17732,25 @@ static void dsi_print_apart(dsi_printer *p, int64_t apart)
     if (apart) dsi_print_with(p, apart < 0 ? " - " : " + ", (size_t)(apart < 0 ? -apart : apart), "");
 }
 
-/* a line for each sum, with its number twice */
-static void dsi_print_sum_lines(dsi_printer *p, const char *before, const char *between, const char *behind)
+/* a line for each sum: `#` is its number */
+static void dsi_print_sum_lines(dsi_printer *p, const char *line)
 {
-    size_t i;
-    for (i = 0; i < p->program->n_sums; i++) {
-        dsi_print_with(p, before, i, between);
-        dsi_print_with(p, "", i, behind);
-    }
+    size_t i, k;
+    char c[2] = {0, 0};
+    for (i = 0; i < p->program->n_sums; i++)
+        for (k = 0; line[k]; k++) {
+            c[0] = line[k];
+            if (line[k] == '#') dsi_print_size(p, i);
+            else dsi_print(p, c);
+        }
 }
-/* parameters, loads, uniforms and, as to0, to1, ..., elements: element 0 is where the first effect of lane 0
-   goes */
+/* parameters, loads, uniforms, and the arrays of sums as to0, to1, ... */
 static void dsi_print_gather_begin(dsi_printer *p)
 {
     const dsi_body *const body = &p->program->body;
-    int64_t first, other;
     size_t i;
     uint32_t x;
     dsi_print(p, "const ds_real *const *in,\n    const ds_real *uniforms, ds_real *const *out)\n{\n");
-    dsi_split_index(body, body->effects[0].index, &first);
     for (x = 0; x < body->n_exprs; x++) p->waits[x] = 0;
     for (i = 0; i < p->n_groups; i++) {
         dsi_find_needed_by(p, i);
@@ -17754,10 +17766,23 @@ static void dsi_print_gather_begin(dsi_printer *p)
         dsi_print_with(p, "", dsi_input_of(p, x), "];\n");
     }
     for (i = 0; i < p->program->n_sums; i++) {
+        dsi_print_with(p, "    ds_real *const to", i, " = out[");
+        dsi_print_with(p, "", p->program->adders[p->program->sums[i].first].effect, "];\n");
+    }
+}
+
+/* where `from` is in the arrays of sums: at from0, from1, ... */
+static void dsi_print_places(dsi_printer *p, const char *indent)
+{
+    const dsi_body *const body = &p->program->body;
+    int64_t first, other;
+    size_t i;
+    dsi_split_index(body, body->effects[0].index, &first);
+    for (i = 0; i < p->program->n_sums; i++) {
         const uint32_t effect = p->program->adders[p->program->sums[i].first].effect;
         dsi_split_index(body, body->effects[effect].index, &other);
-        dsi_print_with(p, "    ds_real *const to", i, " = out[");
-        dsi_print_with(p, "", effect, "]");
+        dsi_print(p, indent);
+        dsi_print_with(p, "const ptrdiff_t from", i, " = from");
         dsi_print_apart(p, first - other);
         dsi_print(p, ";\n");
     }
@@ -17817,14 +17842,15 @@ static void dsi_print_gather(dsi_printer *p)
         dsi_print_apart(p, -p->apart[k]);
         dsi_print(p, ";\n");
     }
+    dsi_print_places(p, "        ");
     dsi_print(p, "        DSI_EACH_LANE for (i = 0; i < 16; i++) {\n");
-    dsi_print_sum_lines(p, "            ds_real s", " = to", "[from + i];\n");
+    dsi_print_sum_lines(p, "            ds_real s# = to#[from# + i];\n");
     for (k = 0; k < p->n_groups; k++) {
         dsi_print(p, "            {\n");
         dsi_print_group(p, k, 0);
         dsi_print(p, "            }\n");
     }
-    dsi_print_sum_lines(p, "            to", "[from + i] = s", ";\n");
+    dsi_print_sum_lines(p, "            to#[from# + i] = s#;\n");
     dsi_print(p, "        }\n    }\n    return from - begin;\n}\n"
                  "/* one, in a column at the edge, from those lanes that there are; the first, skip of\n"
                  "   them, are done */\n"
@@ -17839,20 +17865,17 @@ static void dsi_print_gather(dsi_printer *p)
         dsi_print_with(p, "lane", k, " = (unsigned)(column - beside[");
         dsi_print_with(p, "", k, "]);\n");
     }
+    dsi_print_places(p, "    ");
     dsi_print(p, "    int i;\n    (void)in, (void)uniforms;\n"
                  "    DSI_EACH_LANE for (i = 0; i < 16; i++) {\n");
-    dsi_print_sum_lines(p, "        ds_real s", " = to", "[from + i];\n");
+    dsi_print_sum_lines(p, "        ds_real s# = to#[from# + i];\n");
     for (k = 0; k < p->n_groups; k++) {
         dsi_print_with(p, "        {\n            const int on = lane", k, " + (unsigned)i < ");
         dsi_print_with(p, "width", k, ";\n");
         dsi_print_group(p, k, 1);
         dsi_print(p, "        }\n");
     }
-    for (k = 0; k < p->program->n_sums; k++) {
-        dsi_print_with(p, "        to", k, "[from + i] = i < skip ? to");
-        dsi_print_with(p, "", k, "[from + i] : s");
-        dsi_print_with(p, "", k, ";\n");
-    }
+    dsi_print_sum_lines(p, "        to#[from# + i] = i < skip ? to#[from# + i] : s#;\n");
     dsi_print_with(p, "    }\n}\nDSI_INLINE void $_elements(size_t rows, size_t n, size_t pitch,\n"
                       "    const ds_real *const *in, const ds_real *uniforms, ds_real *const *out)\n{\n"
                       "    enum { GROUPS = ", p->n_groups, " };\n"

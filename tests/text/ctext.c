@@ -267,6 +267,7 @@ static ds_kernel *chain(const char *name, int later_first, int calls)
     ds_add_part(sum, later_first ? next : s, 0, c);
     ds_add_part(sum, later_first ? s : next, 0, ds_neg(d));
     ds_add_part(sum, far, 1, d);
+    ds_add_part(sum, s, 1, b); /* as it was loaded */
     ds_store(out, s, c);
     return k;
 }
@@ -285,6 +286,7 @@ static ds_kernel *spread(void)
     size_t n;
     for (n = 0; n < 5; n++) ds_add_part(sum, ds_index_add(at, ds_i(apart[n])), 0, n % 2 ? c : ds_neg(d));
     for (n = 0; n < 3; n++) ds_add_part(sum, ds_index_add(at, ds_i(more[n])), 1, n ? d : ds_sqrt(ds_abs(c)));
+    ds_add_part(sum, at, 1, ds_neg(b));
     return k;
 }
 static ds_kernel *smear(void)
