@@ -13406,6 +13406,30 @@ __attribute__((target("avx512f"))) static size_t dsi_gather_wide(const ds_real *
 #define DSI_GATHERED_avx512(from, stride, column, out, n) dsi_gather_wide(from, stride, column, out, n)
 #endif
 
+/* 1: n numbers are finite, by their bits, as in dsi_all_finite */
+#if DSI_IS_FLOAT(DIFFSIM_REAL)
+typedef uint32_t dsi_real_bits;
+#define DSI_BELOW_SIGN 0x7fffffffu
+#define DSI_LOWEST_EXPONENT 0x00800000u
+#else
+typedef uint64_t dsi_real_bits;
+#define DSI_BELOW_SIGN UINT64_C(0x7fffffffffffffff)
+#define DSI_LOWEST_EXPONENT UINT64_C(0x0010000000000000)
+#endif
+#define DSI_FINITE_OF(target, attribute) \
+    attribute static int dsi_lanes_finite_##target(const ds_real *x, size_t n) \
+    { \
+        dsi_real_bits any[DSI_STRIDE], bits[DSI_STRIDE]; \
+        size_t i, k; \
+        memset(any, 0, sizeof any); \
+        for (i = 0; i + DSI_STRIDE <= n; i += DSI_STRIDE) { \
+            memcpy(bits, x + i, sizeof bits); \
+            for (k = 0; k < DSI_STRIDE; k++) any[k] |= (bits[k] & DSI_BELOW_SIGN) + DSI_LOWEST_EXPONENT; \
+        } \
+        for (k = 1; k < DSI_STRIDE; k++) any[0] |= any[k]; \
+        return any[0] <= DSI_BELOW_SIGN && dsi_all_finite(x + i, n - i); \
+    }
+
 /* to[i] + sign[0] from[0][i] + ..., term after term, n of them, any number; signs are +1 or -1 */
 typedef void dsi_gain_fn(ds_real *to, const ds_real *const *from, const ds_real *sign, size_t n);
 enum { DSI_MOST_GAINS = 5 };
@@ -13453,10 +13477,14 @@ DSI_GAINS_OF(avx512, DSI_AVX512)
 DSI_GATHER_OF(plain, )
 DSI_GATHER_OF(avx2, DSI_AVX2)
 DSI_GATHER_OF(avx512, DSI_AVX512)
+DSI_FINITE_OF(plain, )
+DSI_FINITE_OF(avx2, DSI_AVX2)
+DSI_FINITE_OF(avx512, DSI_AVX512)
 #else
 #define DSI_ROW(name, operands) DSI_LANES_OF(name, operands, plain, )
 DSI_GAINS_OF(plain, )
 DSI_GATHER_OF(plain, )
+DSI_FINITE_OF(plain, )
 #endif
 DSI_LANE_OPS(DSI_ROW)
 DSI_ROW(mul_add, 4)
@@ -13470,6 +13498,9 @@ DSI_ROW(sub_mul, 6)
 #undef DSI_CALL_2
 #undef DSI_CALL_3
 #undef DSI_LANES_OF
+#undef DSI_FINITE_OF
+#undef DSI_BELOW_SIGN
+#undef DSI_LOWEST_EXPONENT
 #undef DSI_GATHER_OF
 #undef DSI_GATHERED_plain
 #undef DSI_GATHERED_avx2
@@ -13503,6 +13534,12 @@ DSI_ROW(sub_mul, 6)
 #else
 #define DSI_BY_WIDTH(name, wide) ((void)(wide), dsi_lanes_##name##_plain)
 #endif
+
+/* as dsi_first_non_finite, for many */
+static size_t dsi_first_bad(const ds_real *x, size_t n)
+{
+    return DSI_BY_WIDTH(finite, dsi_wide())(x, n) ? n : dsi_first_non_finite(x, n);
+}
 
 /* An operand of the others, which call a function for each lane or for arrays. A uniform operand is one
    number in DSI_STRIDE copies, of which the first is taken. */
@@ -15213,14 +15250,11 @@ static size_t dsi_lay_out_run(dsi_run *run, char *memory)
                                         : run->numbers + stream->slot * run->width;
         source->n = array->n;
         source->stride = dsi_stride_of(array);
-        source->first = array->data && array->type == DSIM_ARRAY_REAL &&
-                                array->n < INT32_MAX / source->stride
+        source->first = array->data && array->type == DSIM_ARRAY_REAL
                             ? (ds_real *)array->data + dsi_component_at(array, stream->component)
                             : NULL;
-        source->packed = array->data && array->type == DSIM_ARRAY_REAL && source->stride == 1 &&
-                                 !stream->copied
-                             ? (ds_real *)array->data + dsi_component_at(array, stream->component)
-                             : NULL;
+        source->packed = source->stride == 1 && !stream->copied ? source->first : NULL;
+        if (array->n * source->stride > INT32_MAX) source->first = NULL;
         /* other parts may write behind the last lane */
         source->whole = run->n_parts > 1 && run->kernel->args[stream->arg].kind == DSI_ARG_UPDATE;
     }
@@ -19299,6 +19333,13 @@ static void dsi_take_out(ds_launch_list *list, size_t begin, size_t end)
     }
 }
 
+/* are its numbers all there are from its first to its last, element by element or component by component? */
+static int dsi_is_dense(const ds_array *a)
+{
+    const size_t stride = dsi_stride_of(a);
+    return (stride == a->components && a->pitch <= 1) || (stride == 1 && a->pitch == a->n);
+}
+
 /* First touch: what a launch fills, and none before has touched, is not copied on the way forward; on the way
    back its adjoint ends there. */
 static ds_result dsi_find_first_touches(ds_launch_list *list)
@@ -19313,7 +19354,7 @@ static ds_result dsi_find_first_touches(ds_launch_list *list)
         for (i = 0; i < list->launches[j].n; i++) {
             const ds_binding *const b = list->launches[j].bindings + i;
             if (!list->launches[j].fills[i] || dsi_is_touched_before(list, j, b)) continue;
-            if (dsi_stride_of(&b->array) != b->array.components || b->array.pitch > 1) continue;
+            if (!dsi_is_dense(&b->array)) continue;
             list->launches[j].fills[i] = 2;
             if (b->to == DSIM_BOUND_STATE) dsi_take_out(list, b->offset, b->offset + dsi_numbers_in(b));
         }
@@ -19465,10 +19506,13 @@ static void dsi_begin_adjoints(const ds_launch_list *list, const ds_real *from, 
 /* and end with: those of what was copied are those of the state before; to NULL: not wanted */
 static void dsi_end_adjoints(const ds_launch_list *list, ds_real *to, const ds_real *state)
 {
+    const ds_real one = 1;
+    const int wide = dsi_wide();
     size_t k;
     for (k = 0; to && k < list->n_kept; k++) {
         const size_t begin = list->kept[k].begin;
-        dsi_gain(to + begin, state + begin, list->kept[k].end - begin);
+        const ds_real *const from = state + begin;
+        DSI_BY_WIDTH(gain, wide)[0](to + begin, &from, &one, list->kept[k].end - begin);
     }
 }
 
@@ -20186,7 +20230,7 @@ static void dsi_rollout_forget(ds_rollout *r)
 static ds_result dsi_rollout_set(ds_rollout *r, ds_real *to, const ds_real *numbers, size_t n,
                                  const char *what)
 {
-    const size_t bad = numbers ? dsi_first_non_finite(numbers, n) : n;
+    const size_t bad = numbers ? dsi_first_bad(numbers, n) : n;
     if (bad < n || (n && !numbers)) {
         dsi_text t =
             dsi_rollout_refuse(r, numbers ? DSIM_ERROR_NON_FINITE : DSIM_ERROR_ARGUMENT, bad, "the ");
@@ -20335,7 +20379,7 @@ static ds_result dsi_advance_dot(ds_rollout *r, size_t k, const ds_step_io *io, 
     dot.next_dot = r->d.second ? dsi_state_dot(r, io->next) : r->dot[1];
     result = r->s.jvp(r->s.user, io, trace, &dot);
     if (result) return dsi_rollout_failed(r, result, "the tangent failed at step ", k, 1);
-    bad = dsi_first_non_finite(dot.next_dot, r->s.n_state);
+    bad = dsi_first_bad(dot.next_dot, r->s.n_state);
     if (bad < r->s.n_state)
         return dsi_rollout_stop(r, DSIM_ERROR_NON_FINITE, "the tangent after step ", k, bad);
     if (!r->d.second) dsi_exchange_vectors(&r->dot[0], &r->dot[1]);
@@ -20356,7 +20400,7 @@ static ds_result dsi_advance(ds_rollout *r, size_t k, const ds_real *from, ds_re
         result = r->s.step(r->s.user, &io, trace);
         if (result) dsi_rollout_failed(r, result, "the stepper failed at step ", k, 1);
     }
-    bad = result ? n : dsi_first_non_finite(to, n);
+    bad = result ? n : dsi_first_bad(to, n);
     if (bad < n)
         result = dsi_rollout_stop(r, DSIM_ERROR_NON_FINITE, "a state is not finite after step ", k, bad);
     if (!result && r->d.validate) result = dsi_look_twice(r, k, &io);
@@ -20608,14 +20652,14 @@ static ds_result dsi_check_bars(ds_rollout *r, const dsi_way_back *w, size_t k)
     if (w->kind != DSI_SWEEP_GAUSS_NEWTON) {
         const double length = dsi_length(r->bar[0], n);
         /* a length that is finite, and not 0, has entries that are */
-        bad = length > 0 && dsi_double_is_finite(length) ? n : dsi_first_non_finite(r->bar[0], n);
+        bad = length > 0 && dsi_double_is_finite(length) ? n : dsi_first_bad(r->bar[0], n);
         if (bad < n)
             return dsi_rollout_stop(r, DSIM_ERROR_NON_FINITE, "the adjoint of the state before step ", k,
                                     bad);
         r->norms[k] = (ds_real)length;
     }
     if (w->kind == DSI_SWEEP_GRADIENT) return DSIM_OK;
-    bad = dsi_first_non_finite(r->bar_dot[0], n);
+    bad = dsi_first_bad(r->bar_dot[0], n);
     return bad == n ? DSIM_OK
                     : dsi_rollout_stop(r, DSIM_ERROR_NON_FINITE,
                                        "the second derivative by the state before step ", k, bad);
@@ -20624,7 +20668,7 @@ static ds_result dsi_check_bars(ds_rollout *r, const dsi_way_back *w, size_t k)
 /* n numbers at the end of the way back: finite, or a refusal that says what they are */
 static ds_result dsi_check_sum(ds_rollout *r, const ds_real *x, size_t n, const char *what)
 {
-    const size_t bad = x ? dsi_first_non_finite(x, n) : n;
+    const size_t bad = x ? dsi_first_bad(x, n) : n;
     dsi_text t;
     if (bad == n) return DSIM_OK;
     t = dsi_rollout_refuse(r, DSIM_ERROR_NON_FINITE, bad, what);

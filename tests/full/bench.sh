@@ -6,8 +6,9 @@
 . text/tap.sh
 
 check "the bench builds" ${MAKE:-make} --no-print-directory -C bench CC="$CC" build/bench build/kernels \
-    build/optimizers
+    build/rollouts build/optimizers
 check "its contenders agree" bench/build/bench --reps 1
 check "kernels agree with plain C" bench/build/kernels --quick
+check "rollouts agree with known losses and gradients" bench/build/rollouts --quick
 check "the minimisers solve its problems in few evaluations" bench/build/optimizers
 finish
