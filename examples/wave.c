@@ -201,6 +201,7 @@ int main(int argc, char **argv)
     ds_check_desc check = { 0 };
     ds_check_report verdict;
     ds_checkpoint_plan plan;
+    ds_real loss;
     double error[2];
     pond p = { 0 };
 
@@ -217,7 +218,7 @@ int main(int argc, char **argv)
     printf("%s\n", plan.text);
     if (!good) return 1;
     draw_picture(&p);
-    pond_misfit(&p, first, p.cells, &first[0], grad);
+    pond_misfit(&p, first, p.cells, &loss, grad);
     printf("first gradient %.1f ms after the start\n", 1e3 * (double)clock() / CLOCKS_PER_SEC);
     print_how(&p);
 

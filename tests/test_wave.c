@@ -11,7 +11,7 @@
 #include <math.h>
 
 #define IS_FLOAT (sizeof(ds_real) == 4)
-enum { SIDE = 256, SURFACES = 256, SMALL = 16, SMALL_SURFACES = 40, STEPS = 200 };
+enum { SIDE = 256, SURFACES = 256, SMALL = 16, SMALL_SURFACES = 38, STEPS = 200 };
 #ifdef __OPTIMIZE__
 enum { OPTIMISED = 1 };
 #else
@@ -197,7 +197,7 @@ static void same_bits(void)
     TAP_OK(same && loss == loss_again && ds_rollout_again(pairs.rollout) > 0,
            "the same gradient with %d steps run again", (int)ds_rollout_again(pairs.rollout));
     const uint64_t hash = ds_hash_reals(grad, p.cells, ds_hash_reals(&loss, 1, 0));
-    const uint64_t want = IS_FLOAT ? UINT64_C(0x9538ae9763032283) : UINT64_C(0x68eb9e4b824683c8);
+    const uint64_t want = IS_FLOAT ? UINT64_C(0x3334afb87d31677c) : UINT64_C(0xd748842ac136b0fe);
     const ds_build build = ds_build_info(); /* contraction: in the slopes of pond_loss */
     if (!build.same_bits || build.contraction)
         TAP_SKIP("this build has other bits", "the bits of every machine");
