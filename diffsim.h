@@ -1,4 +1,4 @@
-/* diffsim.h - v0.3.0 - differentiable physics in one C header - Unlicense OR MIT-0
+/* diffsim.h - v0.4.0 - differentiable physics in one C header - Unlicense OR MIT-0
 
    Put this in ONE source file, and include the header without the macro everywhere else:
 
@@ -165,11 +165,11 @@
 #define DIFFSIM_H
 
 #define DIFFSIM_VERSION_MAJOR 0
-#define DIFFSIM_VERSION_MINOR 3
+#define DIFFSIM_VERSION_MINOR 4
 #define DIFFSIM_VERSION_PATCH 0
 #define DIFFSIM_VERSION_NUMBER \
     (DIFFSIM_VERSION_MAJOR * 10000 + DIFFSIM_VERSION_MINOR * 100 + DIFFSIM_VERSION_PATCH)
-#define DIFFSIM_VERSION_STRING "0.3.0"
+#define DIFFSIM_VERSION_STRING "0.4.0"
 
 #include <math.h>
 #include <stddef.h>
@@ -23102,6 +23102,8 @@ DSI_INLINE const ds_var *dsi_here_22(const ds_var *x, const char *file, int line
 
 /* Changes
 
+   0.4.0  kernels with their derivatives, run over lanes and printed as C and CUDA, grids, reductions;
+          rollouts with checkpoints, steppers from tapes and lists of launches, batches, files; ds_mlp
    0.3.0  Hessians many rows at a time; C++ operators and descs by reference; ds_check_hessian,
           ds_check_adjoint, gradient labels, zero gradients counted; ds_clip_gradient
    0.2.0  second derivatives, replay, custom nodes, checkpoints, ds_explain; dense linear algebra,

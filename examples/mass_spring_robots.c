@@ -13,38 +13,56 @@
    make -C examples mass_spring_robots && examples/build/mass_spring_robots
    trains the first robot ten times and draws learning.png; ten times more carefully; then robots 1 to 3, and
    draws how each walks, twice as long as it has learnt: robot_1.png, and robot_1.mp4 where ffmpeg is.
+   --threads 2 does two trainings at once, with the same bits.
    --seed 1, as if it were not given, has the weights of numpy's RandomState(0), with which the paper's
    program begins. */
+#define DIFFSIM_THREADS
 #define DIFFSIM_IMPLEMENTATION
 #include "../diffsim.h"
 #include "mass_spring_robots.h"
 #include "show.h"
 
-enum { ITERATIONS = 100, SEEDS = 5, FRAME = 8, ROWS = 6, CURVE = SEEDS * (ITERATIONS + 1) };
+enum { SEEDS = 5, FRAME = 8, ROWS = 6, CURVE = SEEDS * (ROBOT_ITERATIONS + 1) };
 static const double ROW_HEIGHT = 0.36;
 
-/* one training */
-typedef struct training {
-    const double *way;
-    int iterations;
-    ds_real loss[ITERATIONS], params[ROBOT_PARAMS];
-    robot_learner learner;
-} training;
-
-static int train(show *s, const robot *r, ds_tape *t, robot_random *random, training *it, const char *name)
+/* n trainings of one robot, each with the next weights of the stream; each worker has a rollout of its own */
+static int train(show *s, const robot *r, const double *way, robot_random *random, robot_training *all, int n,
+                 const char *name)
 {
-    static ds_real grad[ROBOT_PARAMS];
-    robot_randomise(r, random, it->params);
-    robot_learner_begin(&it->learner, it->way);
-    for (int k = 0; k < it->iterations; k++) {
-        if (robot_run(r, t, ROBOT_STEPS, it->params, &it->loss[k], grad, NULL)) {
-            fprintf(stderr, "%s\n", ds_tape_error(t)->text);
-            return 0;
-        }
-        robot_learn(r, &it->learner, it->params, (double)it->loss[k], grad);
-        show_progress(s, k + 1, it->iterations, "%s: loss %.3f", name, (double)it->loss[k]);
+    const int iterations = s->quick ? 2 : ROBOT_ITERATIONS, workers = s->threads < n ? s->threads : n;
+    ds_pool *const pool = ds_pool_create((size_t)workers, NULL);
+    robot_walk walks[SEEDS];
+    ds_rollout *rollouts[SEEDS];
+    ds_batch_desc batch = { 0 };
+    ds_error error = { 0 };
+    static int told;
+    int good = 1;
+    for (int i = 0; i < workers; i++) {
+        good = robot_walk_begin(&walks[i], r, ROBOT_STRIDES, ROBOT_STRIDE) && good;
+        rollouts[i] = walks[i].rollout;
     }
-    return 1;
+    for (int i = 0; i < n; i++) {
+        memset(&all[i], 0, sizeof all[i]);
+        all[i].r = r;
+        robot_randomise(r, random, all[i].params);
+        robot_learner_begin(&all[i].learner, way);
+    }
+    batch.jobs = ds_pool_jobs(pool);
+    batch.task = robot_practise;
+    batch.user = all;
+    batch.rollouts = rollouts;
+    batch.n_rollouts = (size_t)workers;
+    if (good && !told++) printf("%s\n", ds_rollout_get_plan(rollouts[0])->text);
+    for (int k = 0; good && k < iterations; k++) {
+        if (ds_rollout_batch(&batch, (size_t)n, &error)) {
+            fprintf(stderr, "%s\n", error.text);
+            good = 0;
+        }
+        show_progress(s, k + 1, iterations, "%s: loss %.3f", name, (double)all[0].loss[k]);
+    }
+    for (int i = 0; i < workers; i++) robot_walk_end(&walks[i]);
+    ds_pool_destroy(pool);
+    return good;
 }
 
 /* Gaussian of deviation 3, cut at 12; what lies before the first is the mirror image, likewise at the end */
@@ -75,30 +93,29 @@ static double median(const double *from, int n)
 /* Trains the first robot, `seeds` times naively, then as often with the time of impact; all weights come from
    one stream. The curves go to the plot. Results: NAME_first, NAME_last, NAME_best of the two, the first of
    the first training, the others medians. */
-static int compare(show *s, ds_tape *t, const double *way, int seeds, show_plot *plot, const char *name)
+static int compare(show *s, const double *way, int seeds, show_plot *plot, const char *name)
 {
     static const char *const KINDS[] = { "naive", "impact" };
     static const char *const LABELS[] = { "naive", "time of impact" };
     static ds_real x[2][CURVE], y[2][CURVE];
-    static training it;
+    static robot_training all[SEEDS];
     robot_random random = robot_random_make(s->seed - 1);
     robot r;
-    it.way = way;
-    it.iterations = s->quick ? 2 : ITERATIONS;
     for (int impact = 0; impact < 2; impact++) {
         double numbers[3][SEEDS];
         int n = 0;
         char text[80];
         robot_build(&r, 1, impact);
+        snprintf(text, sizeof text, "%s, %s", name, LABELS[impact]);
+        if (!train(s, &r, way, &random, all, seeds, text)) return 0;
         for (int seed = 0; seed < seeds; seed++) {
-            snprintf(text, sizeof text, "%s, %s, %d of %d", name, LABELS[impact], seed + 1, seeds);
-            if (!train(s, &r, t, &random, &it, text)) return 0;
-            numbers[0][seed] = (double)it.loss[0];
-            numbers[1][seed] = (double)it.loss[it.iterations - 1];
-            numbers[2][seed] = (double)it.learner.best_loss;
-            smooth(it.loss, it.iterations, y[impact] + n);
-            for (int k = 0; k < it.iterations; k++) x[impact][n + k] = (ds_real)k;
-            n += it.iterations;
+            const robot_training *const it = &all[seed];
+            numbers[0][seed] = (double)it->loss[0];
+            numbers[1][seed] = (double)it->loss[it->done - 1];
+            numbers[2][seed] = (double)it->learner.best_loss;
+            smooth(it->loss, it->done, y[impact] + n);
+            for (int k = 0; k < it->done; k++) x[impact][n + k] = (ds_real)k;
+            n += it->done;
             x[impact][n] = y[impact][n] = (ds_real)NAN; /* a gap between the curves */
             n++;
         }
@@ -113,7 +130,7 @@ static int compare(show *s, ds_tape *t, const double *way, int seeds, show_plot 
 }
 
 /* the robot and its ground, `up` higher than it is */
-static void draw(show_canvas *c, const robot *r, const ds_real *state, const ds_real *wish, double up)
+static void draw(show_canvas *c, const robot *r, const ds_real *state, double up)
 {
     ds_real p[ROBOT_POINTS][2];
     for (int i = 0; i < r->n_points; i++) {
@@ -123,41 +140,39 @@ static void draw(show_canvas *c, const robot *r, const ds_real *state, const ds_
     show_box(c, -1, ROBOT_GROUND + up - 0.004, 3, ROBOT_GROUND + up, SHOW_INK);
     for (int k = 0; k < r->n_springs; k++) {
         const robot_spring *const spring = &r->spring[k];
-        const double a = spring->actuation != 0 ? 0.5 * (double)wish[k] : 0; /* long is red, short is blue */
-        const uint32_t colour = show_mix(0x808080, a > 0 ? 0xff0000 : 0x0000ff, 2 * fabs(a));
-        if (spring->actuation != 0) show_line(c, p[spring->a], p[spring->b], 6, colour);
-        else show_line(c, p[spring->a], p[spring->b], 2.5, SHOW_INK);
+        const ds_real *const a = p[spring->a], *const b = p[spring->b];
+        const double length = hypot((double)(a[0] - b[0]), (double)(a[1] - b[1])), muscle = spring->actuation;
+        const double stretch = muscle != 0 ? (length / spring->rest - 1) / muscle : 0; /* red: long */
+        const uint32_t colour = show_mix(0x808080, stretch > 0 ? 0xff0000 : 0x0000ff, fmin(fabs(stretch), 1));
+        if (muscle != 0) show_line(c, a, b, 6, colour);
+        else show_line(c, a, b, 2.5, SHOW_INK);
     }
     for (int i = 0; i < r->n_points; i++) show_disc(c, p[i], 0.009, i ? 0x669999 : 0xcc334c);
 }
 
-/* trains one robot and shows how it walks */
-static int walk(show *s, ds_tape *t, int number)
+/* trains one robot and shows how it walks, step by step */
+static int walk(show *s, int number)
 {
-    static training it;
+    static robot_training it;
     const int steps = s->quick ? ROBOT_STEPS / 4 : 2 * ROBOT_STEPS;
     robot_random random = robot_random_make(s->seed - 1);
     robot r;
-    robot_film film;
+    robot_walk w;
     char name[40];
-    ds_real loss;
-    it.way = ROBOT_CAREFUL;
-    it.iterations = s->quick ? 2 : ITERATIONS;
     robot_build(&r, number, 1);
     snprintf(name, sizeof name, "robot %d", number);
-    if (!train(s, &r, t, &random, &it, name)) return 0;
-    film.states = (ds_real *)malloc((size_t)(steps + 1) * r.n_state * sizeof *film.states);
-    film.wishes = (ds_real *)malloc((size_t)steps * r.sizes[2] * sizeof *film.wishes);
-    if (!film.states || !film.wishes) return 0;
-    if (robot_run(&r, t, steps, it.learner.best, &loss, NULL, &film)) return 0;
+    if (!train(s, &r, ROBOT_CAREFUL, &random, &it, 1, name)) return 0;
+    if (!robot_walk_begin(&w, &r, (size_t)steps, 1)) return 0;
+    w.film = (ds_real *)malloc((size_t)(steps + 1) * r.n_state * sizeof *w.film);
+    if (!w.film || ds_rollout_set_param(w.rollout, it.learner.best) || ds_rollout_forward(w.rollout))
+        return 0;
 
     snprintf(name, sizeof name, "robot_%d", number);
     show_canvas *c = show_canvas_create(640, 0, 1.1, 0.04, 0.04 + ROWS * ROW_HEIGHT);
     show_clear(c, SHOW_WHITE);
     for (int row = 0; row < ROWS; row++) {
         const size_t k = (size_t)(row * (steps - 1) / (ROWS - 1));
-        draw(c, &r, film.states + k * r.n_state, film.wishes + k * r.sizes[2],
-             (ROWS - 1 - row) * ROW_HEIGHT);
+        draw(c, &r, w.film + k * r.n_state, (ROWS - 1 - row) * ROW_HEIGHT);
     }
     show_canvas_save(c, s, "%s.png", name);
     show_canvas_destroy(c);
@@ -166,30 +181,28 @@ static int walk(show *s, ds_tape *t, int number)
     c = show_canvas_create(640, 0, 1.1, 0.04, 0.04 + 1.2 * ROW_HEIGHT);
     for (int k = 0; k < steps; k += FRAME) {
         show_clear(c, SHOW_WHITE);
-        draw(c, &r, film.states + (size_t)k * r.n_state, film.wishes + (size_t)k * r.sizes[2], 0);
+        draw(c, &r, w.film + (size_t)k * r.n_state, 0);
         show_film_frame(&f, c);
     }
     show_canvas_destroy(c);
     show_film_end(&f, 30);
     show_result(s, name, (double)it.learner.best_loss);
-    free(film.states);
-    free(film.wishes);
+    free(w.film);
+    robot_walk_end(&w);
     return 1;
 }
 
 int main(int argc, char **argv)
 {
     show s = show_start(argc, argv, "robots of springs learn to walk", NULL, 0);
-    ds_tape *t = ds_tape_create(NULL);
     const int seeds = s.quick ? 1 : SEEDS;
     show_plot plot = { 0 }, careful = { 0 };
     plot.title = "A robot learns to walk, five times";
     plot.x_label = "iteration";
     plot.y_label = "loss: minus where it is after 2.7 s  (m)";
-    int good = compare(&s, t, ROBOT_PAPER, seeds, &plot, "paper");
+    int good = compare(&s, ROBOT_PAPER, seeds, &plot, "paper");
     show_plot_save(&plot, &s, "learning");
-    good = good && compare(&s, t, ROBOT_CAREFUL, seeds, &careful, "careful");
-    for (int number = 1; good && number <= 3; number++) good = walk(&s, t, number);
-    ds_tape_destroy(t);
+    good = good && compare(&s, ROBOT_CAREFUL, seeds, &careful, "careful");
+    for (int number = 1; good && number <= 3; number++) good = walk(&s, number);
     return show_end(&s) || !good;
 }

@@ -4,12 +4,12 @@
    springs are muscles: they change their rest length as a network of two layers wants it, which sees ten
    sines of the time and all points. The loss is minus the place of point 0 at the end.
 
-   robot_build      a robot from its number
-   robot_randomise  weights as numpy's RandomState makes them, so that runs can be compared
-   robot_step       records one step on a tape: the next state from state, parameters and the sines
-   robot_record     records all of them, up to the loss
-   robot_run        the loss and its gradient
-   robot_learn      changes the parameters */
+   robot_build       a robot from its number
+   robot_randomise   weights as numpy's RandomState makes them, so that runs can be compared
+   robot_step        records one step on a tape: from points, velocities, weights and sines of the time
+   robot_walk_begin  a rollout of them: the loss, and its gradient by the weights
+   robot_learn       changes the weights
+   robot_practise    does both, for one of many trainings in ds_rollout_batch */
 #ifndef MASS_SPRING_ROBOTS_H
 #define MASS_SPRING_ROBOTS_H
 
@@ -17,9 +17,12 @@
 
 #include <math.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum { ROBOT_STEPS = 681, ROBOT_POINTS = 30, ROBOT_SPRINGS = 70, ROBOT_HIDDEN = 32, ROBOT_SINES = 10 };
+enum { ROBOT_STRIDES = 3, ROBOT_STRIDE = 227, ROBOT_STEPS = ROBOT_STRIDES * ROBOT_STRIDE };
+enum { ROBOT_ITERATIONS = 100 };
+enum { ROBOT_POINTS = 30, ROBOT_SPRINGS = 70, ROBOT_HIDDEN = 32, ROBOT_SINES = 10 };
 enum { ROBOT_PARAMS = (12 + 4 * ROBOT_POINTS + 1) * ROBOT_HIDDEN + (ROBOT_HIDDEN + 1) * ROBOT_SPRINGS };
 static const double ROBOT_DT = 0.004, ROBOT_GRAVITY = -4.8, ROBOT_DAMPING = 15; /* s, m/s^2, 1/s */
 static const double ROBOT_GROUND = 0.1, ROBOT_GOAL[2] = { 0.9, 0.2 };           /* m */
@@ -214,17 +217,17 @@ static void robot_randomise(const robot *r, robot_random *random, ds_real *param
 
 /* ---- the motion ---- */
 
-/* the muscles' wishes in -1 .. 1 [springs], from the sines, from where the points are, seen from their
-   middle, how fast they are, and where the goal is */
-static ds_vars robot_think(const robot *r, ds_tape *t, const ds_var3 *x, const ds_var3 *v, ds_vars params,
-                           ds_vars sines)
+/* the muscles' wishes in -1 .. 1 [springs], from the sines of step k of a stride, from where the points are,
+   seen from their middle, how fast they are, and where the goal is */
+static ds_vars robot_think(const robot *r, const ds_step_vars *at, size_t k, const ds_var3 *x,
+                           const ds_var3 *v)
 {
     const size_t n = (size_t)r->n_points;
-    const ds_var3 goal = ds_input3(t, ds_v3_make((ds_real)ROBOT_GOAL[0], (ds_real)ROBOT_GOAL[1], 0));
+    const ds_var3 goal = ds_input3(at->tape, ds_v3_make((ds_real)ROBOT_GOAL[0], (ds_real)ROBOT_GOAL[1], 0));
     const ds_var3 middle = ds_scale3(ds_sum3(x, n), ds_c(1.0 / (double)n)), away = ds_sub3(goal, middle);
     const ds_var3 centre = ds_scale3(middle, ds_c(-0.05));
     ds_var sense[ROBOT_SINES + 4 * ROBOT_POINTS + 2], *s = sense;
-    for (size_t i = 0; i < ROBOT_SINES; i++) *s++ = ds_vars_at(sines, i);
+    for (size_t i = 0; i < ROBOT_SINES; i++) *s++ = ds_vars_at(at->control, k * ROBOT_SINES + i);
     for (size_t i = 0; i < n; i++) {
         const ds_var3 place = ds_axpy3(ds_c(0.05), x[i], centre), speed = ds_scale3(v[i], ds_c(0.05));
         *s++ = ds_x(place);
@@ -234,7 +237,7 @@ static ds_vars robot_think(const robot *r, ds_tape *t, const ds_var3 *x, const d
     }
     *s++ = ds_x(away);
     *s++ = ds_y(away);
-    return ds_mlp_record(&r->brain, params, ds_vars_pack(sense, (size_t)(s - sense)));
+    return ds_mlp_record(&r->brain, at->param, ds_vars_pack(sense, (size_t)(s - sense)));
 }
 
 /* the rest length that muscle number k wishes */
@@ -273,92 +276,107 @@ static int robot_lands(const robot *r, ds_var3 *x, ds_var3 v)
     return 1;
 }
 
-/* One step. state [n_state]: positions, then velocities, three numbers each; params [n_params]; sines
-   [ROBOT_SINES] of the time; next [n_state]: the state after it. Returns what the muscles wished. */
-static ds_vars robot_step(const robot *r, ds_tape *t, ds_vars state, ds_vars params, ds_vars sines,
-                          ds_var *next)
+/* step k of a stride: moves points x with velocities v [n_points] */
+static void robot_step(const robot *r, const ds_step_vars *at, size_t k, ds_var3 *x, ds_var3 *v)
 {
     const int n = r->n_points;
-    const ds_var3 still = ds_input3(t, ds_v3_make(0, 0, 0));
-    const ds_var3 fall = ds_input3(t, ds_v3_make(0, (ds_real)(ROBOT_DT * ROBOT_GRAVITY), 0));
+    const ds_var3 still = ds_input3(at->tape, ds_v3_make(0, 0, 0));
+    const ds_var3 fall = ds_input3(at->tape, ds_v3_make(0, (ds_real)(ROBOT_DT * ROBOT_GRAVITY), 0));
     const ds_var damped = ds_c(exp(-ROBOT_DT * ROBOT_DAMPING));
-    ds_var3 x[ROBOT_POINTS], v[ROBOT_POINTS], gain[ROBOT_POINTS];
-    ds_vars wish;
-    for (int i = 0; i < n; i++) {
-        x[i] = ds_vars_at3(state, (size_t)i);
-        v[i] = ds_vars_at3(state, (size_t)(n + i));
-        gain[i] = fall;
-    }
-    wish = robot_think(r, t, x, v, params, sines);
-    robot_pull(r, x, wish, gain);
+    ds_var3 gain[ROBOT_POINTS];
+    for (int i = 0; i < n; i++) gain[i] = fall;
+    robot_pull(r, x, robot_think(r, at, k, x, v), gain);
     for (int i = 0; i < n; i++) {
         v[i] = ds_axpy3(damped, v[i], gain[i]);
         if (robot_lands(r, &x[i], v[i])) v[i] = still;
         else x[i] = ds_axpy3(ds_c(ROBOT_DT), v[i], x[i]);
-        for (int side = 0; side < 2; side++) {
-            const ds_var3 p = side ? v[i] : x[i];
-            ds_var *const to = next + 3 * (side ? n + i : i);
-            to[0] = ds_x(p);
-            to[1] = ds_y(p);
-            to[2] = ds_z(p);
-        }
     }
-    return wish;
 }
 
-/* sin(w t + 2 pi j / 10): the clock of the robot before step k */
-static void robot_clock(int k, ds_real sines[ROBOT_SINES])
+/* A robot on its way: a rollout with the weights as parameters and the sines as controls. Its steps are
+   strides of so many steps of the robot: for each stride the thousands of weights are handed in, and their
+   derivatives collected, once. */
+typedef struct robot_walk {
+    const robot *r;
+    size_t stride;
+    ds_recorded *recorded;
+    ds_rollout *rollout;
+    ds_real *film; /* NULL, or [strides + 1][n_state]: where all states of a run go */
+} robot_walk;
+
+/* positions, then velocities, three numbers each, after a stride */
+static ds_result robot_stride(void *user, const ds_step_vars *at, ds_var *next)
+{
+    const robot_walk *const w = (const robot_walk *)user;
+    const size_t n = (size_t)w->r->n_points;
+    ds_var3 x[2 * ROBOT_POINTS], *const v = x + n;
+    for (size_t i = 0; i < 2 * n; i++) x[i] = ds_vars_at3(at->state, i);
+    for (size_t k = 0; k < w->stride; k++) robot_step(w->r, at, k, x, v);
+    for (size_t i = 0; i < 2 * n; i++) {
+        *next++ = ds_x(x[i]);
+        *next++ = ds_y(x[i]);
+        *next++ = ds_z(x[i]);
+    }
+    return DSIM_OK;
+}
+
+/* minus how far point 0 has come at the end */
+static ds_result robot_loss(void *user, const ds_step_io *io, ds_real *value, const ds_step_bar *bar)
+{
+    const robot_walk *const w = (const robot_walk *)user;
+    const size_t n = w->r->n_state;
+    if (w->film) memcpy(w->film + io->step * n, io->state, n * sizeof *io->state);
+    if (io->left) return DSIM_OK;
+    *value -= io->state[0];
+    if (bar) bar->state_bar[0] -= 1;
+    return DSIM_OK;
+}
+
+/* sin(w t + 2 pi j / 10) before step k: the clock of the robot */
+static void robot_clock(size_t k, ds_real *sines)
 {
     const double whole = 2 * 3.14159265358979323846;
     for (int j = 0; j < ROBOT_SINES; j++)
-        sines[j] = ds_real_sin((ds_real)(ROBOT_FREQUENCY * k * ROBOT_DT + whole / ROBOT_SINES * j));
+        sines[j] = ds_real_sin((ds_real)(ROBOT_FREQUENCY * (double)k * ROBOT_DT + whole / ROBOT_SINES * j));
 }
 
-/* The state at the beginning: at rest. */
-static void robot_begin(const robot *r, ds_real *state)
+/* At rest, before so many strides. w and r stay where they are. 0: there is no memory. */
+static int robot_walk_begin(robot_walk *w, const robot *r, size_t strides, size_t stride)
 {
-    memset(state, 0, r->n_state * sizeof *state);
+    ds_recorded_desc record = { 0 };
+    ds_rollout_desc desc = { 0 };
+    ds_real state[6 * ROBOT_POINTS] = { 0 };
+    memset(w, 0, sizeof *w);
+    w->r = r;
+    w->stride = stride;
+    record.user = desc.loss_user = w;
+    record.n_state = r->n_state;
+    record.n_param = r->n_params;
+    record.n_control = stride * ROBOT_SINES;
+    record.step = robot_stride;
+    w->recorded = ds_recorded_create(&record);
+    desc.steps = strides;
+    desc.loss = robot_loss;
+    ds_real *const clock = (ds_real *)malloc(strides * record.n_control * sizeof *clock);
+    if (w->recorded && clock) w->rollout = ds_rollout_create(ds_recorded_stepper(w->recorded), &desc);
+    for (size_t k = 0; clock && k < strides * stride; k++) robot_clock(k, clock + k * ROBOT_SINES);
     for (int i = 0; i < r->n_points; i++) {
         state[3 * i] = r->point[i].x;
         state[3 * i + 1] = r->point[i].y;
     }
+    const int good = w->rollout && !ds_rollout_set_state(w->rollout, state) &&
+                     !ds_rollout_set_controls(w->rollout, clock, 0, strides);
+    free(clock);
+    return good;
 }
 
-/* How a run went, for pictures. */
-typedef struct robot_film {
-    ds_real *states; /* [steps + 1][n_state] */
-    ds_real *wishes; /* [steps][n_springs] */
-} robot_film;
-
-/* A whole run: the loss after `steps`, from params [n_params]. film: NULL, or what is to be filled. */
-static ds_var robot_record(const robot *r, ds_tape *t, int steps, ds_vars params, const robot_film *film)
+static void robot_walk_end(robot_walk *w)
 {
-    ds_real numbers[6 * ROBOT_POINTS], clock[ROBOT_SINES];
-    ds_var next[6 * ROBOT_POINTS];
-    robot_begin(r, numbers);
-    ds_vars state = ds_inputs(t, numbers, r->n_state);
-    for (int k = 0; k < steps; k++) {
-        robot_clock(k, clock);
-        const ds_vars wish = robot_step(r, t, state, params, ds_inputs(t, clock, ROBOT_SINES), next);
-        if (film) ds_values(state, film->states + (size_t)k * r->n_state);
-        if (film) ds_values(wish, film->wishes + (size_t)k * r->sizes[2]);
-        state = ds_vars_pack(next, r->n_state);
-    }
-    if (film) ds_values(state, film->states + (size_t)steps * r->n_state);
-    return ds_neg(ds_vars_at(state, 0));
+    ds_rollout_destroy(w->rollout);
+    ds_recorded_destroy(w->recorded);
 }
 
-/* The same on a tape that is reset, with its derivatives by params: grad [n_params], or NULL. */
-static ds_result robot_run(const robot *r, ds_tape *t, int steps, const ds_real *params, ds_real *loss,
-                           ds_real *grad, const robot_film *film)
-{
-    ds_tape_reset(t);
-    const ds_vars p = ds_inputs(t, params, r->n_params);
-    const ds_var f = robot_record(r, t, steps, p, film);
-    *loss = ds_value(f);
-    if (!grad) return ds_tape_error(t)->code;
-    return ds_backward(f) ? ds_tape_error(t)->code : ds_grads(p, grad);
-}
+/* ---- learning ---- */
 
 /* A way to learn. The paper's is { 0.2, 0, 0 }: a step of that length, whatever the gradient's is. */
 typedef struct robot_learner {
@@ -402,6 +420,27 @@ static double robot_learn(const robot *r, robot_learner *l, ds_real *params, dou
         params[i] -= (ds_real)(l->rate * (double)l->velocity[i]);
     }
     return length;
+}
+
+/* one training of many */
+typedef struct robot_training {
+    const robot *r;
+    int done; /* iterations */
+    ds_real loss[ROBOT_ITERATIONS], params[ROBOT_PARAMS]; /* the loss before each; the weights */
+    robot_learner learner;
+} robot_training;
+
+/* one iteration of training i, as ds_rollout_batch wants it: user is an array of them */
+static ds_result robot_practise(void *user, ds_rollout *rollout, size_t i)
+{
+    robot_training *const it = (robot_training *)user + i;
+    ds_result result = ds_rollout_set_param(rollout, it->params);
+    if (!result) result = ds_rollout_backward(rollout);
+    if (result) return result;
+    const double loss = ds_rollout_loss(rollout);
+    it->loss[it->done++] = (ds_real)loss;
+    robot_learn(it->r, &it->learner, it->params, loss, ds_rollout_param_grad(rollout));
+    return DSIM_OK;
 }
 
 #endif

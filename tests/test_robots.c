@@ -1,6 +1,8 @@
 /* test_robots.c - walking robots of points and springs (examples/mass_spring_robots.h): the random numbers
    are numpy's, the bodies are DiffTaichi's, and so are losses and gradients to 1e-9; the adjoint of a whole
-   run is that of its tangent to 1e-12 and of differences; a step hides no state; the same bits everywhere */
+   run is that of its tangent to 1e-12 and of differences; a step hides no state; the same bits everywhere,
+   however many trainings go on at once */
+#define DIFFSIM_THREADS
 #define DIFFSIM_IMPLEMENTATION
 #include "../examples/mass_spring_robots.h"
 #include "oracle/robots.h"
@@ -13,7 +15,7 @@
 static const double CLOSE = IS_FLOAT ? 5e-3 : 1e-9;
 static const char *const CONTACTS[] = { "naive", "time of impact" };
 
-static ds_real params[ROBOT_PARAMS], grad[ROBOT_PARAMS], direction[ROBOT_PARAMS];
+static ds_real params[ROBOT_PARAMS], direction[ROBOT_PARAMS];
 
 static void random_numbers(void)
 {
@@ -76,25 +78,36 @@ static void compare_weights(const ds_real *w, size_t rows, size_t columns, const
              "... the largest entry");
 }
 
+/* the loss and, if wanted, the gradient of a walk; NaN: it failed */
+static double run(robot_walk *w, int back)
+{
+    ds_rollout_set_param(w->rollout, params);
+    if (back ? ds_rollout_backward(w->rollout) : ds_rollout_forward(w->rollout)) return (double)NAN;
+    return ds_rollout_loss(w->rollout);
+}
+
 /* robot 1 with the weights of the oracle */
-static void oracle(ds_tape *t, int impact)
+static void oracle(int impact, size_t stride)
 {
     const oracle_run *const want = &ORACLE_RUN[impact];
     robot_random random = robot_random_make(0);
     static robot r;
+    static robot_walk w;
     static robot_learner learner;
-    static ds_real states[(ROBOT_STEPS + 1) * 6 * ROBOT_POINTS], wishes[ROBOT_STEPS * ROBOT_SPRINGS];
-    const robot_film film = { states, wishes };
     double finals[28];
-    ds_real loss, last[28];
+    ds_real last[28];
     robot_build(&r, 1, impact);
     robot_randomise(&r, &random, params);
+    if (!TAP_OK(robot_walk_begin(&w, &r, ROBOT_STEPS / stride, stride), "%s, strides of %d steps",
+                CONTACTS[impact], (int)stride))
+        return;
     const size_t n_in = r.sizes[0], w1 = ROBOT_HIDDEN * n_in, w2 = ROBOT_HIDDEN * r.sizes[2];
+    TAP_NEAR(run(&w, 1), want->loss[0], CLOSE, "... the loss");
+    const ds_real *const grad = ds_rollout_param_grad(w.rollout);
+    const ds_real *const state = ds_rollout_state(w.rollout, NULL);
     const ds_real *const b1 = grad + w1, *const g2 = b1 + ROBOT_HIDDEN;
-    TAP_OK(!robot_run(&r, t, ROBOT_STEPS, params, &loss, grad, &film), "%s", CONTACTS[impact]);
-    TAP_NEAR(loss, want->loss[0], CLOSE, "... the loss");
     for (int i = 0; i < 28; i++) {
-        last[i] = states[ROBOT_STEPS * r.n_state + (size_t)(3 * (i / 2) + i % 2)];
+        last[i] = state[3 * (i / 2) + i % 2];
         finals[i] = want->finals[i];
     }
     TAP_OK(off(last, finals, 28) < CLOSE, "... all points at the end, off by %.1e", off(last, finals, 28));
@@ -108,102 +121,126 @@ static void oracle(ds_tape *t, int impact)
 
     robot_learner_begin(&learner, ROBOT_PAPER);
     for (int k = 0; k < 3 && !IS_FLOAT; k++) {
-        if (k) robot_run(&r, t, ROBOT_STEPS, params, &loss, grad, NULL);
-        const double length = robot_learn(&r, &learner, params, (double)loss, grad);
+        const double loss = run(&w, 1);
+        const double length = robot_learn(&r, &learner, params, loss, ds_rollout_param_grad(w.rollout));
         TAP_NEAR(loss, want->loss[k], 1e-9, "... the loss in iteration %d", k);
         TAP_NEAR(length * length, want->square[k], 1e-7, "... the squared norm of the gradient");
     }
+    robot_walk_end(&w);
 }
 
 /* <gradient, v> = the tangent along v, and both are the slope of differences where no contact changes */
-static void adjoints(ds_tape *t)
+static void adjoints(void)
 {
     ds_rng rng = ds_rng_make(1, 0);
     for (int number = 1; number <= 3; number++)
         for (int impact = 0; impact < 2; impact++) {
-            static ds_var all[ROBOT_PARAMS];
             robot_random random = robot_random_make(0);
             robot r;
-            double back = 0, size = 0;
-            const int steps = number == 1 && impact ? ROBOT_STEPS : 150;
+            robot_walk w;
+            ds_direction along = { NULL, direction, NULL };
+            double back = 0, size = 0, loss_dot = (double)NAN, loss[2];
             robot_build(&r, number, impact);
             robot_randomise(&r, &random, params);
-            ds_tape_reset(t);
-            ds_vars p = ds_inputs(t, params, r.n_params);
-            ds_var f = robot_record(&r, t, steps, p, NULL);
-            for (size_t i = 0; i < r.n_params; i++) {
-                all[i] = ds_vars_at(p, i);
-                direction[i] = ds_rng_normal(&rng);
-            }
-            TAP_OK(!ds_backward(f) && !ds_grads(p, grad) && !ds_forward(all, direction, r.n_params),
+            if (!robot_walk_begin(&w, &r, number == 1 && impact ? ROBOT_STEPS / 3 : 50, 3)) continue;
+            for (size_t i = 0; i < r.n_params; i++) direction[i] = ds_rng_normal(&rng);
+            TAP_OK(isfinite(run(&w, 1)) && !ds_rollout_tangent(w.rollout, &along, NULL, &loss_dot),
                    "robot %d, %s: back and forward", number, CONTACTS[impact]);
-            for (size_t i = 0; i < r.n_params; i++) {
+            const ds_real *const grad = ds_rollout_param_grad(w.rollout);
+            for (size_t i = 0; grad && i < r.n_params; i++) {
                 back += (double)grad[i] * (double)direction[i];
                 size += fabs((double)grad[i] * (double)direction[i]);
             }
-            TAP_OK(fabs(back - (double)ds_tangent(f)) <= (IS_FLOAT ? 1e-3 : 1e-12) * size,
-                   "... <gradient, v> is the tangent along v, off by %.1e",
-                   fabs(back - (double)ds_tangent(f)) / size);
-            if (IS_FLOAT) continue;
-            ds_real loss[2];
+            TAP_OK(fabs(back - loss_dot) <= (IS_FLOAT ? 1e-3 : 1e-12) * size,
+                   "... <gradient, v> is the tangent along v, off by %.1e", fabs(back - loss_dot) / size);
             const ds_real h = (ds_real)1e-7;
-            for (int side = 0; side < 2; side++) {
+            for (int side = 0; side < 2 && !IS_FLOAT; side++) {
                 for (size_t i = 0; i < r.n_params; i++) params[i] += (side ? -2 * h : h) * direction[i];
-                robot_run(&r, t, steps, params, &loss[side], NULL, NULL);
+                loss[side] = run(&w, 0);
             }
-            TAP_NEAR((double)(loss[0] - loss[1]) / (2 * (double)h), back, 2e-5,
-                     "... and the slope of differences");
+            if (!IS_FLOAT)
+                TAP_NEAR((loss[0] - loss[1]) / (2 * (double)h), back, 2e-5, "... the slope of differences");
+            robot_walk_end(&w);
         }
 }
 
-/* from the bytes of a state halfway the rest of the run has the same bytes */
-static void halves(ds_tape *t)
+/* the 300th stride of one step depends on state, weights and sines alone, and its derivatives are right */
+static void one_step(void)
 {
-    enum { HALF = 300, ALL = 450 };
-    static ds_real states[(ALL + 1) * 6 * ROBOT_POINTS], wishes[ALL * ROBOT_SPRINGS];
-    const robot_film film = { states, wishes };
-    ds_var next[6 * ROBOT_POINTS];
-    ds_real clock[ROBOT_SINES], loss, end[6 * ROBOT_POINTS];
+    enum { STEP = 300 };
+    static ds_real states[(STEP + 1) * 6 * ROBOT_POINTS];
+    ds_real clock[ROBOT_SINES];
     robot_random random = robot_random_make(3);
     robot r;
+    robot_walk w;
+    ds_step_io io = { 0 };
+    ds_check_desc desc = { 0 };
+    ds_check_report report;
     robot_build(&r, 2, 1);
     robot_randomise(&r, &random, params);
-    robot_run(&r, t, ALL, params, &loss, NULL, &film);
-    ds_tape_reset(t);
-    ds_vars p = ds_inputs(t, params, r.n_params), state = ds_inputs(t, states + HALF * r.n_state, r.n_state);
-    for (int k = HALF; k < ALL; k++) {
-        robot_clock(k, clock);
-        robot_step(&r, t, state, p, ds_inputs(t, clock, ROBOT_SINES), next);
-        state = ds_vars_pack(next, r.n_state);
-    }
-    TAP_OK(!ds_values(state, end) && !memcmp(end, states + ALL * r.n_state, r.n_state * sizeof *end),
-           "a step depends on state, parameters and time alone");
+    if (!TAP_OK(robot_walk_begin(&w, &r, STEP, 1), "robot 2")) return;
+    w.film = states;
+    run(&w, 0);
+    robot_clock(STEP, clock);
+    io.step = STEP;
+    io.state = states + STEP * r.n_state;
+    io.param = params;
+    io.control = clock;
+    desc.max_entries = 100;
+    TAP_OK(!memcmp(io.state, ds_rollout_state(w.rollout, NULL), r.n_state * sizeof *states),
+           "the film has all states");
+    const ds_result result = ds_check_stepper(ds_recorded_stepper(w.recorded), &io, &desc, &report);
+    /* springs as stiff as these are no good for differences in float */
+    TAP_OK(!result || (IS_FLOAT && result == DSIM_ERROR_WRONG_GRADIENT), "... a step: %s", report.text);
+    robot_walk_end(&w);
 }
 
-/* training on, twice the same; and the numbers of every machine */
-static void same_bits(ds_tape *t)
+/* of the weights of three robots that have learnt, with so many workers */
+static uint64_t learnt(int workers)
 {
-    uint64_t hash[2];
-    for (int turn = 0; turn < 2; turn++) {
-        robot_random random = robot_random_make(0);
-        static robot_learner learner;
-        robot r;
-        ds_real loss;
-        robot_build(&r, 1, 1);
-        robot_randomise(&r, &random, params);
-        robot_learner_begin(&learner, ROBOT_CAREFUL);
-        for (int k = 0; k < 4; k++) {
-            robot_run(&r, t, 200, params, &loss, grad, NULL);
-            robot_learn(&r, &learner, params, (double)loss, grad);
-        }
-        hash[turn] = ds_hash_reals(params, r.n_params, 0);
+    enum { TRAININGS = 3, MOST = 2 };
+    static robot_training all[TRAININGS];
+    robot_random random = robot_random_make(0);
+    static robot r;
+    robot_walk walks[MOST];
+    ds_rollout *rollouts[MOST];
+    ds_pool *const pool = ds_pool_create((size_t)workers, NULL);
+    ds_batch_desc batch = { 0 };
+    ds_result result = DSIM_OK;
+    uint64_t hash = 0;
+    robot_build(&r, 1, 1);
+    for (int i = 0; i < workers; i++) {
+        if (!robot_walk_begin(&walks[i], &r, 4, 50)) return 0;
+        rollouts[i] = walks[i].rollout;
     }
-    TAP_OK(hash[0] == hash[1], "learning twice gives the same weights");
-    const uint64_t want = IS_FLOAT ? UINT64_C(0x1016c04deaec10a7) : UINT64_C(0xf48eeaa0ad11440e);
+    memset(all, 0, sizeof all);
+    for (int i = 0; i < TRAININGS; i++) {
+        all[i].r = &r;
+        robot_randomise(&r, &random, all[i].params);
+        robot_learner_begin(&all[i].learner, ROBOT_CAREFUL);
+    }
+    batch.jobs = ds_pool_jobs(pool);
+    batch.task = robot_practise;
+    batch.user = all;
+    batch.rollouts = rollouts;
+    batch.n_rollouts = (size_t)workers;
+    for (int k = 0; k < 4 && !result; k++) result = ds_rollout_batch(&batch, TRAININGS, NULL);
+    for (int i = 0; i < TRAININGS; i++) hash = ds_hash_reals(all[i].params, r.n_params, hash);
+    for (int i = 0; i < workers; i++) robot_walk_end(&walks[i]);
+    ds_pool_destroy(pool);
+    return result ? 0 : hash;
+}
+
+/* one after the other, and two at once; and the numbers of every machine */
+static void same_bits(void)
+{
+    const uint64_t hash = learnt(1);
+    const uint64_t want = IS_FLOAT ? UINT64_C(0xc4193169a6a723c9) : UINT64_C(0xed29ddcbef24d13e);
     const ds_build build = ds_build_info(); /* contraction: in the sums of robot_learn */
+    TAP_OK(hash && hash == learnt(2), "two trainings at once give the same weights");
     if (!build.same_bits || build.contraction)
         TAP_SKIP("this build has other bits", "the bits of every machine");
-    else TAP_OK(hash[0] == want, "the bits of every machine: %016llx", (unsigned long long)hash[0]);
+    else TAP_OK(hash == want, "the bits of every machine: %016llx", (unsigned long long)hash);
 }
 
 /* the paper's way and the careful one, on a slope */
@@ -228,7 +265,6 @@ static void learning(void)
 
 int main(void)
 {
-    ds_tape *const t = ds_tape_create(NULL);
     random_numbers();
 #define BODY(k) \
     body(k, ORACLE_SPRINGS_##k, (int)(sizeof ORACLE_SPRINGS_##k / 3), ORACLE_POINTS_##k, \
@@ -236,11 +272,10 @@ int main(void)
     BODY(1);
     BODY(2);
     BODY(3);
-    for (int impact = 0; impact < 2; impact++) oracle(t, impact);
-    adjoints(t);
-    halves(t);
-    same_bits(t);
+    for (int impact = 0; impact < 2; impact++) oracle(impact, impact ? ROBOT_STRIDE : 1);
+    adjoints();
+    one_step();
+    same_bits();
     learning();
-    ds_tape_destroy(t);
     return tap_end();
 }

@@ -48,6 +48,7 @@ agree()
 }
 agree mass_spring_simple paper "$work/mass_spring" --out "$work/out"
 agree mass_spring_simple wall "$work/mass_spring" --wall --out "$work/out"
+check "wave in pairs, within 2 MB, runs" "$work/wave" --memory 2 --quick --out "$work/out"
 check "wave --original --quick runs" "$work/wave" --original --quick --out "$work/out"
 agree robots quick "$work/mass_spring_robots" --quick --out "$work/out"
 if test -n "$FULL"; then
@@ -65,13 +66,13 @@ done
 check "no_malloc builds alone" $any_cc ../examples/no_malloc.c -o "$work/no_malloc" -lm
 agree gradient_studies no_malloc "$work/no_malloc"
 
-check "energy builds with the text that it has printed" build energy_printed
-for name in energy energy_printed; do
-    "$work/$name" --quick --out "$work/out" >"$work/$name.out" 2>&1
+for name in energy wave; do
+    check "$name builds with the text that it has printed" build ${name}_printed
+    for form in $name ${name}_printed; do "$work/$form" --quick --out "$work/out" >"$work/$form.out" 2>&1; done
+    check "$name as text: that is what ran" grep -q 'the kernel ran as printed text' "$work/${name}_printed.out"
+    equal "$name as text: the same bits" "$(grep -o 'hash of .*\|^result.*' "$work/${name}_printed.out")" \
+        "$(grep -o 'hash of .*\|^result.*' "$work/$name.out" || echo none)"
 done
-check "energy as text: that is what ran" grep -q 'the kernel ran as printed text' "$work/energy_printed.out"
-equal "energy as text: the same bits" "$(grep -o 'hash of .*' "$work/energy_printed.out")" \
-    "$(grep -o 'hash of .*' "$work/energy.out" || echo none)"
 
 "$work/02_throw" --out "$work/out" >"$work/throw" 2>&1
 check "02_throw hits" \
