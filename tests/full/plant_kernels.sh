@@ -57,7 +57,7 @@ plant 'fused kernels that load another component' 'bits' \
     's/body->effects\[i\].arg == arg && body->effects\[i\].component == e->c &&/body->effects[i].arg == arg \&\&/'
 plant 'neighbours that text adds to in the order of elements' 'bits' \
     's/p->sums\[i\].count > 2 ? 0 : from > 0 ? 2 : 1;/p->sums[i].count > 2 ? 0 : from > 0 ? 1 : 2;/'
-plant 'last lanes that text adds twice' 'bits' 's/skip = (int)(at + 16 - n);/skip = (int)(at + 15 - n);/'
+plant 'last lanes that text adds twice' 'bits' 's/skip = (int)(at + 16 - end);/skip = (int)(at + 15 - end);/'
 plant 'elements that gain from a lane too many at the edge' 'bits' \
     's/widths\[k\] = up < 0 || up >= last ? 0 : (unsigned)n;/widths[k] = up < 0 || up >= last ? 0 : (unsigned)n + 1;/'
 plant 'elements that gain in another order' 'bits' \

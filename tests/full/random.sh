@@ -51,7 +51,7 @@ plant "one adjoint less than there are" \
 plant "half the gradient of a dot product" \
     's/^\( *\)bar\[q\] += dsi_product(g, x\[p\]);/\1bar[q] += 0;/' 'the tangent'
 plant "a replay that forgets a number" \
-    's/for (i = 0; i < node->b; i++) \(val.result + i. = dsi_tanh\)/for (i = 1; i < node->b; i++) \1/' \
+    's/ds_reals_tanh(val + node->a, val \(. result, node->b\));/ds_reals_tanh(val + node->a, val \1 - 1);/' \
     'in the model'
 
 finish
