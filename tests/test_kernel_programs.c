@@ -550,9 +550,9 @@ static void test_joined_rows(void)
 /* a fixed bug: rows of a kernel that adds nothing were joined with 0 added to a pointer that is NULL */
 static void test_joined_rows_without_sums(void)
 {
-    enum { ROWS = 5, COLUMNS = 40, PITCH = 45 };
+    enum { ROWS = 5, ACROSS = 40, PITCH = 45 };
     static ds_real x[ROWS * PITCH], y[ROWS * PITCH];
-    const size_t lanes[2] = { ROWS, COLUMNS };
+    const size_t lanes[2] = { ROWS, ACROSS };
     ds_kernel *const k = begin_grid(2, "rows");
     const ds_arg in = ds_arg_in(k, "x", 1), out = ds_arg_out(k, "y", 1);
     const ds_index row = ds_index_mul(ds_lane_axis(k, 0), ds_i(PITCH));
@@ -566,7 +566,7 @@ static void test_joined_rows_without_sums(void)
     args[1] = ds_array_reals(y, ROWS * PITCH, 1);
     TAP_OK(!ds_launch_grid(runners[WIDTHS - 1], k, lanes, args, 2), "rows that are joined, without a sum");
     for (int i = 0; i < ROWS * PITCH; i++)
-        good = good && y[i] == (i % PITCH < COLUMNS ? (ds_real)(3 * i) : (ds_real)-1);
+        good = good && y[i] == (i % PITCH < ACROSS ? (ds_real)(3 * i) : (ds_real)-1);
     TAP_OK(good, "and nothing between them");
     ds_kernel_destroy(k);
 }
