@@ -14329,12 +14329,13 @@ static void dsi_add_lanes(const ds_array *array, const size_t *at, size_t alike,
 }
 #undef DSI_ADD_LANES
 
-/* The same where nothing is in the way: columns of index arrays, no uniforms, all elements; counts known to
-   the compiler. What changes to is no adder, so all of those stay in registers. */
+/* The same where little is in the way: columns of index arrays, no uniforms; counts known to the compiler. What changes to is no adder, so all of those stay in registers. */
 DSI_INLINE void dsi_add_columns(const ds_array *array, const size_t *at, const size_t alike,
-                                const dsi_adding *adding, const size_t count, size_t n)
+                                const dsi_adding *adding, const size_t count, size_t n, const int all,
+                                int64_t low, int64_t high)
 {
     const size_t stride = dsi_stride_of(array);
+    const uint64_t owned = (uint64_t)high - (uint64_t)low;
     ds_real *const data = (ds_real *)array->data;
     ds_real *const x = data + at[0], *const y = data + at[alike > 1 ? 1 : 0];
     ds_real *const z = data + at[alike > 2 ? 2 : 0];
@@ -14350,6 +14351,7 @@ DSI_INLINE void dsi_add_columns(const ds_array *array, const size_t *at, const s
     for (i = 0; i < n; i++)
         DSI_UNROLL for (k = 0; k < count; k++) {
             const size_t element = (size_t)column[k][i] * stride;
+            if (!all && (uint64_t)column[k][i] - (uint64_t)low >= owned) continue;
             x[element] += sign[k] * from[0][k][i];
             if (alike > 1) y[element] += sign[k] * from[1][k][i];
             if (alike > 2) z[element] += sign[k] * from[2][k][i];
@@ -14369,7 +14371,7 @@ static void dsi_sum_lanes(const dsi_run *run, const dsi_sum *sum, const dsi_lane
     for (c = 0; c < sum->alike; c++) at[c] = dsi_component_at(array, sum[c].component);
     for (lane = 0; lane < (alone ? n : 1); lane++)
         for (begin = 0; begin < sum->count; begin += count) {
-            int plain = all && !alone && array->type == DSIM_ARRAY_REAL;
+            int plain = !alone && array->type == DSIM_ARRAY_REAL;
             count = dsi_least(sum->count - begin, DSI_MOST_ADDING);
             for (k = 0; k < count; k++) {
                 const dsi_adder *a = run->program->adders + sum->first + begin + k;
@@ -14386,12 +14388,14 @@ static void dsi_sum_lanes(const dsi_run *run, const dsi_sum *sum, const dsi_lane
                     plain = plain && adding[k].mask[c];
                 }
             }
-            if (plain && count == 4 && sum->alike == 3)
-                dsi_add_columns(array, at, 3, adding, 4, n);
-            else if (plain && count == 2 && sum->alike == 3)
-                dsi_add_columns(array, at, 3, adding, 2, n);
+            if (plain && count == 4 && sum->alike == 3 && all)
+                dsi_add_columns(array, at, 3, adding, 4, n, 1, low, high);
+            else if (plain && count == 2 && sum->alike == 3 && all)
+                dsi_add_columns(array, at, 3, adding, 2, n, 1, low, high);
+            else if (plain && count <= DSI_MOST_COLUMNS && sum->alike == 3)
+                dsi_add_columns(array, at, 3, adding, count, n, 0, low, high);
             else if (plain && count <= DSI_MOST_COLUMNS && sum->alike == 1)
-                dsi_add_columns(array, at, 1, adding, count, n);
+                dsi_add_columns(array, at, 1, adding, count, n, 0, low, high);
             else
                 dsi_add_lanes(array, at, sum->alike, adding, count, alone ? 1 : n, all, low, high);
         }
