@@ -14329,7 +14329,8 @@ static void dsi_add_lanes(const ds_array *array, const size_t *at, size_t alike,
 }
 #undef DSI_ADD_LANES
 
-/* The same where little is in the way: columns of index arrays, no uniforms; counts known to the compiler. What changes to is no adder, so all of those stay in registers. */
+/* The same where little is in the way: columns of index arrays, no uniforms; counts known to the compiler.
+   What changes is no adder, so all of those stay in registers. */
 DSI_INLINE void dsi_add_columns(const ds_array *array, const size_t *at, const size_t alike,
                                 const dsi_adding *adding, const size_t count, size_t n, const int all,
                                 int64_t low, int64_t high)

@@ -373,7 +373,8 @@ static void misuse(void)
     /* the last row of 5 weights and its bias: the largest numbers, and inputs near 1 */
     const size_t n = ds_mlp_params(&good);
     for (size_t i = 0; i < n; i++) params[i] = i < n - 9 ? 1 : 0;
-    for (size_t i = 0; i < 6; i++) params[i ? n - 4 - i : n - 1] = IS_FLOAT ? (ds_real)FLT_MAX : (ds_real)DBL_MAX;
+    const ds_real largest = IS_FLOAT ? (ds_real)FLT_MAX : (ds_real)DBL_MAX;
+    for (size_t i = 0; i < 6; i++) params[i ? n - 4 - i : n - 1] = largest;
     for (int i = 0; i < 9; i++) x[i] = 9;
     refused(ds_mlp_forward(&good, &b), DSIM_ERROR_NON_FINITE, 3, "y, number 3", "an output that overflows");
     refused(ds_mlp_vjp(&good, &b), DSIM_ERROR_ARGUMENT, 0, "memory is not what", "vjp after that");
