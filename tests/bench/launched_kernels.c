@@ -16,6 +16,7 @@
 #include "../../diffsim.h"
 
 #include "kernel_numbers.h"
+#include "launched.h"
 
 #include <stdio.h>
 #include <time.h>
@@ -65,15 +66,6 @@ static ds_kernel *springs_body(void)
     ds_add_at3(force, j, ds_neg3(f));
     ds_kernel_end(k);
     return k;
-}
-
-/* the five-point sum less four times the middle */
-static ds_var laplacian(ds_arg u, ds_index at, ds_var middle, int64_t row)
-{
-    ds_var left = ds_load(u, ds_index_sub(at, ds_i(1))), right = ds_load(u, ds_index_add(at, ds_i(1)));
-    ds_var up = ds_load(u, ds_index_sub(at, ds_i(row))), down = ds_load(u, ds_index_add(at, ds_i(row)));
-    ds_var along = ds_add(left, right), across = ds_add(up, down);
-    return ds_sub(ds_add(along, across), ds_mul(ds_c(4), middle));
 }
 
 /* its text is one for each length of the rows, and so is its name */
@@ -545,21 +537,6 @@ const kernel_side KERNEL_SIDE[N_WAYS] = {
 
 #ifndef KERNEL_PRINTED
 
-/* the kernel as C; what its constant is called goes to the list, a line for each */
-static int print(const ds_kernel *k, char *list)
-{
-    static const char before[] = "static const ds_printed_kernel ";
-    static char text[1 << 20];
-    if (!k) return 1;
-    const size_t length = ds_kernel_print_c(k, text, sizeof text);
-    const char *name = length && length < sizeof text ? strstr(text, before) : NULL;
-    if (!name) return 0;
-    name += strlen(before);
-    sprintf(list + strlen(list), "    &%.*s,\n", (int)strcspn(name, " "), name);
-    puts(text);
-    return 1;
-}
-
 int main(void)
 {
     char list[2000] = "";
@@ -568,7 +545,7 @@ int main(void)
         kernel_case c;
         ok = kernel_case_make(&c, i);
         launched *l = i == 0 || c.kind != CASE_SPRINGS ? (launched *)create(&c, TEXT) : NULL;
-        if (l) ok = print(l->forward, list) && print(l->adjoint, list);
+        if (l) ok = print_kernel(l->forward, list) && print_kernel(l->adjoint, list);
         destroy(l);
         kernel_case_free(&c);
     }

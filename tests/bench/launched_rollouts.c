@@ -8,11 +8,10 @@
 #define DIFFSIM_IMPLEMENTATION
 #include "../../diffsim.h"
 
+#include "launched.h"
 #include "rollouts.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #ifdef ROLLOUT_PRINTED
 #include ROLLOUT_PRINTED
@@ -41,14 +40,6 @@ typedef struct launched {
 static size_t row_of(size_t n) { return n + 16; }
 static size_t cells_of(size_t n) { return (n + 2) * row_of(n); }
 static size_t cell_at(size_t n, size_t i, size_t j) { return (i + 1) * row_of(n) + 8 + j; }
-
-static ds_var laplacian(ds_arg u, ds_index at, ds_var middle, int64_t row)
-{
-    ds_var left = ds_load(u, ds_index_sub(at, ds_i(1))), right = ds_load(u, ds_index_add(at, ds_i(1)));
-    ds_var up = ds_load(u, ds_index_sub(at, ds_i(row))), down = ds_load(u, ds_index_add(at, ds_i(row)));
-    ds_var along = ds_add(left, right), across = ds_add(up, down);
-    return ds_sub(ds_add(along, across), ds_mul(ds_c(4), middle));
-}
 
 /* next from the two surfaces before it; its text is one for each length of the rows */
 static ds_kernel *wave_kernel(size_t n)
@@ -310,20 +301,6 @@ const rollout_side ROLLOUT_SIDE[2] = {
 };
 #else
 
-/* the kernel and its adjoint as C; what their constants are called goes to the list, a line for each */
-static int print(const ds_kernel *k, char *list)
-{
-    static const char before[] = "static const ds_printed_kernel ";
-    static char text[1 << 20];
-    const size_t length = k ? ds_kernel_print_c(k, text, sizeof text) : 0;
-    const char *name = length && length < sizeof text ? strstr(text, before) : NULL;
-    if (!name) return 0;
-    name += strlen(before);
-    sprintf(list + strlen(list), "    &%.*s,\n", (int)strcspn(name, " "), name);
-    puts(text);
-    return 1;
-}
-
 int main(void)
 {
     static const char *const by[N_ROLLOUTS] = { "u v", "u v", "x v stiffness_damping_rest" };
@@ -333,7 +310,7 @@ int main(void)
     for (int which = 0; ok && which < N_ROLLOUTS; which++) {
         ds_kernel *k = which == W6 ? chain_kernel() : wave_kernel(wave_side(which));
         ds_kernel *adjoint = ds_kernel_adjoint(k, by[which]);
-        ok = print(k, list) && print(adjoint, list);
+        ok = print_kernel(k, list) && print_kernel(adjoint, list);
         ds_kernel_destroy(adjoint);
         ds_kernel_destroy(k);
     }
