@@ -1891,8 +1891,8 @@ DIFFSIM_API void ds_add_at3(ds_arg arg, ds_index element, ds_var3 vector);
 
 /* Derivatives are new kernels, made from one that has ended. by: names of in and update arguments, separated
    by blanks; NULL: all of them. Arguments of the new kernel: those of the old one, then as many again, named
-   x_bar or x_dot (x_bar2 if x_bar is one of the old); what the new kernel has no use for is of kind none, and
-   its array is not looked at.
+   x_bar or x_dot (x_bar2 if x_bar is one of the old); what the derivative does not mention is of kind none,
+   and its array is not looked at.
 
    adjoint: reads y_bar of each result y, adds to x_bar of each x in `by`; an update x has x_bar as an update:
    what the lane read of it is replaced by the adjoint of what it read.
@@ -17927,7 +17927,8 @@ static void dsi_print_gather(dsi_printer *p)
     dsi_print(p, dsi_printed_elements);
 }
 
-/* one function for each instruction set, and the choice: $%_avx512 calls $_lanes with these arguments */
+/* one function for each instruction set, <kernel>_<name>_avx512 and so on, which calls <kernel>_<inner>; and
+   the one that chooses */
 #define DSI_PRINTED_CHOICE(name, inner, parameters, arguments) \
     "\n#if defined(__GNUC__) && !defined(__TINYC__) && defined(__x86_64__)\n" \
     "__attribute__((target(\"avx512f\"))) static void $_" name "_avx512(\n    " parameters ")\n" \
