@@ -9241,6 +9241,19 @@ DSI_APART ds_result dsi_blame_value(ds_tape *tape, size_t slot)
     return dsi_refused(tape, &t);
 }
 
+/* a sweep ended at a custom node whose function failed, or at an operation without a derivative */
+DSI_APART ds_result dsi_blame_node(const dsi_sweep *r)
+{
+    ds_tape *const tape = r->tape;
+    const dsi_extent taken = dsi_extent_of(tape->rec.nodes + r->node);
+    dsi_text t;
+    if (r->failed && tape->error.code) return tape->error.code; /* the body of a checkpoint has said it */
+    t = dsi_refuse(tape, r->failed ? DSIM_ERROR_CALLBACK : DSIM_ERROR_NOT_DIFFERENTIABLE, r->node);
+    dsi_put(&t, "ds_backward: ");
+    dsi_describe(tape, &t, r->node, r->top + taken.held + taken.width);
+    return dsi_refused(tape, &t);
+}
+
 /* sweep again, node by node, to the first that makes a non-finite adjoint of a finite one. f, seeds, n: as
    for dsi_seed; k, top: where the sweep begins. DSIM_OK if none does. */
 DSI_APART ds_result dsi_blame_adjoint(ds_tape *tape, const ds_var *f, const ds_real *seeds, size_t n,
@@ -9256,6 +9269,7 @@ DSI_APART ds_result dsi_blame_adjoint(ds_tape *tape, const ds_var *f, const ds_r
         k = now - dsi_extent_of(node).data;
         /* one node at a time: slower, but it stops at the first */
         dsi_run_sweep(&r, k, now + 1, 1);
+        if (r.failed) return dsi_blame_node(&r); /* a function that did not fail before */
         for (i = 0; (slot = dsi_operand_slot(node, i)) != (size_t)-1; i++) {
             if (dsi_is_finite(tape->adjoints[slot])) continue;
             t = dsi_refuse(tape, DSIM_ERROR_NON_FINITE, now);
@@ -9320,15 +9334,7 @@ DIFFSIM_API ds_result (ds_backward_many)(const ds_var *f, const ds_real *seeds, 
         tape->careful |= r.no_derivative || r.non_finite;
         if (careful || !tape->careful || r.failed) break;
     }
-    if (r.failed && tape->error.code) return tape->error.code; /* the body of a checkpoint has said it */
-    if (r.no_derivative || r.failed) {
-        const dsi_extent taken = dsi_extent_of(tape->rec.nodes + r.node);
-        dsi_text t =
-            dsi_refuse(tape, r.failed ? DSIM_ERROR_CALLBACK : DSIM_ERROR_NOT_DIFFERENTIABLE, r.node);
-        dsi_put(&t, "ds_backward: ");
-        dsi_describe(tape, &t, r.node, r.top + taken.held + taken.width);
-        return dsi_refused(tape, &t);
-    }
+    if (r.no_derivative || r.failed) return dsi_blame_node(&r);
     if (r.non_finite) return dsi_blame_adjoint(tape, f, seeds, n, k, top);
     tape->n_gradients = tape->rec.n_values;
     return DSIM_OK;
