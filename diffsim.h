@@ -124,6 +124,8 @@
                 gradient and Hessian are kernels, too; ds_launch; ds_kernel_print_c; splines, grids,
                 reductions
      8 rollouts  ds_stepper, ds_rollout: thousands of steps and their gradient in the memory you have
+    10 energies  ds_energy_type: a scalar of a few points, and its force, Hessian, derivatives by every
+                parameter
     15 learning  ds_optimizer: Adam and its kin, clipping, schedules, bounds; ds_mlp: networks, on a tape or
                 in batches
     16 checks   ds_check_gradient, ds_check_hessian, ds_check_adjoint, ds_check_stepper: a certificate for
@@ -2377,6 +2379,121 @@ DIFFSIM_API ds_result ds_launch_list_add(ds_launch_list *list, const ds_kernel *
                                          const ds_binding *bindings, size_t n_bindings);
 DIFFSIM_API const ds_stepper *ds_launch_list_stepper(ds_launch_list *list);
 
+/* >>api 10 energies -------------------------------------------------------------------------------
+
+   Write an energy, get its force, Hessian and derivatives by every parameter. An energy is a scalar of a few
+   points and numbers of one element, recorded once with the operations of section 6:
+
+       static ds_var spring(ds_element *e)
+       {
+           ds_var length = ds_safe_norm3(ds_sub3(ds_point(e, 1), ds_point(e, 0)));
+           ds_var stretch = ds_sub(length, ds_parameter(e, 1));
+           return ds_mul(ds_c(0.5), ds_mul(ds_parameter(e, 0), ds_square(stretch)));
+       }
+       static const ds_energy_type SPRING = {
+           "spring", 2, 2, 0, "stiffness (N/m), rest length (m)", spring, NULL, NULL, NULL };
+
+   Built-in energies are declared exactly so (DSI_ENERGIES, one row each).
+
+   The force on point i is
+       f_i = -dE/dx_i - dR/dv_i + F_i
+   with E the energy (J) of the positions x, R the dissipation (W) of positions and velocities, of which only
+   the derivative by v counts, and F a force that no potential has. Numbers of an element that depend on the
+   rest shape and on parameters only, such as the inverse of rest edges, are its constants: derive computes
+   them once for many steps. */
+
+typedef struct ds_element ds_element;
+
+/* A type of energy. parameters: a name and a unit for each, separated by commas. energy, dissipation, force,
+   derive may be NULL, energy, dissipation and force not all three. */
+typedef struct ds_energy_type {
+    const char *name;
+    size_t n_points, n_parameters, n_constants; /* 1 to 16; 0 to 24; 0 to 24 */
+    const char *parameters; /* "stiffness (N/m), rest length (m)" */
+    ds_var (*energy)(ds_element *element);
+    ds_var (*dissipation)(ds_element *element);
+    void (*force)(ds_element *element, ds_var3 *force); /* [n_points] */
+    void (*derive)(ds_element *element, ds_var *constants); /* [n_constants] */
+} ds_energy_type;
+
+/* What an element is made of, in recording functions. point, velocity, rest: of its point i, 0 to
+   n_points - 1; velocity is not there for an energy, rest in derive only, constant everywhere but there;
+   parameter: number i of the element or of the whole set, after its logarithm is undone; parameter3: numbers
+   i, i + 1, i + 2. Errors stick to the kernel that is recorded: ARGUMENT. */
+DIFFSIM_API ds_var3 ds_point(ds_element *element, size_t i);
+DIFFSIM_API ds_var3 ds_velocity(ds_element *element, size_t i);
+DIFFSIM_API ds_var3 ds_rest(ds_element *element, size_t i);
+DIFFSIM_API ds_var ds_parameter(ds_element *element, size_t i);
+DIFFSIM_API ds_var3 ds_parameter3(ds_element *element, size_t i);
+DIFFSIM_API ds_var ds_constant(ds_element *element, size_t i);
+DIFFSIM_API ds_var33 ds_constant33(ds_element *element, size_t i); /* numbers i ... i + 8, row by row */
+
+/* One row: name, what its kernel computes. */
+#define DSI_ENERGY_PARTS(DSI_ROW) \
+    DSI_ROW(ENERGY, "sum 'energy' gains E of each element") \
+    DSI_ROW(DISSIPATION, "sum 'energy' gains R of each element") \
+    DSI_ROW(FORCE, "sum 'force' gains F at each point") \
+    DSI_ROW(DERIVE, "'constants' gets those of each element")
+typedef enum ds_energy_part {
+#define DSI_ROW(NAME, sentence) DSIM_ENERGY_PART_##NAME,
+    DSI_ENERGY_PARTS(DSI_ROW)
+#undef DSI_ROW
+    DSIM_ENERGY_PART_COUNT
+} ds_energy_part;
+
+/* How parameter i of a set of elements is given: one number for all of them or one for each, and maybe as its
+   logarithm, which keeps it positive. */
+typedef enum ds_parameter_kind {
+    DSIM_PARAMETER_SHARED, DSIM_PARAMETER_PER_ELEMENT,
+    DSIM_PARAMETER_SHARED_LOG, DSIM_PARAMETER_PER_ELEMENT_LOG
+} ds_parameter_kind;
+
+/* One part as a kernel, a lane for each element. kinds [n_parameters] or NULL: all PER_ELEMENT. Arguments, in
+   this order: points, index [n_points]; x [3], in DERIVE the rest positions; v [3] in DISSIPATION and FORCE;
+   p0, p1, ..., each [1], of one element if SHARED; c [n_constants] if there are any, in DERIVE written; last
+   the result: energy [1], one element for all, or force [3] per point. NULL: no memory; else ask
+   ds_kernel_error, ARGUMENT for a type that has no such part. */
+DIFFSIM_API ds_kernel *ds_energy_kernel(const ds_kernel_desc *desc, const ds_energy_type *type,
+                                        ds_energy_part part, const ds_parameter_kind *kinds);
+
+/* A system of n degrees of freedom, what integrators know:  M dv/dt = f(x, v).  Energies, rigid bodies and a
+   user's own physics provide it. Everything that influences f is in io. Bars gain, and may be NULL: not
+   wanted; no dot is NULL. */
+typedef struct ds_system_io {
+    size_t step;
+    double time; /* s */
+    const ds_real *x, *v; /* [n] */
+    const ds_real *param, *derived, *control; /* [n_param], [n_derived], [n_control] */
+} ds_system_io;
+typedef struct ds_system_bar {
+    ds_real *x_bar, *v_bar, *param_bar, *derived_bar, *control_bar;
+} ds_system_bar;
+typedef struct ds_system_dot {
+    const ds_real *x_dot, *v_dot, *param_dot, *derived_dot, *control_dot;
+} ds_system_dot;
+typedef struct ds_system {
+    void *user;
+    size_t n, n_param, n_derived, n_control;
+    /* 1 / mass of each degree of freedom, 0: it does not move; [n], constant, or NULL: derived numbers
+       inverse_mass_at ... inverse_mass_at + n - 1 */
+    const ds_real *inverse_mass;
+    size_t inverse_mass_at;
+    const ds_real *acceleration; /* added to f / m where it moves, such as gravity [n]; or NULL */
+    ds_result (*force)(void *user, const ds_system_io *io, ds_real *f);
+    ds_result (*force_vjp)(void *user, const ds_system_io *io, const ds_real *f_bar,
+                           const ds_system_bar *bar);
+    ds_result (*force_jvp)(void *user, const ds_system_io *io, const ds_system_dot *dot, ds_real *f_dot);
+    ds_result (*energy)(void *user, const ds_system_io *io, double *energy); /* potential (J), or NULL */
+    /* constants that depend on param only: as in ds_stepper */
+    ds_result (*derive)(void *user, const ds_real *param, ds_real *derived);
+    ds_result (*derive_vjp)(void *user, const ds_real *param, const ds_real *derived,
+                            const ds_real *derived_bar, ds_real *param_bar);
+    ds_result (*derive_jvp)(void *user, const ds_real *param, const ds_real *derived,
+                            const ds_real *param_dot, ds_real *derived_dot);
+    const ds_error *(*error)(void *user); /* of the last failure, or NULL */
+    ds_gradient_label label;
+} ds_system;
+
 /* >>api 15 learning -------------------------------------------------------------------------------
 
    Small steps along gradients that are noisy or many. The state is a block of the caller's without any
@@ -2649,6 +2766,9 @@ DIFFSIM_API ds_result ds_check_stepper(const ds_stepper *stepper, const ds_step_
     DSI_ROW(ds_kernel *, ds_kernel_begin, (const ds_kernel_desc &desc, const char *name), (&desc, name)) \
     DSI_ROW(ds_kernel *, ds_kernel_reduction, \
             (const ds_kernel_desc &desc, ds_reduction what, size_t components), (&desc, what, components)) \
+    DSI_ROW(ds_kernel *, ds_energy_kernel, \
+            (const ds_kernel_desc &desc, const ds_energy_type *type, ds_energy_part part, \
+             const ds_parameter_kind *kinds), (&desc, type, part, kinds)) \
     DSI_ROW(ds_runner *, ds_runner_create, (const ds_runner_desc &desc), (&desc)) \
     DSI_ROW(ds_result, ds_rollout_plan, \
             (const ds_stepper *stepper, const ds_rollout_desc &desc, ds_checkpoint_plan *plan), \
@@ -21184,6 +21304,197 @@ DIFFSIM_API ds_result ds_rollout_load(ds_rollout *rollout, const ds_stream *from
     dsi_copy_reals(r->control, r->control_bar, controls);
     r->number = (size_t)number;
     return DSIM_OK;
+}
+
+/* >>impl 10 energies ------------------------------------------------------------------------------
+
+   An element's numbers are loads of a kernel, made when they are asked for; asking twice is one load, since
+   kernels drop what is computed twice. */
+
+enum { DSI_MOST_POINTS = 16, DSI_MOST_PARAMETERS = 24, DSI_MOST_CONSTANTS = 24 };
+
+struct ds_element {
+    ds_kernel *kernel;
+    const ds_energy_type *type;
+    const ds_parameter_kind *kinds; /* NULL: all PER_ELEMENT */
+    ds_energy_part part;
+    ds_arg points, x, v, parameters[DSI_MOST_PARAMETERS], constants, result;
+};
+
+/* a number that is not there: an error of the kernel */
+static void dsi_refuse_element(ds_element *e, const char *what, size_t i)
+{
+    dsi_text t;
+    if (e->kernel->error.code) return;
+    t = dsi_kernel_refuse(e->kernel, DSIM_ERROR_ARGUMENT, i);
+    dsi_put(&t, "energy '");
+    dsi_put(&t, e->type->name);
+    dsi_put(&t, "': ");
+    dsi_put(&t, what);
+    dsi_put_size(&t, i);
+    dsi_kernel_refused(e->kernel, &t);
+}
+
+/* number `first` of `has`, and as many as `width` of them, are there: 1; else an error */
+static int dsi_element_has(ds_element *e, const char *what, size_t first, size_t width, size_t has)
+{
+    if (has >= width && first <= has - width) return 1;
+    dsi_refuse_element(e, what, first);
+    return 0;
+}
+
+/* three numbers of point i */
+static ds_var3 dsi_load_point(ds_element *e, ds_arg arg, size_t i)
+{
+    return ds_load3(arg, ds_load_index(e->points, ds_lane(e->kernel), i));
+}
+
+/* after an error any load gives what is never valid */
+DIFFSIM_API ds_var3 (ds_point)(ds_element *element, size_t i)
+{
+    if (element->part == DSIM_ENERGY_PART_DERIVE)
+        dsi_refuse_element(element, "derive has no point ", i);
+    else
+        dsi_element_has(element, "there is no point ", i, 1, element->type->n_points);
+    return dsi_load_point(element, element->x, i);
+}
+
+DIFFSIM_API ds_var3 (ds_rest)(ds_element *element, size_t i)
+{
+    if (element->part != DSIM_ENERGY_PART_DERIVE)
+        dsi_refuse_element(element, "derive only has rest point ", i);
+    else
+        dsi_element_has(element, "there is no rest point ", i, 1, element->type->n_points);
+    return dsi_load_point(element, element->x, i);
+}
+
+DIFFSIM_API ds_var3 (ds_velocity)(ds_element *element, size_t i)
+{
+    const ds_energy_part part = element->part;
+    if (part != DSIM_ENERGY_PART_DISSIPATION && part != DSIM_ENERGY_PART_FORCE)
+        dsi_refuse_element(element, "dissipation and force only have the velocity of point ", i);
+    else
+        dsi_element_has(element, "there is no velocity of point ", i, 1, element->type->n_points);
+    return dsi_load_point(element, element->v, i);
+}
+
+DIFFSIM_API ds_var (ds_parameter)(ds_element *element, size_t i)
+{
+    const int there = dsi_element_has(element, "there is no parameter ", i, 1, element->type->n_parameters);
+    const ds_parameter_kind kind =
+        there && element->kinds ? element->kinds[i] : DSIM_PARAMETER_PER_ELEMENT;
+    const int shared = kind == DSIM_PARAMETER_SHARED || kind == DSIM_PARAMETER_SHARED_LOG;
+    const ds_var number = ds_load(element->parameters[there ? i : 0],
+                                  shared ? ds_i(0) : ds_lane(element->kernel));
+    const int is_log = kind == DSIM_PARAMETER_SHARED_LOG || kind == DSIM_PARAMETER_PER_ELEMENT_LOG;
+    return is_log ? ds_exp(number) : number;
+}
+
+DIFFSIM_API ds_var3 (ds_parameter3)(ds_element *element, size_t i)
+{
+    const ds_var a = ds_parameter(element, i), b = ds_parameter(element, i + 1);
+    return ds_pack3(a, b, ds_parameter(element, i + 2));
+}
+
+DIFFSIM_API ds_var (ds_constant)(ds_element *element, size_t i)
+{
+    if (element->part == DSIM_ENERGY_PART_DERIVE)
+        dsi_refuse_element(element, "derive makes constant ", i);
+    else
+        dsi_element_has(element, "there is no constant ", i, 1, element->type->n_constants);
+    return ds_load_part(element->constants, ds_lane(element->kernel), i);
+}
+
+DIFFSIM_API ds_var33 (ds_constant33)(ds_element *element, size_t i)
+{
+    ds_var v[9];
+    size_t k;
+    for (k = 0; k < 9; k++) v[k] = ds_constant(element, i + k);
+    return ds_pack33(ds_pack3(v[0], v[1], v[2]), ds_pack3(v[3], v[4], v[5]), ds_pack3(v[6], v[7], v[8]));
+}
+
+/* has the type this part, and sizes within the limits? */
+static int dsi_has_part(const ds_energy_type *type, ds_energy_part part)
+{
+    if (!type || !type->name || type->n_points < 1 || type->n_points > DSI_MOST_POINTS ||
+        type->n_parameters > DSI_MOST_PARAMETERS || type->n_constants > DSI_MOST_CONSTANTS ||
+        (type->n_constants != 0) != (type->derive != NULL)) return 0;
+    switch (part) {
+    case DSIM_ENERGY_PART_ENERGY: return type->energy != NULL;
+    case DSIM_ENERGY_PART_DISSIPATION: return type->dissipation != NULL;
+    case DSIM_ENERGY_PART_FORCE: return type->force != NULL;
+    case DSIM_ENERGY_PART_DERIVE: return type->derive != NULL;
+    default: return 0;
+    }
+}
+
+/* the arguments of a part, in their order */
+static void dsi_declare_element(ds_element *e)
+{
+    const ds_energy_type *const type = e->type;
+    const int derives = e->part == DSIM_ENERGY_PART_DERIVE;
+    size_t i;
+    e->points = ds_arg_index(e->kernel, "points", type->n_points);
+    e->x = ds_arg_in(e->kernel, "x", 3);
+    if (e->part == DSIM_ENERGY_PART_DISSIPATION || e->part == DSIM_ENERGY_PART_FORCE)
+        e->v = ds_arg_in(e->kernel, "v", 3);
+    for (i = 0; i < type->n_parameters; i++) {
+        char text[8];
+        dsi_text name = dsi_text_into(text, sizeof text);
+        dsi_put(&name, "p");
+        dsi_put_size(&name, i);
+        e->parameters[i] = ds_arg_in(e->kernel, text, 1);
+    }
+    if (derives) e->result = ds_arg_out(e->kernel, "c", type->n_constants);
+    else if (type->n_constants) e->constants = ds_arg_in(e->kernel, "c", type->n_constants);
+    if (e->part == DSIM_ENERGY_PART_FORCE) e->result = ds_arg_sum(e->kernel, "force", 3);
+    else if (!derives) e->result = ds_arg_sum(e->kernel, "energy", 1);
+}
+
+/* calls the function of the part and puts what it gives where it belongs */
+static void dsi_record_element(ds_element *e)
+{
+    ds_var3 force[DSI_MOST_POINTS];
+    ds_var constants[DSI_MOST_CONSTANTS];
+    const ds_index lane = ds_lane(e->kernel);
+    size_t i;
+    switch (e->part) {
+    case DSIM_ENERGY_PART_ENERGY: ds_add_at(e->result, ds_i(0), e->type->energy(e)); return;
+    case DSIM_ENERGY_PART_DISSIPATION: ds_add_at(e->result, ds_i(0), e->type->dissipation(e)); return;
+    case DSIM_ENERGY_PART_FORCE:
+        for (i = 0; i < e->type->n_points; i++) force[i] = ds_pack3(ds_c(0), ds_c(0), ds_c(0));
+        e->type->force(e, force);
+        for (i = 0; i < e->type->n_points; i++)
+            ds_add_at3(e->result, ds_load_index(e->points, lane, i), force[i]);
+        return;
+    default:
+        for (i = 0; i < e->type->n_constants; i++) constants[i] = ds_c(0);
+        e->type->derive(e, constants);
+        for (i = 0; i < e->type->n_constants; i++) ds_store_part(e->result, lane, i, constants[i]);
+    }
+}
+
+DIFFSIM_API ds_kernel *(ds_energy_kernel)(const ds_kernel_desc *desc, const ds_energy_type *type,
+                                          ds_energy_part part, const ds_parameter_kind *kinds)
+{
+    const int there = dsi_has_part(type, part);
+    ds_kernel *const k = ds_kernel_begin(desc, there ? type->name : "energy");
+    ds_element element;
+    if (!k) return NULL;
+    memset(&element, 0, sizeof element);
+    element.kernel = k;
+    element.type = type;
+    element.kinds = kinds;
+    element.part = part;
+    if (!there) {
+        dsi_kernel_refuse_at(k, DSIM_ERROR_ARGUMENT, (size_t)part, "ds_energy_kernel",
+                             ": the type has no such part, or sizes beyond the limits", NULL);
+    } else {
+        dsi_declare_element(&element);
+        dsi_record_element(&element);
+    }
+    ds_kernel_end(k);
+    return k;
 }
 
 /* >>impl 15 learning ------------------------------------------------------------------------------

@@ -30,6 +30,9 @@ calls()
              ds_runner_destroy(r);
              ds_kernel_destroy(k);' ;;
     8) echo 'ds_checkpoint_plan plan; used += ds_rollout_plan(NULL, NULL, &plan) == DSIM_ERROR_ARGUMENT;' ;;
+    10) echo 'ds_kernel *k = ds_energy_kernel(NULL, NULL, DSIM_ENERGY_PART_ENERGY, NULL);
+              used += ds_kernel_error(k)->code == DSIM_ERROR_ARGUMENT;
+              ds_kernel_destroy(k);' ;;
     15) echo 'used += ds_optimizer_bytes(3) > 0;' ;;
     16) echo 'ds_check_report report; ds_real at[1] = { 2 };
               used += ds_check_gradient(square, NULL, at, 1, NULL, &report) == DSIM_OK;' ;;
