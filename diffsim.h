@@ -2428,6 +2428,26 @@ DIFFSIM_API ds_var3 ds_parameter3(ds_element *element, size_t i);
 DIFFSIM_API ds_var ds_constant(ds_element *element, size_t i);
 DIFFSIM_API ds_var33 ds_constant33(ds_element *element, size_t i); /* numbers i ... i + 8, row by row */
 
+/* The built-in energies. One row: name, its type (name, points, parameters, constants, functions), names and
+   units of its parameters, what it is. */
+#define DSI_ENERGIES_SOLID(DSI_ROW)
+#define DSI_ENERGIES_POINT(DSI_ROW) \
+    DSI_ROW(SPRING, ("spring", 2, 2, 0, dsi_spring, NULL, NULL, NULL), "stiffness (N/m), rest length (m)", \
+            "k/2 (l - l0)^2, with l the length; at l = 0 without a direction and without a force")
+#define DSI_ENERGIES_SHELL(DSI_ROW)
+#define DSI_ENERGIES_CONTACT(DSI_ROW)
+#define DSI_ENERGIES(DSI_ROW) \
+    DSI_ENERGIES_POINT(DSI_ROW) DSI_ENERGIES_SOLID(DSI_ROW) \
+    DSI_ENERGIES_SHELL(DSI_ROW) DSI_ENERGIES_CONTACT(DSI_ROW)
+typedef enum ds_energy {
+#define DSI_ROW(NAME, type, parameters, sentence) DSIM_ENERGY_##NAME,
+    DSI_ENERGIES(DSI_ROW)
+#undef DSI_ROW
+    DSIM_ENERGY_COUNT
+} ds_energy;
+/* never NULL: of a number that is none, a type without a part; name "?" */
+DIFFSIM_API const ds_energy_type *ds_energy_get_type(ds_energy energy);
+
 /* One row: name, what its kernel computes. */
 #define DSI_ENERGY_PARTS(DSI_ROW) \
     DSI_ROW(ENERGY, "sum 'energy' gains E of each element") \
@@ -21412,6 +21432,40 @@ DIFFSIM_API ds_var33 (ds_constant33)(ds_element *element, size_t i)
     for (k = 0; k < 9; k++) v[k] = ds_constant(element, i + k);
     return ds_pack33(ds_pack3(v[0], v[1], v[2]), ds_pack3(v[3], v[4], v[5]), ds_pack3(v[6], v[7], v[8]));
 }
+
+/* Points: springs, dampers, forces of a place. From: Provot 1995. */
+
+/* E = k/2 (l - l0)^2,  f_0 = k (l - l0) (x_1 - x_0) / l = -f_1 */
+static ds_var dsi_spring(ds_element *e)
+{
+    const ds_var length = ds_safe_norm3(ds_sub3(ds_point(e, 1), ds_point(e, 0)));
+    const ds_var stretch = ds_sub(length, ds_parameter(e, 1));
+    return ds_mul(ds_c(0.5), ds_mul(ds_parameter(e, 0), ds_square(stretch)));
+}
+
+/* Solids. */
+
+/* Shells. */
+
+/* Contact and friction. */
+
+/* The table as types: DSI_ROW(SPRING, ("spring", 2, ...), "stiffness (N/m), ...", ...) gives
+       { "spring", 2, 2, 0, "stiffness (N/m), rest length (m)", dsi_spring, NULL, NULL, NULL } */
+#define DSI_TYPE_OF(name, points, parameters, constants, energy, dissipation, force, derive) \
+    name, points, parameters, constants
+#define DSI_FUNCTIONS_OF(name, points, parameters, constants, energy, dissipation, force, derive) \
+    energy, dissipation, force, derive
+DIFFSIM_API const ds_energy_type *(ds_energy_get_type)(ds_energy energy)
+{
+#define DSI_ROW(NAME, type, parameters, sentence) { DSI_TYPE_OF type, parameters, DSI_FUNCTIONS_OF type },
+    static const ds_energy_type types[] = {
+        DSI_ENERGIES(DSI_ROW) { "?", 0, 0, 0, "", NULL, NULL, NULL, NULL }
+    };
+#undef DSI_ROW
+    return types + ((int)energy >= 0 && energy < DSIM_ENERGY_COUNT ? energy : DSIM_ENERGY_COUNT);
+}
+#undef DSI_TYPE_OF
+#undef DSI_FUNCTIONS_OF
 
 /* has the type this part, and sizes within the limits? */
 static int dsi_has_part(const ds_energy_type *type, ds_energy_part part)
