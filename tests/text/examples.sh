@@ -94,6 +94,12 @@ if test -x "$work/cpp_operators"; then
     check "cpp_operators conserves the energy" \
         awk '$2 == "drift" { found = $3 > 0 && $3 < 1e-7 } END { exit !found }' "$work/pendulum"
 fi
+"$work/bounce_models" --quick --out "$work/out" >"$work/bounce" 2>/dev/null
+check "bounce_models: naive and leaky gradients are wrong, that of the time of impact is exact, springs are near" \
+    awk '$1 == "result" { got[$2] = $3 } END {
+        exit !(got["naive_gradient"] > 0.4 && got["leaky_gradient"] > 0.4 && got["naive_flight"] < 1e-3 &&
+               got["impact_flight"] < 1e-12 && got["impact_gradient"] < 1e-10 && got["penalty_gradient"] < 0.06 &&
+               got["softplus_gradient"] < 0.06 && got["barrier_gradient"] < 0.06) }' "$work/bounce"
 "$work/explain" >"$work/explained"
 check "explain: every cause is found" \
     awk '$1 == "result" { n++; good += $3 == 1 } END { exit !(n == 5 && good == 5) }' "$work/explained"
