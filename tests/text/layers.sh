@@ -30,6 +30,7 @@ calls()
              ds_runner_destroy(r);
              ds_kernel_destroy(k);' ;;
     8) echo 'ds_checkpoint_plan plan; used += ds_rollout_plan(NULL, NULL, &plan) == DSIM_ERROR_ARGUMENT;' ;;
+    9) echo 'ds_mesh mesh; used += !ds_mesh_box(NULL, &mesh, NULL) && mesh.n_tets == 320; ds_mesh_destroy(&mesh);' ;;
     15) echo 'used += ds_optimizer_bytes(3) > 0;' ;;
     16) echo 'ds_check_report report; ds_real at[1] = { 2 };
               used += ds_check_gradient(square, NULL, at, 1, NULL, &report) == DSIM_OK;' ;;
