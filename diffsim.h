@@ -124,6 +124,7 @@
                 gradient and Hessian are kernels, too; ds_launch; ds_kernel_print_c; splines, grids,
                 reductions
      8 rollouts  ds_stepper, ds_rollout: thousands of steps and their gradient in the memory you have
+     9 geometry  ds_mesh: boxes, balls, cloth, ropes; what is wrong with a mesh; edges, boundary, hinges
     10 energies  ds_energy_type: a scalar of a few points, and its force, Hessian, derivatives by every
                 parameter
     15 learning  ds_optimizer: Adam and its kin, clipping, schedules, bounds; ds_mlp: networks, on a tape or
@@ -240,6 +241,21 @@ typedef DIFFSIM_REAL ds_real;
 #define ds_rollout_batch ds_rollout_batch_float
 #define ds_recorded_create ds_recorded_create_float
 #define ds_launch_list_create ds_launch_list_create_float
+#define ds_mesh_box ds_mesh_box_float
+#define ds_mesh_ball ds_mesh_ball_float
+#define ds_mesh_sphere ds_mesh_sphere_float
+#define ds_mesh_cloth ds_mesh_cloth_float
+#define ds_mesh_rope ds_mesh_rope_float
+#define ds_mesh_check ds_mesh_check_float
+#define ds_mesh_orient ds_mesh_orient_float
+#define ds_mesh_edges ds_mesh_edges_float
+#define ds_mesh_boundary ds_mesh_boundary_float
+#define ds_mesh_border ds_mesh_border_float
+#define ds_mesh_hinges ds_mesh_hinges_float
+#define ds_mesh_lengths ds_mesh_lengths_float
+#define ds_mesh_areas ds_mesh_areas_float
+#define ds_mesh_volumes ds_mesh_volumes_float
+#define ds_mesh_masses ds_mesh_masses_float
 #define ds_check_stepper ds_check_stepper_float
 #define ds_check_gradient ds_check_gradient_float
 #define ds_check_hessian ds_check_hessian_float
@@ -324,7 +340,8 @@ extern "C" {
             "the same input gave another result; keep all that matters in state, parameters or controls") \
     DSI_ROW(ERROR_FORMAT, "the bytes are not a file of this kind, or its sizes are others") \
     DSI_ROW(ERROR_VERSION, "the file is of another version or precision; write it again") \
-    DSI_ROW(ERROR_CRC, "the file is damaged: a checksum does not fit")
+    DSI_ROW(ERROR_CRC, "the file is damaged: a checksum does not fit") \
+    DSI_ROW(ERROR_MESH, "the mesh cannot be simulated as it is; ds_mesh_check lists what is wrong with it")
 
 typedef enum ds_result {
 #define DSI_ROW(NAME, sentence) DSIM_##NAME,
@@ -2432,6 +2449,175 @@ DIFFSIM_API ds_result ds_launch_list_add(ds_launch_list *list, const ds_kernel *
                                          const ds_binding *bindings, size_t n_bindings);
 DIFFSIM_API const ds_stepper *ds_launch_list_stepper(ds_launch_list *list);
 
+/* >>api 9 geometry --------------------------------------------------------------------------------
+
+   Meshes: points and what joins them, as plain arrays. One comes from a generator or a file, or is a view:
+   a struct that is filled in by hand over arrays of the caller's, zero where there is nothing.
+
+       ds_mesh_box_desc desc = { 0 };
+       desc.size = ds_v3_make(2, 0.2, 0.2);                  a beam of 40 x 4 x 4 cubes
+       ds_mesh mesh;
+       ds_error error;
+       if (ds_mesh_box(&desc, &mesh, &error)) puts(error.text);
+       ...
+       ds_mesh_destroy(&mesh);
+
+   What makes a mesh or a list overwrites it: {0} when it is refused, and nothing is left behind. error may be
+   NULL; else it gets the sentence, and zero when all went well.
+   Triangles are wound counter-clockwise seen from the side their normal points to. Tetrahedra have positive
+   volume: (x1 - x0) x (x2 - x0) . (x3 - x0) > 0. Bits are the same everywhere. */
+
+typedef struct ds_mesh {
+    size_t n_points, n_edges, n_triangles, n_tets; /* 2^31 - 1 points, 2^30 - 1 of the others at most */
+    ds_real *points; /* [n_points][3] (m) */
+    int32_t *edges, *triangles, *tets; /* [n_edges][2], [n_triangles][3], [n_tets][4]: points, from 0 on */
+    int32_t *edge_tags, *triangle_tags, *tet_tags; /* [n_edges] ...: what a file says of each; or NULL */
+    ds_allocator allocator; /* of all that functions below allocate for this mesh. {0}: malloc */
+    void *memory; /* the block that holds all arrays; NULL: they are the caller's */
+    size_t bytes; /* of memory */
+} ds_mesh;
+DIFFSIM_API void ds_mesh_destroy(ds_mesh *mesh); /* the mesh is {0} then; NULL and views are fine */
+
+/* Generators. Sizes, radii and counts that are 0 have a default; those that are negative or not finite, too
+   many or too small for the numbers are an ARGUMENT or OVERFLOW. NULL: a desc of zeros.
+
+   box: nx x ny x nz cubes (bricks), each cut into tetrahedra; point (i, j, k) has the number
+   (i (ny + 1) + j)(nz + 1) + k, cubes and their tetrahedra follow in the same order. Counts of 0 are such
+   that the cells are as near to cubes as can be; all 0: 4 along the shortest side. One row: name, tetrahedra
+   of a cube, what it is. */
+#define DSI_BOX_CUTS(DSI_ROW) \
+    DSI_ROW(FIVE, 5, "two ways by turns, so that neighbours fit: no direction is preferred") \
+    DSI_ROW(SIX, 6, "around the diagonal (1, 1, 1), Kuhn 1960: all have the same volume")
+typedef enum ds_box_cut {
+#define DSI_ROW(NAME, n_tets, sentence) DSIM_BOX_CUT_##NAME,
+    DSI_BOX_CUTS(DSI_ROW)
+#undef DSI_ROW
+    DSIM_BOX_CUT_COUNT
+} ds_box_cut;
+typedef struct ds_mesh_box_desc {
+    ds_allocator allocator;
+    ds_v3 origin, size; /* the lowest corner, the lengths of the sides (m). size 0: 1 */
+    size_t nx, ny, nz;
+    ds_box_cut cut;
+} ds_mesh_box_desc;
+DIFFSIM_API ds_result ds_mesh_box(const ds_mesh_box_desc *desc, ds_mesh *mesh, ds_error *error);
+
+/* ball: 20 n^3 tetrahedra, those between the centre and the faces of an icosahedron, cut and moved onto n
+   shells; point 0 is the centre. sphere: its surface, 20 n^2 triangles wound outward, 10 n^2 + 2 points. */
+typedef struct ds_mesh_ball_desc {
+    ds_allocator allocator;
+    ds_v3 centre;
+    ds_real radius; /* (m). 0: 1 */
+    size_t n; /* parts of each edge of the icosahedron. 0: 4 */
+} ds_mesh_ball_desc;
+DIFFSIM_API ds_result ds_mesh_ball(const ds_mesh_ball_desc *desc, ds_mesh *mesh, ds_error *error);
+DIFFSIM_API ds_result ds_mesh_sphere(const ds_mesh_ball_desc *desc, ds_mesh *mesh, ds_error *error);
+
+/* cloth: nx x ny cells of two triangles that face u x v; point (i, j) is at origin + u i/nx + v j/ny and has
+   the number i (ny + 1) + j. Counts of 0 are such that the cells are as near to squares as can be; both 0: 10
+   along the shorter side. One row: name, what it is. */
+#define DSI_CLOTH_CUTS(DSI_ROW) \
+    DSI_ROW(ALTERNATING, "diagonals by turns: no direction is preferred") \
+    DSI_ROW(DIAGONAL, "all from (i, j) to (i + 1, j + 1)")
+typedef enum ds_cloth_cut {
+#define DSI_ROW(NAME, sentence) DSIM_CLOTH_CUT_##NAME,
+    DSI_CLOTH_CUTS(DSI_ROW)
+#undef DSI_ROW
+    DSIM_CLOTH_CUT_COUNT
+} ds_cloth_cut;
+typedef struct ds_mesh_cloth_desc {
+    ds_allocator allocator;
+    ds_v3 origin, u, v; /* a corner, its two sides (m). Both 0: (1, 0, 0) and (0, 0, -1), which faces up */
+    size_t nx, ny;
+    ds_cloth_cut cut;
+} ds_mesh_cloth_desc;
+DIFFSIM_API ds_result ds_mesh_cloth(const ds_mesh_cloth_desc *desc, ds_mesh *mesh, ds_error *error);
+
+/* rope: n edges from one point to another, in a straight line. */
+typedef struct ds_mesh_rope_desc {
+    ds_allocator allocator;
+    ds_v3 from, to; /* both 0: from (0, 0, 0) to (1, 0, 0) */
+    size_t n; /* 0: 10 */
+} ds_mesh_rope_desc;
+DIFFSIM_API ds_result ds_mesh_rope(const ds_mesh_rope_desc *desc, ds_mesh *mesh, ds_error *error);
+
+/* What may be wrong with a mesh. One row: name, 1 if it is fatal, what it is. Fatal is what no energy can be
+   made of, or one that is wrong; the rest may be meant so. */
+#define DSI_MESH_FLAWS(DSI_ROW) \
+    DSI_ROW(NON_FINITE, 1, "a point is NaN or infinite") \
+    DSI_ROW(INDEX, 1, "an element has a point that there is not") \
+    DSI_ROW(REPEATED, 1, "an element has the same point twice") \
+    DSI_ROW(FLAT, 1, "an element has no length, area or volume, but for rounding") \
+    DSI_ROW(INVERTED, 1, "a tetrahedron has negative volume") \
+    DSI_ROW(DUPLICATE, 1, "two elements have the same points") \
+    DSI_ROW(OVERLAP, 1, "a face has more than two tetrahedra, or two on the same side") \
+    DSI_ROW(WINDING, 0, "two triangles run along their edge in the same direction") \
+    DSI_ROW(FORK, 0, "an edge has more than two triangles") \
+    DSI_ROW(UNUSED, 0, "a point is in no element, and there are elements")
+typedef enum ds_mesh_flaw_kind {
+#define DSI_ROW(NAME, fatal, sentence) DSIM_MESH_##NAME,
+    DSI_MESH_FLAWS(DSI_ROW)
+#undef DSI_ROW
+    DSIM_MESH_FLAW_COUNT
+} ds_mesh_flaw_kind;
+DIFFSIM_API const char *ds_mesh_flaw_name(ds_mesh_flaw_kind kind); /* "INVERTED"; never NULL */
+
+typedef struct ds_mesh_flaw {
+    ds_mesh_flaw_kind kind;
+    int fatal;
+    int corners; /* what it is about: 1 a point, 2 an edge, 3 a triangle, 4 a tetrahedron, */
+    size_t element; /* by its number */
+    size_t other; /* DUPLICATE, OVERLAP, WINDING, FORK: an earlier one that it does not go with */
+    int32_t points[4]; /* of the element [corners]; of what two share; INDEX, REPEATED: the one that is bad */
+    double measure; /* FLAT, INVERTED: length (m), area (m^2), volume (m^3); INDEX: n_points */
+} ds_mesh_flaw;
+/* A list of the caller's: flaws [capacity], or NULL and 0. check fills in n and n_fatal, how many there are,
+   and the first of them, in the order of the table, then of elements. */
+typedef struct ds_mesh_report {
+    ds_mesh_flaw *flaws;
+    size_t capacity, n, n_fatal;
+} ds_mesh_report;
+
+/* Looks for all of that, in linear time; report may be NULL. Points are looked at only where elements have
+   them, elements that are wrong in themselves not beside others. flaw_text: what, where and what to do, in a
+   sentence; returns its length, and writes what fits.
+   Errors: MESH, the first fatal flaw, index: the element; ARGUMENT, MEMORY. */
+DIFFSIM_API ds_result ds_mesh_check(const ds_mesh *mesh, ds_mesh_report *report, ds_error *error);
+DIFFSIM_API size_t ds_mesh_flaw_text(const ds_mesh_flaw *flaw, char *out, size_t capacity);
+
+/* Swaps the last two points of each tetrahedron of negative volume; how many it were. */
+DIFFSIM_API size_t ds_mesh_orient(ds_mesh *mesh);
+
+/* Lists of points, n times `width` numbers, each list in linear time and of a fixed order:
+   edges      2  of edges, triangles and tetrahedra, each once, the lower number first; sorted
+   boundary   3  faces of one tetrahedron only, wound outward; in the order of the tetrahedra
+   border     2  edges of one triangle only, in its direction; in the order of the triangles
+   hinges     4  a, b, c, d for each edge of two triangles, (a, b, c) and (b, a, d): the edge a b as it runs
+                 in the triangle of lower number, the point opposite in it, the point opposite in the other;
+                 in the order of edges. Flat: c and d on both sides of a b in one plane.
+   They come from mesh->allocator.
+   Errors: ARGUMENT; RANGE, index: the element with a point that there is not; MESH: hinges, of an edge with
+   more than two triangles or two in the same direction, index: the triangle; MEMORY. */
+typedef struct ds_mesh_list {
+    size_t n, width;
+    int32_t *points; /* [n][width] */
+    ds_allocator allocator;
+} ds_mesh_list;
+DIFFSIM_API ds_result ds_mesh_edges(const ds_mesh *mesh, ds_mesh_list *list, ds_error *error);
+DIFFSIM_API ds_result ds_mesh_boundary(const ds_mesh *mesh, ds_mesh_list *list, ds_error *error);
+DIFFSIM_API ds_result ds_mesh_border(const ds_mesh *mesh, ds_mesh_list *list, ds_error *error);
+DIFFSIM_API ds_result ds_mesh_hinges(const ds_mesh *mesh, ds_mesh_list *list, ds_error *error);
+DIFFSIM_API void ds_mesh_list_destroy(ds_mesh_list *list); /* the list is {0} then; NULL is fine */
+
+/* Measures; indices are the caller's to be right (ds_mesh_check). out: lengths [n_edges] (m), areas
+   [n_triangles] (m^2), volumes [n_tets] (m^3), negative where inverted. masses [n_points] (kg): each element
+   gives its points equal parts of its density times its measure. */
+typedef struct ds_mesh_density { ds_real line, area, volume; } ds_mesh_density; /* kg/m, kg/m^2, kg/m^3 */
+DIFFSIM_API void ds_mesh_lengths(const ds_mesh *mesh, ds_real *out);
+DIFFSIM_API void ds_mesh_areas(const ds_mesh *mesh, ds_real *out);
+DIFFSIM_API void ds_mesh_volumes(const ds_mesh *mesh, ds_real *out);
+DIFFSIM_API void ds_mesh_masses(const ds_mesh *mesh, ds_mesh_density density, ds_real *masses);
+
 /* >>api 10 energies -------------------------------------------------------------------------------
 
    Write an energy, get its force, Hessian and derivatives by every parameter. An energy is a scalar of a few
@@ -2859,6 +3045,16 @@ DIFFSIM_API ds_result ds_check_stepper(const ds_stepper *stepper, const ds_step_
     DSI_ROW(ds_launch_list *, ds_launch_list_create, (const ds_launch_list_desc &desc), (&desc)) \
     DSI_ROW(ds_result, ds_rollout_batch, (const ds_batch_desc &desc, size_t n, ds_error *error), \
             (&desc, n, error)) \
+    DSI_ROW(ds_result, ds_mesh_box, (const ds_mesh_box_desc &desc, ds_mesh *mesh, ds_error *error), \
+            (&desc, mesh, error)) \
+    DSI_ROW(ds_result, ds_mesh_ball, (const ds_mesh_ball_desc &desc, ds_mesh *mesh, ds_error *error), \
+            (&desc, mesh, error)) \
+    DSI_ROW(ds_result, ds_mesh_sphere, (const ds_mesh_ball_desc &desc, ds_mesh *mesh, ds_error *error), \
+            (&desc, mesh, error)) \
+    DSI_ROW(ds_result, ds_mesh_cloth, (const ds_mesh_cloth_desc &desc, ds_mesh *mesh, ds_error *error), \
+            (&desc, mesh, error)) \
+    DSI_ROW(ds_result, ds_mesh_rope, (const ds_mesh_rope_desc &desc, ds_mesh *mesh, ds_error *error), \
+            (&desc, mesh, error)) \
     DSI_ROW(double, ds_schedule_factor, (const ds_schedule &schedule, uint64_t step), (&schedule, step)) \
     DSI_ROW(ds_optimizer *, ds_optimizer_init, \
             (void *memory, size_t bytes, size_t n, const ds_optimizer_desc &desc), \
@@ -21915,6 +22111,1286 @@ DIFFSIM_API ds_result ds_rollout_load(ds_rollout *rollout, const ds_stream *from
     r->has_derived = 0;
     r->number = (size_t)number;
     return DSIM_OK;
+}
+
+/* >>impl 9 geometry -------------------------------------------------------------------------------
+
+   In this order: refusals and the one maker of meshes; generators; what is wrong with a mesh; what follows
+   from its triangles and tetrahedra; measures.
+
+   Neighbours are found by sorting: each side of each element (an edge of a triangle, a face of a tetrahedron)
+   is written down as its points in rising order, and equal ones come to stand beside each other. Numbers of
+   points are small integers, so a counting sort for each column does it in linear time, and a stable one
+   keeps the order of the elements: no hash, no comparison, no recursion. */
+
+/* the caller's error, or `own` if it gave none: no error yet */
+static ds_error *dsi_mesh_error(ds_error *error, ds_error *own)
+{
+    ds_error *const e = error ? error : own;
+    memset(e, 0, sizeof *e);
+    return e;
+}
+
+/* begins a sentence; dsi_mesh_refused ends it with the one of its code */
+static dsi_text dsi_mesh_refuse(ds_error *e, ds_result code, size_t index, const char *words)
+{
+    dsi_text t;
+    e->code = code;
+    e->index = index;
+    t = dsi_text_into(e->text, sizeof e->text);
+    dsi_put(&t, words);
+    return t;
+}
+static ds_result dsi_mesh_refused(ds_error *e, dsi_text *t)
+{
+    static const ds_logger silent = DSI_ZEROED;
+    return dsi_end_refusal(e, &silent, t);
+}
+static ds_result dsi_mesh_lacks(ds_error *e, ds_result code, const char *words)
+{
+    dsi_text t = dsi_mesh_refuse(e, code, 0, words);
+    return dsi_mesh_refused(e, &t);
+}
+
+/* elements by the number of their corners, 1 to 4; the first row is never used */
+static const char *const dsi_mesh_words[5][2] = { { "?", "?" },
+                                                  { "point", "points" },
+                                                  { "edge", "edges" },
+                                                  { "triangle", "triangles" },
+                                                  { "tetrahedron", "tetrahedra" } };
+static size_t dsi_mesh_count(const ds_mesh *mesh, int corners)
+{
+    return corners == 1   ? mesh->n_points
+           : corners == 2 ? mesh->n_edges
+           : corners == 3 ? mesh->n_triangles
+                          : mesh->n_tets;
+}
+static const int32_t *dsi_mesh_elements(const ds_mesh *mesh, int corners)
+{
+    return corners == 2 ? mesh->edges : corners == 3 ? mesh->triangles : mesh->tets;
+}
+static size_t dsi_mesh_most(int corners) { return corners == 1 ? 0x7fffffffu : 0x3fffffffu; }
+
+/* n numbers of the block; NULL for none */
+static int32_t *dsi_mesh_part(char **at, size_t n)
+{
+    int32_t *const r = n ? (int32_t *)(void *)*at : NULL;
+    *at += n * sizeof(int32_t);
+    return r;
+}
+
+/* The one block of a mesh: points, edges, triangles, tetrahedra, and tags of these three. counts [5]: by the
+   number of corners, [0] is not read. Numbers are not set. Errors: OVERFLOW, MEMORY; then mesh is {0}. */
+static ds_result dsi_mesh_make(ds_mesh *mesh, const ds_allocator *allocator, const size_t counts[5],
+                               int tagged, ds_error *e)
+{
+    size_t bytes = 0, part;
+    ds_result result = DSIM_OK;
+    char *at;
+    int k;
+    for (k = 1; k < 5; k++) {
+        const size_t each = k == 1 ? 3 * sizeof(ds_real) : (size_t)(k + (tagged != 0)) * sizeof(int32_t);
+        if (counts[k] > dsi_mesh_most(k)) {
+            dsi_text t = dsi_mesh_refuse(e, DSIM_ERROR_OVERFLOW, counts[k], "a mesh has at most ");
+            dsi_put_size(&t, dsi_mesh_most(k));
+            dsi_put(&t, " ");
+            dsi_put(&t, dsi_mesh_words[k][1]);
+            return dsi_mesh_refused(e, &t);
+        }
+        if (!result) result = ds_size_mul(counts[k], each, &part);
+        if (!result) result = ds_size_add(bytes, part, &bytes);
+    }
+    if (result) return dsi_mesh_lacks(e, result, "a mesh");
+    mesh->allocator = dsi_allocator(allocator);
+    mesh->bytes = bytes ? bytes : 1;
+    mesh->memory = mesh->allocator.resize(mesh->allocator.user, NULL, 0, mesh->bytes);
+    if (!mesh->memory) {
+        memset(mesh, 0, sizeof *mesh);
+        return dsi_mesh_lacks(e, DSIM_ERROR_MEMORY, "a mesh");
+    }
+    at = (char *)mesh->memory;
+    mesh->points = counts[1] ? (ds_real *)mesh->memory : NULL;
+    at += 3 * counts[1] * sizeof(ds_real);
+    mesh->n_points = counts[1];
+    mesh->edges = dsi_mesh_part(&at, 2 * (mesh->n_edges = counts[2]));
+    mesh->triangles = dsi_mesh_part(&at, 3 * (mesh->n_triangles = counts[3]));
+    mesh->tets = dsi_mesh_part(&at, 4 * (mesh->n_tets = counts[4]));
+    if (!tagged) return DSIM_OK;
+    mesh->edge_tags = dsi_mesh_part(&at, counts[2]);
+    mesh->triangle_tags = dsi_mesh_part(&at, counts[3]);
+    mesh->tet_tags = dsi_mesh_part(&at, counts[4]);
+    return DSIM_OK;
+}
+
+DIFFSIM_API void ds_mesh_destroy(ds_mesh *mesh)
+{
+    if (!mesh) return;
+    if (mesh->memory) mesh->allocator.resize(mesh->allocator.user, mesh->memory, mesh->bytes, 0);
+    memset(mesh, 0, sizeof *mesh);
+}
+
+/* Generators. Names of rows for sentences are not needed: a cut out of its table is an argument out of
+   range. */
+
+static ds_v3 dsi_point(const ds_mesh *mesh, size_t i)
+{
+    return ds_v3_make(mesh->points[3 * i], mesh->points[3 * i + 1], mesh->points[3 * i + 2]);
+}
+static void dsi_put_point(ds_mesh *mesh, size_t i, ds_v3 x)
+{
+    mesh->points[3 * i] = x.x;
+    mesh->points[3 * i + 1] = x.y;
+    mesh->points[3 * i + 2] = x.z;
+}
+static int dsi_v3_is_finite(ds_v3 a)
+{
+    return dsi_is_finite(a.x) && dsi_is_finite(a.y) && dsi_is_finite(a.z);
+}
+
+/* Counts that are 0, n of them: cells as long as the shortest of those that are given, or, if none is, as one
+   of `parts` of the shortest side. Too long a row is cut at 2^31, and refused later. */
+static void dsi_mesh_cells(const double *size, size_t *count, int n, size_t parts)
+{
+    double h = -1, least = size[0];
+    int i;
+    for (i = 0; i < n; i++) {
+        const double cell = count[i] ? size[i] / (double)count[i] : -1;
+        if (cell >= 0 && (h < 0 || cell < h)) h = cell;
+        if (size[i] < least) least = size[i];
+    }
+    if (h < 0) h = least / (double)parts;
+    for (i = 0; i < n; i++) {
+        const double cells = floor(size[i] / h + 0.5);
+        if (!count[i]) count[i] = cells < 1 ? 1 : cells < 2147483648.0 ? (size_t)cells : 0x80000000u;
+    }
+}
+
+/* a (b + 1) of the counts below, refused where no mesh is so large */
+static ds_result dsi_mesh_product(size_t a, size_t b, size_t *out)
+{
+    return b > dsi_mesh_most(1) ? DSIM_ERROR_OVERFLOW : ds_size_mul(a, b, out);
+}
+/* points and elements of a grid of nx ny nz cells, `each` in a cell, as counts[1] and counts[corners]; what
+   does not fit becomes too many, which dsi_mesh_make refuses */
+static void dsi_mesh_grid(const size_t n[3], size_t each, int corners, size_t counts[5])
+{
+    size_t points = 1, elements = each;
+    int k;
+    memset(counts, 0, 5 * sizeof *counts);
+    for (k = 0; k < 3; k++)
+        if (n[k] >= dsi_mesh_most(1) || dsi_mesh_product(points, n[k] + 1, &points) ||
+            dsi_mesh_product(elements, n[k] ? n[k] : 1, &elements)) {
+            points = elements = (size_t)-1;
+            break;
+        }
+    counts[1] = points;
+    counts[corners] = elements;
+}
+
+/* coordinate i of n + 1; the last is origin + size without the rounding of n parts */
+static ds_real dsi_mesh_step(ds_real origin, ds_real size, size_t n, size_t i)
+{
+    return i == n ? origin + size : origin + dsi_product((ds_real)i, size / (ds_real)n);
+}
+/* does every cell have a width, or is it lost in the rounding of the coordinates? */
+static int dsi_mesh_rises(ds_real origin, ds_real size, size_t n)
+{
+    size_t i;
+    for (i = 0; i < n; i++)
+        if (!(dsi_mesh_step(origin, size, n, i) < dsi_mesh_step(origin, size, n, i + 1))) return 0;
+    return dsi_is_finite(origin + size);
+}
+
+/* Corners of a cube have the bits x, y, z. Five: the corners with an even (odd) number of bits are cut off,
+   what is left is a regular tetrahedron. Six: one for each way from corner 0 to corner 7 along the axes. */
+static const unsigned char dsi_box_five[2][5][4] = {
+    { { 0, 1, 3, 5 }, { 0, 3, 2, 6 }, { 0, 5, 6, 4 }, { 3, 5, 7, 6 }, { 0, 3, 6, 5 } },
+    { { 1, 0, 4, 2 }, { 1, 2, 7, 3 }, { 1, 4, 5, 7 }, { 2, 4, 7, 6 }, { 1, 2, 4, 7 } }
+};
+static const unsigned char dsi_box_six[6][4] = { { 0, 1, 3, 7 }, { 0, 2, 6, 7 }, { 0, 4, 5, 7 },
+                                                 { 0, 1, 7, 5 }, { 0, 2, 7, 3 }, { 0, 4, 7, 6 } };
+
+static void dsi_box_points(ds_mesh *mesh, const ds_mesh_box_desc *d)
+{
+    size_t i, j, k, p = 0;
+    for (i = 0; i <= d->nx; i++)
+        for (j = 0; j <= d->ny; j++)
+            for (k = 0; k <= d->nz; k++)
+                dsi_put_point(mesh, p++,
+                              ds_v3_make(dsi_mesh_step(d->origin.x, d->size.x, d->nx, i),
+                                         dsi_mesh_step(d->origin.y, d->size.y, d->ny, j),
+                                         dsi_mesh_step(d->origin.z, d->size.z, d->nz, k)));
+}
+static void dsi_box_tets(ds_mesh *mesh, const ds_mesh_box_desc *d)
+{
+    const size_t n = d->cut == DSIM_BOX_CUT_FIVE ? 5 : 6;
+    int32_t *out = mesh->tets;
+    size_t i, j, k, corner;
+    for (i = 0; i < d->nx; i++)
+        for (j = 0; j < d->ny; j++)
+            for (k = 0; k < d->nz; k++) {
+                const unsigned char *const cut = n == 5 ? dsi_box_five[(i + j + k) % 2][0] : dsi_box_six[0];
+                for (corner = 0; corner < 4 * n; corner++) {
+                    const size_t x = i + (cut[corner] & 1u), y = j + (cut[corner] >> 1 & 1u);
+                    *out++ = (int32_t)((x * (d->ny + 1) + y) * (d->nz + 1) + k + (cut[corner] >> 2));
+                }
+            }
+}
+
+/* a length of a desc: 0 is `otherwise` */
+static ds_real dsi_or(ds_real wanted, ds_real otherwise)
+{
+    return wanted > 0 || wanted < 0 ? wanted : otherwise;
+}
+
+DIFFSIM_API ds_result ds_mesh_box(const ds_mesh_box_desc *desc, ds_mesh *mesh, ds_error *error)
+{
+    static const size_t each[] = {
+#define DSI_ROW(NAME, n_tets, sentence) n_tets,
+        DSI_BOX_CUTS(DSI_ROW)
+#undef DSI_ROW
+    };
+    ds_mesh_box_desc d = DSI_ZEROED;
+    size_t counts[5], n[3];
+    double size[3];
+    ds_error own, *const e = dsi_mesh_error(error, &own);
+    DIFFSIM_ASSERT(mesh);
+    if (!mesh) return dsi_mesh_lacks(e, DSIM_ERROR_ARGUMENT, "box: no mesh to fill in");
+    memset(mesh, 0, sizeof *mesh);
+    if (desc) d = *desc;
+    d.size = ds_v3_make(dsi_or(d.size.x, 1), dsi_or(d.size.y, 1), dsi_or(d.size.z, 1));
+    if (!dsi_v3_is_finite(d.origin) || !dsi_v3_is_finite(d.size))
+        return dsi_mesh_lacks(e, DSIM_ERROR_NON_FINITE, "box: origin or size");
+    if (d.size.x < 0 || d.size.y < 0 || d.size.z < 0)
+        return dsi_mesh_lacks(e, DSIM_ERROR_ARGUMENT, "box: size is negative");
+    if ((unsigned)d.cut >= DSIM_BOX_CUT_COUNT) return dsi_mesh_lacks(e, DSIM_ERROR_ARGUMENT, "box: cut");
+    size[0] = (double)d.size.x, size[1] = (double)d.size.y, size[2] = (double)d.size.z;
+    n[0] = d.nx, n[1] = d.ny, n[2] = d.nz;
+    dsi_mesh_cells(size, n, 3, 4);
+    d.nx = n[0], d.ny = n[1], d.nz = n[2];
+    dsi_mesh_grid(n, each[d.cut], 4, counts);
+    if (dsi_mesh_make(mesh, &d.allocator, counts, 0, e)) return e->code;
+    if (!dsi_mesh_rises(d.origin.x, d.size.x, d.nx) || !dsi_mesh_rises(d.origin.y, d.size.y, d.ny) ||
+        !dsi_mesh_rises(d.origin.z, d.size.z, d.nz)) {
+        ds_mesh_destroy(mesh);
+        return dsi_mesh_lacks(e, DSIM_ERROR_ARGUMENT, "box: cells are too small for numbers like the origin");
+    }
+    dsi_box_points(mesh, &d);
+    dsi_box_tets(mesh, &d);
+    return DSIM_OK;
+}
+
+/* Icosahedron: its corners, not of length 1, and its faces, counter-clockwise from outside. */
+static const double dsi_ico_x[12][3] = { { -1, 1.618033988749895, 0 },  { 1, 1.618033988749895, 0 },
+                                         { -1, -1.618033988749895, 0 }, { 1, -1.618033988749895, 0 },
+                                         { 0, -1, 1.618033988749895 },  { 0, 1, 1.618033988749895 },
+                                         { 0, -1, -1.618033988749895 }, { 0, 1, -1.618033988749895 },
+                                         { 1.618033988749895, 0, -1 },  { 1.618033988749895, 0, 1 },
+                                         { -1.618033988749895, 0, -1 }, { -1.618033988749895, 0, 1 } };
+static const unsigned char dsi_ico_faces[20][3] = { { 0, 11, 5 },  { 0, 5, 1 },  { 0, 1, 7 },  { 0, 7, 10 },
+                                                    { 0, 10, 11 }, { 1, 5, 9 },  { 5, 11, 4 }, { 11, 10, 2 },
+                                                    { 10, 7, 6 },  { 7, 1, 8 },  { 3, 9, 4 },  { 3, 4, 2 },
+                                                    { 3, 2, 6 },   { 3, 6, 8 },  { 3, 8, 9 },  { 4, 9, 5 },
+                                                    { 2, 4, 11 },  { 6, 2, 10 }, { 8, 6, 7 },  { 9, 8, 1 } };
+
+/* A shell of k parts: its points are 12 corners, k - 1 on each of 30 edges, (k - 1)(k - 2) / 2 in each of 20
+   faces, numbered in this order. Shells of a ball stand one behind the other, the centre first. */
+typedef struct dsi_ico {
+    unsigned char edge[12][12]; /* numbers 0 ... 29 of the edges */
+    ds_v3 centre, corner[12]; /* of length 1 */
+    ds_real radius;
+    size_t n;
+    int solid; /* shells 1 ... n, else n alone */
+} dsi_ico;
+
+static void dsi_ico_begin(dsi_ico *o, const ds_mesh_ball_desc *d, int solid)
+{
+    unsigned char n_edges = 0;
+    size_t f, k;
+    memset(o, 0, sizeof *o);
+    for (k = 0; k < 12; k++)
+        o->corner[k] = ds_v3_normalize(
+            ds_v3_make((ds_real)dsi_ico_x[k][0], (ds_real)dsi_ico_x[k][1], (ds_real)dsi_ico_x[k][2]));
+    for (f = 0; f < 20; f++)
+        for (k = 0; k < 3; k++) { /* an edge is met in both directions: counted in one, known by both */
+            const size_t a = dsi_ico_faces[f][k], b = dsi_ico_faces[f][(k + 1) % 3];
+            if (a < b) o->edge[a][b] = o->edge[b][a] = n_edges++;
+        }
+    o->centre = d->centre;
+    o->radius = d->radius;
+    o->n = d->n;
+    o->solid = solid;
+}
+
+/* where shell k begins: 1 + the sum of 10 j^2 + 2 for j below k */
+static size_t dsi_ico_shell(const dsi_ico *o, size_t k)
+{
+    return o->solid ? 1 + 10 * ((k - 1) * k * (2 * k - 1) / 6) + 2 * (k - 1) : 0;
+}
+
+/* number of the point of face f with weights w [3] of its corners, which sum to k, the number of the shell */
+static size_t dsi_ico_number(const dsi_ico *o, size_t f, const size_t w[3])
+{
+    const unsigned char *const face = dsi_ico_faces[f];
+    const size_t k = w[0] + w[1] + w[2];
+    size_t i, first;
+    if (!k) return 0;
+    first = dsi_ico_shell(o, k);
+    for (i = 0; i < 3; i++)
+        if (w[i] == k) return first + face[i];
+    first += 12;
+    for (i = 0; i < 3; i++) { /* on the edge opposite of corner i: so many steps from its lower end */
+        const size_t a = (i + 1) % 3, b = (i + 2) % 3;
+        if (!w[i]) return first + o->edge[face[a]][face[b]] * (k - 1) + w[face[a] < face[b] ? b : a] - 1;
+    }
+    first += 30 * (k - 1) + f * ((k - 1) * (k - 2) / 2);
+    return first + (w[0] - 1) * (k - 1) - w[0] * (w[0] - 1) / 2 + w[1] - 1;
+}
+
+/* the point itself: on its ray, at radius k / n. Sums of two products are the same in both faces of an edge.
+   */
+static void dsi_ico_put(const dsi_ico *o, ds_mesh *mesh, size_t f, const size_t w[3])
+{
+    const unsigned char *const face = dsi_ico_faces[f];
+    const size_t k = w[0] + w[1] + w[2];
+    ds_v3 x = ds_v3_make(0, 0, 0);
+    size_t i;
+    for (i = 0; i < 3; i++) x = ds_v3_axpy((ds_real)w[i], o->corner[face[i]], x);
+    if (k) {
+        const ds_real r = k == o->n ? o->radius : dsi_product(o->radius, (ds_real)k / (ds_real)o->n);
+        x = ds_v3_scale(ds_v3_normalize(x), r);
+    }
+    dsi_put_point(mesh, dsi_ico_number(o, f, w), ds_v3_add(o->centre, x));
+}
+
+static void dsi_set_weights(size_t w[3], size_t a, size_t b, size_t c)
+{
+    w[0] = a;
+    w[1] = b;
+    w[2] = c;
+}
+
+/* points of shell k as far as face f has them */
+static void dsi_ico_points(const dsi_ico *o, ds_mesh *mesh, size_t f, size_t k)
+{
+    size_t a, b, w[3];
+    for (a = 0; a <= k; a++)
+        for (b = 0; a + b <= k; b++) {
+            dsi_set_weights(w, a, b, k - a - b);
+            dsi_ico_put(o, mesh, f, w);
+        }
+}
+
+/* triangles of face f: rows of those that point to corner 0 and of those between them */
+static void dsi_ico_triangles(const dsi_ico *o, ds_mesh *mesh, size_t f)
+{
+    static const unsigned char up[3][2] = { { 0, 0 }, { 1, 0 }, { 0, 1 } };
+    static const unsigned char down[3][2] = { { 1, 0 }, { 1, 1 }, { 0, 1 } };
+    int32_t *out = mesh->triangles + 3 * f * o->n * o->n;
+    size_t i, j, k, w[3];
+    for (i = 0; i < o->n; i++)
+        for (j = 0; i + j < o->n; j++)
+            for (k = 0; k < (i + j + 1 < o->n ? 6u : 3u); k++) {
+                const unsigned char *const by = k < 3 ? up[k] : down[k - 3];
+                const size_t b = i + by[0], c = j + by[1];
+                dsi_set_weights(w, o->n - b - c, b, c);
+                *out++ = (int32_t)dsi_ico_number(o, f, w);
+            }
+}
+
+/* one tetrahedron, turned if it has to be */
+static void dsi_put_tet(const ds_mesh *mesh, int32_t **out, const size_t p[4])
+{
+    const ds_v3 x = dsi_point(mesh, p[0]), a = ds_v3_sub(dsi_point(mesh, p[1]), x),
+                b = ds_v3_sub(dsi_point(mesh, p[2]), x), c = ds_v3_sub(dsi_point(mesh, p[3]), x);
+    const int turn = ds_v3_dot(ds_v3_cross(a, b), c) < 0;
+    int k;
+    for (k = 0; k < 4; k++) (*out)[k] = (int32_t)p[k < 2 || !turn ? k : 5 - k];
+    *out += 4;
+}
+
+/* An octahedron p [6], opposite corners in pairs (0, 5), (1, 4), (2, 3): four tetrahedra around the shortest
+   of its diagonals, the first of those that are equal but for rounding. */
+static void dsi_put_octahedron(const ds_mesh *mesh, int32_t **out, const size_t p[6])
+{
+    size_t best = 0, i, tet[4], ring[4];
+    ds_real square[3];
+    for (i = 0; i < 3; i++) {
+        const ds_v3 d = ds_v3_sub(dsi_point(mesh, p[i]), dsi_point(mesh, p[5 - i]));
+        square[i] = ds_v3_dot(d, d);
+        if (square[i] < dsi_product((ds_real)0.999, square[best])) best = i;
+    }
+    /* the other corners in turn: two neighbours, then those opposite of them */
+    ring[0] = p[best == 0 ? 1 : 0];
+    ring[1] = p[best == 2 ? 1 : 2];
+    ring[2] = p[best == 0 ? 4 : 5];
+    ring[3] = p[best == 2 ? 4 : 3];
+    for (i = 0; i < 4; i++) {
+        tet[0] = p[best];
+        tet[1] = p[5 - best];
+        tet[2] = ring[i];
+        tet[3] = ring[(i + 1) % 4];
+        dsi_put_tet(mesh, out, tet);
+    }
+}
+
+/* Tetrahedra between the centre and face f. In steps (a, b, c) along its three edges from the centre, each
+   cell with a + b + c below n begins with a tetrahedron, goes on with an octahedron and ends with a
+   tetrahedron, as far as they are below the face. */
+static void dsi_ico_tets(const dsi_ico *o, ds_mesh *mesh, size_t f, int32_t **out)
+{
+    size_t a, b, c, i, w[3], cell[8], p[6];
+    for (a = 0; a < o->n; a++)
+        for (b = 0; a + b < o->n; b++)
+            for (c = 0; a + b + c < o->n; c++) {
+                const size_t room = o->n - a - b - c;
+                for (i = 0; i < 8; i++) { /* corners by bits, unless they are beyond the face */
+                    const size_t x = i & 1, y = i >> 1 & 1, z = i >> 2;
+                    dsi_set_weights(w, a + x, b + y, c + z);
+                    cell[i] = x + y + z <= room ? dsi_ico_number(o, f, w) : 0;
+                }
+                p[0] = cell[0], p[1] = cell[1], p[2] = cell[2], p[3] = cell[4];
+                dsi_put_tet(mesh, out, p);
+                if (room < 2) continue;
+                for (i = 0; i < 6; i++) p[i] = cell[i + 1]; /* 1 and 6, 2 and 5, 3 and 4 are opposite */
+                dsi_put_octahedron(mesh, out, p);
+                if (room < 3) continue;
+                p[0] = cell[7], p[1] = cell[3], p[2] = cell[5], p[3] = cell[6];
+                dsi_put_tet(mesh, out, p);
+            }
+}
+
+/* both: what is asked of the desc, and the mesh with room for all */
+static ds_result dsi_ico_make(dsi_ico *o, const ds_mesh_ball_desc *desc, int solid, ds_mesh *mesh,
+                              ds_error *e)
+{
+    ds_mesh_ball_desc d = DSI_ZEROED;
+    size_t counts[5] = { 0, 0, 0, 0, 0 };
+    DIFFSIM_ASSERT(mesh);
+    if (!mesh) return dsi_mesh_lacks(e, DSIM_ERROR_ARGUMENT, "ball: no mesh to fill in");
+    memset(mesh, 0, sizeof *mesh);
+    if (desc) d = *desc;
+    if (!d.n) d.n = 4;
+    d.radius = dsi_or(d.radius, 1);
+    if (!dsi_v3_is_finite(d.centre) || !dsi_is_finite(d.radius))
+        return dsi_mesh_lacks(e, DSIM_ERROR_NON_FINITE, "ball: centre or radius");
+    if (d.radius < 0) return dsi_mesh_lacks(e, DSIM_ERROR_ARGUMENT, "ball: radius is negative");
+    /* 20 n^3 or 20 n^2 elements fit: larger n are cut there, and refused as too many */
+    if (d.n > (solid ? 400u : 8000u)) counts[1] = counts[3] = (size_t)-1;
+    else counts[solid ? 4 : 3] = 20 * d.n * d.n * (solid ? d.n : 1);
+    if (!counts[1]) {
+        dsi_ico_begin(o, &d, solid);
+        counts[1] = solid ? dsi_ico_shell(o, d.n + 1) : 10 * d.n * d.n + 2;
+    }
+    if (!dsi_mesh_rises(d.centre.x, d.radius, dsi_least(d.n, 8000)) ||
+        !dsi_mesh_rises(d.centre.y, d.radius, dsi_least(d.n, 8000)) ||
+        !dsi_mesh_rises(d.centre.z, d.radius, dsi_least(d.n, 8000)))
+        return dsi_mesh_lacks(e, DSIM_ERROR_ARGUMENT,
+                              "ball: its parts are too small for numbers like its centre");
+    return dsi_mesh_make(mesh, &d.allocator, counts, 0, e);
+}
+
+DIFFSIM_API ds_result ds_mesh_ball(const ds_mesh_ball_desc *desc, ds_mesh *mesh, ds_error *error)
+{
+    ds_error own, *const e = dsi_mesh_error(error, &own);
+    dsi_ico o;
+    int32_t *out;
+    size_t f, k;
+    if (dsi_ico_make(&o, desc, 1, mesh, e)) return e->code;
+    for (f = 0; f < 20; f++)
+        for (k = 0; k <= o.n; k++) dsi_ico_points(&o, mesh, f, k);
+    out = mesh->tets;
+    for (f = 0; f < 20; f++) dsi_ico_tets(&o, mesh, f, &out);
+    return DSIM_OK;
+}
+
+DIFFSIM_API ds_result ds_mesh_sphere(const ds_mesh_ball_desc *desc, ds_mesh *mesh, ds_error *error)
+{
+    ds_error own, *const e = dsi_mesh_error(error, &own);
+    dsi_ico o;
+    size_t f;
+    if (dsi_ico_make(&o, desc, 0, mesh, e)) return e->code;
+    for (f = 0; f < 20; f++) dsi_ico_points(&o, mesh, f, o.n);
+    for (f = 0; f < 20; f++) dsi_ico_triangles(&o, mesh, f);
+    return DSIM_OK;
+}
+
+static void dsi_cloth_fill(ds_mesh *mesh, const ds_mesh_cloth_desc *d)
+{
+    static const unsigned char cuts[2][6] = { { 0, 2, 3, 0, 3, 1 }, { 0, 2, 1, 2, 3, 1 } }; /* bits: j, i */
+    int32_t *out = mesh->triangles;
+    size_t i, j, k;
+    for (i = 0; i <= d->nx; i++)
+        for (j = 0; j <= d->ny; j++) {
+            const ds_v3 x = ds_v3_axpy((ds_real)i / (ds_real)d->nx, d->u, d->origin);
+            dsi_put_point(mesh, i * (d->ny + 1) + j, ds_v3_axpy((ds_real)j / (ds_real)d->ny, d->v, x));
+        }
+    for (i = 0; i < d->nx; i++)
+        for (j = 0; j < d->ny; j++) {
+            const unsigned char *const cut = cuts[d->cut == DSIM_CLOTH_CUT_ALTERNATING ? (i + j) % 2 : 0];
+            for (k = 0; k < 6; k++) *out++ = (int32_t)((i + (cut[k] >> 1)) * (d->ny + 1) + j + (cut[k] & 1u));
+        }
+}
+
+static int dsi_is_zero(ds_v3 a) { return !(a.x < 0 || a.x > 0 || a.y < 0 || a.y > 0 || a.z < 0 || a.z > 0); }
+
+/* area of a triangle with these two sides, relative to the longer one squared, below this: no area but for
+   rounding */
+static double dsi_mesh_flat(void)
+{
+    return 16 * (sizeof(ds_real) == 4 ? 1.1920929e-7 : 2.220446049250313e-16);
+}
+
+DIFFSIM_API ds_result ds_mesh_cloth(const ds_mesh_cloth_desc *desc, ds_mesh *mesh, ds_error *error)
+{
+    ds_mesh_cloth_desc d = DSI_ZEROED;
+    size_t counts[5], n[3];
+    double size[2], area;
+    ds_v3 far_corner;
+    ds_error own, *const e = dsi_mesh_error(error, &own);
+    DIFFSIM_ASSERT(mesh);
+    if (!mesh) return dsi_mesh_lacks(e, DSIM_ERROR_ARGUMENT, "cloth: no mesh to fill in");
+    memset(mesh, 0, sizeof *mesh);
+    if (desc) d = *desc;
+    if (dsi_is_zero(d.u) && dsi_is_zero(d.v)) d.u = ds_v3_make(1, 0, 0), d.v = ds_v3_make(0, 0, -1);
+    far_corner = ds_v3_add(d.origin, ds_v3_add(d.u, d.v));
+    size[0] = (double)ds_v3_norm(d.u), size[1] = (double)ds_v3_norm(d.v);
+    area = (double)ds_v3_norm(ds_v3_cross(d.u, d.v));
+    if (!dsi_v3_is_finite(d.origin) || !dsi_v3_is_finite(far_corner) || !dsi_double_is_finite(area) ||
+        !dsi_double_is_finite(size[0] + size[1]))
+        return dsi_mesh_lacks(e, DSIM_ERROR_NON_FINITE, "cloth: origin, u or v, or what follows from them");
+    if (!(area > dsi_mesh_flat() * size[0] * size[1]))
+        return dsi_mesh_lacks(e, DSIM_ERROR_ARGUMENT, "cloth: u and v are parallel, or one of them is zero");
+    if ((unsigned)d.cut >= DSIM_CLOTH_CUT_COUNT) return dsi_mesh_lacks(e, DSIM_ERROR_ARGUMENT, "cloth: cut");
+    n[0] = d.nx, n[1] = d.ny, n[2] = 0;
+    dsi_mesh_cells(size, n, 2, 10);
+    d.nx = n[0], d.ny = n[1];
+    dsi_mesh_grid(n, 2, 3, counts);
+    if (dsi_mesh_make(mesh, &d.allocator, counts, 0, e)) return e->code;
+    dsi_cloth_fill(mesh, &d);
+    return DSIM_OK;
+}
+
+DIFFSIM_API ds_result ds_mesh_rope(const ds_mesh_rope_desc *desc, ds_mesh *mesh, ds_error *error)
+{
+    ds_mesh_rope_desc d = DSI_ZEROED;
+    size_t counts[5], n[3] = { 0, 0, 0 }, i;
+    ds_v3 step;
+    ds_error own, *const e = dsi_mesh_error(error, &own);
+    DIFFSIM_ASSERT(mesh);
+    if (!mesh) return dsi_mesh_lacks(e, DSIM_ERROR_ARGUMENT, "rope: no mesh to fill in");
+    memset(mesh, 0, sizeof *mesh);
+    if (desc) d = *desc;
+    if (dsi_is_zero(d.from) && dsi_is_zero(d.to)) d.to.x = 1;
+    if (!d.n) d.n = 10;
+    step = ds_v3_sub(d.to, d.from);
+    if (!dsi_v3_is_finite(d.from) || !dsi_v3_is_finite(step))
+        return dsi_mesh_lacks(e, DSIM_ERROR_NON_FINITE, "rope: from, to, or the way between them");
+    if (dsi_is_zero(step)) return dsi_mesh_lacks(e, DSIM_ERROR_ARGUMENT, "rope: from and to are one point");
+    n[0] = d.n;
+    dsi_mesh_grid(n, 1, 2, counts);
+    if (dsi_mesh_make(mesh, &d.allocator, counts, 0, e)) return e->code;
+    for (i = 0; i <= d.n; i++)
+        dsi_put_point(mesh, i, i == d.n ? d.to : ds_v3_axpy((ds_real)i / (ds_real)d.n, step, d.from));
+    for (i = 0; i < 2 * d.n; i++) mesh->edges[i] = (int32_t)((i + 1) / 2);
+    return DSIM_OK;
+}
+
+static double dsi_dot_3(const double *a, const double *b)
+{
+    return dsi_times(a[0], b[0]) + dsi_times(a[1], b[1]) + dsi_times(a[2], b[2]);
+}
+static void dsi_cross_3(const double *a, const double *b, double *out)
+{
+    out[0] = dsi_times(a[1], b[2]) - dsi_times(a[2], b[1]);
+    out[1] = dsi_times(a[2], b[0]) - dsi_times(a[0], b[2]);
+    out[2] = dsi_times(a[0], b[1]) - dsi_times(a[1], b[0]);
+}
+
+/* Length, area or volume of an element of 2, 3 or 4 points, the latter with its sign. height: the shortest
+   way across, in longest edges (of those that leave corner 0), with the sign; below dsi_mesh_flat it may be
+   rounding. Edges are halved, lest they overflow, and scaled by the longest component. */
+static double dsi_mesh_measure(const ds_mesh *mesh, const int32_t *p, int corners, double *height)
+{
+    double edge[3][3], largest = 0, cross[3], across = 0, det;
+    int i, k;
+    for (k = 0; k < corners - 1; k++)
+        for (i = 0; i < 3; i++) {
+            const double to = (double)mesh->points[3 * (size_t)p[k + 1] + (size_t)i];
+            edge[k][i] = to / 2 - (double)mesh->points[3 * (size_t)p[0] + (size_t)i] / 2;
+            if (fabs(edge[k][i]) > largest) largest = fabs(edge[k][i]);
+        }
+    *height = 0;
+    if (!(largest > 0)) return 0;
+    for (k = 0; k < corners - 1; k++)
+        for (i = 0; i < 3; i++) edge[k][i] /= largest;
+    largest *= 2;
+    if (corners == 2) {
+        *height = 1;
+        return dsi_times(largest, sqrt(dsi_dot_3(edge[0], edge[0])));
+    }
+    dsi_cross_3(edge[0], edge[1], cross);
+    across = sqrt(dsi_dot_3(cross, cross));
+    if (corners == 3) {
+        *height = across;
+        return dsi_times(dsi_times(across, largest), largest) / 2;
+    }
+    det = dsi_dot_3(cross, edge[2]);
+    for (k = 0; k < 3; k++) { /* the largest of the four faces; the last does not touch corner 0 */
+        double from[3], to[3], size;
+        for (i = 0; i < 3; i++) {
+            from[i] = k < 2 ? edge[k][i] : edge[1][i] - edge[0][i];
+            to[i] = k < 2 ? edge[2][i] : edge[2][i] - edge[0][i];
+        }
+        dsi_cross_3(from, to, cross);
+        size = sqrt(dsi_dot_3(cross, cross));
+        if (size > across) across = size;
+    }
+    if (across > 0) *height = det / across;
+    return dsi_times(dsi_times(dsi_times(det, largest), largest), largest) / 6;
+}
+
+/* What is wrong: flaws are made one by one and handed to dsi_found. */
+enum { DSI_MESH_APART = 1, DSI_MESH_SIDELESS = 2 }; /* of no use beside others; with no right side */
+typedef struct dsi_mesh_check {
+    const ds_mesh *mesh;
+    ds_mesh_report *report; /* or NULL */
+    ds_mesh_flaw fatal; /* the first that is; only if n_fatal */
+    size_t n_fatal;
+    unsigned char *state[5]; /* of elements, by the number of corners: DSI_MESH_ bits; of points: 1, used */
+} dsi_mesh_check;
+
+static const struct {
+    const char *name;
+    int fatal;
+} dsi_mesh_flaws[] = {
+/* { "INVERTED", 1 }, */
+#define DSI_ROW(NAME, fatal, sentence) { #NAME, fatal },
+    DSI_MESH_FLAWS(DSI_ROW)
+#undef DSI_ROW
+        { "?", 0 }
+};
+DIFFSIM_API const char *ds_mesh_flaw_name(ds_mesh_flaw_kind kind)
+{
+    return dsi_mesh_flaws[dsi_least((size_t)kind, DSIM_MESH_FLAW_COUNT)].name;
+}
+
+static ds_mesh_flaw dsi_flaw(ds_mesh_flaw_kind kind, int corners, size_t element, size_t other,
+                             const int32_t *points, int n_points, double measure)
+{
+    ds_mesh_flaw r;
+    int k;
+    memset(&r, 0, sizeof r);
+    r.kind = kind;
+    r.fatal = dsi_mesh_flaws[kind].fatal;
+    r.corners = corners;
+    r.element = element;
+    r.other = other;
+    for (k = 0; k < n_points; k++) r.points[k] = points[k];
+    r.measure = measure;
+    return r;
+}
+static void dsi_found(dsi_mesh_check *c, ds_mesh_flaw flaw)
+{
+    if (flaw.fatal && !c->n_fatal++) c->fatal = flaw;
+    if (!c->report) return;
+    if (c->report->n < c->report->capacity) c->report->flaws[c->report->n] = flaw;
+    c->report->n++;
+    c->report->n_fatal = c->n_fatal;
+}
+
+/* " (4 7 9)" */
+static void dsi_put_points(dsi_text *t, const int32_t *points, int n)
+{
+    int k;
+    for (k = 0; k < n; k++) {
+        dsi_put(t, k ? " " : " (");
+        dsi_put_size(t, (size_t)points[k]);
+    }
+    dsi_put(t, ")");
+}
+/* "tetrahedron 7" */
+static void dsi_put_element(dsi_text *t, int corners, size_t element)
+{
+    dsi_put(t, dsi_mesh_words[corners][0]);
+    dsi_put(t, " ");
+    dsi_put_size(t, element);
+}
+
+/* how far beside each other: what an element shares with another, and what to do about it */
+static void dsi_put_pair(dsi_text *t, const ds_mesh_flaw *f)
+{
+    const char *const each = dsi_mesh_words[f->corners][1];
+    if (f->kind == DSIM_MESH_DUPLICATE) {
+        dsi_put(t, " has the points of ");
+        dsi_put_size(t, f->other);
+        dsi_put_points(t, f->points, f->corners);
+        dsi_put(t, "; leave one of them out");
+        return;
+    }
+    dsi_put(t, f->kind == DSIM_MESH_WINDING ? " runs along an edge" : " is on");
+    dsi_put(t, f->kind == DSIM_MESH_OVERLAP ? " a face" : f->kind == DSIM_MESH_FORK ? " an edge" : "");
+    dsi_put_points(t, f->points, f->corners - 1);
+    dsi_put(t, f->kind == DSIM_MESH_WINDING ? " in the same direction as "
+               : f->kind == DSIM_MESH_FORK  ? " that has two already, the first is "
+                                            : " where there is no room beside ");
+    dsi_put_size(t, f->other);
+    dsi_put(t, f->kind == DSIM_MESH_WINDING ? "; swap two points of one of these "
+               : f->kind == DSIM_MESH_FORK
+                   ? "; nothing bends there: leave one out, or double the edge's points: "
+                   : "; leave one out: ");
+    dsi_put(t, each);
+}
+
+DIFFSIM_API size_t ds_mesh_flaw_text(const ds_mesh_flaw *flaw, char *out, size_t capacity)
+{
+    static const char *const units[] = { "", "", " m", " m^2", " m^3" };
+    const int corners = flaw && flaw->corners >= 1 && flaw->corners <= 4 ? flaw->corners : 0;
+    char text[400];
+    dsi_text t = dsi_text_into(text, sizeof text);
+    if (!corners || (unsigned)flaw->kind >= DSIM_MESH_FLAW_COUNT) {
+        dsi_put(&t, "not a flaw of a mesh");
+    } else {
+        dsi_put_element(&t, corners, flaw->element);
+        switch (flaw->kind) {
+        case DSIM_MESH_NON_FINITE:
+            dsi_put(&t, " is at no place: a coordinate is NaN or infinite; mend it");
+            break;
+        case DSIM_MESH_UNUSED: dsi_put(&t, " is in no element; leave it out, or nothing moves it"); break;
+        case DSIM_MESH_INDEX:
+            dsi_put(&t, " has the point ");
+            dsi_put_real(&t, (double)flaw->points[0]);
+            dsi_put(&t, ", but there are ");
+            dsi_put_size(&t, (size_t)flaw->measure);
+            dsi_put(&t, ", counted from 0; mend its points");
+            break;
+        case DSIM_MESH_REPEATED:
+            dsi_put(&t, " has the point ");
+            dsi_put_size(&t, (size_t)flaw->points[0]);
+            dsi_put(&t, " twice; leave the element out");
+            break;
+        case DSIM_MESH_FLAT:
+        case DSIM_MESH_INVERTED:
+            dsi_put_points(&t, flaw->points, corners);
+            dsi_put(&t,
+                    flaw->kind == DSIM_MESH_FLAT ? " is flat: it measures " : " is inverted: it measures ");
+            dsi_put_real(&t, flaw->measure);
+            dsi_put(&t, units[corners]);
+            dsi_put(&t, flaw->kind == DSIM_MESH_FLAT ? "; move a point, or leave the element out"
+                                                     : "; swap two of its points, as ds_mesh_orient does");
+            break;
+        default: dsi_put_pair(&t, flaw);
+        }
+    }
+    if (out && capacity) {
+        dsi_text copy = dsi_text_into(out, capacity);
+        dsi_put(&copy, text);
+    }
+    return t.n;
+}
+
+/* one element in itself: its points, then its measure */
+static void dsi_check_element(dsi_mesh_check *c, int corners, size_t i)
+{
+    const ds_mesh *const mesh = c->mesh;
+    const int32_t *const p = dsi_mesh_elements(mesh, corners) + (size_t)corners * i;
+    unsigned char *const state = c->state[corners] + i;
+    double height, measure;
+    int j, k, finite = 1;
+    for (k = 0; k < corners; k++) {
+        if (p[k] >= 0 && (size_t)p[k] < mesh->n_points) {
+            c->state[1][p[k]] = 1;
+            finite &= dsi_v3_is_finite(dsi_point(mesh, (size_t)p[k]));
+            continue;
+        }
+        if (!*state) dsi_found(c, dsi_flaw(DSIM_MESH_INDEX, corners, i, 0, p + k, 1, (double)mesh->n_points));
+        *state = DSI_MESH_APART;
+    }
+    for (k = 1; k < corners && !*state; k++)
+        for (j = 0; j < k; j++) {
+            if (p[j] != p[k] || *state) continue;
+            dsi_found(c, dsi_flaw(DSIM_MESH_REPEATED, corners, i, 0, p + k, 1, 0));
+            *state = DSI_MESH_APART;
+        }
+    if (*state || !finite) return;
+    measure = dsi_mesh_measure(mesh, p, corners, &height);
+    if (fabs(height) > dsi_mesh_flat() && height > 0) return;
+    *state = DSI_MESH_SIDELESS;
+    dsi_found(c, dsi_flaw(fabs(height) > dsi_mesh_flat() ? DSIM_MESH_INVERTED : DSIM_MESH_FLAT, corners, i, 0,
+                          p, corners, measure));
+}
+
+/* Sides of elements, sorted: key [n][width] has the points of each in rising order; order [n_in], the sides
+   that are there, is such that equal keys are neighbours and, among those, the lower element is first. Side k
+   of element i has the number i n_sides + k. */
+typedef struct dsi_sides {
+    size_t n, n_in, width;
+    int32_t *key;
+    uint32_t *order;
+} dsi_sides;
+typedef struct dsi_side_table {
+    int corners, n_sides, width;
+    unsigned char at[6][4];
+} dsi_side_table;
+/* edges of triangles in their direction; faces of tetrahedra, outward, each opposite of the corner of its
+   number */
+static const dsi_side_table dsi_edge_itself = { 2, 1, 2, { { 0, 1 } } };
+static const dsi_side_table dsi_triangle_edges = { 3, 3, 2, { { 0, 1 }, { 1, 2 }, { 2, 0 } } };
+static const dsi_side_table dsi_tet_edges = {
+    4, 6, 2, { { 0, 1 }, { 0, 2 }, { 0, 3 }, { 1, 2 }, { 1, 3 }, { 2, 3 } }
+};
+static const dsi_side_table dsi_tet_faces = {
+    4, 4, 3, { { 1, 2, 3 }, { 0, 3, 2 }, { 0, 1, 3 }, { 0, 2, 1 } }
+};
+static const dsi_side_table dsi_triangle_itself = { 3, 1, 3, { { 0, 1, 2 } } };
+static const dsi_side_table dsi_tet_itself = { 4, 1, 4, { { 0, 1, 2, 3 } } };
+
+static ds_result dsi_sides_begin(dsi_sides *s, ds_arena *arena, size_t n, size_t width)
+{
+    memset(s, 0, sizeof *s);
+    s->width = width;
+    if (n > UINT32_MAX) return DSIM_ERROR_OVERFLOW;
+    s->key = (int32_t *)ds_arena_alloc(arena, n, width * sizeof *s->key);
+    s->order = (uint32_t *)ds_arena_alloc(arena, n, sizeof *s->order);
+    return arena->error.code;
+}
+
+/* all sides of all elements of this kind, but for those whose state says that they are apart */
+static void dsi_sides_add(dsi_sides *s, const ds_mesh *mesh, const dsi_side_table *table,
+                          const unsigned char *state)
+{
+    const size_t n = dsi_mesh_count(mesh, table->corners);
+    const int32_t *p = dsi_mesh_elements(mesh, table->corners);
+    size_t i;
+    int side, j, k;
+    for (i = 0; i < n; i++, p += table->corners)
+        for (side = 0; side < table->n_sides; side++, s->n++) {
+            int32_t *const key = s->key + s->n * s->width;
+            if (state && state[i] & DSI_MESH_APART) continue;
+            s->order[s->n_in++] = (uint32_t)s->n;
+            for (k = 0; k < table->width; k++) { /* insertion into a list of four at most */
+                const int32_t point = p[table->at[side][k]];
+                for (j = k; j > 0 && key[j - 1] > point; j--) key[j] = key[j - 1];
+                key[j] = point;
+            }
+        }
+}
+
+/* by the last column first: each pass keeps the order of the one before where its own column is equal */
+static ds_result dsi_sides_sort(dsi_sides *s, ds_arena *arena, size_t n_points)
+{
+    uint32_t *const begin = (uint32_t *)ds_arena_alloc(arena, n_points + 1, sizeof *begin);
+    uint32_t *other = (uint32_t *)ds_arena_alloc(arena, s->n_in, sizeof *other);
+    size_t column = s->width, i;
+    if (!begin || !other) return arena->error.code;
+    while (column--) {
+        uint32_t *const sorted = other;
+        memset(begin, 0, (n_points + 1) * sizeof *begin);
+        for (i = 0; i < s->n_in; i++) begin[s->key[s->order[i] * s->width + column] + 1]++;
+        for (i = 0; i < n_points; i++) begin[i + 1] += begin[i];
+        for (i = 0; i < s->n_in; i++) sorted[begin[s->key[s->order[i] * s->width + column]]++] = s->order[i];
+        other = s->order;
+        s->order = sorted;
+    }
+    return DSIM_OK;
+}
+
+/* the end of the equal ones that begin at i of the order */
+static size_t dsi_sides_same(const dsi_sides *s, size_t i)
+{
+    const int32_t *const key = s->key + s->order[i] * s->width;
+    size_t j = i + 1;
+    while (j < s->n_in && !memcmp(key, s->key + s->order[j] * s->width, s->width * sizeof *key)) j++;
+    return j;
+}
+
+/* does the side run against the order of its key? Sides that fit each other do so in different ways. */
+static int dsi_side_turns(const ds_mesh *mesh, const dsi_side_table *table, uint32_t number)
+{
+    const int32_t *const p = dsi_mesh_elements(mesh, table->corners) +
+                             number / (uint32_t)table->n_sides * (uint32_t)table->corners;
+    const unsigned char *const at = table->at[number % (uint32_t)table->n_sides];
+    int j, k, turns = 0;
+    for (k = 1; k < table->width; k++)
+        for (j = 0; j < k; j++) turns ^= p[at[j]] > p[at[k]];
+    return turns;
+}
+
+/* the sides of one kind, sorted; state may be NULL */
+static ds_result dsi_sides_make(dsi_sides *s, ds_arena *arena, const ds_mesh *mesh,
+                                const dsi_side_table *table, const unsigned char *state)
+{
+    const size_t n = dsi_mesh_count(mesh, table->corners) * (size_t)table->n_sides;
+    const ds_result result = dsi_sides_begin(s, arena, n, (size_t)table->width);
+    if (result) return result;
+    dsi_sides_add(s, mesh, table, state);
+    return dsi_sides_sort(s, arena, mesh->n_points);
+}
+
+/* sides that are equal where they should not be, or lie the wrong way */
+static ds_result dsi_check_sides(dsi_mesh_check *c, const dsi_side_table *table, ds_arena *arena)
+{
+    const ds_arena_place place = ds_arena_mark(arena);
+    const uint32_t each = (uint32_t)table->n_sides;
+    const unsigned char *const state = c->state[table->corners];
+    const int whole = each == 1, solid = table->corners == 4;
+    dsi_sides s;
+    size_t i, j, k;
+    const ds_result result = dsi_sides_make(&s, arena, c->mesh, table, state);
+    if (result) return result;
+    for (i = 0; i < s.n_in; i = j) {
+        const int32_t *const key = s.key + s.order[i] * s.width;
+        const uint32_t first = s.order[i];
+        j = dsi_sides_same(&s, i);
+        for (k = i + 1; k < j && whole; k++)
+            dsi_found(c,
+                      dsi_flaw(DSIM_MESH_DUPLICATE, table->corners, s.order[k], first, key, table->width, 0));
+        if (whole || j < i + 2) continue;
+        if (j > i + 2)
+            dsi_found(c, dsi_flaw(solid ? DSIM_MESH_OVERLAP : DSIM_MESH_FORK, table->corners,
+                                  s.order[i + 2] / each, first / each, key, table->width, 0));
+        else if (!((state[first / each] | state[s.order[i + 1] / each]) & DSI_MESH_SIDELESS) &&
+                 dsi_side_turns(c->mesh, table, first) == dsi_side_turns(c->mesh, table, s.order[i + 1]))
+            dsi_found(c, dsi_flaw(solid ? DSIM_MESH_OVERLAP : DSIM_MESH_WINDING, table->corners,
+                                  s.order[i + 1] / each, first / each, key, table->width, 0));
+    }
+    ds_arena_release(arena, place);
+    return DSIM_OK;
+}
+
+/* arrays that are missing and counts that are too large */
+static ds_result dsi_mesh_is_whole(const ds_mesh *mesh, ds_error *e)
+{
+    int k;
+    DIFFSIM_ASSERT(mesh);
+    if (!mesh) return dsi_mesh_lacks(e, DSIM_ERROR_ARGUMENT, "there is no mesh");
+    for (k = 1; k < 5; k++) {
+        const void *const array = k == 1 ? (const void *)mesh->points : dsi_mesh_elements(mesh, k);
+        const size_t n = dsi_mesh_count(mesh, k);
+        dsi_text t;
+        if (n <= dsi_mesh_most(k) && (array || !n)) continue;
+        t = dsi_mesh_refuse(e, array ? DSIM_ERROR_OVERFLOW : DSIM_ERROR_ARGUMENT, n, "the mesh says it has ");
+        dsi_put_size(&t, n);
+        dsi_put(&t, " ");
+        dsi_put(&t, dsi_mesh_words[k][1]);
+        dsi_put(&t, array ? "" : " and has no array of them");
+        return dsi_mesh_refused(e, &t);
+    }
+    return DSIM_OK;
+}
+
+/* the sentence of a flaw as the error */
+static ds_result dsi_mesh_flawed(ds_error *e, ds_result code, const ds_mesh_flaw *flaw)
+{
+    e->code = code;
+    e->index = flaw->element;
+    ds_mesh_flaw_text(flaw, e->text, sizeof e->text);
+    return code;
+}
+
+/* an arena without memory left, or sides without number */
+static ds_result dsi_mesh_gives_up(ds_error *e, ds_arena *arena, ds_result result)
+{
+    ds_arena_destroy(arena);
+    return dsi_mesh_lacks(e, result, "the mesh cannot be looked at");
+}
+
+DIFFSIM_API ds_result ds_mesh_check(const ds_mesh *mesh, ds_mesh_report *report, ds_error *error)
+{
+    static const dsi_side_table *const tables[] = { &dsi_edge_itself, &dsi_triangle_itself, &dsi_tet_itself,
+                                                    &dsi_tet_faces, &dsi_triangle_edges };
+    ds_error own, *const e = dsi_mesh_error(error, &own);
+    dsi_mesh_check c;
+    ds_arena arena;
+    ds_result result;
+    size_t i;
+    int k;
+    if (report) report->n = report->n_fatal = 0;
+    if (dsi_mesh_is_whole(mesh, e)) return e->code;
+    if (report && report->capacity && !report->flaws)
+        return dsi_mesh_lacks(e, DSIM_ERROR_ARGUMENT, "the report has a capacity and no flaws");
+    memset(&c, 0, sizeof c);
+    c.mesh = mesh;
+    c.report = report;
+    ds_arena_create(&arena, &mesh->allocator, 4096);
+    for (k = 1; k < 5; k++) c.state[k] = (unsigned char *)ds_arena_alloc(&arena, dsi_mesh_count(mesh, k), 1);
+    if (arena.error.code) return dsi_mesh_gives_up(e, &arena, arena.error.code);
+    for (i = 0; i < mesh->n_points; i++)
+        if (!dsi_v3_is_finite(dsi_point(mesh, i)))
+            dsi_found(&c, dsi_flaw(DSIM_MESH_NON_FINITE, 1, i, 0, NULL, 0, 0));
+    for (k = 2; k < 5; k++)
+        for (i = 0; i < dsi_mesh_count(mesh, k); i++) dsi_check_element(&c, k, i);
+    for (k = 0; k < 5; k++) {
+        result = dsi_check_sides(&c, tables[k], &arena);
+        if (result) return dsi_mesh_gives_up(e, &arena, result);
+    }
+    for (i = 0; i < mesh->n_points && mesh->n_edges + mesh->n_triangles + mesh->n_tets; i++)
+        if (!c.state[1][i]) dsi_found(&c, dsi_flaw(DSIM_MESH_UNUSED, 1, i, 0, NULL, 0, 0));
+    ds_arena_destroy(&arena);
+    return c.n_fatal ? dsi_mesh_flawed(e, DSIM_ERROR_MESH, &c.fatal) : DSIM_OK;
+}
+
+/* What follows from triangles and tetrahedra. Points out of range, or twice in an element, are refused here,
+   too: all below takes them for granted. */
+static ds_result dsi_mesh_is_sound(const ds_mesh *mesh, ds_error *e)
+{
+    ds_mesh_flaw flaw;
+    size_t i, n;
+    int corners, j, k;
+    if (dsi_mesh_is_whole(mesh, e)) return e->code;
+    for (corners = 2; corners < 5; corners++) {
+        const int32_t *p = dsi_mesh_elements(mesh, corners);
+        n = dsi_mesh_count(mesh, corners);
+        for (i = 0; i < n; i++, p += corners)
+            for (k = 0; k < corners; k++) {
+                if (p[k] < 0 || (size_t)p[k] >= mesh->n_points) {
+                    flaw = dsi_flaw(DSIM_MESH_INDEX, corners, i, 0, p + k, 1, (double)mesh->n_points);
+                    return dsi_mesh_flawed(e, DSIM_ERROR_RANGE, &flaw);
+                }
+                for (j = 0; j < k; j++) {
+                    if (p[j] != p[k]) continue;
+                    flaw = dsi_flaw(DSIM_MESH_REPEATED, corners, i, 0, p + k, 1, 0);
+                    return dsi_mesh_flawed(e, DSIM_ERROR_MESH, &flaw);
+                }
+            }
+    }
+    return DSIM_OK;
+}
+
+DIFFSIM_API void ds_mesh_list_destroy(ds_mesh_list *list)
+{
+    if (!list) return;
+    if (list->points)
+        list->allocator.resize(list->allocator.user, list->points,
+                               list->n * list->width * sizeof *list->points, 0);
+    memset(list, 0, sizeof *list);
+}
+
+/* all four: an empty list and an arena for the way to it; on failure there is neither */
+static ds_result dsi_list_begin(const ds_mesh *mesh, ds_mesh_list *list, size_t width, ds_arena *arena,
+                                ds_error *e)
+{
+    DIFFSIM_ASSERT(list);
+    if (!list) return dsi_mesh_lacks(e, DSIM_ERROR_ARGUMENT, "there is no list to fill in");
+    memset(list, 0, sizeof *list);
+    if (dsi_mesh_is_sound(mesh, e)) return e->code;
+    list->width = width;
+    list->allocator = dsi_allocator(&mesh->allocator);
+    ds_arena_create(arena, &mesh->allocator, 4096);
+    return DSIM_OK;
+}
+/* room for n; the list is {0} if there is none */
+static ds_result dsi_list_make(ds_mesh_list *list, size_t n, ds_arena *arena, ds_error *e)
+{
+    size_t bytes = 0;
+    ds_result result = ds_size_mul(n, list->width * sizeof *list->points, &bytes);
+    if (!result && bytes) {
+        list->points = (int32_t *)list->allocator.resize(list->allocator.user, NULL, 0, bytes);
+        if (!list->points) result = DSIM_ERROR_MEMORY;
+    }
+    list->n = n;
+    if (!result) return DSIM_OK;
+    memset(list, 0, sizeof *list);
+    return dsi_mesh_gives_up(e, arena, result);
+}
+
+/* takes the sides that are alone, or, with `once`, one of each that are equal, in the order of the keys */
+DIFFSIM_API ds_result ds_mesh_edges(const ds_mesh *mesh, ds_mesh_list *list, ds_error *error)
+{
+    ds_error own, *const e = dsi_mesh_error(error, &own);
+    ds_arena arena;
+    ds_result result;
+    dsi_sides s;
+    size_t i, n = 0;
+    if (dsi_list_begin(mesh, list, 2, &arena, e)) return e->code;
+    result = dsi_sides_begin(&s, &arena, mesh->n_edges + 3 * mesh->n_triangles + 6 * mesh->n_tets, 2);
+    if (!result) {
+        dsi_sides_add(&s, mesh, &dsi_edge_itself, NULL);
+        dsi_sides_add(&s, mesh, &dsi_triangle_edges, NULL);
+        dsi_sides_add(&s, mesh, &dsi_tet_edges, NULL);
+        result = dsi_sides_sort(&s, &arena, mesh->n_points);
+    }
+    if (result) {
+        memset(list, 0, sizeof *list);
+        return dsi_mesh_gives_up(e, &arena, result);
+    }
+    for (i = 0; i < s.n_in; i = dsi_sides_same(&s, i)) n++;
+    if (dsi_list_make(list, n, &arena, e)) return e->code;
+    for (i = n = 0; i < s.n_in; i = dsi_sides_same(&s, i), n++)
+        memcpy(list->points + 2 * n, s.key + s.order[i] * 2, 2 * sizeof *list->points);
+    ds_arena_destroy(&arena);
+    return DSIM_OK;
+}
+
+/* the sides that no other is equal to, as their elements have them, in the order of the elements */
+static ds_result dsi_mesh_lone(const ds_mesh *mesh, const dsi_side_table *table, ds_mesh_list *list,
+                               ds_error *e)
+{
+    const uint32_t each = (uint32_t)table->n_sides;
+    ds_arena arena;
+    dsi_sides s;
+    ds_result result;
+    unsigned char *alone;
+    size_t i, j, n = 0;
+    int k;
+    if (dsi_list_begin(mesh, list, (size_t)table->width, &arena, e)) return e->code;
+    result = dsi_sides_make(&s, &arena, mesh, table, NULL);
+    alone = result ? NULL : (unsigned char *)ds_arena_alloc(&arena, s.n, 1);
+    if (!alone) {
+        memset(list, 0, sizeof *list);
+        return dsi_mesh_gives_up(e, &arena, result ? result : arena.error.code);
+    }
+    for (i = 0; i < s.n_in; i = j) {
+        j = dsi_sides_same(&s, i);
+        if (j == i + 1) alone[s.order[i]] = 1, n++;
+    }
+    if (dsi_list_make(list, n, &arena, e)) return e->code;
+    for (i = n = 0; i < s.n; i++) {
+        const int32_t *const p = dsi_mesh_elements(mesh, table->corners) + i / each * (size_t)table->corners;
+        if (!alone[i]) continue;
+        for (k = 0; k < table->width; k++) list->points[n++] = p[table->at[i % each][k]];
+    }
+    ds_arena_destroy(&arena);
+    return DSIM_OK;
+}
+
+DIFFSIM_API ds_result ds_mesh_boundary(const ds_mesh *mesh, ds_mesh_list *list, ds_error *error)
+{
+    ds_error own, *const e = dsi_mesh_error(error, &own);
+    return dsi_mesh_lone(mesh, &dsi_tet_faces, list, e);
+}
+DIFFSIM_API ds_result ds_mesh_border(const ds_mesh *mesh, ds_mesh_list *list, ds_error *error)
+{
+    ds_error own, *const e = dsi_mesh_error(error, &own);
+    return dsi_mesh_lone(mesh, &dsi_triangle_edges, list, e);
+}
+
+/* edges with two triangles are counted; one with more, or whose triangles do not fit, is the error */
+static size_t dsi_count_hinges(const ds_mesh *mesh, const dsi_sides *s, ds_error *e)
+{
+    ds_mesh_flaw flaw;
+    size_t i, j, n = 0;
+    for (i = 0; i < s->n_in; i = j) {
+        const uint32_t first = s->order[i];
+        j = dsi_sides_same(s, i);
+        if (j < i + 2) continue;
+        n++;
+        if (j == i + 2 && dsi_side_turns(mesh, &dsi_triangle_edges, first) !=
+                              dsi_side_turns(mesh, &dsi_triangle_edges, s->order[i + 1]))
+            continue;
+        flaw = dsi_flaw(j > i + 2 ? DSIM_MESH_FORK : DSIM_MESH_WINDING, 3,
+                        s->order[j > i + 2 ? i + 2 : i + 1] / 3, first / 3, s->key + first * 2, 2, 0);
+        dsi_mesh_flawed(e, DSIM_ERROR_MESH, &flaw);
+        return 0;
+    }
+    return n;
+}
+
+DIFFSIM_API ds_result ds_mesh_hinges(const ds_mesh *mesh, ds_mesh_list *list, ds_error *error)
+{
+    ds_error own, *const e = dsi_mesh_error(error, &own);
+    ds_arena arena;
+    dsi_sides s;
+    ds_result result;
+    size_t i, j, n = 0;
+    if (dsi_list_begin(mesh, list, 4, &arena, e)) return e->code;
+    result = dsi_sides_make(&s, &arena, mesh, &dsi_triangle_edges, NULL);
+    if (!result) n = dsi_count_hinges(mesh, &s, e);
+    if (result || e->code) {
+        memset(list, 0, sizeof *list);
+        if (result) return dsi_mesh_gives_up(e, &arena, result);
+        ds_arena_destroy(&arena);
+        return e->code;
+    }
+    if (dsi_list_make(list, n, &arena, e)) return e->code;
+    for (i = n = 0; i < s.n_in; i = j) {
+        const uint32_t one = s.order[i];
+        j = dsi_sides_same(&s, i);
+        if (j == i + 2) {
+            const uint32_t two = s.order[i + 1];
+            const int32_t *const p = mesh->triangles + 3 * (size_t)(one / 3);
+            const int32_t *const q = mesh->triangles + 3 * (size_t)(two / 3);
+            list->points[n++] = p[one % 3];
+            list->points[n++] = p[(one + 1) % 3];
+            list->points[n++] = p[(one + 2) % 3];
+            list->points[n++] = q[(two + 2) % 3];
+        }
+    }
+    ds_arena_destroy(&arena);
+    return DSIM_OK;
+}
+
+/* measures, in ds_real */
+static ds_real dsi_mesh_length(const ds_mesh *mesh, size_t i)
+{
+    const int32_t *const p = mesh->edges + 2 * i;
+    return ds_v3_norm(ds_v3_sub(dsi_point(mesh, (size_t)p[1]), dsi_point(mesh, (size_t)p[0])));
+}
+static ds_real dsi_mesh_area(const ds_mesh *mesh, size_t i)
+{
+    const int32_t *const p = mesh->triangles + 3 * i;
+    const ds_v3 x = dsi_point(mesh, (size_t)p[0]);
+    return ds_v3_norm(ds_v3_cross(ds_v3_sub(dsi_point(mesh, (size_t)p[1]), x),
+                                  ds_v3_sub(dsi_point(mesh, (size_t)p[2]), x))) /
+           2;
+}
+static ds_real dsi_mesh_volume(const ds_mesh *mesh, size_t i)
+{
+    const int32_t *const p = mesh->tets + 4 * i;
+    const ds_v3 x = dsi_point(mesh, (size_t)p[0]);
+    return ds_v3_dot(ds_v3_cross(ds_v3_sub(dsi_point(mesh, (size_t)p[1]), x),
+                                 ds_v3_sub(dsi_point(mesh, (size_t)p[2]), x)),
+                     ds_v3_sub(dsi_point(mesh, (size_t)p[3]), x)) /
+           6;
+}
+
+DIFFSIM_API void ds_mesh_lengths(const ds_mesh *mesh, ds_real *out)
+{
+    size_t i;
+    for (i = 0; i < mesh->n_edges; i++) out[i] = dsi_mesh_length(mesh, i);
+}
+DIFFSIM_API void ds_mesh_areas(const ds_mesh *mesh, ds_real *out)
+{
+    size_t i;
+    for (i = 0; i < mesh->n_triangles; i++) out[i] = dsi_mesh_area(mesh, i);
+}
+DIFFSIM_API void ds_mesh_volumes(const ds_mesh *mesh, ds_real *out)
+{
+    size_t i;
+    for (i = 0; i < mesh->n_tets; i++) out[i] = dsi_mesh_volume(mesh, i);
+}
+
+/* elements in the order edges, triangles, tetrahedra; no part where the density is zero */
+DIFFSIM_API void ds_mesh_masses(const ds_mesh *mesh, ds_mesh_density density, ds_real *masses)
+{
+    size_t i, k;
+    for (i = 0; i < mesh->n_points; i++) masses[i] = 0;
+    for (i = 0; i < mesh->n_edges && !(density.line <= 0 && density.line >= 0); i++) {
+        const ds_real part = dsi_product(density.line, dsi_mesh_length(mesh, i)) / 2;
+        for (k = 0; k < 2; k++) masses[mesh->edges[2 * i + k]] += part;
+    }
+    for (i = 0; i < mesh->n_triangles && !(density.area <= 0 && density.area >= 0); i++) {
+        const ds_real part = dsi_product(density.area, dsi_mesh_area(mesh, i)) / 3;
+        for (k = 0; k < 3; k++) masses[mesh->triangles[3 * i + k]] += part;
+    }
+    for (i = 0; i < mesh->n_tets && !(density.volume <= 0 && density.volume >= 0); i++) {
+        const ds_real part = dsi_product(density.volume, dsi_mesh_volume(mesh, i)) / 4;
+        for (k = 0; k < 4; k++) masses[mesh->tets[4 * i + k]] += part;
+    }
+}
+
+DIFFSIM_API size_t ds_mesh_orient(ds_mesh *mesh)
+{
+    size_t i, n = 0;
+    for (i = 0; i < mesh->n_tets; i++) {
+        int32_t *const p = mesh->tets + 4 * i, last = p[3];
+        double height;
+        if (!(dsi_mesh_measure(mesh, p, 4, &height) < 0)) continue;
+        p[3] = p[2];
+        p[2] = last;
+        n++;
+    }
+    return n;
 }
 
 /* >>impl 10 energies ------------------------------------------------------------------------------

@@ -30,6 +30,7 @@ calls()
              ds_runner_destroy(r);
              ds_kernel_destroy(k);' ;;
     8) echo 'ds_checkpoint_plan plan; used += ds_rollout_plan(NULL, NULL, &plan) == DSIM_ERROR_ARGUMENT;' ;;
+    9) echo 'ds_mesh mesh; used += !ds_mesh_box(NULL, &mesh, NULL) && mesh.n_tets == 320; ds_mesh_destroy(&mesh);' ;;
     10) echo 'ds_kernel *k = ds_energy_kernel(NULL, NULL, DSIM_ENERGY_PART_ENERGY, NULL);
               used += ds_kernel_error(k)->code == DSIM_ERROR_ARGUMENT;
               ds_kernel_destroy(k);' ;;
