@@ -126,7 +126,7 @@
      8 rollouts  ds_stepper, ds_rollout: thousands of steps and their gradient in the memory you have
      9 geometry  ds_mesh: boxes, balls, cloth, ropes; what is wrong with a mesh; edges, boundary, hinges
     10 energies  ds_energy_type: a scalar of a few points, and its force, Hessian, derivatives by every
-                parameter
+                parameter; ds_energies: sets of elements as a system
     15 learning  ds_optimizer: Adam and its kin, clipping, schedules, bounds; ds_mlp: networks, on a tape or
                 in batches
     16 checks   ds_check_gradient, ds_check_hessian, ds_check_adjoint, ds_check_stepper: a certificate for
@@ -256,6 +256,7 @@ typedef DIFFSIM_REAL ds_real;
 #define ds_mesh_areas ds_mesh_areas_float
 #define ds_mesh_volumes ds_mesh_volumes_float
 #define ds_mesh_masses ds_mesh_masses_float
+#define ds_energies_create ds_energies_create_float
 #define ds_check_stepper ds_check_stepper_float
 #define ds_check_gradient ds_check_gradient_float
 #define ds_check_hessian ds_check_hessian_float
@@ -2753,6 +2754,90 @@ typedef struct ds_system {
     ds_gradient_label label;
 } ds_system;
 
+/* Sets of elements as a system: particles in three dimensions, and energies of any types between them. Forces
+   and their derivatives are kernels, made once for each type with its kinds of parameters.
+
+       ds_energy_set springs = { 0 };
+       springs.type = ds_energy_get_type(DSIM_ENERGY_SPRING);
+       springs.n = n_springs;
+       springs.points = ends;
+       ds_energies_desc desc = { 0 };
+       desc.n_points = n;
+       desc.mass = masses;
+       desc.sets = &springs;
+       desc.n_sets = 1;
+       ds_energies *e = ds_energies_create(&desc);
+       if (ds_energies_error(e)->code) puts(ds_energies_error(e)->text);
+       const ds_system *s = ds_energies_system(e);
+
+   Numbers. The system has 3 n_points degrees of freedom, x as xyzxyz... Its parameters stand set by set: for
+   each set parameter by parameter, one number if it is shared, else n of them, then the density, if there is
+   one; rest positions come last, if they are parameters. Its derived numbers: the constants of each set,
+   [n_constants][n]; then, if any set has a density, the inverse masses, as x.
+
+   Worlds. W = worlds > 1 are the same sets many times, side by side. Component c of point i of world w is
+   x[c * n_points * W + i * W + w], and so are v, forces, inverse masses and accelerations. Controls have W
+   numbers, one for each world, in the place of each. Parameters, rest positions among them, and constants
+   likewise if worlds_have_params (rest positions then as x), else there is one for all worlds. What a world
+   computes has the bits it would have alone, but for sums of over 4096 elements into one number. */
+
+/* One parameter of a set. from_control: the numbers are those of the controls from number control_at on, with
+   one number or n of them as kind tells; constants of the set must not depend on it. */
+typedef struct ds_energy_parameter {
+    ds_parameter_kind kind;
+    int from_control;
+    size_t control_at;
+} ds_energy_parameter;
+
+/* n elements of a type, which must live on; all else is copied. points: of each element, different ones.
+   parameters [n_parameters] or NULL: all PER_ELEMENT. has_density: an element weighs its density times its
+   rest measure, shared out equally among its points; measure: which constant of the type that is. name: in
+   errors and of kernels, NULL: the type's. */
+typedef struct ds_energy_set {
+    const char *name;
+    const ds_energy_type *type;
+    size_t n;
+    const int32_t *points; /* [n][n_points] */
+    const ds_energy_parameter *parameters;
+    int has_density;
+    ds_energy_parameter density; /* kg per measure, > 0 */
+    size_t measure;
+} ds_energy_set;
+
+/* rest: needed by sets with constants, if rest_is_param is 0. mass: added to what densities make; without a
+   density each point that is not pinned needs one. pinned: 1: does not move; NULL: none. runner: memory and
+   log of the object, too. hessian: make a pattern, see ds_energies_hessian. All arrays are copied. */
+typedef struct ds_energies_desc {
+    ds_runner_desc runner;
+    size_t n_points, n_sets, n_control;
+    const ds_energy_set *sets;
+    const ds_real *rest; /* [n_points][3] (m) */
+    int rest_is_param;
+    const ds_real *mass; /* [n_points] (kg) or NULL */
+    const unsigned char *pinned; /* [n_points] or NULL */
+    const ds_real *acceleration; /* [n_points][3] (m/s^2), or NULL: 0 */
+    size_t worlds; /* 0 means 1 */
+    int worlds_have_params;
+    int hessian;
+    ds_gradient_label label;
+} ds_energies_desc;
+
+/* Life. create: NULL if there is no memory for the object itself or no desc; else ask ds_energies_error: it
+   names set, element or point; index: the set or point. After an error of create there is no system: NULL.
+   The first force, vjp, jvp, ... may allocate, as launches do; each further one allocates nothing. */
+typedef struct ds_energies ds_energies;
+DIFFSIM_API ds_energies *ds_energies_create(const ds_energies_desc *desc);
+DIFFSIM_API void ds_energies_destroy(ds_energies *energies); /* NULL is fine */
+DIFFSIM_API const ds_error *ds_energies_error(const ds_energies *energies);
+DIFFSIM_API const ds_system *ds_energies_system(ds_energies *energies); /* lives as long as the object */
+
+/* Where parameter i of a set begins in param; i = n_parameters of its type: the density. rest_at: the rest
+   positions. (size_t)-1: they are not there. */
+DIFFSIM_API size_t ds_energies_param_at(const ds_energies *energies, size_t set, size_t i);
+DIFFSIM_API size_t ds_energies_rest_at(const ds_energies *energies);
+/* The kernels that are launched, i = 0, 1, ..., to be printed (ds_kernel_print_c); NULL behind the last. */
+DIFFSIM_API const ds_kernel *ds_energies_kernel(const ds_energies *energies, size_t i);
+
 /* >>api 15 learning -------------------------------------------------------------------------------
 
    Small steps along gradients that are noisy or many. The state is a block of the caller's without any
@@ -3043,6 +3128,7 @@ DIFFSIM_API ds_result ds_check_stepper(const ds_stepper *stepper, const ds_step_
             (memory, bytes, stepper, &desc)) \
     DSI_ROW(ds_recorded *, ds_recorded_create, (const ds_recorded_desc &desc), (&desc)) \
     DSI_ROW(ds_launch_list *, ds_launch_list_create, (const ds_launch_list_desc &desc), (&desc)) \
+    DSI_ROW(ds_energies *, ds_energies_create, (const ds_energies_desc &desc), (&desc)) \
     DSI_ROW(ds_result, ds_rollout_batch, (const ds_batch_desc &desc, size_t n, ds_error *error), \
             (&desc, n, error)) \
     DSI_ROW(ds_result, ds_mesh_box, (const ds_mesh_box_desc &desc, ds_mesh *mesh, ds_error *error), \
@@ -22232,7 +22318,7 @@ DIFFSIM_API void ds_mesh_destroy(ds_mesh *mesh)
 /* Generators. Names of rows for sentences are not needed: a cut out of its table is an argument out of
    range. */
 
-static ds_v3 dsi_point(const ds_mesh *mesh, size_t i)
+static ds_v3 dsi_mesh_point(const ds_mesh *mesh, size_t i)
 {
     return ds_v3_make(mesh->points[3 * i], mesh->points[3 * i + 1], mesh->points[3 * i + 2]);
 }
@@ -22501,8 +22587,8 @@ static void dsi_ico_triangles(const dsi_ico *o, ds_mesh *mesh, size_t f)
 /* one tetrahedron, turned if it has to be */
 static void dsi_put_tet(const ds_mesh *mesh, int32_t **out, const size_t p[4])
 {
-    const ds_v3 x = dsi_point(mesh, p[0]), a = ds_v3_sub(dsi_point(mesh, p[1]), x),
-                b = ds_v3_sub(dsi_point(mesh, p[2]), x), c = ds_v3_sub(dsi_point(mesh, p[3]), x);
+    const ds_v3 x = dsi_mesh_point(mesh, p[0]), a = ds_v3_sub(dsi_mesh_point(mesh, p[1]), x),
+                b = ds_v3_sub(dsi_mesh_point(mesh, p[2]), x), c = ds_v3_sub(dsi_mesh_point(mesh, p[3]), x);
     const int turn = ds_v3_dot(ds_v3_cross(a, b), c) < 0;
     int k;
     for (k = 0; k < 4; k++) (*out)[k] = (int32_t)p[k < 2 || !turn ? k : 5 - k];
@@ -22516,7 +22602,7 @@ static void dsi_put_octahedron(const ds_mesh *mesh, int32_t **out, const size_t 
     size_t best = 0, i, tet[4], ring[4];
     ds_real square[3];
     for (i = 0; i < 3; i++) {
-        const ds_v3 d = ds_v3_sub(dsi_point(mesh, p[i]), dsi_point(mesh, p[5 - i]));
+        const ds_v3 d = ds_v3_sub(dsi_mesh_point(mesh, p[i]), dsi_mesh_point(mesh, p[5 - i]));
         square[i] = ds_v3_dot(d, d);
         if (square[i] < dsi_product((ds_real)0.999, square[best])) best = i;
     }
@@ -22900,7 +22986,7 @@ static void dsi_check_element(dsi_mesh_check *c, int corners, size_t i)
     for (k = 0; k < corners; k++) {
         if (p[k] >= 0 && (size_t)p[k] < mesh->n_points) {
             c->state[1][p[k]] = 1;
-            finite &= dsi_v3_is_finite(dsi_point(mesh, (size_t)p[k]));
+            finite &= dsi_v3_is_finite(dsi_mesh_point(mesh, (size_t)p[k]));
             continue;
         }
         if (!*state) dsi_found(c, dsi_flaw(DSIM_MESH_INDEX, corners, i, 0, p + k, 1, (double)mesh->n_points));
@@ -23116,7 +23202,7 @@ DIFFSIM_API ds_result ds_mesh_check(const ds_mesh *mesh, ds_mesh_report *report,
     for (k = 1; k < 5; k++) c.state[k] = (unsigned char *)ds_arena_alloc(&arena, dsi_mesh_count(mesh, k), 1);
     if (arena.error.code) return dsi_mesh_gives_up(e, &arena, arena.error.code);
     for (i = 0; i < mesh->n_points; i++)
-        if (!dsi_v3_is_finite(dsi_point(mesh, i)))
+        if (!dsi_v3_is_finite(dsi_mesh_point(mesh, i)))
             dsi_found(&c, dsi_flaw(DSIM_MESH_NON_FINITE, 1, i, 0, NULL, 0, 0));
     for (k = 2; k < 5; k++)
         for (i = 0; i < dsi_mesh_count(mesh, k); i++) dsi_check_element(&c, k, i);
@@ -23324,23 +23410,23 @@ DIFFSIM_API ds_result ds_mesh_hinges(const ds_mesh *mesh, ds_mesh_list *list, ds
 static ds_real dsi_mesh_length(const ds_mesh *mesh, size_t i)
 {
     const int32_t *const p = mesh->edges + 2 * i;
-    return ds_v3_norm(ds_v3_sub(dsi_point(mesh, (size_t)p[1]), dsi_point(mesh, (size_t)p[0])));
+    return ds_v3_norm(ds_v3_sub(dsi_mesh_point(mesh, (size_t)p[1]), dsi_mesh_point(mesh, (size_t)p[0])));
 }
 static ds_real dsi_mesh_area(const ds_mesh *mesh, size_t i)
 {
     const int32_t *const p = mesh->triangles + 3 * i;
-    const ds_v3 x = dsi_point(mesh, (size_t)p[0]);
-    return ds_v3_norm(ds_v3_cross(ds_v3_sub(dsi_point(mesh, (size_t)p[1]), x),
-                                  ds_v3_sub(dsi_point(mesh, (size_t)p[2]), x))) /
+    const ds_v3 x = dsi_mesh_point(mesh, (size_t)p[0]);
+    return ds_v3_norm(ds_v3_cross(ds_v3_sub(dsi_mesh_point(mesh, (size_t)p[1]), x),
+                                  ds_v3_sub(dsi_mesh_point(mesh, (size_t)p[2]), x))) /
            2;
 }
 static ds_real dsi_mesh_volume(const ds_mesh *mesh, size_t i)
 {
     const int32_t *const p = mesh->tets + 4 * i;
-    const ds_v3 x = dsi_point(mesh, (size_t)p[0]);
-    return ds_v3_dot(ds_v3_cross(ds_v3_sub(dsi_point(mesh, (size_t)p[1]), x),
-                                 ds_v3_sub(dsi_point(mesh, (size_t)p[2]), x)),
-                     ds_v3_sub(dsi_point(mesh, (size_t)p[3]), x)) /
+    const ds_v3 x = dsi_mesh_point(mesh, (size_t)p[0]);
+    return ds_v3_dot(ds_v3_cross(ds_v3_sub(dsi_mesh_point(mesh, (size_t)p[1]), x),
+                                 ds_v3_sub(dsi_mesh_point(mesh, (size_t)p[2]), x)),
+                     ds_v3_sub(dsi_mesh_point(mesh, (size_t)p[3]), x)) /
            6;
 }
 
@@ -23400,10 +23486,19 @@ DIFFSIM_API size_t ds_mesh_orient(ds_mesh *mesh)
 
 enum { DSI_MOST_POINTS = 16, DSI_MOST_PARAMETERS = 24, DSI_MOST_CONSTANTS = 24 };
 
+/* Worlds side by side, lane e W + w for element e of world w: "points" then has two more columns, e and w.
+   apart: has each world numbers of its own? [n_parameters], then of constants. energies: the energy of each
+   world is summed apart. */
+typedef struct dsi_worlds {
+    unsigned char apart[DSI_MOST_PARAMETERS + 1];
+    int energies;
+} dsi_worlds;
+
 struct ds_element {
     ds_kernel *kernel;
     const ds_energy_type *type;
     const ds_parameter_kind *kinds; /* NULL: all PER_ELEMENT */
+    const dsi_worlds *worlds; /* NULL: there is one */
     ds_energy_part part;
     ds_arg points, x, v, parameters[DSI_MOST_PARAMETERS], constants, result;
 };
@@ -23465,16 +23560,35 @@ DIFFSIM_API ds_var3 (ds_velocity)(ds_element *element, size_t i)
     return dsi_load_point(element, element->v, i);
 }
 
+/* which number of a set is the lane's: one for all, or that of an element, world, or lane; i: as apart */
+static ds_index dsi_number_of_lane(ds_element *e, int shared, size_t i)
+{
+    const ds_index lane = ds_lane(e->kernel);
+    if (!e->worlds) return shared ? ds_i(0) : lane;
+    if (e->worlds->apart[i])
+        return shared ? ds_load_index(e->points, lane, e->type->n_points + 1) : lane;
+    return shared ? ds_i(0) : ds_load_index(e->points, lane, e->type->n_points);
+}
+
+static int dsi_is_shared(ds_parameter_kind kind)
+{
+    return kind == DSIM_PARAMETER_SHARED || kind == DSIM_PARAMETER_SHARED_LOG;
+}
+
+/* the number as it is meant */
+static ds_var dsi_load_parameter(ds_element *e, ds_arg arg, ds_parameter_kind kind, size_t i)
+{
+    const ds_var number = ds_load(arg, dsi_number_of_lane(e, dsi_is_shared(kind), i));
+    const int is_log = kind == DSIM_PARAMETER_SHARED_LOG || kind == DSIM_PARAMETER_PER_ELEMENT_LOG;
+    return is_log ? ds_exp(number) : number;
+}
+
 DIFFSIM_API ds_var (ds_parameter)(ds_element *element, size_t i)
 {
     const int there = dsi_element_has(element, "there is no parameter ", i, 1, element->type->n_parameters);
     const ds_parameter_kind kind =
         there && element->kinds ? element->kinds[i] : DSIM_PARAMETER_PER_ELEMENT;
-    const int shared = kind == DSIM_PARAMETER_SHARED || kind == DSIM_PARAMETER_SHARED_LOG;
-    const ds_var number = ds_load(element->parameters[there ? i : 0],
-                                  shared ? ds_i(0) : ds_lane(element->kernel));
-    const int is_log = kind == DSIM_PARAMETER_SHARED_LOG || kind == DSIM_PARAMETER_PER_ELEMENT_LOG;
-    return is_log ? ds_exp(number) : number;
+    return dsi_load_parameter(element, element->parameters[there ? i : 0], kind, there ? i : 0);
 }
 
 DIFFSIM_API ds_var3 (ds_parameter3)(ds_element *element, size_t i)
@@ -23489,7 +23603,7 @@ DIFFSIM_API ds_var (ds_constant)(ds_element *element, size_t i)
         dsi_refuse_element(element, "derive makes constant ", i);
     else
         dsi_element_has(element, "there is no constant ", i, 1, element->type->n_constants);
-    return ds_load_part(element->constants, ds_lane(element->kernel), i);
+    return ds_load_part(element->constants, dsi_number_of_lane(element, 0, element->type->n_parameters), i);
 }
 
 DIFFSIM_API ds_var33 (ds_constant33)(ds_element *element, size_t i)
@@ -23555,7 +23669,7 @@ static void dsi_declare_element(ds_element *e)
     const ds_energy_type *const type = e->type;
     const int derives = e->part == DSIM_ENERGY_PART_DERIVE;
     size_t i;
-    e->points = ds_arg_index(e->kernel, "points", type->n_points);
+    e->points = ds_arg_index(e->kernel, "points", type->n_points + (e->worlds ? 2 : 0));
     e->x = ds_arg_in(e->kernel, "x", 3);
     if (e->part == DSIM_ENERGY_PART_DISSIPATION || e->part == DSIM_ENERGY_PART_FORCE)
         e->v = ds_arg_in(e->kernel, "v", 3);
@@ -23578,9 +23692,11 @@ static void dsi_record_element(ds_element *e)
     ds_var3 force[DSI_MOST_POINTS];
     ds_var constants[DSI_MOST_CONSTANTS];
     const ds_index lane = ds_lane(e->kernel);
+    const ds_index world =
+        e->worlds && e->worlds->energies ? ds_load_index(e->points, lane, e->type->n_points + 1) : ds_i(0);
     size_t i;
     switch (e->part) {
-    case DSIM_ENERGY_PART_ENERGY: ds_add_at(e->result, ds_i(0), e->type->energy(e)); return;
+    case DSIM_ENERGY_PART_ENERGY: ds_add_at(e->result, world, e->type->energy(e)); return;
     case DSIM_ENERGY_PART_DISSIPATION: ds_add_at(e->result, ds_i(0), e->type->dissipation(e)); return;
     case DSIM_ENERGY_PART_FORCE:
         for (i = 0; i < e->type->n_points; i++) force[i] = ds_pack3(ds_c(0), ds_c(0), ds_c(0));
@@ -23595,8 +23711,9 @@ static void dsi_record_element(ds_element *e)
     }
 }
 
-DIFFSIM_API ds_kernel *(ds_energy_kernel)(const ds_kernel_desc *desc, const ds_energy_type *type,
-                                          ds_energy_part part, const ds_parameter_kind *kinds)
+/* worlds: NULL: one */
+static ds_kernel *dsi_part_kernel(const ds_kernel_desc *desc, const ds_energy_type *type, ds_energy_part part,
+                                  const ds_parameter_kind *kinds, const dsi_worlds *worlds)
 {
     const int there = dsi_has_part(type, part);
     ds_kernel *const k = ds_kernel_begin(desc, there ? type->name : "energy");
@@ -23606,6 +23723,7 @@ DIFFSIM_API ds_kernel *(ds_energy_kernel)(const ds_kernel_desc *desc, const ds_e
     element.kernel = k;
     element.type = type;
     element.kinds = kinds;
+    element.worlds = worlds;
     element.part = part;
     if (!there) {
         dsi_kernel_refuse_at(k, DSIM_ERROR_ARGUMENT, (size_t)part, "ds_energy_kernel",
@@ -23616,6 +23734,1186 @@ DIFFSIM_API ds_kernel *(ds_energy_kernel)(const ds_kernel_desc *desc, const ds_e
     }
     ds_kernel_end(k);
     return k;
+}
+
+DIFFSIM_API ds_kernel *(ds_energy_kernel)(const ds_kernel_desc *desc, const ds_energy_type *type,
+                                          ds_energy_part part, const ds_parameter_kind *kinds)
+{
+    return dsi_part_kernel(desc, type, part, kinds, NULL);
+}
+
+/* Sets of elements as a system.
+
+   An action is a kernel over the elements of one set, with a seat for each of its arguments: which numbers it
+   takes. All actions of one purpose are a phase; running a phase fills in where x, v, parameters ... are this
+   time, and launches action after action, in the order of sets. Seats of derivatives follow from those of the
+   kernel: the adjoint of a number has its seat in the adjoints.
+
+   Of an energy E the force is the adjoint by x of E with the adjoint -1 of the energy; its adjoints and
+   tangents are those of that kernel. */
+
+enum { DSI_AT_NOWHERE, DSI_AT_OWN, DSI_AT_X, DSI_AT_V, DSI_AT_PARAM, DSI_AT_DERIVED, DSI_AT_CONTROL,
+       DSI_AT_FORCE, DSI_AT_MASS, DSI_AT_COUNT };
+enum { DSI_OF_NUMBERS, DSI_OF_BARS, DSI_OF_DOTS, DSI_OF_COUNT };
+typedef struct dsi_numbers_at { ds_real *at[DSI_OF_COUNT][DSI_AT_COUNT]; } dsi_numbers_at;
+
+/* an argument: number `offset` of a space and on, in the layout of the array; OWN: the array itself. by_lane:
+   element e is that of lane e. */
+typedef struct dsi_seat {
+    unsigned char space, of, by_lane;
+    size_t offset;
+    ds_array array;
+} dsi_seat;
+typedef struct dsi_action {
+    const ds_kernel *kernel;
+    size_t set, lanes, n;
+    dsi_seat *seats; /* [n] */
+    ds_runner *runner;
+} dsi_action;
+
+enum { DSI_PHASE_ENERGY, DSI_PHASE_FORCE, DSI_PHASE_STATE_VJP, DSI_PHASE_VJP, DSI_PHASE_JVP,
+       DSI_PHASE_PRODUCT, DSI_PHASE_HESSIAN, DSI_PHASE_DERIVE, DSI_PHASE_DERIVE_VJP, DSI_PHASE_DERIVE_JVP,
+       DSI_PHASE_MASS, DSI_PHASE_MASS_VJP, DSI_PHASE_MASS_JVP, DSI_PHASE_COUNT };
+typedef struct dsi_phase { dsi_action *actions; size_t n; } dsi_phase;
+
+/* What sets of one type with the same kinds of parameters share. Kernels: of each part, and of the masses
+   that densities make, by what they are for; NULL: not there. */
+enum { DSI_PART_MASS = DSIM_ENERGY_PART_COUNT, DSI_PARTS };
+enum { DSI_ROLE_BASE, DSI_ROLE_WORLDS, DSI_ROLE_FORCE, DSI_ROLE_STATE_VJP, DSI_ROLE_VJP, DSI_ROLE_JVP,
+       DSI_ROLE_PRODUCT, DSI_ROLE_HESSIAN, DSI_ROLES };
+typedef struct dsi_family {
+    const ds_energy_type *type;
+    ds_parameter_kind kinds[DSI_MOST_PARAMETERS + 1]; /* the last: of the density */
+    dsi_worlds worlds;
+    int has_density;
+    ds_kernel *kernels[DSI_PARTS][DSI_ROLES];
+} dsi_family;
+
+typedef struct dsi_elements {
+    const char *name;
+    const ds_energy_type *type;
+    const dsi_family *family;
+    size_t n, lanes; /* elements; those of all worlds */
+    size_t rows; /* of its constants: elements, or lanes */
+    ds_energy_parameter parameters[DSI_MOST_PARAMETERS + 1]; /* the last: density */
+    size_t at[DSI_MOST_PARAMETERS + 1]; /* in param or control; (size_t)-1: not there */
+    size_t derived_at, measure;
+    int has_density;
+    ds_array points, lane_points; /* of the elements; of the lanes of all worlds, with two columns more */
+} dsi_elements;
+
+enum { DSI_MOST_ARGS = 4 * (DSI_MOST_PARAMETERS + 5) };
+struct ds_energies {
+    ds_energies_desc d; /* what it points to is the object's own, or NULL */
+    ds_allocator allocator;
+    ds_error error;
+    ds_system system;
+    ds_arena arena;
+    size_t worlds, param_worlds; /* param_worlds: 1, or worlds if each has parameters */
+    dsi_elements *sets;
+    dsi_family *families;
+    dsi_phase phases[DSI_PHASE_COUNT];
+    ds_runner **runners;
+    size_t n_families, n_actions, n_runners;
+    size_t rest_at, mass_at; /* in param; in derived numbers; (size_t)-1: not there */
+    ds_real *inverse_mass, *mass, *mass_bar, *mass_dot, *derived_bar;
+    ds_real *junk[5]; /* adjoints that nobody wants: of x, v, param, derived, control */
+    ds_real minus_one, one; /* adjoints of the energy */
+    double *energies; /* [worlds] */
+    ds_array args[DSI_MOST_ARGS];
+};
+
+/* Errors. "ds_energies: set 2 'rubber', element 7"; set or element (size_t)-1: not that */
+static dsi_text dsi_energies_refuse(ds_energies *s, ds_result code, size_t index, size_t set, size_t element)
+{
+    dsi_text t = dsi_text_into(s->error.text, sizeof s->error.text);
+    s->error.code = code;
+    s->error.index = index;
+    dsi_put(&t, "ds_energies: ");
+    if (set == (size_t)-1) return t;
+    dsi_put(&t, "set ");
+    dsi_put_size(&t, set);
+    if (s->sets && s->sets[set].name) {
+        dsi_put(&t, " '");
+        dsi_put(&t, s->sets[set].name);
+        dsi_put(&t, "'");
+    }
+    if (element != (size_t)-1) {
+        dsi_put(&t, ", element ");
+        dsi_put_size(&t, element);
+    }
+    dsi_put(&t, ": ");
+    return t;
+}
+static ds_result dsi_energies_refused(ds_energies *s, dsi_text *t)
+{
+    return dsi_end_refusal(&s->error, &s->d.runner.log, t);
+}
+static ds_result dsi_energies_refuse_set(ds_energies *s, ds_result code, size_t set, const char *what)
+{
+    dsi_text t = dsi_energies_refuse(s, code, set, set, (size_t)-1);
+    dsi_put(&t, what);
+    return dsi_energies_refused(s, &t);
+}
+static ds_result dsi_energies_refuse_all(ds_energies *s, ds_result code, const char *what)
+{
+    dsi_text t = dsi_energies_refuse(s, code, 0, (size_t)-1, 0);
+    dsi_put(&t, what);
+    return dsi_energies_refused(s, &t);
+}
+/* "... point 12: what" */
+static ds_result dsi_energies_refuse_point(ds_energies *s, ds_result code, size_t point, const char *what)
+{
+    dsi_text t = dsi_energies_refuse(s, code, point, (size_t)-1, 0);
+    dsi_put(&t, "point ");
+    dsi_put_size(&t, point);
+    dsi_put(&t, ": ");
+    dsi_put(&t, what);
+    return dsi_energies_refused(s, &t);
+}
+/* what a kernel or a runner says */
+static ds_result dsi_energies_adopt(ds_energies *s, const ds_error *error, size_t set)
+{
+    dsi_text t = dsi_energies_refuse(s, error->code, set, set, (size_t)-1);
+    dsi_put(&t, error->text);
+    if (s->d.runner.log.write) s->d.runner.log.write(s->d.runner.log.user, error->code, s->error.text);
+    return error->code;
+}
+
+/* Looking at a desc. */
+
+static ds_result dsi_check_parameter(ds_energies *s, size_t k, size_t i, const ds_energy_parameter *p)
+{
+    const size_t count = dsi_is_shared(p->kind) ? 1 : s->d.sets[k].n;
+    const char *what = NULL;
+    dsi_text t;
+    if ((unsigned)p->kind > DSIM_PARAMETER_PER_ELEMENT_LOG) what = "there is no such kind";
+    else if (p->from_control && (count > s->d.n_control || p->control_at > s->d.n_control - count))
+        what = "its controls go beyond n_control";
+    if (!what) return DSIM_OK;
+    t = dsi_energies_refuse(s, DSIM_ERROR_ARGUMENT, k, k, (size_t)-1);
+    dsi_put(&t, i < s->d.sets[k].type->n_parameters ? "parameter " : "density, parameter ");
+    dsi_put_size(&t, i);
+    dsi_put(&t, ": ");
+    dsi_put(&t, what);
+    return dsi_energies_refused(s, &t);
+}
+
+/* points of an element are there, and different */
+static ds_result dsi_check_elements(ds_energies *s, size_t k)
+{
+    const ds_energy_set *const set = s->d.sets + k;
+    const size_t n_points = set->type->n_points;
+    size_t e, i, j;
+    for (e = 0; e < set->n; e++) {
+        const int32_t *const p = set->points + e * n_points;
+        for (i = 0; i < n_points; i++) {
+            dsi_text t;
+            for (j = 0; j < i && p[j] != p[i]; j++) continue;
+            if (p[i] >= 0 && (size_t)p[i] < s->d.n_points && j == i) continue;
+            t = dsi_energies_refuse(s, j < i ? DSIM_ERROR_ARGUMENT : DSIM_ERROR_RANGE, k, k, e);
+            dsi_put(&t, j < i ? "has twice the point " : p[i] < 0 ? "has the point -" : "has the point ");
+            dsi_put_size(&t, p[i] < 0 ? (size_t)(0 - (int64_t)p[i]) : (size_t)p[i]);
+            if (j == i) dsi_put(&t, " of ");
+            if (j == i) dsi_put_size(&t, s->d.n_points);
+            return dsi_energies_refused(s, &t);
+        }
+    }
+    return DSIM_OK;
+}
+
+/* controls of two parameters that share numbers would be summed into at once */
+static int dsi_is_control_twice(const ds_energy_set *set)
+{
+    const size_t n = set->parameters ? set->type->n_parameters : 0;
+    size_t i, j;
+    for (i = 0; i < n; i++)
+        for (j = 0; j < i; j++) {
+            const ds_energy_parameter *const p = set->parameters + i, *const q = set->parameters + j;
+            const size_t p_end = p->control_at + (dsi_is_shared(p->kind) ? 1 : set->n);
+            const size_t q_end = q->control_at + (dsi_is_shared(q->kind) ? 1 : set->n);
+            const int meet = p->control_at < q_end && q->control_at < p_end;
+            if (p->from_control && q->from_control && meet) return 1;
+        }
+    return 0;
+}
+
+static ds_result dsi_check_set(ds_energies *s, size_t k)
+{
+    const ds_energy_set *const set = s->d.sets + k;
+    const ds_energy_type *const type = set->type;
+    const char *what = NULL;
+    size_t i;
+    if (!type) what = "it has no type";
+    else if (!dsi_has_part(type, DSIM_ENERGY_PART_ENERGY) && !dsi_has_part(type, DSIM_ENERGY_PART_FORCE) &&
+             !dsi_has_part(type, DSIM_ENERGY_PART_DISSIPATION))
+        what = "its type has neither energy nor dissipation nor force, or sizes beyond the limits";
+    else if (!set->n || !set->points) what = "it has no elements; leave the set out";
+    else if (set->n > INT32_MAX / s->worlds) what = "it has more elements than 2^31 - 1 lanes";
+    else if (type->derive && !s->d.rest && !s->d.rest_is_param)
+        what = "its type derives constants: give rest positions, or set rest_is_param";
+    else if (set->has_density && set->measure >= type->n_constants)
+        what = "it has a density, and `measure` is no constant of its type";
+    else if (set->has_density && set->density.from_control) what = "a density is a parameter, no control";
+    if (what) return dsi_energies_refuse_set(s, DSIM_ERROR_ARGUMENT, k, what);
+    for (i = 0; set->parameters && i < type->n_parameters; i++)
+        if (dsi_check_parameter(s, k, i, set->parameters + i)) return s->error.code;
+    if (set->has_density && dsi_check_parameter(s, k, i, &set->density)) return s->error.code;
+    if (dsi_is_control_twice(set))
+        return dsi_energies_refuse_set(s, DSIM_ERROR_RACE, k, "two of its parameters are the same controls");
+    return dsi_check_elements(s, k);
+}
+
+/* numbers of points: finite; without densities each point that moves has a mass */
+static ds_result dsi_check_points(ds_energies *s, int has_density)
+{
+    const ds_energies_desc *const d = &s->d;
+    const size_t n = d->n_points;
+    size_t i;
+    if (d->rest && (i = dsi_first_non_finite(d->rest, 3 * n)) < 3 * n)
+        return dsi_energies_refuse_point(s, DSIM_ERROR_NON_FINITE, i / 3, "its rest position");
+    if (d->acceleration && (i = dsi_first_non_finite(d->acceleration, 3 * n)) < 3 * n)
+        return dsi_energies_refuse_point(s, DSIM_ERROR_NON_FINITE, i / 3, "its acceleration");
+    for (i = 0; i < n; i++) {
+        const ds_real mass = d->mass ? d->mass[i] : 0;
+        if (!dsi_is_finite(mass) || mass < 0)
+            return dsi_energies_refuse_point(s, DSIM_ERROR_ARGUMENT, i, "its mass is negative or not finite");
+        if (!(mass > 0) && !has_density && !(d->pinned && d->pinned[i]))
+            return dsi_energies_refuse_point(s, DSIM_ERROR_ARGUMENT, i,
+                                             "it has no mass: give one, or a density, or pin it");
+    }
+    return DSIM_OK;
+}
+
+static ds_result dsi_check_energies(ds_energies *s)
+{
+    const ds_energies_desc *const d = &s->d;
+    int has_density = 0;
+    size_t k;
+    if (!d->n_points) return dsi_energies_refuse_all(s, DSIM_ERROR_ARGUMENT, "n_points is 0");
+    if (d->n_points > INT32_MAX / s->worlds)
+        return dsi_energies_refuse_all(s, DSIM_ERROR_OVERFLOW, "more than 2^31 - 1 points in all worlds");
+    if (!d->n_sets || !d->sets) return dsi_energies_refuse_all(s, DSIM_ERROR_ARGUMENT, "there are no sets");
+    if ((unsigned)d->label >= DSIM_GRADIENT_LABEL_COUNT)
+        return dsi_energies_refuse_all(s, DSIM_ERROR_ARGUMENT, "there is no such label");
+    for (k = 0; k < d->n_sets; k++) {
+        if (dsi_check_set(s, k)) return s->error.code;
+        has_density |= d->sets[k].has_density;
+    }
+    return dsi_check_points(s, has_density);
+}
+
+/* Making it: numbers. */
+
+static void *dsi_copy_into(ds_arena *arena, const void *from, size_t count, size_t bytes)
+{
+    void *const to = from ? ds_arena_alloc(arena, count, bytes) : NULL;
+    if (to) memcpy(to, from, count * bytes);
+    return to;
+}
+
+/* a copy of a name, or of its type's */
+static const char *dsi_copy_name(ds_arena *arena, const ds_energy_set *set)
+{
+    const char *const name = set->name ? set->name : set->type->name;
+    return (const char *)dsi_copy_into(arena, name, strlen(name) + 1, 1);
+}
+
+/* the points of element e of world w: i W + w, then e and w */
+static void dsi_fill_lanes(int32_t *to, const int32_t *points, size_t n, size_t n_points, size_t worlds)
+{
+    size_t e, w, i;
+    for (e = 0; e < n; e++)
+        for (w = 0; w < worlds; w++) {
+            for (i = 0; i < n_points; i++)
+                *to++ = (int32_t)((size_t)points[e * n_points + i] * worlds + w);
+            *to++ = (int32_t)e;
+            *to++ = (int32_t)w;
+        }
+}
+
+/* vectors of points in so many worlds, as x */
+static ds_array dsi_vectors(const ds_real *data, size_t n_points, size_t worlds)
+{
+    ds_array r = ds_array_reals(data, n_points * worlds, 3);
+    if (worlds > 1) {
+        r.stride = 1;
+        r.pitch = r.n;
+    }
+    return r;
+}
+/* where component c of point i of world w is */
+static size_t dsi_vector_at(size_t n_points, size_t worlds, size_t i, size_t c, size_t w)
+{
+    return worlds > 1 ? c * n_points * worlds + i * worlds + w : 3 * i + c;
+}
+/* the same [n_points][3] in all worlds, in the arena; NULL stays NULL */
+static ds_real *dsi_copy_vectors(ds_arena *arena, const ds_real *from, size_t n_points, size_t worlds)
+{
+    ds_real *const to =
+        from ? (ds_real *)ds_arena_alloc(arena, 3 * n_points * worlds, sizeof(ds_real)) : NULL;
+    size_t i, c, w;
+    for (i = 0; to && i < n_points; i++)
+        for (c = 0; c < 3; c++)
+            for (w = 0; w < worlds; w++) to[dsi_vector_at(n_points, worlds, i, c, w)] = from[3 * i + c];
+    return to;
+}
+
+/* where the numbers of a set are, and its own arrays; *n_param and *n_derived go on */
+static void dsi_lay_out_set(ds_energies *s, size_t k, size_t *n_param, size_t *n_derived)
+{
+    const ds_energy_set *const from = s->d.sets + k;
+    const size_t n_points = from->type->n_points, n_parameters = from->type->n_parameters;
+    dsi_elements *const set = s->sets + k;
+    int32_t *points;
+    size_t i;
+    set->name = dsi_copy_name(&s->arena, from);
+    set->type = from->type;
+    set->n = from->n;
+    set->lanes = from->n * s->worlds;
+    set->rows = from->n * s->param_worlds;
+    set->has_density = from->has_density != 0;
+    set->measure = from->measure;
+    for (i = 0; i <= n_parameters; i++) {
+        ds_energy_parameter *const p = set->parameters + i;
+        const ds_energy_parameter *const given =
+            i == n_parameters ? &from->density : from->parameters ? from->parameters + i : NULL;
+        if (given) *p = *given;
+        else p->kind = DSIM_PARAMETER_PER_ELEMENT;
+        set->at[i] = i == n_parameters && !set->has_density ? (size_t)-1 : *n_param;
+        if (set->at[i] == (size_t)-1) continue;
+        if (p->from_control) set->at[i] = p->control_at * s->worlds;
+        else *n_param += (dsi_is_shared(p->kind) ? 1 : set->n) * s->param_worlds;
+    }
+    set->derived_at = *n_derived;
+    *n_derived += from->type->n_constants * set->rows;
+    points = (int32_t *)dsi_copy_into(&s->arena, from->points, from->n * n_points, sizeof *points);
+    set->points = ds_array_indices(points, from->n, n_points);
+    set->points.id = 1;
+    set->lane_points = set->points;
+    if (s->worlds == 1 || !points) return;
+    points = (int32_t *)ds_arena_alloc(&s->arena, set->lanes, (n_points + 2) * sizeof *points);
+    set->lane_points = ds_array_indices(points, set->lanes, n_points + 2);
+    set->lane_points.id = 1;
+    if (points) dsi_fill_lanes(points, from->points, from->n, n_points, s->worlds);
+}
+
+/* inverse masses that do not depend on a density */
+static void dsi_fill_inverse_mass(const ds_energies *s, const ds_real *mass, size_t mass_worlds, ds_real *to)
+{
+    const size_t n = s->d.n_points;
+    size_t i, c, w;
+    for (i = 0; i < n; i++)
+        for (w = 0; w < s->worlds; w++) {
+            const size_t at = mass_worlds > 1 ? i * mass_worlds + w : i;
+            const ds_real inverse = s->d.pinned && s->d.pinned[i] ? 0 : 1 / mass[at];
+            for (c = 0; c < 3; c++) to[dsi_vector_at(n, s->worlds, i, c, w)] = inverse;
+        }
+}
+
+/* copies of all that the desc points to, and where all numbers are */
+static ds_result dsi_lay_out_energies(ds_energies *s)
+{
+    ds_energies_desc *const d = &s->d;
+    const size_t n = 3 * d->n_points * s->worlds, n_masses = d->n_points * s->param_worlds;
+    size_t n_param = 0, n_derived = 0, k;
+    int has_density = 0;
+    s->sets = (dsi_elements *)ds_arena_alloc(&s->arena, d->n_sets, sizeof *s->sets);
+    for (k = 0; s->sets && k < d->n_sets; k++) {
+        dsi_lay_out_set(s, k, &n_param, &n_derived);
+        has_density |= s->sets[k].has_density;
+    }
+    d->sets = NULL;
+    d->mass = (ds_real *)dsi_copy_into(&s->arena, d->mass, d->n_points, sizeof(ds_real));
+    d->pinned = (unsigned char *)dsi_copy_into(&s->arena, d->pinned, d->n_points, 1);
+    d->rest = dsi_copy_vectors(&s->arena, d->rest, d->n_points, s->param_worlds);
+    d->acceleration = dsi_copy_vectors(&s->arena, d->acceleration, d->n_points, s->worlds);
+    s->rest_at = d->rest_is_param ? n_param : (size_t)-1;
+    if (d->rest_is_param) n_param += 3 * n_masses;
+    s->mass_at = has_density ? n_derived : (size_t)-1;
+    if (has_density) n_derived += n;
+    s->inverse_mass = (ds_real *)ds_arena_alloc(&s->arena, n, sizeof(ds_real));
+    s->mass = (ds_real *)ds_arena_alloc(&s->arena, n_masses, sizeof(ds_real));
+    s->mass_bar = (ds_real *)ds_arena_alloc(&s->arena, n_masses, sizeof(ds_real));
+    s->mass_dot = (ds_real *)ds_arena_alloc(&s->arena, n_masses, sizeof(ds_real));
+    s->derived_bar = (ds_real *)ds_arena_alloc(&s->arena, n_derived, sizeof(ds_real));
+    s->energies = (double *)ds_arena_alloc(&s->arena, s->worlds, sizeof(double));
+    s->system.n = n;
+    s->system.n_param = n_param;
+    s->system.n_derived = n_derived;
+    s->system.n_control = d->n_control * s->worlds;
+    s->system.inverse_mass = has_density ? NULL : s->inverse_mass;
+    s->system.inverse_mass_at = has_density ? s->mass_at : 0;
+    s->system.acceleration = d->acceleration;
+    s->junk[0] = (ds_real *)ds_arena_alloc(&s->arena, n, sizeof(ds_real));
+    s->junk[1] = (ds_real *)ds_arena_alloc(&s->arena, n, sizeof(ds_real));
+    s->junk[2] = (ds_real *)ds_arena_alloc(&s->arena, n_param, sizeof(ds_real));
+    s->junk[3] = (ds_real *)ds_arena_alloc(&s->arena, n_derived, sizeof(ds_real));
+    s->junk[4] = (ds_real *)ds_arena_alloc(&s->arena, s->system.n_control, sizeof(ds_real));
+    s->minus_one = -1;
+    s->one = 1;
+    if (!s->arena.error.code && !has_density && d->mass)
+        dsi_fill_inverse_mass(s, d->mass, 1, s->inverse_mass);
+    return s->arena.error.code;
+}
+
+/* Making it: kernels. */
+
+/* the names of what a kernel reads of its first n arguments: of x and v only, or of all */
+static void dsi_names_of_inputs(const ds_kernel *kernel, size_t n, int state_only, char *names, size_t bytes)
+{
+    dsi_text t = dsi_text_into(names, bytes);
+    size_t i;
+    for (i = 0; i < n && i < kernel->n_args; i++) {
+        const char *const name = kernel->args[i].name;
+        if (kernel->args[i].kind != DSI_ARG_IN) continue;
+        if (state_only && strcmp(name, "x") && strcmp(name, "v")) continue;
+        dsi_put(&t, name);
+        dsi_put(&t, " ");
+    }
+}
+
+/* does a kernel load numbers of an argument? */
+static int dsi_is_loaded(const ds_kernel *kernel, const char *name)
+{
+    size_t i;
+    for (i = 0; i < kernel->body.n_loads; i++)
+        if (!strcmp(kernel->args[kernel->body.exprs[kernel->body.loads[i]].a].name, name)) return 1;
+    return 0;
+}
+
+/* mass of each point: its share of density times measure */
+static ds_kernel *dsi_mass_kernel(const ds_kernel_desc *desc, const dsi_family *family,
+                                  const dsi_worlds *worlds)
+{
+    const size_t n = family->type->n_points, at = family->type->n_parameters;
+    ds_kernel *const k = ds_kernel_begin(desc, "mass");
+    ds_element e;
+    ds_arg measure, density, mass;
+    ds_var m, share;
+    size_t i;
+    if (!k) return NULL;
+    memset(&e, 0, sizeof e);
+    e.kernel = k;
+    e.type = family->type;
+    e.worlds = worlds;
+    e.points = ds_arg_index(k, "points", n + (worlds ? 2 : 0));
+    measure = ds_arg_in(k, "measure", 1);
+    density = ds_arg_in(k, "density", 1);
+    mass = ds_arg_sum(k, "mass", 1);
+    m = ds_load(measure, ds_lane(k));
+    share = ds_mul(dsi_load_parameter(&e, density, family->kinds[at], at), ds_c(1 / (double)n));
+    m = ds_mul(m, share);
+    for (i = 0; i < n; i++) ds_add_at(mass, ds_load_index(e.points, ds_lane(k), i), m);
+    ds_kernel_end(k);
+    return k;
+}
+
+static const char *const dsi_part_words[] = { "", "_dissipation", "_other", "_derive", "_mass" };
+static const char *const dsi_role_words[] = { "", "_worlds", "_force", "_state_vjp", "_vjp", "_jvp",
+                                              "_product", "_hessian" };
+
+/* Keeps a kernel under a name of its own. Errors other than of memory are those of who launches it. */
+static ds_result dsi_keep_kernel(ds_energies *s, size_t k, dsi_family *family, int part, int role,
+                                 ds_kernel *kernel)
+{
+    char name[sizeof kernel->name];
+    family->kernels[part][role] = kernel;
+    if (!kernel || kernel->error.code == DSIM_ERROR_MEMORY)
+        return dsi_energies_refuse_set(s, DSIM_ERROR_MEMORY, k, "its kernels");
+    memset(name, 0, sizeof name);
+    memcpy(name, s->sets[k].name, dsi_least(strlen(s->sets[k].name), 20));
+    dsi_append_name(name, sizeof name, dsi_part_words[part]);
+    dsi_append_name(name, sizeof name, dsi_role_words[role]);
+    memcpy(kernel->name, name, sizeof name);
+    if (kernel->error.code && (role <= DSI_ROLE_FORCE)) return dsi_energies_adopt(s, &kernel->error, k);
+    return DSIM_OK;
+}
+
+/* adjoint and tangent of a kernel by its first n arguments */
+static ds_result dsi_derive_role(ds_energies *s, size_t k, dsi_family *family, int part, int from, int role,
+                                 size_t n)
+{
+    const ds_kernel *const kernel = family->kernels[part][from];
+    char names[256];
+    ds_kernel *made;
+    dsi_names_of_inputs(kernel, n, role == DSI_ROLE_STATE_VJP, names, sizeof names);
+    if (role == DSI_ROLE_PRODUCT && !dsi_is_loaded(kernel, "x")) return DSIM_OK;
+    if (role == DSI_ROLE_PRODUCT) made = ds_kernel_tangent(kernel, "x");
+    else if (role == DSI_ROLE_JVP) made = ds_kernel_tangent(kernel, names);
+    else made = ds_kernel_adjoint(kernel, names);
+    return dsi_keep_kernel(s, k, family, part, role, made);
+}
+
+/* kernels of what acts on points */
+static ds_result dsi_make_forces(ds_energies *s, size_t k, dsi_family *family, ds_energy_part part)
+{
+    const ds_energy_type *const type = family->type;
+    const dsi_worlds *const worlds = s->worlds > 1 ? &family->worlds : NULL;
+    const int is_energy = part == DSIM_ENERGY_PART_ENERGY, is_force = part == DSIM_ENERGY_PART_FORCE;
+    ds_kernel *base;
+    dsi_worlds apart = family->worlds;
+    ds_kernel_desc desc;
+    size_t n;
+    int role;
+    memset(&desc, 0, sizeof desc);
+    desc.allocator = s->allocator;
+    base = dsi_part_kernel(&desc, type, part, family->kinds, worlds);
+    if (dsi_keep_kernel(s, k, family, (int)part, is_force ? DSI_ROLE_FORCE : DSI_ROLE_BASE, base))
+        return s->error.code;
+    n = base->n_args;
+    apart.energies = 1;
+    if (is_energy && worlds &&
+        dsi_keep_kernel(s, k, family, (int)part, DSI_ROLE_WORLDS,
+                        dsi_part_kernel(&desc, type, part, family->kinds, &apart)))
+        return s->error.code;
+    if (!is_force && dsi_keep_kernel(s, k, family, (int)part, DSI_ROLE_FORCE,
+                                     ds_kernel_adjoint(base, is_energy ? "x" : "v")))
+        return s->error.code;
+    for (role = DSI_ROLE_STATE_VJP; role <= (is_energy ? DSI_ROLE_PRODUCT : DSI_ROLE_JVP); role++)
+        if (dsi_derive_role(s, k, family, (int)part, DSI_ROLE_FORCE, role, n)) return s->error.code;
+    if (is_energy && s->d.hessian && dsi_is_loaded(base, "x"))
+        return dsi_keep_kernel(s, k, family, (int)part, DSI_ROLE_HESSIAN, ds_kernel_hessian(base, "x"));
+    return DSIM_OK;
+}
+
+/* kernels of derived numbers: constants, or masses */
+static ds_result dsi_make_derived(ds_energies *s, size_t k, dsi_family *family, int part)
+{
+    const dsi_worlds *const worlds = s->param_worlds > 1 ? &family->worlds : NULL;
+    ds_kernel_desc desc;
+    ds_kernel *base;
+    memset(&desc, 0, sizeof desc);
+    desc.allocator = s->allocator;
+    base = part == DSI_PART_MASS ? dsi_mass_kernel(&desc, family, worlds)
+                                 : dsi_part_kernel(&desc, family->type, DSIM_ENERGY_PART_DERIVE,
+                                                   family->kinds, worlds);
+    if (dsi_keep_kernel(s, k, family, part, DSI_ROLE_BASE, base) ||
+        dsi_derive_role(s, k, family, part, DSI_ROLE_BASE, DSI_ROLE_VJP, base->n_args) ||
+        dsi_derive_role(s, k, family, part, DSI_ROLE_BASE, DSI_ROLE_JVP, base->n_args))
+        return s->error.code;
+    return DSIM_OK;
+}
+
+/* constants are derived before there are controls */
+static ds_result dsi_check_derive(ds_energies *s, size_t k, const dsi_family *family)
+{
+    const ds_kernel *const derive = family->kernels[DSIM_ENERGY_PART_DERIVE][DSI_ROLE_BASE];
+    size_t i;
+    for (i = 0; derive && i < family->type->n_parameters; i++) {
+        dsi_text t;
+        if (!s->sets[k].parameters[i].from_control) continue;
+        if (!dsi_is_loaded(derive, derive->args[2 + i].name)) continue;
+        t = dsi_energies_refuse(s, DSIM_ERROR_ARGUMENT, k, k, (size_t)-1);
+        dsi_put(&t, "its constants depend on a parameter that is a control, number ");
+        dsi_put_size(&t, i);
+        return dsi_energies_refused(s, &t);
+    }
+    return DSIM_OK;
+}
+
+/* the family of set k: one that is there, or a new one with its kernels */
+static ds_result dsi_find_family(ds_energies *s, size_t k)
+{
+    dsi_elements *const set = s->sets + k;
+    const size_t n = set->type->n_parameters;
+    dsi_family wanted, *family = s->families;
+    size_t i;
+    int part;
+    memset(&wanted, 0, sizeof wanted);
+    wanted.type = set->type;
+    wanted.has_density = set->has_density;
+    for (i = 0; i <= n; i++) {
+        wanted.kinds[i] = set->parameters[i].kind;
+        wanted.worlds.apart[i] =
+            (unsigned char)(s->worlds > 1 && (set->parameters[i].from_control || s->d.worlds_have_params));
+    }
+    while (family < s->families + s->n_families &&
+           (family->type != wanted.type || family->has_density != wanted.has_density ||
+            memcmp(family->kinds, wanted.kinds, sizeof wanted.kinds) ||
+            memcmp(family->worlds.apart, wanted.worlds.apart, sizeof wanted.worlds.apart)))
+        family++;
+    set->family = family;
+    if (family < s->families + s->n_families) return dsi_check_derive(s, k, family);
+    *family = wanted;
+    s->n_families++;
+    for (part = 0; part < DSIM_ENERGY_PART_DERIVE; part++)
+        if (dsi_has_part(set->type, (ds_energy_part)part) &&
+            dsi_make_forces(s, k, family, (ds_energy_part)part))
+            return s->error.code;
+    if (set->type->derive && dsi_make_derived(s, k, family, DSIM_ENERGY_PART_DERIVE)) return s->error.code;
+    if (set->has_density && dsi_make_derived(s, k, family, DSI_PART_MASS)) return s->error.code;
+    return dsi_check_derive(s, k, family);
+}
+
+/* Making it: actions. */
+
+static dsi_seat dsi_seat_at(int space, size_t offset, ds_array array)
+{
+    dsi_seat r;
+    memset(&r, 0, sizeof r);
+    r.space = (unsigned char)space;
+    r.offset = offset;
+    r.array = array;
+    return r;
+}
+static dsi_seat dsi_seat_nowhere(void)
+{
+    return dsi_seat_at(DSI_AT_NOWHERE, 0, ds_array_reals(NULL, 0, 1));
+}
+
+static dsi_seat dsi_seat_points(const ds_energies *s, const dsi_elements *set, int of_lanes)
+{
+    dsi_seat r = dsi_seat_at(DSI_AT_OWN, 0, of_lanes && s->worlds > 1 ? set->lane_points : set->points);
+    r.by_lane = 1;
+    return r;
+}
+
+static dsi_seat dsi_seat_parameter(const ds_energies *s, const dsi_elements *set, size_t i)
+{
+    const ds_energy_parameter *const p = set->parameters + i;
+    const size_t worlds = p->from_control ? s->worlds : s->param_worlds;
+    const size_t n = dsi_is_shared(p->kind) ? 1 : set->n;
+    dsi_seat r = dsi_seat_at(p->from_control ? DSI_AT_CONTROL : DSI_AT_PARAM, set->at[i],
+                               ds_array_reals(NULL, n * worlds, 1));
+    r.by_lane = (unsigned char)(!dsi_is_shared(p->kind) && worlds == s->worlds);
+    return r;
+}
+
+/* constants first ... first + n - 1 */
+static dsi_seat dsi_seat_constants(const ds_energies *s, const dsi_elements *set, size_t first, size_t n)
+{
+    dsi_seat r =
+        dsi_seat_at(DSI_AT_DERIVED, set->derived_at + first * set->rows, ds_array_reals(NULL, set->rows, n));
+    r.array.stride = 1;
+    r.array.pitch = set->rows;
+    r.by_lane = s->worlds == s->param_worlds;
+    return r;
+}
+
+/* the arguments of a part, in the order of ds_energy_kernel; how many */
+static size_t dsi_seat_part(const ds_energies *s, const dsi_elements *set, int part, dsi_seat *to)
+{
+    const ds_energy_type *const type = set->type;
+    const int derives = part == DSIM_ENERGY_PART_DERIVE;
+    const ds_array x = dsi_vectors(NULL, s->d.n_points, s->worlds);
+    const ds_array rest = dsi_vectors(s->d.rest, s->d.n_points, s->param_worlds);
+    size_t n = 0, i;
+    to[n++] = dsi_seat_points(s, set, !derives || s->param_worlds > 1);
+    if (derives)
+        to[n++] = dsi_seat_at(s->d.rest_is_param ? DSI_AT_PARAM : DSI_AT_OWN,
+                               s->d.rest_is_param ? s->rest_at : 0, rest);
+    else to[n++] = dsi_seat_at(DSI_AT_X, 0, x);
+    if (part == DSIM_ENERGY_PART_DISSIPATION || part == DSIM_ENERGY_PART_FORCE)
+        to[n++] = dsi_seat_at(DSI_AT_V, 0, x);
+    for (i = 0; i < type->n_parameters; i++) to[n++] = dsi_seat_parameter(s, set, i);
+    if (type->n_constants) to[n++] = dsi_seat_constants(s, set, 0, type->n_constants);
+    if (part == DSIM_ENERGY_PART_FORCE) to[n++] = dsi_seat_at(DSI_AT_FORCE, 0, x);
+    else if (!derives) {
+        to[n] = dsi_seat_at(DSI_AT_OWN, 0, ds_array_reals(NULL, s->worlds, 1));
+        to[n].array.data = s->energies;
+        to[n++].array.type = DSIM_ARRAY_DOUBLE;
+    }
+    return n;
+}
+
+/* masses: points, measure, density, mass */
+static size_t dsi_seat_mass(const ds_energies *s, const dsi_elements *set, dsi_seat *to)
+{
+    to[0] = dsi_seat_points(s, set, s->param_worlds > 1);
+    to[1] = dsi_seat_constants(s, set, set->measure, 1);
+    to[2] = dsi_seat_parameter(s, set, set->type->n_parameters);
+    to[3] = dsi_seat_at(DSI_AT_MASS, 0, ds_array_reals(NULL, s->d.n_points * s->param_worlds, 1));
+    return 4;
+}
+
+/* the adjoint of an energy by x or v, the argument `by`, is a force; `seed` the adjoint of the energy, the
+   last of the n arguments */
+static size_t dsi_seat_force(const dsi_seat *from, size_t n, size_t by, const ds_real *seed, dsi_seat *to)
+{
+    size_t i;
+    memcpy(to, from, n * sizeof *to);
+    for (i = 0; i < n; i++) to[n + i] = dsi_seat_nowhere();
+    to[n + by] = dsi_seat_at(DSI_AT_FORCE, 0, from[by].array);
+    to[2 * n - 1] = dsi_seat_at(DSI_AT_OWN, 0, ds_array_reals(seed, 1, 1));
+    return 2 * n;
+}
+
+/* as many seats again, for adjoints or tangents */
+static size_t dsi_seat_again(dsi_seat *seats, size_t n, int of)
+{
+    size_t i;
+    for (i = 0; i < n; i++) {
+        seats[n + i] = seats[i].space == DSI_AT_OWN ? dsi_seat_nowhere() : seats[i];
+        seats[n + i].of = (unsigned char)of;
+    }
+    return 2 * n;
+}
+
+/* A kernel without effects is left out. Without memory the object has an error. */
+static void dsi_add_action(ds_energies *s, size_t k, int phase, const ds_kernel *kernel, size_t lanes,
+                         const dsi_seat *seats, size_t n)
+{
+    dsi_phase *const to = s->phases + phase;
+    dsi_action action;
+    if (s->error.code || !kernel || (!kernel->error.code && !kernel->body.n_effects)) return;
+    if (!to->actions) to->actions = (dsi_action *)ds_arena_alloc(&s->arena, 3 * s->d.n_sets, sizeof action);
+    action.kernel = kernel;
+    action.set = k;
+    action.lanes = lanes;
+    action.n = n;
+    action.seats = (dsi_seat *)dsi_copy_into(&s->arena, seats, n, sizeof *seats);
+    if (s->n_actions % DSI_PLANS == 0 && (s->runners[s->n_runners] = ds_runner_create(&s->d.runner)) != NULL)
+        s->n_runners++;
+    if (s->arena.error.code || s->n_actions / DSI_PLANS == s->n_runners) {
+        dsi_energies_refuse_set(s, DSIM_ERROR_MEMORY, k, "its launches");
+        return;
+    }
+    action.runner = s->runners[s->n_actions++ / DSI_PLANS];
+    to->actions[to->n++] = action;
+}
+
+static void dsi_add_forces(ds_energies *s, size_t k, int part)
+{
+    const dsi_elements *const set = s->sets + k;
+    ds_kernel *const *const kernels = set->family->kernels[part];
+    dsi_seat base[DSI_MOST_ARGS], p[DSI_MOST_ARGS];
+    const size_t n = dsi_seat_part(s, set, part, base), lanes = set->lanes;
+    const size_t by = part == DSIM_ENERGY_PART_DISSIPATION ? 2 : 1;
+    size_t n_force = n;
+    if (part == DSIM_ENERGY_PART_ENERGY) {
+        const int role = s->worlds > 1 ? DSI_ROLE_WORLDS : DSI_ROLE_BASE;
+        dsi_add_action(s, k, DSI_PHASE_ENERGY, kernels[role], lanes, base, n);
+    }
+    if (part == DSIM_ENERGY_PART_FORCE) memcpy(p, base, n * sizeof *p);
+    else n_force = dsi_seat_force(base, n, by, &s->minus_one, p);
+    dsi_add_action(s, k, DSI_PHASE_FORCE, kernels[DSI_ROLE_FORCE], lanes, p, n_force);
+    dsi_seat_again(p, n_force, DSI_OF_BARS);
+    dsi_add_action(s, k, DSI_PHASE_STATE_VJP, kernels[DSI_ROLE_STATE_VJP], lanes, p, 2 * n_force);
+    dsi_add_action(s, k, DSI_PHASE_VJP, kernels[DSI_ROLE_VJP], lanes, p, 2 * n_force);
+    dsi_seat_again(p, n_force, DSI_OF_DOTS);
+    dsi_add_action(s, k, DSI_PHASE_JVP, kernels[DSI_ROLE_JVP], lanes, p, 2 * n_force);
+    if (part != DSIM_ENERGY_PART_ENERGY) return;
+    dsi_seat_force(base, n, by, &s->one, p);
+    dsi_seat_again(p, n_force, DSI_OF_DOTS);
+    dsi_add_action(s, k, DSI_PHASE_PRODUCT, kernels[DSI_ROLE_PRODUCT], lanes, p, 2 * n_force);
+}
+
+/* phase: the first of three, for numbers, adjoints, tangents */
+static void dsi_add_derived(ds_energies *s, size_t k, int part, int phase)
+{
+    const dsi_elements *const set = s->sets + k;
+    ds_kernel *const *const kernels = set->family->kernels[part];
+    dsi_seat p[DSI_MOST_ARGS];
+    const size_t n = part == DSI_PART_MASS ? dsi_seat_mass(s, set, p) : dsi_seat_part(s, set, part, p);
+    dsi_add_action(s, k, phase, kernels[DSI_ROLE_BASE], set->rows, p, n);
+    dsi_seat_again(p, n, DSI_OF_BARS);
+    dsi_add_action(s, k, phase + 1, kernels[DSI_ROLE_VJP], set->rows, p, 2 * n);
+    dsi_seat_again(p, n, DSI_OF_DOTS);
+    dsi_add_action(s, k, phase + 2, kernels[DSI_ROLE_JVP], set->rows, p, 2 * n);
+}
+
+static ds_result dsi_make_actions(ds_energies *s)
+{
+    const size_t most = s->d.n_sets * 3 * DSI_PHASE_COUNT / DSI_PLANS + 1;
+    size_t k;
+    int part;
+    s->runners = (ds_runner **)ds_arena_alloc(&s->arena, most, sizeof *s->runners);
+    s->families = (dsi_family *)ds_arena_alloc(&s->arena, s->d.n_sets, sizeof *s->families);
+    if (s->arena.error.code)
+        return dsi_energies_refuse_all(s, s->arena.error.code, "no memory for its launches");
+    for (k = 0; k < s->d.n_sets; k++) {
+        if (dsi_find_family(s, k)) return s->error.code;
+        for (part = 0; part < DSIM_ENERGY_PART_DERIVE; part++)
+            if (dsi_has_part(s->sets[k].type, (ds_energy_part)part)) dsi_add_forces(s, k, part);
+        if (s->sets[k].type->derive) dsi_add_derived(s, k, DSIM_ENERGY_PART_DERIVE, DSI_PHASE_DERIVE);
+        if (s->sets[k].has_density) dsi_add_derived(s, k, DSI_PART_MASS, DSI_PHASE_MASS);
+    }
+    return s->error.code;
+}
+
+/* Running it. */
+
+/* the array of a seat; lane (size_t)-1: of all lanes, else of this one alone */
+static ds_array dsi_seated_array(const dsi_seat *p, const dsi_numbers_at *numbers, size_t lane)
+{
+    ds_array r = p->array;
+    if (p->space != DSI_AT_OWN && p->space != DSI_AT_NOWHERE)
+        r.data = numbers->at[p->of][p->space] + p->offset;
+    if (lane == (size_t)-1 || !p->by_lane) return r;
+    if (r.type == DSIM_ARRAY_INT32) r.data = (int32_t *)r.data + lane * dsi_stride_of(&r);
+    else if (r.data) r.data = (ds_real *)r.data + lane * dsi_stride_of(&r);
+    r.n = 1;
+    return r;
+}
+
+/* one kernel over all elements of its set, or over one lane */
+static ds_result dsi_run_action(ds_energies *s, const dsi_action *action, const dsi_numbers_at *numbers,
+                                size_t lane, ds_runner *runner)
+{
+    size_t i;
+    if (action->kernel->error.code) return dsi_energies_adopt(s, &action->kernel->error, action->set);
+    for (i = 0; i < action->n; i++) s->args[i] = dsi_seated_array(action->seats + i, numbers, lane);
+    if (ds_launch(runner, action->kernel, lane == (size_t)-1 ? action->lanes : 1, s->args, action->n))
+        return dsi_energies_adopt(s, &runner->error, action->set);
+    return DSIM_OK;
+}
+
+static ds_result dsi_run_phase(ds_energies *s, int phase, const dsi_numbers_at *numbers)
+{
+    const dsi_phase *const actions = s->phases + phase;
+    size_t k;
+    for (k = 0; k < actions->n; k++)
+        if (dsi_run_action(s, actions->actions + k, numbers, (size_t)-1, actions->actions[k].runner))
+            return s->error.code;
+    return DSIM_OK;
+}
+
+static ds_real *dsi_unlocked(const ds_real *x) { return (ds_real *)(uintptr_t)x; }
+
+/* kernels do not write to numbers; adjoints and tangents come later */
+static dsi_numbers_at dsi_numbers_of(const ds_system_io *io)
+{
+    dsi_numbers_at r;
+    memset(&r, 0, sizeof r);
+    r.at[DSI_OF_NUMBERS][DSI_AT_X] = dsi_unlocked(io->x);
+    r.at[DSI_OF_NUMBERS][DSI_AT_V] = dsi_unlocked(io->v);
+    r.at[DSI_OF_NUMBERS][DSI_AT_PARAM] = dsi_unlocked(io->param);
+    r.at[DSI_OF_NUMBERS][DSI_AT_DERIVED] = dsi_unlocked(io->derived);
+    r.at[DSI_OF_NUMBERS][DSI_AT_CONTROL] = dsi_unlocked(io->control);
+    return r;
+}
+
+/* The force is not finite: the first element of the first set whose own part is not. Lane by lane, in `f`,
+   that is of no use any more. */
+static ds_result dsi_refuse_force(ds_energies *s, dsi_numbers_at *numbers, ds_real *f)
+{
+    const dsi_phase *const actions = s->phases + DSI_PHASE_FORCE;
+    size_t k, lane;
+    dsi_text t;
+    numbers->at[DSI_OF_NUMBERS][DSI_AT_FORCE] = f;
+    for (k = 0; k < actions->n; k++)
+        for (lane = 0; lane < actions->actions[k].lanes; lane++) {
+            const dsi_action *const action = actions->actions + k;
+            memset(f, 0, s->system.n * sizeof *f);
+            if (dsi_run_action(s, action, numbers, lane, action->runner)) return s->error.code;
+            if (dsi_all_finite(f, s->system.n)) continue;
+            t = dsi_energies_refuse(s, DSIM_ERROR_NON_FINITE, action->set, action->set, lane / s->worlds);
+            if (s->worlds > 1) {
+                dsi_put(&t, "world ");
+                dsi_put_size(&t, lane % s->worlds);
+                dsi_put(&t, ": ");
+            }
+            dsi_put(&t, "its force, from kernel '");
+            dsi_put(&t, action->kernel->name);
+            dsi_put(&t, "'");
+            return dsi_energies_refused(s, &t);
+        }
+    return dsi_energies_refuse_all(s, DSIM_ERROR_NON_FINITE, "the sum of forces");
+}
+
+static ds_result dsi_energies_force(void *user, const ds_system_io *io, ds_real *f)
+{
+    ds_energies *const s = (ds_energies *)user;
+    dsi_numbers_at numbers = dsi_numbers_of(io);
+    numbers.at[DSI_OF_NUMBERS][DSI_AT_FORCE] = f;
+    memset(f, 0, s->system.n * sizeof *f);
+    if (dsi_run_phase(s, DSI_PHASE_FORCE, &numbers)) return s->error.code;
+    return dsi_all_finite(f, s->system.n) ? DSIM_OK : dsi_refuse_force(s, &numbers, f);
+}
+
+/* bars that are not wanted go to the junk */
+static ds_result dsi_energies_force_vjp(void *user, const ds_system_io *io, const ds_real *f_bar,
+                                        const ds_system_bar *bar)
+{
+    ds_energies *const s = (ds_energies *)user;
+    dsi_numbers_at numbers = dsi_numbers_of(io);
+    ds_real **const bars = numbers.at[DSI_OF_BARS];
+    const int all = bar->param_bar || bar->derived_bar || bar->control_bar;
+    bars[DSI_AT_FORCE] = dsi_unlocked(f_bar);
+    bars[DSI_AT_X] = bar->x_bar ? bar->x_bar : s->junk[0];
+    bars[DSI_AT_V] = bar->v_bar ? bar->v_bar : s->junk[1];
+    bars[DSI_AT_PARAM] = bar->param_bar ? bar->param_bar : s->junk[2];
+    bars[DSI_AT_DERIVED] = bar->derived_bar ? bar->derived_bar : s->junk[3];
+    bars[DSI_AT_CONTROL] = bar->control_bar ? bar->control_bar : s->junk[4];
+    return dsi_run_phase(s, all ? DSI_PHASE_VJP : DSI_PHASE_STATE_VJP, &numbers);
+}
+
+static ds_result dsi_energies_force_jvp(void *user, const ds_system_io *io, const ds_system_dot *dot,
+                                        ds_real *f_dot)
+{
+    ds_energies *const s = (ds_energies *)user;
+    dsi_numbers_at numbers = dsi_numbers_of(io);
+    ds_real **const dots = numbers.at[DSI_OF_DOTS];
+    dots[DSI_AT_FORCE] = f_dot;
+    dots[DSI_AT_X] = dsi_unlocked(dot->x_dot);
+    dots[DSI_AT_V] = dsi_unlocked(dot->v_dot);
+    dots[DSI_AT_PARAM] = dsi_unlocked(dot->param_dot);
+    dots[DSI_AT_DERIVED] = dsi_unlocked(dot->derived_dot);
+    dots[DSI_AT_CONTROL] = dsi_unlocked(dot->control_dot);
+    memset(f_dot, 0, s->system.n * sizeof *f_dot);
+    return dsi_run_phase(s, DSI_PHASE_JVP, &numbers);
+}
+
+static ds_result dsi_energies_energy(void *user, const ds_system_io *io, double *energy)
+{
+    ds_energies *const s = (ds_energies *)user;
+    const dsi_numbers_at numbers = dsi_numbers_of(io);
+    size_t w;
+    memset(s->energies, 0, s->worlds * sizeof *s->energies);
+    if (dsi_run_phase(s, DSI_PHASE_ENERGY, &numbers)) return s->error.code;
+    for (*energy = 0, w = 0; w < s->worlds; w++) *energy += s->energies[w];
+    return DSIM_OK;
+}
+
+/* Derived numbers: constants, and inverse masses. */
+
+/* which parameter number `at` of param is */
+static ds_result dsi_refuse_param(ds_energies *s, size_t at)
+{
+    size_t k, i, found = 0, n = 0;
+    dsi_text t;
+    if (at >= s->rest_at)
+        return dsi_energies_refuse_point(
+            s, DSIM_ERROR_NON_FINITE,
+            s->param_worlds > 1 ? (at - s->rest_at) % (s->d.n_points * s->param_worlds) / s->param_worlds
+                                : (at - s->rest_at) / 3, "its rest position, a parameter");
+    for (k = 0; k < s->d.n_sets; k++)
+        for (i = 0; i <= s->sets[k].type->n_parameters; i++) {
+            const dsi_elements *const set = s->sets + k;
+            if (set->at[i] == (size_t)-1 || set->parameters[i].from_control || set->at[i] > at) continue;
+            found = k;
+            n = i;
+        }
+    t = dsi_energies_refuse(s, DSIM_ERROR_NON_FINITE, at, found,
+                            dsi_is_shared(s->sets[found].parameters[n].kind)
+                                ? (size_t)-1 : (at - s->sets[found].at[n]) / s->param_worlds);
+    dsi_put(&t, "parameter ");
+    dsi_put_size(&t, n);
+    return dsi_energies_refused(s, &t);
+}
+
+/* constants are finite, and measures that weigh something are positive */
+static ds_result dsi_check_constants(ds_energies *s, const ds_real *derived)
+{
+    size_t k, i;
+    for (k = 0; k < s->d.n_sets; k++) {
+        const dsi_elements *const set = s->sets + k;
+        const size_t n = set->type->n_constants * set->rows;
+        const ds_real *const measure = derived + set->derived_at + set->measure * set->rows;
+        const char *what = NULL;
+        dsi_text t;
+        i = dsi_first_non_finite(derived + set->derived_at, n);
+        if (i < n) {
+            what = "its constants: its rest shape has no extent, or parameters are out of range";
+        } else if (set->has_density) {
+            for (i = 0; i < set->rows && measure[i] > 0; i++) continue;
+            if (i < set->rows) what = "its rest shape is inverted or empty: turn it round; its measure is ";
+        }
+        if (!what) continue;
+        t = dsi_energies_refuse(s, i < set->rows && dsi_is_finite(measure[i]) ? DSIM_ERROR_ARGUMENT
+                                                                              : DSIM_ERROR_NON_FINITE,
+                                k, k, i % set->rows / s->param_worlds);
+        dsi_put(&t, what);
+        if (n && dsi_all_finite(derived + set->derived_at, n)) dsi_put_real(&t, (double)measure[i]);
+        return dsi_energies_refused(s, &t);
+    }
+    return DSIM_OK;
+}
+
+/* masses that were summed, and those of the points themselves, inverted */
+static ds_result dsi_derive_masses(ds_energies *s, ds_real *inverse)
+{
+    const size_t worlds = s->param_worlds;
+    size_t i;
+    for (i = 0; i < s->d.n_points * worlds; i++) {
+        const size_t point = i / worlds;
+        if (s->d.mass) s->mass[i] += s->d.mass[point];
+        if (s->mass[i] > 0 && dsi_is_finite(s->mass[i])) continue;
+        if (s->d.pinned && s->d.pinned[point]) continue;
+        return dsi_energies_refuse_point(s, DSIM_ERROR_ARGUMENT, point,
+                                         "its mass is not positive and finite: give it one, or pin it");
+    }
+    dsi_fill_inverse_mass(s, s->mass, worlds, inverse);
+    return DSIM_OK;
+}
+
+static ds_result dsi_energies_derive(void *user, const ds_real *param, ds_real *derived)
+{
+    ds_energies *const s = (ds_energies *)user;
+    const size_t at = dsi_first_non_finite(param, s->system.n_param);
+    dsi_numbers_at numbers;
+    if (at < s->system.n_param) return dsi_refuse_param(s, at);
+    memset(&numbers, 0, sizeof numbers);
+    numbers.at[DSI_OF_NUMBERS][DSI_AT_PARAM] = dsi_unlocked(param);
+    numbers.at[DSI_OF_NUMBERS][DSI_AT_DERIVED] = derived;
+    numbers.at[DSI_OF_NUMBERS][DSI_AT_MASS] = s->mass;
+    if (dsi_run_phase(s, DSI_PHASE_DERIVE, &numbers) || dsi_check_constants(s, derived)) return s->error.code;
+    if (s->mass_at == (size_t)-1) return DSIM_OK;
+    memset(s->mass, 0, s->d.n_points * s->param_worlds * sizeof *s->mass);
+    if (dsi_run_phase(s, DSI_PHASE_MASS, &numbers)) return s->error.code;
+    return dsi_derive_masses(s, derived + s->mass_at);
+}
+
+/* i = 1 / m: m_bar = -i^2 i_bar, over all degrees of freedom that have the mass m */
+static void dsi_masses_back(ds_energies *s, const ds_real *inverse, const ds_real *inverse_bar)
+{
+    const size_t n = s->d.n_points, worlds = s->worlds, apart = s->param_worlds;
+    size_t i, w, c;
+    memset(s->mass_bar, 0, n * apart * sizeof *s->mass_bar);
+    for (i = 0; i < n; i++)
+        for (w = 0; w < worlds; w++)
+            for (c = 0; c < 3; c++) {
+                const size_t at = dsi_vector_at(n, worlds, i, c, w);
+                s->mass_bar[apart > 1 ? i * apart + w : i] -= inverse[at] * inverse[at] * inverse_bar[at];
+            }
+}
+
+static ds_result dsi_energies_derive_vjp(void *user, const ds_real *param, const ds_real *derived,
+                                         const ds_real *derived_bar, ds_real *param_bar)
+{
+    ds_energies *const s = (ds_energies *)user;
+    dsi_numbers_at numbers;
+    memset(&numbers, 0, sizeof numbers);
+    numbers.at[DSI_OF_NUMBERS][DSI_AT_PARAM] = dsi_unlocked(param);
+    numbers.at[DSI_OF_NUMBERS][DSI_AT_DERIVED] = dsi_unlocked(derived);
+    numbers.at[DSI_OF_BARS][DSI_AT_PARAM] = param_bar;
+    numbers.at[DSI_OF_BARS][DSI_AT_DERIVED] = s->derived_bar;
+    numbers.at[DSI_OF_BARS][DSI_AT_MASS] = s->mass_bar;
+    if (s->system.n_derived) memcpy(s->derived_bar, derived_bar, s->system.n_derived * sizeof *derived_bar);
+    if (s->mass_at != (size_t)-1) {
+        dsi_masses_back(s, derived + s->mass_at, derived_bar + s->mass_at);
+        if (dsi_run_phase(s, DSI_PHASE_MASS_VJP, &numbers)) return s->error.code;
+    }
+    return dsi_run_phase(s, DSI_PHASE_DERIVE_VJP, &numbers);
+}
+
+static ds_result dsi_energies_derive_jvp(void *user, const ds_real *param, const ds_real *derived,
+                                         const ds_real *param_dot, ds_real *derived_dot)
+{
+    ds_energies *const s = (ds_energies *)user;
+    const size_t n = s->d.n_points, worlds = s->worlds, apart = s->param_worlds;
+    size_t i, w, c;
+    dsi_numbers_at numbers;
+    memset(&numbers, 0, sizeof numbers);
+    numbers.at[DSI_OF_NUMBERS][DSI_AT_PARAM] = dsi_unlocked(param);
+    numbers.at[DSI_OF_NUMBERS][DSI_AT_DERIVED] = dsi_unlocked(derived);
+    numbers.at[DSI_OF_DOTS][DSI_AT_PARAM] = dsi_unlocked(param_dot);
+    numbers.at[DSI_OF_DOTS][DSI_AT_DERIVED] = derived_dot;
+    numbers.at[DSI_OF_DOTS][DSI_AT_MASS] = s->mass_dot;
+    if (s->system.n_derived) memset(derived_dot, 0, s->system.n_derived * sizeof *derived_dot);
+    if (dsi_run_phase(s, DSI_PHASE_DERIVE_JVP, &numbers)) return s->error.code;
+    if (s->mass_at == (size_t)-1) return DSIM_OK;
+    memset(s->mass_dot, 0, n * apart * sizeof *s->mass_dot);
+    if (dsi_run_phase(s, DSI_PHASE_MASS_JVP, &numbers)) return s->error.code;
+    for (i = 0; i < n; i++)
+        for (w = 0; w < worlds; w++)
+            for (c = 0; c < 3; c++) {
+                const size_t at = s->mass_at + dsi_vector_at(n, worlds, i, c, w);
+                derived_dot[at] =
+                    -(derived[at] * derived[at]) * s->mass_dot[apart > 1 ? i * apart + w : i];
+            }
+    return DSIM_OK;
+}
+
+/* Life. */
+
+static const ds_error *dsi_energies_error(void *user) { return &((ds_energies *)user)->error; }
+
+static void dsi_energies_seam(ds_energies *s)
+{
+    ds_system *const system = &s->system;
+    system->user = s;
+    system->force = dsi_energies_force;
+    system->force_vjp = dsi_energies_force_vjp;
+    system->force_jvp = dsi_energies_force_jvp;
+    system->energy = dsi_energies_energy;
+    system->derive = dsi_energies_derive;
+    system->derive_vjp = dsi_energies_derive_vjp;
+    system->derive_jvp = dsi_energies_derive_jvp;
+    system->error = dsi_energies_error;
+    system->label = s->d.label;
+}
+
+/* all but the object itself and its error */
+static void dsi_energies_clear(ds_energies *s)
+{
+    size_t i, part, role;
+    for (i = 0; i < s->n_families; i++)
+        for (part = 0; part < DSI_PARTS; part++)
+            for (role = 0; role < DSI_ROLES; role++) ds_kernel_destroy(s->families[i].kernels[part][role]);
+    for (i = 0; i < s->n_runners; i++) ds_runner_destroy(s->runners[i]);
+    ds_arena_destroy(&s->arena);
+    s->n_families = s->n_runners = 0;
+    s->sets = NULL;
+    s->system.user = NULL;
+}
+
+DIFFSIM_API ds_energies *ds_energies_create(const ds_energies_desc *desc)
+{
+    const ds_allocator allocator = dsi_allocator(desc ? &desc->runner.allocator : NULL);
+    ds_energies *s;
+    if (!desc) return NULL;
+    s = (ds_energies *)allocator.resize(allocator.user, NULL, 0, sizeof *s);
+    if (!s) return NULL;
+    memset(s, 0, sizeof *s);
+    s->d = *desc;
+    s->allocator = allocator;
+    s->worlds = desc->worlds ? desc->worlds : 1;
+    s->param_worlds = desc->worlds_have_params ? s->worlds : 1;
+    ds_arena_create(&s->arena, &allocator, 4096);
+    if (!dsi_check_energies(s)) {
+        const ds_result result = dsi_lay_out_energies(s);
+        if (result) dsi_energies_refuse_all(s, result, "no memory for its numbers");
+        else if (!dsi_make_actions(s)) dsi_energies_seam(s);
+    }
+    if (s->error.code) dsi_energies_clear(s);
+    return s;
+}
+
+DIFFSIM_API void ds_energies_destroy(ds_energies *energies)
+{
+    ds_allocator allocator;
+    if (!energies) return;
+    allocator = energies->allocator;
+    dsi_energies_clear(energies);
+    allocator.resize(allocator.user, energies, sizeof *energies, 0);
+}
+
+DIFFSIM_API const ds_error *ds_energies_error(const ds_energies *energies)
+{
+    static const ds_error none = { DSIM_ERROR_ARGUMENT, 0,
+                                   "the energies are NULL: no memory for them, or no desc" };
+    return energies ? &energies->error : &none;
+}
+
+DIFFSIM_API const ds_system *ds_energies_system(ds_energies *energies)
+{
+    return energies && energies->system.user ? &energies->system : NULL;
+}
+
+DIFFSIM_API size_t ds_energies_param_at(const ds_energies *energies, size_t set, size_t i)
+{
+    const dsi_elements *const found =
+        energies && energies->sets && set < energies->d.n_sets ? energies->sets + set : NULL;
+    if (!found || i > found->type->n_parameters || found->parameters[i].from_control) return (size_t)-1;
+    return found->at[i];
+}
+
+DIFFSIM_API size_t ds_energies_rest_at(const ds_energies *energies)
+{
+    return energies && energies->sets ? energies->rest_at : (size_t)-1;
+}
+
+DIFFSIM_API const ds_kernel *ds_energies_kernel(const ds_energies *energies, size_t i)
+{
+    size_t k;
+    for (k = 0; energies && k < energies->n_families * DSI_PARTS * DSI_ROLES; k++) {
+        const ds_kernel *const kernel =
+            energies->families[k / (DSI_PARTS * DSI_ROLES)].kernels[k / DSI_ROLES % DSI_PARTS][k % DSI_ROLES];
+        if (kernel && kernel->body.n_effects && !kernel->error.code && i-- == 0) return kernel;
+    }
+    return NULL;
 }
 
 /* >>impl 15 learning ------------------------------------------------------------------------------
