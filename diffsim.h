@@ -2474,37 +2474,37 @@ DIFFSIM_API ds_var33 ds_constant33(ds_element *element, size_t i); /* numbers i 
    Finite for all F, inverted elements too, are all but NEO_HOOKEAN_J1; where S has no derivative see
    ds_polar33. */
 #define DSI_ENERGIES_SOLID(DSI_ROW) \
-    DSI_SOLID_ROWS(DSI_ROW, LINEAR, "linear", 12, dsi_linear, dsi_derive_frame, \
+    DSI_SOLID_ROWS(DSI_ROW, LINEAR, "linear", 12, 7, dsi_linear, dsi_derive_frame, \
                    "mu e:e + la/2 (tr e)^2, e = (F + F')/2 - I: small rotations only") \
     DSI_ROW(LINEAR_PLANE_STRESS_2D, \
             ("linear_plane_stress_2d", 3, 4, 7, dsi_linear, NULL, NULL, dsi_derive_plane_stress), \
             DSI_SOLID_PARAMETERS ", thickness (m)", "LINEAR_2D with la of ds_lame_plane_stress") \
-    DSI_SOLID_ROWS(DSI_ROW, STVK, "stvk", 10, dsi_stvk, dsi_derive_metric, \
+    DSI_SOLID_ROWS(DSI_ROW, STVK, "stvk", 9, 6, dsi_stvk, dsi_derive_shape, \
                    "St. Venant-Kirchhoff: mu G:G + la/2 (tr G)^2, G = (F'F - I)/2; softens when pressed " \
                    "below 0.58 of its length and gives way: for moderate strains") \
-    DSI_SOLID_ROWS(DSI_ROW, COROTATED, "corotated", 12, dsi_corotated, dsi_derive_frame, \
+    DSI_SOLID_ROWS(DSI_ROW, COROTATED, "corotated", 9, 6, dsi_corotated, dsi_derive_shape, \
                    "mu |F - R|^2 + la/2 (tr S - d)^2") \
-    DSI_SOLID_ROWS(DSI_ROW, FIXED_COROTATED, "fixed_corotated", 12, dsi_fixed_corotated, dsi_derive_frame, \
+    DSI_SOLID_ROWS(DSI_ROW, FIXED_COROTATED, "fixed_corotated", 9, 6, dsi_fixed_corotated, dsi_derive_shape, \
                    "mu |F - R|^2 + la/2 (J - 1)^2") \
-    DSI_SOLID_ROWS(DSI_ROW, ARAP, "arap", 12, dsi_arap, dsi_derive_frame, \
+    DSI_SOLID_ROWS(DSI_ROW, ARAP, "arap", 9, 6, dsi_arap, dsi_derive_shape, \
                    "mu |F - R|^2: as rigid as possible") \
-    DSI_SOLID_ROWS(DSI_ROW, NEO_HOOKEAN, "neo_hookean", 10, dsi_neo_hookean, dsi_derive_metric, \
+    DSI_SOLID_ROWS(DSI_ROW, NEO_HOOKEAN, "neo_hookean", 9, 6, dsi_neo_hookean, dsi_derive_shape, \
                    "mu/2 (I - d) - mu L + la/2 L^2, L = ds_log_guarded(J, 0.1)") \
-    DSI_SOLID_ROWS(DSI_ROW, NEO_HOOKEAN_J1, "neo_hookean_j1", 10, dsi_neo_hookean_j1, dsi_derive_metric, \
+    DSI_SOLID_ROWS(DSI_ROW, NEO_HOOKEAN_J1, "neo_hookean_j1", 9, 6, dsi_neo_hookean_j1, dsi_derive_shape, \
                    "mu/2 (I - d) - mu log J + la/2 (J - 1)^2; not finite for J <= 0") \
-    DSI_SOLID_ROWS(DSI_ROW, NEO_HOOKEAN_J1_CLAMPED, "neo_hookean_j1_clamped", 10, dsi_neo_hookean_clamped, \
-                   dsi_derive_metric, \
+    DSI_SOLID_ROWS(DSI_ROW, NEO_HOOKEAN_J1_CLAMPED, "neo_hookean_j1_clamped", 9, 6, dsi_neo_hookean_clamped, \
+                   dsi_derive_shape, \
                    "the same with J clamped to [0.1, 5], outside of which nothing keeps up the volume: to " \
                    "compare with programs that do so") \
-    DSI_SOLID_ROWS(DSI_ROW, STABLE_NEO_HOOKEAN, "stable_neo_hookean", 10, dsi_stable_neo_hookean, \
-                   dsi_derive_metric, \
+    DSI_SOLID_ROWS(DSI_ROW, STABLE_NEO_HOOKEAN, "stable_neo_hookean", 9, 6, dsi_stable_neo_hookean, \
+                   dsi_derive_stable, \
                    "m/2 (I - d - log((I + 1)/(d + 1))) + l/2 (J - 1)^2 - m d/(d + 1) (J - 1), with " \
                    "m = 4/3 mu, l = la + 5/6 mu (in the plane 3/2 mu, la + 2/3 mu), which makes small " \
                    "strains those of mu and la") \
-    DSI_SOLID_ROWS(DSI_ROW, STABLE_NEO_HOOKEAN_RAW, "stable_neo_hookean_raw", 10, dsi_stable_raw, \
-                   dsi_derive_metric, "the same with m = mu, l = la: to compare with programs that do so") \
-    DSI_SOLID_ROWS(DSI_ROW, STABLE_NEO_HOOKEAN_NO_LOG, "stable_neo_hookean_no_log", 10, dsi_stable_no_log, \
-                   dsi_derive_metric, "mu/2 (I - d) - mu (J - 1) + (la + mu)/2 (J - 1)^2") \
+    DSI_SOLID_ROWS(DSI_ROW, STABLE_NEO_HOOKEAN_RAW, "stable_neo_hookean_raw", 9, 6, dsi_stable_neo_hookean, \
+                   dsi_derive_shape, "the same with m = mu, l = la: to compare with programs that do so") \
+    DSI_SOLID_ROWS(DSI_ROW, STABLE_NEO_HOOKEAN_NO_LOG, "stable_neo_hookean_no_log", 9, 6, dsi_stable_no_log, \
+                   dsi_derive_no_log, "mu/2 (I - d) - mu (J - 1) + (la + mu)/2 (J - 1)^2") \
     DSI_ROW(FIBRE, ("fibre", 4, 5, 4, dsi_fibre, NULL, NULL, dsi_derive_fibre), \
             "activation (1), strength (Pa), " DSI_FIBRE_DIRECTION ", direction z (1)", \
             "to add to a solid: activation strength/2 |F m|^2, m the direction at rest, made a unit vector") \
@@ -2537,10 +2537,10 @@ DIFFSIM_API ds_var33 ds_constant33(ds_element *element, size_t i); /* numbers i 
     DSI_ROW(OBJECTIVE_DAMPING_2D, \
             ("objective_damping_2d", 3, 2, 4, NULL, dsi_objective, NULL, dsi_derive_viscous), \
             "viscosity (Pa s), thickness (m)", "the same in the x-y plane")
-/* a material as two rows; of tetrahedra it has c constants, 12 or 10, of triangles 7 */
-#define DSI_SOLID_ROWS(DSI_ROW, NAME, name, c, energy, derive, sentence) \
-    DSI_ROW(NAME, (name, 4, 3, c, energy, NULL, NULL, derive), DSI_SOLID_PARAMETERS, sentence) \
-    DSI_ROW(NAME##_2D, (name "_2d", 3, 4, 7, energy, NULL, NULL, derive), \
+/* a material as two rows, with c3 constants of a tetrahedron and c2 of a triangle */
+#define DSI_SOLID_ROWS(DSI_ROW, NAME, name, c3, c2, energy, derive, sentence) \
+    DSI_ROW(NAME, (name, 4, 3, c3, energy, NULL, NULL, derive), DSI_SOLID_PARAMETERS, sentence) \
+    DSI_ROW(NAME##_2D, (name "_2d", 3, 4, c2, energy, NULL, NULL, derive), \
             DSI_SOLID_PARAMETERS ", thickness (m)", "the same in the x-y plane")
 #define DSI_SOLID_PARAMETERS "young (Pa), poisson (1), density (kg/m^3)"
 #define DSI_FIBRE_DIRECTION "direction x (1), direction y (1)"
@@ -21800,15 +21800,14 @@ static ds_var dsi_aim(ds_element *e)
 }
 
 /* Solids. One function serves tetrahedra and triangles: d, the dimension, is the number of points less 1. Ds
-   has the edges from point 0 as columns, Dm those at rest, B = Dm^-1, F = Ds B. Two kinds of constants come
+   has the edges from point 0 as columns, Dm those at rest, and F = Ds Dm^-1. Two kinds of constants come
    before mu, la and the volume:
 
-       frame    B, d x d
-       metric   M = B B', the upper half, row by row, and 1 / det Dm
+       frame    Dm^-1, d x d
+       shape    U, upper triangular, row by row: with Dm = Q U^-1, Q a rotation, Ds U = F Q
 
-   What depends on F'F and J only does not need F: with the Gram matrix K = Ds' Ds, K M = B^-1' (F'F) B' is
-   similar to F'F, so I = tr (K M), tr (F'F)^2 = tr (K M)^2, and J = det Ds / det Dm. All points enter by
-   edges, which makes Hessians short.
+   Isotropic energies take F Q for F, and U is shorter. All points enter by edges, J too, which makes Hessians
+   short.
 
    From: Sifakis and Barbic 2012 (the table up to neo-Hookean); Stomakhin et al. 2012 (fixed corotated);
    Smith, de Goes, Kim 2018 (stable neo-Hookean), whose mu and la are converted so that small strains are
@@ -21872,7 +21871,7 @@ static ds_var dsi_sum_of_products(size_t n, const ds_var *a, const ds_var *b)
     return sum;
 }
 
-/* edge B: F, or of rates the velocity gradient at rest */
+/* edges Dm^-1: F, or of rates the velocity gradient at rest */
 static void dsi_frame_gradient(ds_element *e, size_t d, const ds_var *edge, ds_var *F)
 {
     size_t i, j, k;
@@ -21899,32 +21898,35 @@ static ds_var dsi_determinant(size_t d, const ds_var *m)
     return ds_add(det, ds_mul(m[2], term));
 }
 
-/* M whole, from the upper half */
-static void dsi_metric(ds_element *e, size_t d, ds_var *M)
+/* edges U: F Q, or of rates d(F Q)/dt */
+static void dsi_shape_gradient(ds_element *e, size_t d, const ds_var *edge, ds_var *F)
 {
-    size_t i, j, at = 0;
+    size_t i, j, k;
     for (i = 0; i < d; i++)
-        for (j = i; j < d; j++) M[d * i + j] = M[d * j + i] = ds_constant(e, at++);
+        for (j = 0; j < d; j++) {
+            ds_var sum = ds_mul(edge[d * i], ds_constant(e, j));
+            for (k = 1; k <= j; k++) {
+                const ds_var term = ds_mul(edge[d * i + k], ds_constant(e, k == 1 ? d + j - 1 : 5));
+                sum = ds_add(sum, term);
+            }
+            F[d * i + j] = sum;
+        }
 }
 
-/* (I - d) / 2 = (K:M - d) / 2, of which the slope by edge i is the sum of M_ij edge_j, without factors */
+/* (I - d) / 2 */
 static ds_var dsi_half_invariant(ds_element *e, const dsi_solid *s)
 {
-    ds_var diagonal = ds_c(-(double)s->d), rest = ds_c(0);
-    size_t i, j, at = 0;
-    for (i = 0; i < s->d; i++)
-        for (j = i; j < s->d; j++) {
-            const ds_var K = dsi_column_dot(s->d, s->edge, i, s->edge, j);
-            const ds_var term = ds_mul(K, ds_constant(e, at++));
-            if (i == j) diagonal = ds_add(diagonal, term);
-            else rest = ds_add(rest, term);
-        }
-    return ds_add(ds_mul(ds_c(0.5), diagonal), rest);
+    ds_var F[9];
+    dsi_shape_gradient(e, s->d, s->edge, F);
+    return ds_mul(ds_c(0.5), ds_sub(dsi_sum_of_products(s->d * s->d, F, F), ds_c((double)s->d)));
 }
 
+/* J = det Ds det U */
 static ds_var dsi_jacobian(ds_element *e, const dsi_solid *s)
 {
-    return ds_mul(dsi_determinant(s->d, s->edge), ds_constant(e, s->d == 3 ? 6 : 3));
+    const ds_var first = ds_mul(ds_constant(e, 0), ds_constant(e, s->d == 3 ? 3 : 2));
+    const ds_var upon = s->d == 3 ? ds_mul(first, ds_constant(e, 5)) : first;
+    return ds_mul(dsi_determinant(s->d, s->edge), upon);
 }
 
 /* tr H and tr H^2 */
@@ -21960,24 +21962,23 @@ static ds_var dsi_linear(ds_element *e)
     return ds_mul(s.volume, dsi_linear_density(s.d, F, s.mu, s.la));
 }
 
-/* Psi = mu/4 tr H^2 + la/8 (tr H)^2,  H = K M - I, which is similar to 2 G */
+/* Psi = mu/4 H:H + la/8 (tr H)^2,  H = F'F - I = 2 G */
 static ds_var dsi_stvk(ds_element *e)
 {
     const dsi_solid s = dsi_solid_begin(e);
     const size_t d = s.d;
-    ds_var K[9], M[9], H[9], trace, square;
+    ds_var F[9], squares = ds_c(0), trace = ds_c(0), mixed = ds_c(0);
     size_t i, j;
-    for (i = 0; i < d; i++)
-        for (j = i; j < d; j++) K[d * i + j] = K[d * j + i] = dsi_column_dot(d, s.edge, i, s.edge, j);
-    dsi_metric(e, d, M);
-    for (i = 0; i < d; i++)
-        for (j = 0; j < d; j++) {
-            H[d * i + j] = dsi_column_dot(d, K, i, M, j); /* K is symmetric */
-            if (i == j) H[d * i + j] = ds_sub(H[d * i + j], ds_c(1));
-        }
-    dsi_traces(d, H, &trace, &square);
-    trace = ds_mul(ds_mul(s.la, ds_c(0.125)), ds_square(trace));
-    return ds_mul(s.volume, ds_add(ds_mul(ds_mul(s.mu, ds_c(0.25)), square), trace));
+    dsi_shape_gradient(e, d, s.edge, F);
+    for (i = 0; i < d; i++) {
+        const ds_var H = ds_sub(dsi_column_dot(d, F, i, F, i), ds_c(1));
+        trace = ds_add(trace, H);
+        squares = ds_add(squares, ds_square(H));
+        for (j = i + 1; j < d; j++) mixed = ds_add(mixed, ds_square(dsi_column_dot(d, F, i, F, j)));
+    }
+    squares = ds_add(ds_mul(ds_c(0.25), squares), ds_mul(ds_c(0.5), mixed));
+    trace = ds_mul(ds_c(0.125), ds_square(trace));
+    return ds_mul(s.volume, ds_add(ds_mul(s.mu, squares), ds_mul(s.la, trace)));
 }
 
 /* mu |F - R|^2 as mu (F:F - 2 tr S + d), which needs no R; tr S */
@@ -21998,7 +21999,7 @@ static ds_var dsi_arap(ds_element *e)
 {
     const dsi_solid s = dsi_solid_begin(e);
     ds_var F[9], stretch;
-    dsi_frame_gradient(e, s.d, s.edge, F);
+    dsi_shape_gradient(e, s.d, s.edge, F);
     return ds_mul(s.volume, dsi_rotated(&s, F, &stretch));
 }
 
@@ -22006,7 +22007,7 @@ static ds_var dsi_corotated(ds_element *e)
 {
     const dsi_solid s = dsi_solid_begin(e);
     ds_var F[9], stretch, psi;
-    dsi_frame_gradient(e, s.d, s.edge, F);
+    dsi_shape_gradient(e, s.d, s.edge, F);
     psi = dsi_rotated(&s, F, &stretch);
     psi = ds_add(psi, dsi_half_square(s.la, ds_sub(stretch, ds_c((double)s.d))));
     return ds_mul(s.volume, psi);
@@ -22016,7 +22017,7 @@ static ds_var dsi_fixed_corotated(ds_element *e)
 {
     const dsi_solid s = dsi_solid_begin(e);
     ds_var F[9], stretch, psi;
-    dsi_frame_gradient(e, s.d, s.edge, F);
+    dsi_shape_gradient(e, s.d, s.edge, F);
     psi = dsi_rotated(&s, F, &stretch);
     psi = ds_add(psi, dsi_half_square(s.la, ds_sub(dsi_determinant(s.d, F), ds_c(1))));
     return ds_mul(s.volume, psi);
@@ -22050,29 +22051,17 @@ static ds_var dsi_neo_hookean_clamped(ds_element *e)
     return dsi_log_solid(e, &s, ds_log(J), ds_sub(J, ds_c(1)));
 }
 
-/* m (i - log(1 + 2 i / (d + 1)) / 2) + l/2 (J - 1)^2 - m d/(d + 1) (J - 1),  i = (I - d) / 2: as published with
-   l/2 (J - a)^2, a = 1 + m/l d/(d + 1), less what it is at rest */
-static ds_var dsi_stable(ds_element *e, const dsi_solid *s, ds_var m, ds_var l)
-{
-    const double d = (double)s->d;
-    const ds_var i = dsi_half_invariant(e, s);
-    const ds_var v = ds_sub(dsi_jacobian(e, s), ds_c(1));
-    const ds_var log_I = ds_mul(ds_c(0.5), ds_log1p(ds_mul(i, ds_c(2 / (d + 1)))));
-    const ds_var shear = ds_mul(m, ds_sub(ds_sub(i, log_I), ds_mul(ds_c(d / (d + 1)), v)));
-    return ds_mul(s->volume, ds_add(shear, dsi_half_square(l, v)));
-}
-
+/* mu (i - log(1 + 2 i / (d + 1)) / 2) + la/2 (J - 1)^2 - mu d/(d + 1) (J - 1),  i = (I - d) / 2: as published
+   with la/2 (J - a)^2, a = 1 + mu/la d/(d + 1), less what it is at rest */
 static ds_var dsi_stable_neo_hookean(ds_element *e)
 {
     const dsi_solid s = dsi_solid_begin(e);
-    const ds_var m = ds_mul(s.mu, ds_c(s.d == 3 ? 4.0 / 3 : 1.5));
-    return dsi_stable(e, &s, m, ds_add(s.la, ds_mul(s.mu, ds_c(s.d == 3 ? 5.0 / 6 : 2.0 / 3))));
-}
-
-static ds_var dsi_stable_raw(ds_element *e)
-{
-    const dsi_solid s = dsi_solid_begin(e);
-    return dsi_stable(e, &s, s.mu, s.la);
+    const double d = (double)s.d;
+    const ds_var i = dsi_half_invariant(e, &s);
+    const ds_var v = ds_sub(dsi_jacobian(e, &s), ds_c(1));
+    const ds_var log_I = ds_mul(ds_c(0.5), ds_log1p(ds_mul(i, ds_c(2 / (d + 1)))));
+    const ds_var shear = ds_mul(s.mu, ds_sub(ds_sub(i, log_I), ds_mul(ds_c(d / (d + 1)), v)));
+    return ds_mul(s.volume, ds_add(shear, dsi_half_square(s.la, v)));
 }
 
 static ds_var dsi_stable_no_log(ds_element *e)
@@ -22080,10 +22069,10 @@ static ds_var dsi_stable_no_log(ds_element *e)
     const dsi_solid s = dsi_solid_begin(e);
     const ds_var v = ds_sub(dsi_jacobian(e, &s), ds_c(1));
     const ds_var shear = ds_mul(s.mu, ds_sub(dsi_half_invariant(e, &s), v));
-    return ds_mul(s.volume, ds_add(shear, dsi_half_square(ds_add(s.la, s.mu), v)));
+    return ds_mul(s.volume, ds_add(shear, dsi_half_square(s.la, v)));
 }
 
-/* F m = sum of w_k edge_k,  w = B m */
+/* F m = sum of w_k edge_k,  w = Dm^-1 m */
 static void dsi_fibre_now(ds_element *e, ds_var *Fm)
 {
     const size_t d = e->type->n_points - 1;
@@ -22133,47 +22122,49 @@ static ds_var dsi_rayleigh(ds_element *e)
     return ds_mul(ds_mul(ds_parameter(e, 2), dsi_volume(e)), density);
 }
 
-/* dG/dt = sym (F' dF/dt) = B' L B,  L = sym (Ds' dDs/dt):  its square has the trace of (L M)^2 */
+/* dG/dt = sym (F' dF/dt) */
 static ds_var dsi_objective(ds_element *e)
 {
     const size_t d = e->type->n_points - 1;
-    ds_var edge[9], rate[9], L[9], M[9], H[9], trace, square;
+    ds_var edge[9], F[9], rate[9], squares = ds_c(0), mixed = ds_c(0);
     size_t i, j;
     dsi_solid_edges(e, 0, edge);
-    dsi_solid_edges(e, 1, rate);
-    for (i = 0; i < d; i++)
-        for (j = i; j < d; j++) {
-            const ds_var once = dsi_column_dot(d, edge, i, rate, j);
-            const ds_var other = dsi_column_dot(d, edge, j, rate, i);
-            L[d * i + j] = L[d * j + i] = ds_mul(ds_c(0.5), ds_add(once, other));
+    dsi_shape_gradient(e, d, edge, F);
+    dsi_solid_edges(e, 1, edge);
+    dsi_shape_gradient(e, d, edge, rate);
+    for (i = 0; i < d; i++) {
+        squares = ds_add(squares, ds_square(dsi_column_dot(d, F, i, rate, i)));
+        for (j = i + 1; j < d; j++) {
+            const ds_var once = dsi_column_dot(d, F, i, rate, j), other = dsi_column_dot(d, F, j, rate, i);
+            mixed = ds_add(mixed, ds_square(ds_add(once, other))); /* 2 ((once + other) / 2)^2, twice */
         }
-    dsi_metric(e, d, M);
-    for (i = 0; i < d; i++)
-        for (j = 0; j < d; j++) H[d * i + j] = dsi_column_dot(d, L, i, M, j);
-    dsi_traces(d, H, &trace, &square);
-    return ds_mul(ds_mul(ds_parameter(e, 0), dsi_volume(e)), square);
+    }
+    squares = ds_add(squares, ds_mul(ds_c(0.5), mixed));
+    return ds_mul(ds_mul(ds_parameter(e, 0), dsi_volume(e)), squares);
 }
 
-/* What derive knows: B, 1 / det Dm, the volume, in the plane area times thickness, the last parameter. */
+/* What derive knows: the edges at rest as columns and, in the plane, as vectors with z = 0; the volume. */
 typedef struct dsi_rest_shape {
     size_t d;
-    ds_var B[9], upon, volume;
+    ds_var3 X[4], edge[3];
+    ds_var inverse[9], volume;
 } dsi_rest_shape;
 
+/* in the plane the volume is area times thickness, the last parameter */
 static dsi_rest_shape dsi_rest_solid(ds_element *e)
 {
     dsi_rest_shape r;
-    ds_var3 X[4];
-    ds_var33 B;
+    ds_var33 inverse;
     size_t i;
     r.d = e->type->n_points - 1;
-    for (i = 0; i <= r.d; i++) X[i] = ds_rest(e, i);
+    for (i = 0; i <= r.d; i++) r.X[i] = ds_rest(e, i);
+    for (i = 0; i < r.d; i++) r.edge[i] = ds_sub3(r.X[i + 1], r.X[0]);
     if (r.d == 3) {
-        r.volume = (ds_rest_of_tet)(X, &B);
-        for (i = 0; i < 9; i++) r.B[i] = ds_m(B, i / 3, i % 3);
+        r.volume = (ds_rest_of_tet)(r.X, &inverse);
+        for (i = 0; i < 9; i++) r.inverse[i] = ds_m(inverse, i / 3, i % 3);
     } else
-        r.volume = ds_mul((ds_rest_of_triangle)(X, r.B), ds_parameter(e, e->type->n_parameters - 1));
-    r.upon = dsi_determinant(r.d, r.B);
+        r.volume =
+            ds_mul((ds_rest_of_triangle)(r.X, r.inverse), ds_parameter(e, e->type->n_parameters - 1));
     return r;
 }
 
@@ -22190,7 +22181,7 @@ static void dsi_derive_frame(ds_element *e, ds_var *constants)
 {
     const dsi_rest_shape r = dsi_rest_solid(e);
     size_t i;
-    for (i = 0; i < r.d * r.d; i++) constants[i] = r.B[i];
+    for (i = 0; i < r.d * r.d; i++) constants[i] = r.inverse[i];
     dsi_derive_material(e, &r, constants);
 }
 
@@ -22201,37 +22192,84 @@ static void dsi_derive_plane_stress(ds_element *e, ds_var *constants)
     (ds_lame_plane_stress)(young, poisson, constants + 4, constants + 5);
 }
 
-/* M = B B', the upper half; how many numbers that are */
-static size_t dsi_put_metric(const dsi_rest_shape *r, ds_var *constants)
+/* U = R^-1 of Dm = Q R, R upper triangular: with edges a, b, in the plane
+       r00 = |a|,  r01 = a.b / r00,  r11 = (a x b)_z / r00 */
+static void dsi_put_shape_2d(const dsi_rest_shape *r, ds_var *U)
 {
-    size_t i, j, at = 0;
-    for (i = 0; i < r->d; i++)
-        for (j = i; j < r->d; j++)
-            constants[at++] = dsi_sum_of_products(r->d, r->B + r->d * i, r->B + r->d * j);
-    return at;
+    const ds_var3 a = r->edge[0], b = r->edge[1];
+    const ds_var ax = ds_x(a), ay = ds_y(a), bx = ds_x(b), by = ds_y(b);
+    const ds_var square = ds_add(ds_square(ax), ds_square(ay)), r00 = ds_sqrt(square);
+    const ds_var along = ds_add(ds_mul(ax, bx), ds_mul(ay, by));
+    const ds_var area = ds_sub(ds_mul(ax, by), ds_mul(ay, bx));
+    U[0] = ds_recip(r00);
+    U[2] = ds_div(r00, area);
+    U[1] = ds_neg(ds_div(along, ds_mul(r00, area))); /* -r01 / (r00 r11) */
 }
 
-static void dsi_derive_metric(ds_element *e, ds_var *constants)
+/* With edges a, b, c, n = a x b:  r00 = |a|,  r01 = a.b / r00,  r02 = a.c / r00,  r11 = |n| / r00,
+   r12 = n.(a x c) / (r00 |n|),  r22 = n.c / |n|, below 0 where the points come the other way */
+static void dsi_put_shape_3d(const dsi_rest_shape *r, ds_var *U)
+{
+    const ds_var3 a = r->edge[0], b = r->edge[1], c = r->edge[2], n = ds_cross3(a, b);
+    const ds_var r00 = ds_norm3(a), size = ds_norm3(n);
+    const ds_var r01 = ds_div(ds_dot3(a, b), r00), r02 = ds_div(ds_dot3(a, c), r00);
+    const ds_var r12 = ds_div(ds_dot3(n, ds_cross3(a, c)), ds_mul(r00, size));
+    ds_var rest;
+    U[0] = ds_recip(r00);
+    U[3] = ds_div(r00, size);
+    U[5] = ds_div(size, ds_dot3(n, c));
+    U[1] = ds_neg(ds_mul(ds_mul(r01, U[0]), U[3]));
+    U[4] = ds_neg(ds_mul(ds_mul(r12, U[3]), U[5]));
+    rest = ds_add(ds_mul(U[0], r02), ds_mul(U[1], r12)); /* row 0 of U by column 2 of R is 0 */
+    U[2] = ds_neg(ds_mul(rest, U[5]));
+}
+
+static void dsi_put_shape(const dsi_rest_shape *r, ds_var *U)
+{
+    if (r->d == 3) dsi_put_shape_3d(r, U);
+    else dsi_put_shape_2d(r, U);
+}
+
+static void dsi_derive_shape(ds_element *e, ds_var *constants)
 {
     const dsi_rest_shape r = dsi_rest_solid(e);
-    constants[dsi_put_metric(&r, constants)] = r.upon;
+    dsi_put_shape(&r, constants);
     dsi_derive_material(e, &r, constants);
+}
+
+/* moduli by which small strains are those of mu and la */
+static void dsi_derive_stable(ds_element *e, ds_var *constants)
+{
+    const size_t n = e->type->n_constants, d = e->type->n_points - 1;
+    ds_var mu;
+    dsi_derive_shape(e, constants);
+    mu = constants[n - 3];
+    constants[n - 3] = ds_mul(mu, ds_c(d == 3 ? 4.0 / 3 : 1.5));
+    constants[n - 2] = ds_add(constants[n - 2], ds_mul(mu, ds_c(d == 3 ? 5.0 / 6 : 2.0 / 3)));
+}
+
+static void dsi_derive_no_log(ds_element *e, ds_var *constants)
+{
+    const size_t n = e->type->n_constants;
+    dsi_derive_shape(e, constants);
+    constants[n - 2] = ds_add(constants[n - 2], constants[n - 3]);
 }
 
 static void dsi_derive_viscous(ds_element *e, ds_var *constants)
 {
     const dsi_rest_shape r = dsi_rest_solid(e);
-    constants[dsi_put_metric(&r, constants)] = r.volume;
+    dsi_put_shape(&r, constants);
+    constants[e->type->n_constants - 1] = r.volume;
 }
 
 static void dsi_derive_jacobian(ds_element *e, ds_var *constants)
 {
     const dsi_rest_shape r = dsi_rest_solid(e);
-    constants[0] = r.upon;
+    constants[0] = dsi_determinant(r.d, r.inverse);
     constants[1] = r.volume;
 }
 
-/* w = B m / |m|, parameters 2 and on; a direction of no length is one of no force */
+/* w = Dm^-1 m / |m|, m parameters 2 and on; a direction of no length is one of no force */
 static void dsi_derive_fibre(ds_element *e, ds_var *constants)
 {
     const dsi_rest_shape r = dsi_rest_solid(e);
@@ -22240,7 +22278,7 @@ static void dsi_derive_fibre(ds_element *e, ds_var *constants)
     for (i = 0; i < r.d; i++) m[i] = ds_parameter(e, 2 + i);
     length = ds_safe_sqrt(dsi_sum_of_products(r.d, m, m));
     for (i = 0; i < r.d; i++)
-        constants[i] = ds_safe_div(dsi_sum_of_products(r.d, r.B + r.d * i, m), length);
+        constants[i] = ds_safe_div(dsi_sum_of_products(r.d, r.inverse + r.d * i, m), length);
     constants[r.d] = r.volume;
 }
 
