@@ -2645,7 +2645,9 @@ DIFFSIM_API void ds_mesh_masses(const ds_mesh *mesh, ds_mesh_density density, ds
 typedef struct ds_element ds_element;
 
 /* A type of energy. parameters: a name and a unit for each, separated by commas. energy, dissipation, force,
-   derive may be NULL, energy, dissipation and force not all three. */
+   derive may be NULL, energy, dissipation and force not all three. Of a solid the last constant is the rest
+   volume (m^3); with a parameter "density (kg/m^3)" its mass, density * volume, is shared out to its points.
+   */
 typedef struct ds_energy_type {
     const char *name;
     size_t n_points, n_parameters, n_constants; /* 1 to 16; 0 to 24; 0 to 24 */
@@ -2670,10 +2672,118 @@ DIFFSIM_API ds_var33 ds_constant33(ds_element *element, size_t i); /* numbers i 
 
 /* The built-in energies. One row: name, its type (name, points, parameters, constants, functions), names and
    units of its parameters, what it is. */
-#define DSI_ENERGIES_SOLID(DSI_ROW)
 #define DSI_ENERGIES_POINT(DSI_ROW) \
     DSI_ROW(SPRING, ("spring", 2, 2, 0, dsi_spring, NULL, NULL, NULL), "stiffness (N/m), rest length (m)", \
-            "k/2 (l - l0)^2, with l the length; at l = 0 without a direction and without a force")
+            "k/2 (l - l0)^2, with l the length; at l = 0 without a direction and without a force") \
+    DSI_ROW(DAMPER, ("damper", 2, 1, 0, NULL, dsi_damper, NULL, NULL), "damping (N s/m)", \
+            "R = c/2 (dl/dt)^2; at l = 0 without a force") \
+    DSI_ROW(DAMPED_SPRING, ("damped_spring", 2, 3, 0, dsi_spring, dsi_spring_damper, NULL, NULL), \
+            "stiffness (N/m), rest length (m), damping (N s/m)", "SPRING and DAMPER in one") \
+    DSI_ROW(ACTUATED_SPRING, ("actuated_spring", 2, 4, 0, dsi_actuated_spring, NULL, NULL, NULL), \
+            "stiffness (N/m), rest length (m), gain (1), activation (1)", \
+            "SPRING of the rest length l0 (1 + gain activation)") \
+    DSI_ROW(ZERO_LENGTH_SPRING, \
+            ("zero_length_spring", 2, 2, 0, dsi_zero_length, dsi_zero_length_damper, NULL, NULL), \
+            "stiffness (N/m), damping (N s/m)", \
+            "k/2 |x0 - x1|^2 and R = c/2 |v0 - v1|^2: ties two points, smooth everywhere") \
+    DSI_ROW(TORSION, ("torsion", 3, 2, 0, dsi_torsion, NULL, NULL, NULL), \
+            "stiffness (N m), rest angle (rad)", \
+            "k/2 (theta - theta0)^2, theta the angle at point 1 between points 0 and 2, 0 to pi; where all " \
+            "are in a line, or two in one place, without a force and a Hessian") \
+    DSI_ROW(TORSION_2D, ("torsion_2d", 3, 2, 0, dsi_torsion_2d, NULL, NULL, NULL), \
+            "stiffness (N m), rest angle (rad)", \
+            "the same in the x-y plane, from point 0 anticlockwise to point 2; theta - theta0 is taken " \
+            "from -pi to pi and jumps there, but is smooth in a line; two points in one place: no force") \
+    DSI_ROW(GRAVITY, ("gravity", 1, 4, 0, dsi_gravity, NULL, NULL, NULL), \
+            "mass (kg), gravity x (m/s^2), gravity y (m/s^2), gravity z (m/s^2)", "-m g.x") \
+    DSI_ROW(DRAG, ("drag", 1, 1, 0, NULL, dsi_drag, NULL, NULL), "drag (N s/m)", "R = c/2 |v|^2") \
+    DSI_ROW(MASS_DAMPING, ("mass_damping", 1, 2, 0, NULL, dsi_mass_damping, NULL, NULL), \
+            "mass (kg), rate (1/s)", "R = rate m/2 |v|^2: the part of Rayleigh damping that goes by mass") \
+    DSI_ROW(TARGET, ("target", 1, 4, 0, dsi_aim, NULL, NULL, NULL), \
+            "stiffness (N/m), target x (m), target y (m), target z (m)", "k/2 |x - target|^2")
+
+/* Solids: tetrahedra, and triangles in the x-y plane, whose rows end in _2D: z takes no part, strain is
+   plane, and the last parameter is the thickness. E is the rest volume times what the row says, a function of
+   the deformation gradient F, with J = det F, I = F:F, d the dimension, S the stretch of F = R S, mu and la
+   by ds_lame. It is 0 and has no slope at rest. Points may come in either orientation. The density is for the
+   masses of points and no part of the energy. A rest shape without volume has constants that are not finite.
+   For small strains all are LINEAR, but for ARAP, which has la = 0, and STABLE_NEO_HOOKEAN_RAW, which has
+   3/4 mu and la - 5/8 mu (in the plane 2/3 mu and la - 4/9 mu). For plane stress of (young, poisson) give
+   young (1 + 2 poisson) / (1 + poisson)^2 and poisson / (1 + poisson).
+
+   Finite for all F, inverted elements too, are all but NEO_HOOKEAN_J1; where S has no derivative see
+   ds_polar33. */
+#define DSI_ENERGIES_SOLID(DSI_ROW) \
+    DSI_SOLID_ROWS(DSI_ROW, LINEAR, "linear", 12, 7, dsi_linear, dsi_derive_frame, \
+                   "mu e:e + la/2 (tr e)^2, e = (F + F')/2 - I: small rotations only") \
+    DSI_ROW(LINEAR_PLANE_STRESS_2D, \
+            ("linear_plane_stress_2d", 3, 4, 7, dsi_linear, NULL, NULL, dsi_derive_plane_stress), \
+            DSI_SOLID_PARAMETERS ", thickness (m)", "LINEAR_2D with la of ds_lame_plane_stress") \
+    DSI_SOLID_ROWS(DSI_ROW, STVK, "stvk", 9, 6, dsi_stvk, dsi_derive_shape, \
+                   "St. Venant-Kirchhoff: mu G:G + la/2 (tr G)^2, G = (F'F - I)/2; softens when pressed " \
+                   "below 0.58 of its length and gives way: for moderate strains") \
+    DSI_SOLID_ROWS(DSI_ROW, COROTATED, "corotated", 9, 6, dsi_corotated, dsi_derive_shape, \
+                   "mu |F - R|^2 + la/2 (tr S - d)^2") \
+    DSI_SOLID_ROWS(DSI_ROW, FIXED_COROTATED, "fixed_corotated", 9, 6, dsi_fixed_corotated, dsi_derive_shape, \
+                   "mu |F - R|^2 + la/2 (J - 1)^2") \
+    DSI_SOLID_ROWS(DSI_ROW, ARAP, "arap", 9, 6, dsi_arap, dsi_derive_shape, \
+                   "mu |F - R|^2: as rigid as possible") \
+    DSI_SOLID_ROWS(DSI_ROW, NEO_HOOKEAN, "neo_hookean", 9, 6, dsi_neo_hookean, dsi_derive_shape, \
+                   "mu/2 (I - d) - mu L + la/2 L^2, L = ds_log_guarded(J, 0.1)") \
+    DSI_SOLID_ROWS(DSI_ROW, NEO_HOOKEAN_J1, "neo_hookean_j1", 9, 6, dsi_neo_hookean_j1, dsi_derive_shape, \
+                   "mu/2 (I - d) - mu log J + la/2 (J - 1)^2; not finite for J <= 0") \
+    DSI_SOLID_ROWS(DSI_ROW, NEO_HOOKEAN_J1_CLAMPED, "neo_hookean_j1_clamped", 9, 6, dsi_neo_hookean_clamped, \
+                   dsi_derive_shape, \
+                   "the same with J clamped to [0.1, 5], outside of which nothing keeps up the volume: to " \
+                   "compare with programs that do so") \
+    DSI_SOLID_ROWS(DSI_ROW, STABLE_NEO_HOOKEAN, "stable_neo_hookean", 9, 6, dsi_stable_neo_hookean, \
+                   dsi_derive_stable, \
+                   "m/2 (I - d - log((I + 1)/(d + 1))) + l/2 (J - 1)^2 - m d/(d + 1) (J - 1), with " \
+                   "m = 4/3 mu, l = la + 5/6 mu (in the plane 3/2 mu, la + 2/3 mu), which makes small " \
+                   "strains those of mu and la") \
+    DSI_SOLID_ROWS(DSI_ROW, STABLE_NEO_HOOKEAN_RAW, "stable_neo_hookean_raw", 9, 6, dsi_stable_neo_hookean, \
+                   dsi_derive_shape, "the same with m = mu, l = la: to compare with programs that do so") \
+    DSI_SOLID_ROWS(DSI_ROW, STABLE_NEO_HOOKEAN_NO_LOG, "stable_neo_hookean_no_log", 9, 6, dsi_stable_no_log, \
+                   dsi_derive_no_log, "mu/2 (I - d) - mu (J - 1) + (la + mu)/2 (J - 1)^2") \
+    DSI_ROW(FIBRE, ("fibre", 4, 5, 4, dsi_fibre, NULL, NULL, dsi_derive_fibre), \
+            "activation (1), strength (Pa), " DSI_FIBRE_DIRECTION ", direction z (1)", \
+            "to add to a solid: activation strength/2 |F m|^2, m the direction at rest, made a unit vector") \
+    DSI_ROW(FIBRE_2D, ("fibre_2d", 3, 5, 3, dsi_fibre, NULL, NULL, dsi_derive_fibre), \
+            "activation (1), strength (Pa), " DSI_FIBRE_DIRECTION ", thickness (m)", \
+            "the same in the x-y plane") \
+    DSI_ROW(FIBRE_LENGTH, ("fibre_length", 4, 5, 4, dsi_fibre_length, NULL, NULL, dsi_derive_fibre), \
+            "activation (1), stiffness (Pa), " DSI_FIBRE_DIRECTION ", direction z (1)", \
+            "to add to a solid: stiffness/2 (|F m| - (1 - activation))^2; where F m = 0 without a force") \
+    DSI_ROW(FIBRE_LENGTH_2D, ("fibre_length_2d", 3, 5, 3, dsi_fibre_length, NULL, NULL, dsi_derive_fibre), \
+            "activation (1), stiffness (Pa), " DSI_FIBRE_DIRECTION ", thickness (m)", \
+            "the same in the x-y plane") \
+    DSI_ROW(VOLUME_ACTIVATION, \
+            ("volume_activation", 4, 2, 2, dsi_volume_activation, NULL, NULL, dsi_derive_jacobian), \
+            "activation (1), strength (Pa)", \
+            "to add to a solid: activation strength (J - 1); a stable neo-Hookean solid with its l as the " \
+            "strength then strives for a J that is smaller by the activation") \
+    DSI_ROW(VOLUME_ACTIVATION_2D, \
+            ("volume_activation_2d", 3, 3, 2, dsi_volume_activation, NULL, NULL, dsi_derive_jacobian), \
+            "activation (1), strength (Pa), thickness (m)", "the same in the x-y plane") \
+    DSI_ROW(RAYLEIGH, ("rayleigh", 4, 3, 12, NULL, dsi_rayleigh, NULL, dsi_derive_frame), \
+            "young (Pa), poisson (1), time (s)", \
+            "R = time/2 v.K v, K the stiffness of LINEAR at rest: slows rotations, too, once turned") \
+    DSI_ROW(RAYLEIGH_2D, ("rayleigh_2d", 3, 4, 7, NULL, dsi_rayleigh, NULL, dsi_derive_frame), \
+            "young (Pa), poisson (1), time (s), thickness (m)", "the same in the x-y plane") \
+    DSI_ROW(OBJECTIVE_DAMPING, \
+            ("objective_damping", 4, 1, 7, NULL, dsi_objective, NULL, dsi_derive_viscous), \
+            "viscosity (Pa s)", \
+            "R = viscosity D:D per rest volume, D = dG/dt with the G of STVK: rigid motion is free") \
+    DSI_ROW(OBJECTIVE_DAMPING_2D, \
+            ("objective_damping_2d", 3, 2, 4, NULL, dsi_objective, NULL, dsi_derive_viscous), \
+            "viscosity (Pa s), thickness (m)", "the same in the x-y plane")
+/* a material as two rows, with c3 constants of a tetrahedron and c2 of a triangle */
+#define DSI_SOLID_ROWS(DSI_ROW, NAME, name, c3, c2, energy, derive, sentence) \
+    DSI_ROW(NAME, (name, 4, 3, c3, energy, NULL, NULL, derive), DSI_SOLID_PARAMETERS, sentence) \
+    DSI_ROW(NAME##_2D, (name "_2d", 3, 4, c2, energy, NULL, NULL, derive), \
+            DSI_SOLID_PARAMETERS ", thickness (m)", "the same in the x-y plane")
+#define DSI_SOLID_PARAMETERS "young (Pa), poisson (1), density (kg/m^3)"
+#define DSI_FIBRE_DIRECTION "direction x (1), direction y (1)"
 #define DSI_ENERGIES_SHELL(DSI_ROW)
 #define DSI_ENERGIES_CONTACT(DSI_ROW)
 #define DSI_ENERGIES(DSI_ROW) \
@@ -2715,6 +2825,34 @@ typedef enum ds_parameter_kind {
    ds_kernel_error, ARGUMENT for a type that has no such part. */
 DIFFSIM_API ds_kernel *ds_energy_kernel(const ds_kernel_desc *desc, const ds_energy_type *type,
                                         ds_energy_part part, const ds_parameter_kind *kinds);
+
+/* What the built-in energies are made of, for yours, on a tape or in a kernel. */
+
+/* Lame parameters (Pa) of Young's modulus (Pa) and Poisson's ratio, -1 < poisson < 1/2:
+       mu = young / (2 (1 + poisson)),   la = young poisson / ((1 + poisson) (1 - 2 poisson))
+   of a solid and of plane strain; of plane stress, as in a thin sheet, la = young poisson / (1 - poisson^2).
+   */
+DIFFSIM_API void ds_lame(ds_var young, ds_var poisson, ds_var *mu, ds_var *la);
+DIFFSIM_API void ds_lame_plane_stress(ds_var young, ds_var poisson, ds_var *mu, ds_var *la);
+
+/* The deformation gradient F = Ds Dm^-1 of a tetrahedron, or of a triangle in the x-y plane, row by row: Ds
+   and Dm have the edges from point 0 now and at rest as columns. rest_of: volume (area) of the points X, at
+   least 0, and Dm^-1, not finite if that is 0.  From: Sifakis and Barbic 2012, section 4. */
+DIFFSIM_API ds_var ds_rest_of_tet(const ds_var3 X[4], ds_var33 *inverse);
+DIFFSIM_API ds_var ds_rest_of_triangle(const ds_var3 X[3], ds_var inverse[4]);
+DIFFSIM_API ds_var33 ds_gradient_of_tet(const ds_var3 x[4], ds_var33 inverse);
+DIFFSIM_API void ds_gradient_of_triangle(const ds_var3 x[3], const ds_var inverse[4], ds_var F[4]);
+
+/* log a for a >= least, a constant above 0; below it the parabola that has value, slope and curvature there
+   in common with it: finite, and the steeper the further. */
+DIFFSIM_API ds_var ds_log_guarded(ds_var a, double least);
+
+/* A velocity v no faster than limit > 0, smooth everywhere, with r = |v|:
+       clamp_speed       v (1 + (r/limit)^8)^(-1/8): 0.9995 v at half the limit, 0.917 v at the limit
+       clamp_speed_tanh  v tanh(limit/r): 0.964 v at half the limit, 0.762 v at the limit: a drag below it,
+                         every time it is applied */
+DIFFSIM_API ds_var3 ds_clamp_speed(ds_var3 v, ds_var limit);
+DIFFSIM_API ds_var3 ds_clamp_speed_tanh(ds_var3 v, ds_var limit);
 
 /* A system of n degrees of freedom, what integrators know:  M dv/dt = f(x, v).  Energies, rigid bodies and a
    user's own physics provide it. Everything that influences f is in io. Bars gain, and may be NULL: not
@@ -23614,17 +23752,716 @@ DIFFSIM_API ds_var33 (ds_constant33)(ds_element *element, size_t i)
     return ds_pack33(ds_pack3(v[0], v[1], v[2]), ds_pack3(v[3], v[4], v[5]), ds_pack3(v[6], v[7], v[8]));
 }
 
-/* Points: springs, dampers, forces of a place. From: Provot 1995. */
-
-/* E = k/2 (l - l0)^2,  f_0 = k (l - l0) (x_1 - x_0) / l = -f_1 */
-static ds_var dsi_spring(ds_element *e)
+/* What energies are made of. One operation a line: the order of arguments is open. */
+DIFFSIM_API void (ds_lame)(ds_var young, ds_var poisson, ds_var *mu, ds_var *la)
 {
-    const ds_var length = ds_safe_norm3(ds_sub3(ds_point(e, 1), ds_point(e, 0)));
-    const ds_var stretch = ds_sub(length, ds_parameter(e, 1));
-    return ds_mul(ds_c(0.5), ds_mul(ds_parameter(e, 0), ds_square(stretch)));
+    const ds_var one = ds_c(1);
+    DIFFSIM_ASSERT(mu && la);
+    if (!mu || !la) return;
+    *mu = ds_div(young, ds_mul(ds_c(2), ds_add(one, poisson)));
+    /* la = 2 mu poisson / (1 - 2 poisson) */
+    *la = ds_mul(*mu, ds_div(ds_mul(ds_c(2), poisson), ds_sub(one, ds_mul(ds_c(2), poisson))));
 }
 
-/* Solids. */
+DIFFSIM_API void (ds_lame_plane_stress)(ds_var young, ds_var poisson, ds_var *mu, ds_var *la)
+{
+    const ds_var one = ds_c(1);
+    DIFFSIM_ASSERT(mu && la);
+    if (!mu || !la) return;
+    *mu = ds_div(young, ds_mul(ds_c(2), ds_add(one, poisson)));
+    /* la = 2 mu poisson / (1 - poisson) */
+    *la = ds_mul(*mu, ds_div(ds_mul(ds_c(2), poisson), ds_sub(one, poisson)));
+}
+
+/* rows of the inverse are cross products of two edges over the determinant */
+DIFFSIM_API ds_var (ds_rest_of_tet)(const ds_var3 X[4], ds_var33 *inverse)
+{
+    ds_var3 edge[3], row[3];
+    ds_var det, upon;
+    size_t i;
+    DIFFSIM_ASSERT(X);
+    if (!X) return ds_c((double)dsi_nan());
+    for (i = 0; i < 3; i++) edge[i] = ds_sub3(X[i + 1], X[0]);
+    for (i = 0; i < 3; i++) row[i] = ds_cross3(edge[(i + 1) % 3], edge[(i + 2) % 3]);
+    det = ds_dot3(edge[0], row[0]);
+    if (inverse) {
+        upon = ds_recip(det);
+        for (i = 0; i < 3; i++) row[i] = ds_scale3(row[i], upon);
+        *inverse = ds_pack33(row[0], row[1], row[2]);
+    }
+    return ds_mul(ds_abs(det), ds_c(1.0 / 6));
+}
+
+/* the edges of a triangle in the plane as columns, row by row */
+static void dsi_edges_22(const ds_var3 x[3], ds_var D[4])
+{
+    size_t i;
+    for (i = 0; i < 2; i++) {
+        D[i] = ds_sub(ds_x(x[i + 1]), ds_x(x[0]));
+        D[2 + i] = ds_sub(ds_y(x[i + 1]), ds_y(x[0]));
+    }
+}
+
+DIFFSIM_API ds_var (ds_rest_of_triangle)(const ds_var3 X[3], ds_var inverse[4])
+{
+    ds_var D[4];
+    DIFFSIM_ASSERT(X);
+    if (!X) return ds_c((double)dsi_nan());
+    dsi_edges_22(X, D);
+    if (inverse) (ds_inverse22)(D, inverse);
+    return ds_mul(ds_c(0.5), ds_abs((ds_det22)(D)));
+}
+
+DIFFSIM_API ds_var33 (ds_gradient_of_tet)(const ds_var3 x[4], ds_var33 inverse)
+{
+    ds_var33 none;
+    ds_var3 edge[3];
+    size_t i;
+    none.rec = NULL;
+    none.at = 0;
+    DIFFSIM_ASSERT(x);
+    if (!x) return none;
+    for (i = 0; i < 3; i++) edge[i] = ds_sub3(x[i + 1], x[0]);
+    return ds_mul33(ds_columns33(edge[0], edge[1], edge[2]), inverse);
+}
+
+DIFFSIM_API void (ds_gradient_of_triangle)(const ds_var3 x[3], const ds_var inverse[4], ds_var F[4])
+{
+    ds_var D[4];
+    DIFFSIM_ASSERT(x && inverse && F);
+    if (!x || !inverse || !F) return;
+    dsi_edges_22(x, D);
+    (ds_mul22)(D, inverse, F);
+}
+
+/* Without a select, whose derivatives would need gates: with c = max(a, m), u = min((a - m) / m, 0), one of
+   which moves with a,
+       log c + u - u^2 / 2 = log a  or  log m + (a - m) / m - (a - m)^2 / (2 m^2)
+   In a tie the later operand moves: a, and the 0. */
+DIFFSIM_API ds_var (ds_log_guarded)(ds_var a, double least)
+{
+    const ds_var high = ds_log(ds_max(ds_c(least), a));
+    const ds_var excess = ds_sub(a, ds_c(least));
+    const ds_var u = ds_min(ds_mul(excess, ds_c(1 / least)), ds_c(0));
+    const ds_var half = ds_mul(ds_c(0.5), ds_square(u));
+    return ds_add(high, ds_sub(u, half));
+}
+
+/* With q = (r/limit)^2 the factor is (1 + q^4)^(-1/8), for q >= 1 as q^(-1/2) (1 + q^-4)^(-1/8), so that no
+   power overflows. No root is taken near 0. */
+DIFFSIM_API ds_var3 (ds_clamp_speed)(ds_var3 v, ds_var limit)
+{
+    const ds_var q = ds_div(ds_dot3(v, v), ds_square(limit));
+    const ds_var slow = ds_lt(q, ds_c(1));
+    const ds_var upon = ds_recip(q);
+    const ds_var s = ds_select(slow, q, upon);
+    const ds_var outer = ds_sqrt(ds_select(slow, ds_c(1), upon));
+    const ds_var eighth = ds_sqrt(ds_sqrt(ds_sqrt(ds_add(ds_c(1), ds_square(ds_square(s))))));
+    return ds_scale3(v, ds_div(outer, eighth));
+}
+
+/* tanh(20) is 1 in double; the factor 1 there spares limit/0 at rest */
+DIFFSIM_API ds_var3 (ds_clamp_speed_tanh)(ds_var3 v, ds_var limit)
+{
+    const ds_var r = ds_safe_norm3(v);
+    const ds_var slow = ds_lt(ds_mul(ds_c(20), r), limit);
+    const ds_var factor = ds_tanh(ds_div(limit, ds_select(slow, limit, r)));
+    return ds_scale3(v, ds_select(slow, ds_c(1), factor));
+}
+
+/* Points: springs, dampers, forces of a place. From: Provot 1995. Points are loaded in their order, which is
+   that of the coordinates in gradients and Hessians. */
+
+static ds_var dsi_half_square(ds_var factor, ds_var a)
+{
+    return ds_mul(ds_c(0.5), ds_mul(factor, ds_square(a)));
+}
+
+/* factor/2 |a|^2 */
+static ds_var dsi_half_square3(ds_var factor, ds_var3 a)
+{
+    return ds_mul(ds_c(0.5), ds_mul(factor, ds_dot3(a, a)));
+}
+
+static ds_var3 dsi_span(ds_element *e)
+{
+    const ds_var3 from = ds_point(e, 0);
+    return ds_sub3(ds_point(e, 1), from);
+}
+
+static ds_var3 dsi_span_rate(ds_element *e)
+{
+    const ds_var3 from = ds_velocity(e, 0);
+    return ds_sub3(ds_velocity(e, 1), from);
+}
+
+static ds_var dsi_stretched(ds_element *e, ds_var rest_length)
+{
+    return dsi_half_square(ds_parameter(e, 0), ds_sub(ds_safe_norm3(dsi_span(e)), rest_length));
+}
+
+/* E = k/2 (l - l0)^2,  f_0 = k (l - l0) (x_1 - x_0) / l = -f_1 */
+static ds_var dsi_spring(ds_element *e) { return dsi_stretched(e, ds_parameter(e, 1)); }
+
+/* f_0 gains k l0 gain n by the activation, n from point 1 to point 0 */
+static ds_var dsi_actuated_spring(ds_element *e)
+{
+    const ds_var change = ds_mul(ds_parameter(e, 2), ds_parameter(e, 3));
+    return dsi_stretched(e, ds_mul(ds_parameter(e, 1), ds_add(ds_c(1), change)));
+}
+
+/* R = c/2 (w.n)^2,  f_0 = c (w.n) n = -f_1,  n = (x_1 - x_0) / l,  w = v_1 - v_0 */
+static ds_var dsi_damped(ds_element *e, size_t parameter)
+{
+    const ds_var3 n = ds_safe_normalize3(dsi_span(e));
+    return dsi_half_square(ds_parameter(e, parameter), ds_dot3(dsi_span_rate(e), n));
+}
+static ds_var dsi_damper(ds_element *e) { return dsi_damped(e, 0); }
+static ds_var dsi_spring_damper(ds_element *e) { return dsi_damped(e, 2); }
+
+static ds_var dsi_zero_length(ds_element *e) { return dsi_half_square3(ds_parameter(e, 0), dsi_span(e)); }
+static ds_var dsi_zero_length_damper(ds_element *e)
+{
+    return dsi_half_square3(ds_parameter(e, 1), dsi_span_rate(e));
+}
+
+/* from point 1 to the others */
+static void dsi_arms(ds_element *e, ds_var3 *a, ds_var3 *b)
+{
+    const ds_var3 first = ds_point(e, 0), middle = ds_point(e, 1);
+    *a = ds_sub3(first, middle);
+    *b = ds_sub3(ds_point(e, 2), middle);
+}
+
+/* theta = atan2(|a x b|, a.b); where an arm has no length, the angle 0 of (0, 1), which does not move */
+static ds_var dsi_torsion(ds_element *e)
+{
+    ds_var3 a, b;
+    ds_var sine, cosine, there;
+    dsi_arms(e, &a, &b);
+    sine = ds_safe_norm3(ds_cross3(a, b));
+    there = ds_mul(ds_dot3(a, a), ds_dot3(b, b));
+    cosine = ds_select(there, ds_dot3(a, b), ds_c(1));
+    return dsi_half_square(ds_parameter(e, 0), ds_sub(ds_atan2(sine, cosine), ds_parameter(e, 1)));
+}
+
+/* theta - theta0 = atan2(s cos theta0 - c sin theta0, c cos theta0 + s sin theta0), s = a x b, c = a.b */
+static ds_var dsi_torsion_2d(ds_element *e)
+{
+    ds_var3 a, b;
+    ds_var s, c, co, si, ahead, along, there;
+    dsi_arms(e, &a, &b);
+    s = ds_sub(ds_mul(ds_x(a), ds_y(b)), ds_mul(ds_y(a), ds_x(b)));
+    c = ds_add(ds_mul(ds_x(a), ds_x(b)), ds_mul(ds_y(a), ds_y(b)));
+    co = ds_cos(ds_parameter(e, 1));
+    si = ds_sin(ds_parameter(e, 1));
+    ahead = ds_sub(ds_mul(s, co), ds_mul(c, si));
+    along = ds_add(ds_mul(c, co), ds_mul(s, si));
+    there = ds_add(ds_square(s), ds_square(c)); /* |a|^2 |b|^2 */
+    return dsi_half_square(ds_parameter(e, 0), ds_atan2(ahead, ds_select(there, along, ds_c(1))));
+}
+
+static ds_var dsi_gravity(ds_element *e)
+{
+    const ds_var3 g = ds_parameter3(e, 1);
+    return ds_neg(ds_mul(ds_parameter(e, 0), ds_dot3(g, ds_point(e, 0))));
+}
+
+static ds_var dsi_drag(ds_element *e) { return dsi_half_square3(ds_parameter(e, 0), ds_velocity(e, 0)); }
+static ds_var dsi_mass_damping(ds_element *e)
+{
+    const ds_var c = ds_mul(ds_parameter(e, 0), ds_parameter(e, 1));
+    return dsi_half_square3(c, ds_velocity(e, 0));
+}
+
+static ds_var dsi_aim(ds_element *e)
+{
+    const ds_var3 target = ds_parameter3(e, 1);
+    return dsi_half_square3(ds_parameter(e, 0), ds_sub3(ds_point(e, 0), target));
+}
+
+/* Solids. One function serves tetrahedra and triangles: d, the dimension, is the number of points less 1. Ds
+   has the edges from point 0 as columns, Dm those at rest, and F = Ds Dm^-1. Two kinds of constants come
+   before mu, la and the volume:
+
+       frame    Dm^-1, d x d
+       shape    U, upper triangular, row by row: with Dm = Q U^-1, Q a rotation, Ds U = F Q
+
+   Isotropic energies take F Q for F, and U is shorter. All points enter by edges, J too, which makes Hessians
+   short.
+
+   From: Sifakis and Barbic 2012 (the table up to neo-Hookean); Stomakhin et al. 2012 (fixed corotated);
+   Smith, de Goes, Kim 2018 (stable neo-Hookean), whose mu and la are converted so that small strains are
+   right. */
+
+typedef struct dsi_solid {
+    size_t d;
+    ds_var edge[9]; /* Ds: component i of edge j at d i + j */
+    ds_var mu, la, volume;
+} dsi_solid;
+
+/* edges of the points, or with `rate` of their velocities */
+static void dsi_solid_edges(ds_element *e, int rate, ds_var *edge)
+{
+    const size_t d = e->type->n_points - 1;
+    ds_var3 x[4];
+    size_t i;
+    for (i = 0; i <= d; i++) x[i] = rate ? ds_velocity(e, i) : ds_point(e, i);
+    for (i = 0; i < d; i++) {
+        edge[i] = ds_sub(ds_x(x[i + 1]), ds_x(x[0]));
+        edge[d + i] = ds_sub(ds_y(x[i + 1]), ds_y(x[0]));
+        if (d == 3) edge[6 + i] = ds_sub(ds_z(x[i + 1]), ds_z(x[0]));
+    }
+}
+
+static ds_var dsi_volume(ds_element *e) { return ds_constant(e, e->type->n_constants - 1); }
+
+static dsi_solid dsi_solid_begin(ds_element *e)
+{
+    const size_t n = e->type->n_constants;
+    dsi_solid s;
+    s.d = e->type->n_points - 1;
+    dsi_solid_edges(e, 0, s.edge);
+    s.mu = ds_constant(e, n - 3);
+    s.la = ds_constant(e, n - 2);
+    s.volume = dsi_volume(e);
+    return s;
+}
+
+/* entry (i, j) of A'B, matrices d x d */
+static ds_var dsi_column_dot(size_t d, const ds_var *a, size_t i, const ds_var *b, size_t j)
+{
+    ds_var sum = ds_mul(a[i], b[j]);
+    size_t k;
+    for (k = 1; k < d; k++) {
+        const ds_var term = ds_mul(a[d * k + i], b[d * k + j]);
+        sum = ds_add(sum, term);
+    }
+    return sum;
+}
+
+/* the sum of products of n numbers */
+static ds_var dsi_sum_of_products(size_t n, const ds_var *a, const ds_var *b)
+{
+    ds_var sum = ds_mul(a[0], b[0]);
+    size_t k;
+    for (k = 1; k < n; k++) {
+        const ds_var term = ds_mul(a[k], b[k]);
+        sum = ds_add(sum, term);
+    }
+    return sum;
+}
+
+/* edges Dm^-1: F, or of rates the velocity gradient at rest */
+static void dsi_frame_gradient(ds_element *e, size_t d, const ds_var *edge, ds_var *F)
+{
+    size_t i, j, k;
+    for (i = 0; i < d; i++)
+        for (j = 0; j < d; j++) {
+            ds_var sum = ds_mul(edge[d * i], ds_constant(e, j));
+            for (k = 1; k < d; k++) {
+                const ds_var term = ds_mul(edge[d * i + k], ds_constant(e, d * k + j));
+                sum = ds_add(sum, term);
+            }
+            F[d * i + j] = sum;
+        }
+}
+
+static ds_var dsi_determinant(size_t d, const ds_var *m)
+{
+    ds_var det, term;
+    if (d == 2) return (ds_det22)(m);
+    term = ds_sub(ds_mul(m[4], m[8]), ds_mul(m[5], m[7]));
+    det = ds_mul(m[0], term);
+    term = ds_sub(ds_mul(m[5], m[6]), ds_mul(m[3], m[8]));
+    det = ds_add(det, ds_mul(m[1], term));
+    term = ds_sub(ds_mul(m[3], m[7]), ds_mul(m[4], m[6]));
+    return ds_add(det, ds_mul(m[2], term));
+}
+
+/* edges U: F Q, or of rates d(F Q)/dt */
+static void dsi_shape_gradient(ds_element *e, size_t d, const ds_var *edge, ds_var *F)
+{
+    size_t i, j, k;
+    for (i = 0; i < d; i++)
+        for (j = 0; j < d; j++) {
+            ds_var sum = ds_mul(edge[d * i], ds_constant(e, j));
+            for (k = 1; k <= j; k++) {
+                const ds_var term = ds_mul(edge[d * i + k], ds_constant(e, k == 1 ? d + j - 1 : 5));
+                sum = ds_add(sum, term);
+            }
+            F[d * i + j] = sum;
+        }
+}
+
+/* (I - d) / 2 */
+static ds_var dsi_half_invariant(ds_element *e, const dsi_solid *s)
+{
+    ds_var F[9];
+    dsi_shape_gradient(e, s->d, s->edge, F);
+    return ds_mul(ds_c(0.5), ds_sub(dsi_sum_of_products(s->d * s->d, F, F), ds_c((double)s->d)));
+}
+
+/* J = det Ds det U */
+static ds_var dsi_jacobian(ds_element *e, const dsi_solid *s)
+{
+    const ds_var first = ds_mul(ds_constant(e, 0), ds_constant(e, s->d == 3 ? 3 : 2));
+    const ds_var upon = s->d == 3 ? ds_mul(first, ds_constant(e, 5)) : first;
+    return ds_mul(dsi_determinant(s->d, s->edge), upon);
+}
+
+/* tr H and tr H^2 */
+static void dsi_traces(size_t d, const ds_var *H, ds_var *trace, ds_var *square)
+{
+    ds_var mixed = ds_c(0);
+    size_t i, j;
+    *trace = *square = ds_c(0);
+    for (i = 0; i < d; i++) {
+        *trace = ds_add(*trace, H[(d + 1) * i]);
+        *square = ds_add(*square, ds_square(H[(d + 1) * i]));
+        for (j = i + 1; j < d; j++) mixed = ds_add(mixed, ds_mul(H[d * i + j], H[d * j + i]));
+    }
+    *square = ds_add(*square, ds_mul(ds_c(2), mixed));
+}
+
+/* Psi = mu e:e + la/2 (tr e)^2,  e = sym H:  e:e = (H:H + tr H^2) / 2 */
+static ds_var dsi_linear_density(size_t d, const ds_var *H, ds_var mu, ds_var la)
+{
+    ds_var trace, square, both;
+    dsi_traces(d, H, &trace, &square);
+    both = ds_add(square, dsi_sum_of_products(d * d, H, H));
+    return ds_add(ds_mul(ds_c(0.5), ds_mul(mu, both)), dsi_half_square(la, trace));
+}
+
+static ds_var dsi_linear(ds_element *e)
+{
+    const dsi_solid s = dsi_solid_begin(e);
+    ds_var F[9];
+    size_t i;
+    dsi_frame_gradient(e, s.d, s.edge, F);
+    for (i = 0; i < s.d; i++) F[(s.d + 1) * i] = ds_sub(F[(s.d + 1) * i], ds_c(1));
+    return ds_mul(s.volume, dsi_linear_density(s.d, F, s.mu, s.la));
+}
+
+/* Psi = mu/4 H:H + la/8 (tr H)^2,  H = F'F - I = 2 G */
+static ds_var dsi_stvk(ds_element *e)
+{
+    const dsi_solid s = dsi_solid_begin(e);
+    const size_t d = s.d;
+    ds_var F[9], squares = ds_c(0), trace = ds_c(0), mixed = ds_c(0);
+    size_t i, j;
+    dsi_shape_gradient(e, d, s.edge, F);
+    for (i = 0; i < d; i++) {
+        const ds_var H = ds_sub(dsi_column_dot(d, F, i, F, i), ds_c(1));
+        trace = ds_add(trace, H);
+        squares = ds_add(squares, ds_square(H));
+        for (j = i + 1; j < d; j++) mixed = ds_add(mixed, ds_square(dsi_column_dot(d, F, i, F, j)));
+    }
+    squares = ds_add(ds_mul(ds_c(0.25), squares), ds_mul(ds_c(0.5), mixed));
+    trace = ds_mul(ds_c(0.125), ds_square(trace));
+    return ds_mul(s.volume, ds_add(ds_mul(s.mu, squares), ds_mul(s.la, trace)));
+}
+
+/* mu |F - R|^2 as mu (F:F - 2 tr S + d), which needs no R; tr S */
+static ds_var dsi_rotated(const dsi_solid *s, const ds_var *F, ds_var *stretch)
+{
+    const ds_var squares = dsi_sum_of_products(s->d * s->d, F, F);
+    ds_var twice;
+    if (s->d == 3) {
+        const ds_var3 row0 = ds_pack3(F[0], F[1], F[2]), row1 = ds_pack3(F[3], F[4], F[5]);
+        *stretch = ds_stretch33(ds_pack33(row0, row1, ds_pack3(F[6], F[7], F[8])));
+    } else
+        *stretch = (ds_stretch22)(F);
+    twice = ds_sub(squares, ds_mul(ds_c(2), *stretch));
+    return ds_mul(s->mu, ds_add(twice, ds_c((double)s->d)));
+}
+
+static ds_var dsi_arap(ds_element *e)
+{
+    const dsi_solid s = dsi_solid_begin(e);
+    ds_var F[9], stretch;
+    dsi_shape_gradient(e, s.d, s.edge, F);
+    return ds_mul(s.volume, dsi_rotated(&s, F, &stretch));
+}
+
+static ds_var dsi_corotated(ds_element *e)
+{
+    const dsi_solid s = dsi_solid_begin(e);
+    ds_var F[9], stretch, psi;
+    dsi_shape_gradient(e, s.d, s.edge, F);
+    psi = dsi_rotated(&s, F, &stretch);
+    psi = ds_add(psi, dsi_half_square(s.la, ds_sub(stretch, ds_c((double)s.d))));
+    return ds_mul(s.volume, psi);
+}
+
+static ds_var dsi_fixed_corotated(ds_element *e)
+{
+    const dsi_solid s = dsi_solid_begin(e);
+    ds_var F[9], stretch, psi;
+    dsi_shape_gradient(e, s.d, s.edge, F);
+    psi = dsi_rotated(&s, F, &stretch);
+    psi = ds_add(psi, dsi_half_square(s.la, ds_sub(dsi_determinant(s.d, F), ds_c(1))));
+    return ds_mul(s.volume, psi);
+}
+
+/* mu/2 (I - d) - mu log J + la/2 v^2 */
+static ds_var dsi_log_solid(ds_element *e, const dsi_solid *s, ds_var log_J, ds_var v)
+{
+    const ds_var shear = ds_mul(s->mu, ds_sub(dsi_half_invariant(e, s), log_J));
+    return ds_mul(s->volume, ds_add(shear, dsi_half_square(s->la, v)));
+}
+
+static ds_var dsi_neo_hookean(ds_element *e)
+{
+    const dsi_solid s = dsi_solid_begin(e);
+    const ds_var L = (ds_log_guarded)(dsi_jacobian(e, &s), 0.1);
+    return dsi_log_solid(e, &s, L, L);
+}
+
+static ds_var dsi_neo_hookean_j1(ds_element *e)
+{
+    const dsi_solid s = dsi_solid_begin(e);
+    const ds_var J = dsi_jacobian(e, &s);
+    return dsi_log_solid(e, &s, ds_log(J), ds_sub(J, ds_c(1)));
+}
+
+static ds_var dsi_neo_hookean_clamped(ds_element *e)
+{
+    const dsi_solid s = dsi_solid_begin(e);
+    const ds_var J = ds_clamp(dsi_jacobian(e, &s), ds_c(0.1), ds_c(5));
+    return dsi_log_solid(e, &s, ds_log(J), ds_sub(J, ds_c(1)));
+}
+
+/* mu (i - log(1 + 2 i / (d + 1)) / 2) + la/2 (J - 1)^2 - mu d/(d + 1) (J - 1),  i = (I - d) / 2: as published
+   with la/2 (J - a)^2, a = 1 + mu/la d/(d + 1), less what it is at rest */
+static ds_var dsi_stable_neo_hookean(ds_element *e)
+{
+    const dsi_solid s = dsi_solid_begin(e);
+    const double d = (double)s.d;
+    const ds_var i = dsi_half_invariant(e, &s);
+    const ds_var v = ds_sub(dsi_jacobian(e, &s), ds_c(1));
+    const ds_var log_I = ds_mul(ds_c(0.5), ds_log1p(ds_mul(i, ds_c(2 / (d + 1)))));
+    const ds_var shear = ds_mul(s.mu, ds_sub(ds_sub(i, log_I), ds_mul(ds_c(d / (d + 1)), v)));
+    return ds_mul(s.volume, ds_add(shear, dsi_half_square(s.la, v)));
+}
+
+static ds_var dsi_stable_no_log(ds_element *e)
+{
+    const dsi_solid s = dsi_solid_begin(e);
+    const ds_var v = ds_sub(dsi_jacobian(e, &s), ds_c(1));
+    const ds_var shear = ds_mul(s.mu, ds_sub(dsi_half_invariant(e, &s), v));
+    return ds_mul(s.volume, ds_add(shear, dsi_half_square(s.la, v)));
+}
+
+/* F m = sum of w_k edge_k,  w = Dm^-1 m */
+static void dsi_fibre_now(ds_element *e, ds_var *Fm)
+{
+    const size_t d = e->type->n_points - 1;
+    ds_var edge[9], w[3];
+    size_t i;
+    dsi_solid_edges(e, 0, edge);
+    for (i = 0; i < d; i++) w[i] = ds_constant(e, i);
+    for (i = 0; i < d; i++) Fm[i] = dsi_sum_of_products(d, edge + d * i, w);
+}
+
+static ds_var dsi_fibre(ds_element *e)
+{
+    ds_var Fm[3], stress;
+    dsi_fibre_now(e, Fm);
+    stress = ds_mul(ds_parameter(e, 0), ds_parameter(e, 1));
+    stress = ds_mul(ds_mul(ds_c(0.5), stress), dsi_volume(e));
+    return ds_mul(stress, dsi_sum_of_products(e->type->n_points - 1, Fm, Fm));
+}
+
+static ds_var dsi_fibre_length(ds_element *e)
+{
+    ds_var Fm[3], length;
+    dsi_fibre_now(e, Fm);
+    length = ds_safe_sqrt(dsi_sum_of_products(e->type->n_points - 1, Fm, Fm));
+    length = ds_sub(length, ds_sub(ds_c(1), ds_parameter(e, 0)));
+    return ds_mul(dsi_volume(e), dsi_half_square(ds_parameter(e, 1), length));
+}
+
+static ds_var dsi_volume_activation(ds_element *e)
+{
+    const size_t d = e->type->n_points - 1;
+    const ds_var pressure = ds_mul(ds_parameter(e, 0), ds_parameter(e, 1));
+    ds_var edge[9], J;
+    dsi_solid_edges(e, 0, edge);
+    J = ds_mul(dsi_determinant(d, edge), ds_constant(e, 0));
+    return ds_mul(ds_mul(dsi_volume(e), pressure), ds_sub(J, ds_c(1)));
+}
+
+/* the density of LINEAR, of the velocity gradient: with v = dx/dt, R = time dE */
+static ds_var dsi_rayleigh(ds_element *e)
+{
+    const size_t d = e->type->n_points - 1, n = e->type->n_constants;
+    ds_var rate[9], H[9], density;
+    dsi_solid_edges(e, 1, rate);
+    dsi_frame_gradient(e, d, rate, H);
+    density = dsi_linear_density(d, H, ds_constant(e, n - 3), ds_constant(e, n - 2));
+    return ds_mul(ds_mul(ds_parameter(e, 2), dsi_volume(e)), density);
+}
+
+/* dG/dt = sym (F' dF/dt) */
+static ds_var dsi_objective(ds_element *e)
+{
+    const size_t d = e->type->n_points - 1;
+    ds_var edge[9], F[9], rate[9], squares = ds_c(0), mixed = ds_c(0);
+    size_t i, j;
+    dsi_solid_edges(e, 0, edge);
+    dsi_shape_gradient(e, d, edge, F);
+    dsi_solid_edges(e, 1, edge);
+    dsi_shape_gradient(e, d, edge, rate);
+    for (i = 0; i < d; i++) {
+        squares = ds_add(squares, ds_square(dsi_column_dot(d, F, i, rate, i)));
+        for (j = i + 1; j < d; j++) {
+            const ds_var once = dsi_column_dot(d, F, i, rate, j), other = dsi_column_dot(d, F, j, rate, i);
+            mixed = ds_add(mixed, ds_square(ds_add(once, other))); /* 2 ((once + other) / 2)^2, twice */
+        }
+    }
+    squares = ds_add(squares, ds_mul(ds_c(0.5), mixed));
+    return ds_mul(ds_mul(ds_parameter(e, 0), dsi_volume(e)), squares);
+}
+
+/* What derive knows: the edges at rest as columns and, in the plane, as vectors with z = 0; the volume. */
+typedef struct dsi_rest_shape {
+    size_t d;
+    ds_var3 X[4], edge[3];
+    ds_var inverse[9], volume;
+} dsi_rest_shape;
+
+/* in the plane the volume is area times thickness, the last parameter */
+static dsi_rest_shape dsi_rest_solid(ds_element *e)
+{
+    dsi_rest_shape r;
+    ds_var33 inverse;
+    size_t i;
+    r.d = e->type->n_points - 1;
+    for (i = 0; i <= r.d; i++) r.X[i] = ds_rest(e, i);
+    for (i = 0; i < r.d; i++) r.edge[i] = ds_sub3(r.X[i + 1], r.X[0]);
+    if (r.d == 3) {
+        r.volume = (ds_rest_of_tet)(r.X, &inverse);
+        for (i = 0; i < 9; i++) r.inverse[i] = ds_m(inverse, i / 3, i % 3);
+    } else
+        r.volume =
+            ds_mul((ds_rest_of_triangle)(r.X, r.inverse), ds_parameter(e, e->type->n_parameters - 1));
+    return r;
+}
+
+/* mu, la and the volume, the last constants */
+static void dsi_derive_material(ds_element *e, const dsi_rest_shape *r, ds_var *constants)
+{
+    const size_t n = e->type->n_constants;
+    const ds_var young = ds_parameter(e, 0), poisson = ds_parameter(e, 1);
+    (ds_lame)(young, poisson, constants + n - 3, constants + n - 2);
+    constants[n - 1] = r->volume;
+}
+
+static void dsi_derive_frame(ds_element *e, ds_var *constants)
+{
+    const dsi_rest_shape r = dsi_rest_solid(e);
+    size_t i;
+    for (i = 0; i < r.d * r.d; i++) constants[i] = r.inverse[i];
+    dsi_derive_material(e, &r, constants);
+}
+
+static void dsi_derive_plane_stress(ds_element *e, ds_var *constants)
+{
+    const ds_var young = ds_parameter(e, 0), poisson = ds_parameter(e, 1);
+    dsi_derive_frame(e, constants);
+    (ds_lame_plane_stress)(young, poisson, constants + 4, constants + 5);
+}
+
+/* U = R^-1 of Dm = Q R, R upper triangular: with edges a, b, in the plane
+       r00 = |a|,  r01 = a.b / r00,  r11 = (a x b)_z / r00 */
+static void dsi_put_shape_2d(const dsi_rest_shape *r, ds_var *U)
+{
+    const ds_var3 a = r->edge[0], b = r->edge[1];
+    const ds_var ax = ds_x(a), ay = ds_y(a), bx = ds_x(b), by = ds_y(b);
+    const ds_var square = ds_add(ds_square(ax), ds_square(ay)), r00 = ds_sqrt(square);
+    const ds_var along = ds_add(ds_mul(ax, bx), ds_mul(ay, by));
+    const ds_var area = ds_sub(ds_mul(ax, by), ds_mul(ay, bx));
+    U[0] = ds_recip(r00);
+    U[2] = ds_div(r00, area);
+    U[1] = ds_neg(ds_div(along, ds_mul(r00, area))); /* -r01 / (r00 r11) */
+}
+
+/* With edges a, b, c, n = a x b:  r00 = |a|,  r01 = a.b / r00,  r02 = a.c / r00,  r11 = |n| / r00,
+   r12 = n.(a x c) / (r00 |n|),  r22 = n.c / |n|, below 0 where the points come the other way */
+static void dsi_put_shape_3d(const dsi_rest_shape *r, ds_var *U)
+{
+    const ds_var3 a = r->edge[0], b = r->edge[1], c = r->edge[2], n = ds_cross3(a, b);
+    const ds_var r00 = ds_norm3(a), size = ds_norm3(n);
+    const ds_var r01 = ds_div(ds_dot3(a, b), r00), r02 = ds_div(ds_dot3(a, c), r00);
+    const ds_var r12 = ds_div(ds_dot3(n, ds_cross3(a, c)), ds_mul(r00, size));
+    ds_var rest;
+    U[0] = ds_recip(r00);
+    U[3] = ds_div(r00, size);
+    U[5] = ds_div(size, ds_dot3(n, c));
+    U[1] = ds_neg(ds_mul(ds_mul(r01, U[0]), U[3]));
+    U[4] = ds_neg(ds_mul(ds_mul(r12, U[3]), U[5]));
+    rest = ds_add(ds_mul(U[0], r02), ds_mul(U[1], r12)); /* row 0 of U by column 2 of R is 0 */
+    U[2] = ds_neg(ds_mul(rest, U[5]));
+}
+
+static void dsi_put_shape(const dsi_rest_shape *r, ds_var *U)
+{
+    if (r->d == 3) dsi_put_shape_3d(r, U);
+    else dsi_put_shape_2d(r, U);
+}
+
+static void dsi_derive_shape(ds_element *e, ds_var *constants)
+{
+    const dsi_rest_shape r = dsi_rest_solid(e);
+    dsi_put_shape(&r, constants);
+    dsi_derive_material(e, &r, constants);
+}
+
+/* moduli by which small strains are those of mu and la */
+static void dsi_derive_stable(ds_element *e, ds_var *constants)
+{
+    const size_t n = e->type->n_constants, d = e->type->n_points - 1;
+    ds_var mu;
+    dsi_derive_shape(e, constants);
+    mu = constants[n - 3];
+    constants[n - 3] = ds_mul(mu, ds_c(d == 3 ? 4.0 / 3 : 1.5));
+    constants[n - 2] = ds_add(constants[n - 2], ds_mul(mu, ds_c(d == 3 ? 5.0 / 6 : 2.0 / 3)));
+}
+
+static void dsi_derive_no_log(ds_element *e, ds_var *constants)
+{
+    const size_t n = e->type->n_constants;
+    dsi_derive_shape(e, constants);
+    constants[n - 2] = ds_add(constants[n - 2], constants[n - 3]);
+}
+
+static void dsi_derive_viscous(ds_element *e, ds_var *constants)
+{
+    const dsi_rest_shape r = dsi_rest_solid(e);
+    dsi_put_shape(&r, constants);
+    constants[e->type->n_constants - 1] = r.volume;
+}
+
+static void dsi_derive_jacobian(ds_element *e, ds_var *constants)
+{
+    const dsi_rest_shape r = dsi_rest_solid(e);
+    constants[0] = dsi_determinant(r.d, r.inverse);
+    constants[1] = r.volume;
+}
+
+/* w = Dm^-1 m / |m|, m parameters 2 and on; a direction of no length is one of no force */
+static void dsi_derive_fibre(ds_element *e, ds_var *constants)
+{
+    const dsi_rest_shape r = dsi_rest_solid(e);
+    ds_var m[3], length;
+    size_t i;
+    for (i = 0; i < r.d; i++) m[i] = ds_parameter(e, 2 + i);
+    length = ds_safe_sqrt(dsi_sum_of_products(r.d, m, m));
+    for (i = 0; i < r.d; i++)
+        constants[i] = ds_safe_div(dsi_sum_of_products(r.d, r.inverse + r.d * i, m), length);
+    constants[r.d] = r.volume;
+}
 
 /* Shells. */
 
