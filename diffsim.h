@@ -21866,11 +21866,11 @@ DIFFSIM_API ds_var (ds_friction_tanh)(ds_var y2, ds_var slip)
     };
     const ds_var q = ds_div(y2, ds_square(slip)), is_small = ds_lt(q, ds_c(0.02));
     const ds_var y = ds_safe_sqrt(q);
-    const ds_var far = ds_add(ds_sub(y, ds_c(0.69314718055994531)), ds_softplus(ds_mul(ds_c(-2), y)));
+    const ds_var outer = ds_add(ds_sub(y, ds_c(0.69314718055994531)), ds_softplus(ds_mul(ds_c(-2), y)));
     ds_var sum = ds_c(series[0]);
     size_t k;
     for (k = 1; k < sizeof series / sizeof series[0]; k++) sum = ds_fma(sum, q, ds_c(series[k]));
-    return ds_mul(slip, ds_select(is_small, ds_mul(sum, q), far));
+    return ds_mul(slip, ds_select(is_small, ds_mul(sum, q), outer));
 }
 
 /* Distances. */
