@@ -2669,6 +2669,53 @@ DIFFSIM_API ds_var ds_parameter(ds_element *element, size_t i);
 DIFFSIM_API ds_var3 ds_parameter3(ds_element *element, size_t i);
 DIFFSIM_API ds_var ds_constant(ds_element *element, size_t i);
 DIFFSIM_API ds_var33 ds_constant33(ds_element *element, size_t i); /* numbers i ... i + 8, row by row */
+/* array i (0 to 3), of one number each, that the set brings along, such as the cells of a distance field */
+DIFFSIM_API ds_arg ds_field(ds_element *element, size_t i);
+
+/* Smooth laws and distances that built-in contacts are made of, and yours may be: recorded on a tape or in a
+   kernel (ds_sdf_grid: a kernel).
+
+   ds_ramp             0 for x <= -w, x for x >= w, in between 2 w (t^3 - t^4/2), t = (x + w) / (2 w): C2;
+                       with w = 0 max(x, 0)
+   ds_ramp_potential   its integral from -infinity: C3, from w on x^2/2 + w^2/10
+   ds_softplus_potential  the integral of ds_softplus from -infinity, -Li2(-e^a), and all its derivatives to
+                       rounding
+   ds_barrier          -(d - range)^2 log(d / range) for d < range, else 0: C2. It is infinite at d = 0, NaN
+                       below: steps must end before. With squares of lengths for both it is the other barrier
+                       that is called by this name
+   ds_friction_smooth  with y = sqrt(y2) the speed: y for y >= slip, else y^2/slip - y^3/(3 slip^2) + slip/3:
+                       its slope, from 0 to 1, is C1
+   ds_friction_tanh    slip log cosh(y / slip): its slope is tanh(y / slip); slip > 0
+   Both take the squared speed, so that they are smooth at rest; with them friction keeps |F| <= mu f_n, and
+   creeps on a slope, at speeds below slip.
+   From: Li et al. 2020 (barrier, friction). */
+DIFFSIM_API ds_var ds_ramp(ds_var x, ds_var w);
+DIFFSIM_API ds_var ds_ramp_potential(ds_var x, ds_var w);
+DIFFSIM_API ds_var ds_softplus_potential(ds_var a);
+DIFFSIM_API ds_var ds_barrier(ds_var d, ds_var range);
+DIFFSIM_API ds_var ds_friction_smooth(ds_var y2, ds_var slip);
+DIFFSIM_API ds_var ds_friction_tanh(ds_var y2, ds_var slip);
+
+/* Signed distances (m) of a point x from an obstacle, negative inside. slope: the gradient by x, recorded
+   with its derivatives; or NULL. Where there is no direction it is 0: the centre of a sphere, the axis of a
+   capsule.
+
+   plane    normal . x - offset, with a normal of length 1
+   sphere   |x - centre| - radius
+   capsule  of the points within radius of the line from a to b; a = b: a sphere. C1, C2 but where the line
+            ends
+   box      about the origin, of the points within radius of |x| <= half (3 numbers). Within half only the
+            nearest side counts, with a kink where two are as near; on a flat side the slope is that side's
+   grid     the field's cells, n along each axis (at least 4), hold distances at the places spacing (i, j, k),
+            smoothed by cubic B-splines: C2. Up to one cell before the border; a point outside is brought
+            there, and how far it was is added. A linear field is met, a curved one flattened by spacing^2 / 6
+            of its Laplacian
+   From: Macklin et al. 2020 (contact with distance fields); Quilez (box). */
+DIFFSIM_API ds_var ds_sdf_plane(ds_var3 x, ds_var3 normal, ds_var offset, ds_var3 *slope);
+DIFFSIM_API ds_var ds_sdf_sphere(ds_var3 x, ds_var3 centre, ds_var radius, ds_var3 *slope);
+DIFFSIM_API ds_var ds_sdf_capsule(ds_var3 x, ds_var3 a, ds_var3 b, ds_var radius, ds_var3 *slope);
+DIFFSIM_API ds_var ds_sdf_box(ds_var3 x, ds_var3 half, ds_var radius, ds_var3 *slope);
+DIFFSIM_API ds_var ds_sdf_grid(ds_arg field, const ds_grid *grid, ds_var3 x, ds_var spacing, ds_var3 *slope);
 
 /* The built-in energies. One row: name, its type (name, points, parameters, constants, functions), names and
    units of its parameters, what it is. */
@@ -2784,8 +2831,80 @@ DIFFSIM_API ds_var33 ds_constant33(ds_element *element, size_t i); /* numbers i 
             DSI_SOLID_PARAMETERS ", thickness (m)", "the same in the x-y plane")
 #define DSI_SOLID_PARAMETERS "young (Pa), poisson (1), density (kg/m^3)"
 #define DSI_FIBRE_DIRECTION "direction x (1), direction y (1)"
-#define DSI_ENERGIES_SHELL(DSI_ROW)
-#define DSI_ENERGIES_CONTACT(DSI_ROW)
+
+/* Shells. Membranes: triangles in space, F the 3x2 change of their edges, C = F'F, plane stress; their last
+   constant is the rest measure, area times thickness (m^3). Hinges: two triangles with a common edge, points
+   the edge's two, then what is opposite, in (0, 1, 2) and (1, 0, 3), as ds_mesh_hinges gives them; the angle
+   is 0 where they are flat, in (-pi, pi], and jumps where they fold through each other. Triangles without an
+   area have no energy and no force. Air acts on triangles, from either side alike. */
+#define DSI_SHEET(DSI_ROW, NAME, name, sentence) \
+    DSI_ROW(NAME, (#name, 3, 4, 4, dsi_##name, NULL, NULL, dsi_derive_sheet), \
+            "young (Pa), poisson (1), thickness (m), density (kg/m^3)", sentence)
+#define DSI_ENERGIES_SHELL(DSI_ROW) \
+    DSI_SHEET(DSI_ROW, MEMBRANE_NEO_HOOKEAN, membrane_neo_hookean, \
+              "mu/2 (tr C - 2) - mu L + la/2 L^2, L = log J, below J = 0.1 continued by its parabola") \
+    DSI_SHEET(DSI_ROW, MEMBRANE_STABLE, membrane_stable, \
+              "mu/2 (tr C - 2) - mu (J - 1) + (la + mu)/2 (J - 1)^2: no logarithm, finite when squeezed") \
+    DSI_SHEET(DSI_ROW, MEMBRANE_STVK, membrane_stvk, \
+              "mu G:G + la/2 tr(G)^2, G = (C - I)/2: for moderate strain, weak when squeezed") \
+    DSI_SHEET(DSI_ROW, MEMBRANE_COROTATED, membrane_corotated, \
+              "mu |S - I|^2 + la/2 tr(S - I)^2, S = sqrt(C)") \
+    DSI_ROW(HINGE, ("hinge", 4, 3, 4, dsi_hinge, dsi_hinge_damping, NULL, dsi_derive_hinge), \
+            "stiffness (J), activation (rad), damping (N s)", \
+            "k/2 c (angle - rest - activation)^2, c = 3 e^2 / (A1 + A2) at rest; damping/2 e angle'^2") \
+    DSI_ROW(QUADRATIC_BENDING, ("quadratic_bending", 4, 1, 3, dsi_quadratic_bending, NULL, NULL, \
+            dsi_derive_quadratic_bending), "stiffness (J)", \
+            "k/2 3 / (A1 + A2) |sum of cotangents x|^2: a hinge that is flat at rest, for small angles") \
+    DSI_ROW(AIR, ("air", 3, 6, 0, NULL, NULL, dsi_air, NULL), \
+            "drag (kg/m^3), lift (kg/m^3), rounding (m/s), wind x (m/s), wind y (m/s), wind z (m/s)", \
+            "-A (drag |n.u| u + lift (n.u) |u| n) with u the velocity in the wind; half the air's density " \
+            "times the coefficient; |.| rounded")
+
+/* Contact of a point with a fixed or moving obstacle: each shape with each law, of the gap, which is the
+   distance less the point's offset. The first numbers are the law's, then the shape's:
+
+       PENALTY    f = stiffness ramp(-gap, width): nothing beyond the width, which may be 0
+       SOFTPLUS   f = stiffness width log(1 + exp(-gap / width)): at every distance, width > 0
+       BARRIER    stiffness barrier(gap, width): nothing beyond the width; infinite at gap = 0, NaN below
+
+   NAME_FRICTION and NAME_TANH are that energy with a dissipation, of numbers that follow: friction f by
+   ds_friction_smooth or ds_friction_tanh of the speed along the surface, and damping: all of the normal force
+   is f (1 - damping * speed away), rounded, not below 0 (Hunt and Crossley 1975). velocity is the obstacle's.
+   A BOX has a unit quaternion; GRID takes its distances from field 0, and cells is how many along each axis.
+
+   DSI_CONTACT(DSI_ROW, PLANE, plane, 4, "normal x (1), ...", PENALTY, penalty) gives three rows,
+       DSI_ROW(PLANE_PENALTY, ("plane_penalty", 1, 7, 0, dsi_plane_penalty, NULL, NULL, NULL),
+               "stiffness (N/m), width (m), offset (m), normal x (1), ...", "plane, penalty")
+       DSI_ROW(PLANE_PENALTY_FRICTION, ("plane_penalty_friction", 1, 13, 0, dsi_plane_penalty,
+               dsi_plane_penalty_friction, NULL, NULL), ...)
+       DSI_ROW(PLANE_PENALTY_TANH, ...) */
+#define DSI_LAW_NUMBERS "stiffness (N/m), width (m), offset (m), "
+#define DSI_SLIP_NUMBERS \
+    ", friction (1), slip speed (m/s), damping (s/m), velocity x (m/s), velocity y (m/s), velocity z (m/s)"
+#define DSI_CONTACT(DSI_ROW, SHAPE, shape, n, numbers, LAW, law) \
+    DSI_ROW(SHAPE##_##LAW, (#shape "_" #law, 1, 3 + n, 0, dsi_##shape##_##law, NULL, NULL, NULL), \
+            DSI_LAW_NUMBERS numbers, #shape ", " #law) \
+    DSI_ROW(SHAPE##_##LAW##_FRICTION, (#shape "_" #law "_friction", 1, 9 + n, 0, dsi_##shape##_##law, \
+            dsi_##shape##_##law##_friction, NULL, NULL), DSI_LAW_NUMBERS numbers DSI_SLIP_NUMBERS, \
+            #shape ", " #law ", friction, damping") \
+    DSI_ROW(SHAPE##_##LAW##_TANH, (#shape "_" #law "_tanh", 1, 9 + n, 0, dsi_##shape##_##law, \
+            dsi_##shape##_##law##_tanh, NULL, NULL), DSI_LAW_NUMBERS numbers DSI_SLIP_NUMBERS, \
+            #shape ", " #law ", friction by tanh, damping")
+#define DSI_SHAPES_WITH(DSI_ROW, LAW, law) \
+    DSI_CONTACT(DSI_ROW, PLANE, plane, 4, "normal x (1), normal y (1), normal z (1), height (m)", LAW, law) \
+    DSI_CONTACT(DSI_ROW, SPHERE, sphere, 4, \
+                "centre x (m), centre y (m), centre z (m), radius (m)", LAW, law) \
+    DSI_CONTACT(DSI_ROW, CAPSULE, capsule, 7, \
+                "a x (m), a y (m), a z (m), b x (m), b y (m), b z (m), radius (m)", LAW, law) \
+    DSI_CONTACT(DSI_ROW, BOX, box, 11, \
+                "centre x (m), centre y (m), centre z (m), turn w (1), turn x (1), turn y (1), turn z (1), " \
+                "half x (m), half y (m), half z (m), radius (m)", LAW, law) \
+    DSI_CONTACT(DSI_ROW, GRID, grid, 7, \
+                "origin x (m), origin y (m), origin z (m), spacing (m), " \
+                "cells x (1), cells y (1), cells z (1)", LAW, law)
+#define DSI_ENERGIES_CONTACT(DSI_ROW) \
+    DSI_SHAPES_WITH(DSI_ROW, PENALTY, penalty) DSI_SHAPES_WITH(DSI_ROW, SOFTPLUS, softplus) \
+    DSI_SHAPES_WITH(DSI_ROW, BARRIER, barrier)
 #define DSI_ENERGIES(DSI_ROW) \
     DSI_ENERGIES_POINT(DSI_ROW) DSI_ENERGIES_SOLID(DSI_ROW) \
     DSI_ENERGIES_SHELL(DSI_ROW) DSI_ENERGIES_CONTACT(DSI_ROW)
@@ -2821,8 +2940,9 @@ typedef enum ds_parameter_kind {
 /* One part as a kernel, a lane for each element. kinds [n_parameters] or NULL: all PER_ELEMENT. Arguments, in
    this order: points, index [n_points]; x [3], in DERIVE the rest positions; v [3] in DISSIPATION and FORCE;
    p0, p1, ..., each [1], of one element if SHARED; c [n_constants] if there are any, in DERIVE written; last
-   the result: energy [1], one element for all, or force [3] per point. NULL: no memory; else ask
-   ds_kernel_error, ARGUMENT for a type that has no such part. */
+   the result: energy [1], one element for all, or force [3] per point; behind it the fields f0, f1, ... that
+   the part asks for (ds_field), each [1]. NULL: no memory; else ask ds_kernel_error, ARGUMENT for a type that
+   has no such part. */
 DIFFSIM_API ds_kernel *ds_energy_kernel(const ds_kernel_desc *desc, const ds_energy_type *type,
                                         ds_energy_part part, const ds_parameter_kind *kinds);
 
@@ -23622,7 +23742,7 @@ DIFFSIM_API size_t ds_mesh_orient(ds_mesh *mesh)
    An element's numbers are loads of a kernel, made when they are asked for; asking twice is one load, since
    kernels drop what is computed twice. */
 
-enum { DSI_MOST_POINTS = 16, DSI_MOST_PARAMETERS = 24, DSI_MOST_CONSTANTS = 24 };
+enum { DSI_MOST_POINTS = 16, DSI_MOST_PARAMETERS = 24, DSI_MOST_CONSTANTS = 24, DSI_MOST_FIELDS = 4 };
 
 /* Worlds side by side, lane e W + w for element e of world w: "points" then has two more columns, e and w.
    apart: has each world numbers of its own? [n_parameters], then of constants. energies: the energy of each
@@ -23638,7 +23758,8 @@ struct ds_element {
     const ds_parameter_kind *kinds; /* NULL: all PER_ELEMENT */
     const dsi_worlds *worlds; /* NULL: there is one */
     ds_energy_part part;
-    ds_arg points, x, v, parameters[DSI_MOST_PARAMETERS], constants, result;
+    ds_arg points, x, v, parameters[DSI_MOST_PARAMETERS], constants, result, fields[DSI_MOST_FIELDS];
+    size_t n_fields; /* declared so far */
 };
 
 /* a number that is not there: an error of the kernel */
@@ -23750,6 +23871,21 @@ DIFFSIM_API ds_var33 (ds_constant33)(ds_element *element, size_t i)
     size_t k;
     for (k = 0; k < 9; k++) v[k] = ds_constant(element, i + k);
     return ds_pack33(ds_pack3(v[0], v[1], v[2]), ds_pack3(v[3], v[4], v[5]), ds_pack3(v[6], v[7], v[8]));
+}
+
+/* declared when it is asked for, with those before it */
+DIFFSIM_API ds_arg (ds_field)(ds_element *element, size_t i)
+{
+    char text[8];
+    dsi_text name;
+    if (!dsi_element_has(element, "there is no field ", i, 1, DSI_MOST_FIELDS)) i = 0;
+    while (element->n_fields <= i) {
+        name = dsi_text_into(text, sizeof text);
+        dsi_put(&name, "f");
+        dsi_put_size(&name, element->n_fields);
+        element->fields[element->n_fields++] = ds_arg_in(element->kernel, text, 1);
+    }
+    return element->fields[i];
 }
 
 /* What energies are made of. One operation a line: the order of arguments is open. */
@@ -24463,9 +24599,552 @@ static void dsi_derive_fibre(ds_element *e, ds_var *constants)
     constants[r.d] = r.volume;
 }
 
-/* Shells. */
+/* Shells. Triangles know their rest shape in their own plane: with edges (a, 0) and (b, c) there, constants
+   0, 1, 2 are 1/a, -b/(a c), 1/c, so that the columns of F are f1 = c0 d1 and f2 = c1 d1 + c2 d2, d the edges
+   now; constant 3 is area times thickness. Without an area all are 0. */
 
-/* Contact and friction. */
+/* rest edges and twice the area's vector of the triangle of rest points 0, i, j */
+static ds_var3 dsi_rest_edges(ds_element *e, size_t i, size_t j, ds_var3 *d1, ds_var3 *d2)
+{
+    *d1 = ds_sub3(ds_rest(e, i), ds_rest(e, 0));
+    *d2 = ds_sub3(ds_rest(e, j), ds_rest(e, 0));
+    return ds_cross3(*d1, *d2);
+}
+
+static void dsi_derive_sheet(ds_element *e, ds_var *constants)
+{
+    ds_var3 d1, d2;
+    const ds_var twice = ds_safe_norm3(dsi_rest_edges(e, 1, 2, &d1, &d2)), a = ds_safe_norm3(d1);
+    constants[0] = ds_select(twice, ds_safe_div(ds_c(1), a), ds_c(0));
+    /* -b / (a c) with b = d1.d2 / a and c = twice / a */
+    constants[1] = ds_neg(ds_safe_div(ds_dot3(d1, d2), ds_mul(a, twice)));
+    constants[2] = ds_safe_div(a, twice);
+    constants[3] = ds_mul(ds_mul(ds_c(0.5), twice), ds_parameter(e, 2));
+}
+
+/* C and J of a membrane, its Lame parameters: la = E nu / (1 - nu^2) in plane stress */
+typedef struct dsi_sheet { ds_var c11, c12, c22, trace, j, mu, la; } dsi_sheet;
+static void dsi_sheet_of(ds_element *e, dsi_sheet *s)
+{
+    const ds_var young = ds_parameter(e, 0), poisson = ds_parameter(e, 1), one = ds_c(1);
+    const ds_var3 d1 = ds_sub3(ds_point(e, 1), ds_point(e, 0)), d2 = ds_sub3(ds_point(e, 2), ds_point(e, 0));
+    const ds_var3 f1 = ds_scale3(d1, ds_constant(e, 0));
+    const ds_var3 f2 = ds_axpy3(ds_constant(e, 1), d1, ds_scale3(d2, ds_constant(e, 2)));
+    s->c11 = ds_dot3(f1, f1);
+    s->c12 = ds_dot3(f1, f2);
+    s->c22 = ds_dot3(f2, f2);
+    s->trace = ds_add(s->c11, s->c22);
+    s->j = ds_safe_norm3(ds_cross3(f1, f2)); /* sqrt(det C), without its cancellation */
+    s->mu = ds_div(young, ds_mul(ds_c(2), ds_add(one, poisson)));
+    s->la = ds_div(ds_mul(young, poisson), ds_sub(one, ds_square(poisson)));
+}
+
+/* log J, below Jm by its parabola: log Jm + u - u^2/2, u = (J - Jm) / Jm: C2, and it pushes back */
+static ds_var dsi_log_above(ds_var j, double least)
+{
+    const ds_var u = ds_mul(ds_c(1 / least), ds_sub(j, ds_c(least)));
+    const ds_var start = ds_c((double)ds_real_log((ds_real)least));
+    const ds_var below = ds_add(start, ds_fma(ds_mul(ds_c(-0.5), u), u, u));
+    const ds_var is_below = ds_lt(j, ds_c(least));
+    return ds_select(is_below, below, ds_log(ds_select(is_below, ds_c(1), j)));
+}
+
+static ds_var dsi_sheet_energy(ds_element *e, ds_var density) { return ds_mul(ds_constant(e, 3), density); }
+
+/* From: Bonet and Wood 2008 */
+static ds_var dsi_membrane_neo_hookean(ds_element *e)
+{
+    dsi_sheet s;
+    ds_var l, shear, bulk;
+    dsi_sheet_of(e, &s);
+    l = dsi_log_above(s.j, 0.1);
+    shear = ds_sub(ds_mul(ds_c(0.5), ds_sub(s.trace, ds_c(2))), l);
+    bulk = ds_mul(ds_c(0.5), ds_square(l));
+    return dsi_sheet_energy(e, ds_fma(s.mu, shear, ds_mul(s.la, bulk)));
+}
+
+/* mu/2 (tr C - 2) + k/2 ((J - alpha)^2 - (1 - alpha)^2),  alpha = 1 + mu/k,  k = la + mu, as a polynomial
+   From: Smith, De Goes, Kim 2018, without their logarithm */
+static ds_var dsi_membrane_stable(ds_element *e)
+{
+    dsi_sheet s;
+    ds_var change, shear, bulk;
+    dsi_sheet_of(e, &s);
+    change = ds_sub(s.j, ds_c(1));
+    shear = ds_sub(ds_mul(ds_c(0.5), ds_sub(s.trace, ds_c(2))), change);
+    bulk = ds_mul(ds_c(0.5), ds_square(change));
+    return dsi_sheet_energy(e, ds_fma(s.mu, shear, ds_mul(ds_add(s.la, s.mu), bulk)));
+}
+
+static ds_var dsi_membrane_stvk(ds_element *e)
+{
+    dsi_sheet s;
+    ds_var g11, g22, both, squares;
+    dsi_sheet_of(e, &s);
+    g11 = ds_mul(ds_c(0.5), ds_sub(s.c11, ds_c(1)));
+    g22 = ds_mul(ds_c(0.5), ds_sub(s.c22, ds_c(1)));
+    both = ds_add(g11, g22);
+    squares = ds_fma(g11, g11, ds_fma(g22, g22, ds_mul(ds_c(0.5), ds_square(s.c12)))); /* 2 (c12/2)^2 */
+    return dsi_sheet_energy(e, ds_fma(s.mu, squares, ds_mul(ds_mul(ds_c(0.5), s.la), ds_square(both))));
+}
+
+/* tr S = s1 + s2 = sqrt(tr C + 2 J) needs no decomposition; |S - I|^2 = tr C - 2 tr S + 2 */
+static ds_var dsi_membrane_corotated(ds_element *e)
+{
+    dsi_sheet s;
+    ds_var stretch, squares, change;
+    dsi_sheet_of(e, &s);
+    stretch = ds_safe_sqrt(ds_fma(ds_c(2), s.j, s.trace));
+    change = ds_sub(stretch, ds_c(2));
+    squares = ds_sub(s.trace, ds_fma(ds_c(2), stretch, ds_c(-2)));
+    return dsi_sheet_energy(e, ds_fma(s.mu, squares, ds_mul(ds_mul(ds_c(0.5), s.la), ds_square(change))));
+}
+
+/* Hinges: with the edge e = x1 - x0 and a, b to the opposite points, n1 = e x a, n2 = b x e,
+       tan(angle) = (n1 x n2).e / (|e| n1.n2) = -|e| n1.b / n1.n2.
+   Constants: the rest angle; c = 3 e^2 / (A1 + A2); scale = 1 / (|n1| |n2|) at rest, which keeps products of
+   small triangles within the range of float; |e|. Current lengths do not enter c: then force and energy agree
+   (a force by the current length has no energy). From: Grinspun et al. 2003. */
+typedef struct dsi_bend { ds_var3 e, a, b, n1, n2; ds_var length; } dsi_bend;
+static dsi_bend dsi_bend_of(ds_var3 x0, ds_var3 x1, ds_var3 x2, ds_var3 x3)
+{
+    dsi_bend f;
+    f.e = ds_sub3(x1, x0);
+    f.a = ds_sub3(x2, x0);
+    f.b = ds_sub3(x3, x0);
+    f.n1 = ds_cross3(f.e, f.a);
+    f.n2 = ds_cross3(f.b, f.e);
+    f.length = ds_safe_norm3(f.e);
+    return f;
+}
+
+/* |n1| |n2| (sin, cos) of the angle, times scale. A triangle without an area has none: (0, 1), slope 0 */
+static void dsi_bend_angle(const dsi_bend *f, ds_var scale, ds_var *sine, ds_var *cosine)
+{
+    const ds_var s = ds_neg(ds_mul(ds_mul(scale, f->length), ds_dot3(f->n1, f->b)));
+    const ds_var c = ds_mul(scale, ds_dot3(f->n1, f->n2));
+    /* products of areas below 1e-16 of those at rest: their squares are far from the least float */
+    const ds_var is_flat = ds_lt(ds_add(ds_abs(s), ds_abs(c)), ds_c(1e-16));
+    *sine = ds_select(is_flat, ds_c(0), s);
+    *cosine = ds_select(is_flat, ds_c(1), c);
+}
+
+static void dsi_derive_hinge(ds_element *e, ds_var *constants)
+{
+    const dsi_bend f = dsi_bend_of(ds_rest(e, 0), ds_rest(e, 1), ds_rest(e, 2), ds_rest(e, 3));
+    const ds_var n1 = ds_safe_norm3(f.n1), n2 = ds_safe_norm3(f.n2);
+    const ds_var scale = ds_safe_div(ds_safe_div(ds_c(1), n1), n2);
+    ds_var sine, cosine;
+    dsi_bend_angle(&f, scale, &sine, &cosine);
+    constants[0] = ds_atan2(sine, cosine);
+    constants[1] = ds_safe_div(ds_mul(ds_c(6), ds_dot3(f.e, f.e)), ds_add(n1, n2)); /* n = 2 A */
+    constants[2] = scale;
+    constants[3] = f.length;
+}
+
+static dsi_bend dsi_bend_now(ds_element *e)
+{
+    return dsi_bend_of(ds_point(e, 0), ds_point(e, 1), ds_point(e, 2), ds_point(e, 3));
+}
+
+static ds_var dsi_hinge(ds_element *e)
+{
+    const dsi_bend f = dsi_bend_now(e);
+    ds_var sine, cosine, change;
+    dsi_bend_angle(&f, ds_constant(e, 2), &sine, &cosine);
+    change = ds_sub(ds_atan2(sine, cosine), ds_add(ds_constant(e, 0), ds_parameter(e, 1)));
+    return ds_mul(ds_mul(ds_mul(ds_c(0.5), ds_parameter(e, 0)), ds_constant(e, 1)), ds_square(change));
+}
+
+/* R = damping/2 |e| w^2,  w = d angle/dt = (c ds/dt - s dc/dt) / (s^2 + c^2), each by the product rule */
+static ds_var dsi_hinge_damping(ds_element *e)
+{
+    const dsi_bend f = dsi_bend_now(e);
+    const ds_var3 v0 = ds_velocity(e, 0), e_dot = ds_sub3(ds_velocity(e, 1), v0);
+    const ds_var3 a_dot = ds_sub3(ds_velocity(e, 2), v0), b_dot = ds_sub3(ds_velocity(e, 3), v0);
+    const ds_var3 n1_dot = ds_add3(ds_cross3(e_dot, f.a), ds_cross3(f.e, a_dot));
+    const ds_var3 n2_dot = ds_add3(ds_cross3(b_dot, f.e), ds_cross3(f.b, e_dot));
+    const ds_var l_dot = ds_safe_div(ds_dot3(f.e, e_dot), f.length), scale = ds_constant(e, 2);
+    const ds_var volume_dot = ds_add(ds_dot3(n1_dot, f.b), ds_dot3(f.n1, b_dot));
+    ds_var sine, cosine, sine_dot, cosine_dot, turn;
+    dsi_bend_angle(&f, scale, &sine, &cosine);
+    sine_dot = ds_neg(ds_mul(scale, ds_fma(l_dot, ds_dot3(f.n1, f.b), ds_mul(f.length, volume_dot))));
+    cosine_dot = ds_mul(scale, ds_add(ds_dot3(n1_dot, f.n2), ds_dot3(f.n1, n2_dot)));
+    turn = ds_div(ds_sub(ds_mul(cosine, sine_dot), ds_mul(sine, cosine_dot)),
+                  ds_add(ds_square(sine), ds_square(cosine)));
+    return ds_mul(ds_mul(ds_mul(ds_c(0.5), ds_parameter(e, 2)), ds_constant(e, 3)), ds_square(turn));
+}
+
+/* Constants: weights of x1 - x0, x2 - x0, x3 - x0. With the cotangents c01 of e and a, c02 of e and b, c03
+   and c04 at the other end of the edge the weights of the opposite points are -c01 - c03 and -c02 - c04, that
+   of x1 is c01 + c02, that of x0 makes the sum 0; all times sqrt(3 / (A1 + A2)). From: Bergou et al. 2006. */
+static ds_var dsi_cotangent(ds_var3 p, ds_var3 q)
+{
+    return ds_safe_div(ds_dot3(p, q), ds_safe_norm3(ds_cross3(p, q)));
+}
+static void dsi_derive_quadratic_bending(ds_element *e, ds_var *constants)
+{
+    const dsi_bend f = dsi_bend_of(ds_rest(e, 0), ds_rest(e, 1), ds_rest(e, 2), ds_rest(e, 3));
+    const ds_var3 back = ds_neg3(f.e);
+    const ds_var c01 = dsi_cotangent(f.e, f.a), c02 = dsi_cotangent(f.e, f.b);
+    const ds_var c03 = dsi_cotangent(back, ds_sub3(f.a, f.e)), c04 = dsi_cotangent(back, ds_sub3(f.b, f.e));
+    const ds_var twice = ds_add(ds_safe_norm3(f.n1), ds_safe_norm3(f.n2));
+    const ds_var root = ds_safe_sqrt(ds_safe_div(ds_c(6), twice));
+    constants[0] = ds_mul(root, ds_add(c01, c02));
+    constants[1] = ds_neg(ds_mul(root, ds_add(c01, c03)));
+    constants[2] = ds_neg(ds_mul(root, ds_add(c02, c04)));
+}
+
+static ds_var dsi_quadratic_bending(ds_element *e)
+{
+    const ds_var3 x0 = ds_point(e, 0);
+    ds_var3 sum = ds_scale3(ds_sub3(ds_point(e, 1), x0), ds_constant(e, 0));
+    sum = ds_axpy3(ds_constant(e, 1), ds_sub3(ds_point(e, 2), x0), sum);
+    sum = ds_axpy3(ds_constant(e, 2), ds_sub3(ds_point(e, 3), x0), sum);
+    return ds_mul(ds_mul(ds_c(0.5), ds_parameter(e, 0)), ds_dot3(sum, sum));
+}
+
+/* f = -A (drag s(n.u) u + lift (n.u) |u| n), a third at each point; with c = 2 A n it is written without the
+   normal of a triangle that has none: A s(n.u) = sqrt((c.u)^2 + (|c| r)^2) / 2, A (n.u) n = (c.u) c / (2 |c|)
+   From: Baraff and Witkin 1998 (drag); the lift by the sine of the angle instead of the angle, which has no
+   derivative at 90 degrees */
+static void dsi_air(ds_element *e, ds_var3 *force)
+{
+    const ds_var3 x0 = ds_point(e, 0);
+    const ds_var3 c = ds_cross3(ds_sub3(ds_point(e, 1), x0), ds_sub3(ds_point(e, 2), x0));
+    const ds_var3 sum = ds_add3(ds_add3(ds_velocity(e, 0), ds_velocity(e, 1)), ds_velocity(e, 2));
+    const ds_var3 u = ds_sub3(ds_scale3(sum, ds_c(1.0 / 3)), ds_parameter3(e, 3));
+    const ds_var twice = ds_safe_norm3(c), through = ds_dot3(c, u), rounding = ds_parameter(e, 2);
+    const ds_var speed = ds_safe_sqrt(ds_fma(rounding, rounding, ds_dot3(u, u)));
+    const ds_var drag = ds_mul(ds_parameter(e, 0), ds_safe_norm(through, ds_mul(twice, rounding)));
+    const ds_var lift = ds_mul(ds_mul(ds_parameter(e, 1), speed), ds_safe_div(through, twice));
+    const ds_var3 all = ds_scale3(ds_axpy3(drag, u, ds_scale3(c, lift)), ds_c(-0.5 / 3));
+    size_t i;
+    for (i = 0; i < 3; i++) force[i] = all;
+}
+
+/* Contact and friction: laws first, then distances, then what puts them together. A law with the force of one
+   model and the derivative of another, such as a gradient at a distance, has no energy, and is not here. */
+
+/* pieces are chosen by comparisons, so that the slope at their joins is that of one of them */
+DIFFSIM_API ds_var (ds_ramp)(ds_var x, ds_var w)
+{
+    const ds_var t = ds_safe_div(ds_relu(ds_add(x, w)), ds_add(w, w));
+    const ds_var cube = ds_mul(ds_square(t), t), rest = ds_fma(ds_c(-0.5), t, ds_c(1));
+    return ds_select(ds_lt(x, w), ds_mul(ds_add(w, w), ds_mul(cube, rest)), x);
+}
+
+/* inside w^2 t^4 (1 - 2 t/5), w^2 3/5 at x = w, where x^2/2 + w^2/10 goes on */
+DIFFSIM_API ds_var (ds_ramp_potential)(ds_var x, ds_var w)
+{
+    const ds_var t = ds_safe_div(ds_relu(ds_add(x, w)), ds_add(w, w)), w2 = ds_square(w);
+    const ds_var inner = ds_mul(w2, ds_mul(ds_square(ds_square(t)), ds_fma(ds_c(-0.4), t, ds_c(1))));
+    const ds_var outer = ds_fma(ds_c(0.1), w2, ds_mul(ds_c(0.5), ds_square(x)));
+    return ds_select(ds_lt(x, w), inner, outer);
+}
+
+/* For a <= 0, with s = softplus(a) <= log 2,  -Li2(-e^a) = sum of B_k s^(k + 1) / (k + 1)!, B the Bernoulli
+   numbers (B_1 = 1/2), which converges as (s / 2 pi)^k;  for a > 0 from f(a) + f(-a) = pi^2/6 + a^2/2. */
+DIFFSIM_API ds_var (ds_softplus_potential)(ds_var a)
+{
+    static const double series[] = { /* B_2k / (2 k + 1)!, k = 7 ... 1 */
+        (7.0 / 6) / 1307674368000.0, -(691.0 / 2730) / 6227020800.0, (5.0 / 66) / 39916800.0,
+        -(1.0 / 30) / 362880.0, (1.0 / 42) / 5040.0, -(1.0 / 30) / 120.0, (1.0 / 6) / 6.0
+    };
+    const ds_var is_left = ds_lt(a, ds_c(0)), s = ds_softplus(ds_select(is_left, a, ds_neg(a)));
+    const ds_var s2 = ds_square(s);
+    ds_var sum = ds_c(series[0]), left, both;
+    size_t k;
+    for (k = 1; k < sizeof series / sizeof series[0]; k++) sum = ds_fma(sum, s2, ds_c(series[k]));
+    left = ds_fma(ds_mul(s2, s), sum, ds_fma(ds_c(0.25), s2, s));
+    both = ds_fma(ds_c(0.5), ds_square(a), ds_c(1.6449340668482264)); /* pi^2/6 */
+    return ds_select(is_left, left, ds_sub(both, left));
+}
+
+DIFFSIM_API ds_var (ds_barrier)(ds_var d, ds_var range)
+{
+    const ds_var inner = ds_neg(ds_mul(ds_square(ds_sub(d, range)), ds_log(ds_div(d, range))));
+    return ds_select(ds_lt(d, range), inner, ds_c(0));
+}
+
+/* y^3 as y2 sqrt(y2): derivatives at rest are those of y2/slip alone */
+DIFFSIM_API ds_var (ds_friction_smooth)(ds_var y2, ds_var slip)
+{
+    const ds_var y = ds_safe_sqrt(y2), part = ds_safe_div(y, slip), square = ds_safe_div(y2, slip);
+    const ds_var inner = ds_fma(square, ds_fma(ds_c(-1.0 / 3), part, ds_c(1)), ds_mul(ds_c(1.0 / 3), slip));
+    return ds_select(ds_lt(y2, ds_square(slip)), inner, y);
+}
+
+/* log cosh y: for y2 < 0.02 its series in y2, exact to rounding; else y - log 2 + log(1 + e^(-2 y)) */
+DIFFSIM_API ds_var (ds_friction_tanh)(ds_var y2, ds_var slip)
+{
+    static const double series[] = {
+        -929569.0 / 10216206000.0, 21844.0 / 85135050.0, -1382.0 / 1871100.0, 62.0 / 28350.0, -17.0 / 2520.0,
+        1.0 / 45, -1.0 / 12, 0.5
+    };
+    const ds_var q = ds_div(y2, ds_square(slip)), is_small = ds_lt(q, ds_c(0.02));
+    const ds_var y = ds_safe_sqrt(q);
+    const ds_var outer = ds_add(ds_sub(y, ds_c(0.69314718055994531)), ds_softplus(ds_mul(ds_c(-2), y)));
+    ds_var sum = ds_c(series[0]);
+    size_t k;
+    for (k = 1; k < sizeof series / sizeof series[0]; k++) sum = ds_fma(sum, q, ds_c(series[k]));
+    return ds_mul(slip, ds_select(is_small, ds_mul(sum, q), outer));
+}
+
+/* Distances. */
+DIFFSIM_API ds_var (ds_sdf_plane)(ds_var3 x, ds_var3 normal, ds_var offset, ds_var3 *slope)
+{
+    if (slope) *slope = normal;
+    return ds_sub(ds_dot3(normal, x), offset);
+}
+
+DIFFSIM_API ds_var (ds_sdf_sphere)(ds_var3 x, ds_var3 centre, ds_var radius, ds_var3 *slope)
+{
+    const ds_var3 away = ds_sub3(x, centre);
+    if (slope) *slope = ds_safe_normalize3(away);
+    return ds_sub(ds_safe_norm3(away), radius);
+}
+
+DIFFSIM_API ds_var (ds_sdf_capsule)(ds_var3 x, ds_var3 a, ds_var3 b, ds_var radius, ds_var3 *slope)
+{
+    const ds_var3 line = ds_sub3(b, a), from = ds_sub3(x, a);
+    const ds_var along = ds_safe_div(ds_dot3(from, line), ds_dot3(line, line));
+    const ds_var3 away = ds_naxpy3(ds_clamp(along, ds_c(0), ds_c(1)), line, from);
+    if (slope) *slope = ds_safe_normalize3(away);
+    return ds_sub(ds_safe_norm3(away), radius);
+}
+
+/* q = |x| - half: outside |max(q, 0)|, inside the largest q. On a side q = 0 is inside, so that it has a
+   slope; of two equal q the later one counts, as in ds_max. */
+DIFFSIM_API ds_var (ds_sdf_box)(ds_var3 x, ds_var3 half, ds_var radius, ds_var3 *slope)
+{
+    const ds_var part[3] = { ds_x(x), ds_y(x), ds_z(x) }, size[3] = { ds_x(half), ds_y(half), ds_z(half) };
+    ds_var side[3], q[3], largest, is_out, length, distance;
+    ds_var3 out;
+    size_t i;
+    for (i = 0; i < 3; i++) {
+        side[i] = ds_select(ds_lt(part[i], ds_c(0)), ds_c(-1), ds_c(1));
+        q[i] = ds_sub(ds_mul(part[i], side[i]), size[i]);
+    }
+    out = ds_pack3(ds_relu(q[0]), ds_relu(q[1]), ds_relu(q[2]));
+    length = ds_safe_norm3(out);
+    largest = ds_max(q[0], ds_max(q[1], q[2]));
+    is_out = ds_lt(ds_c(0), largest);
+    distance = ds_select(is_out, length, largest);
+    if (slope) {
+        const ds_var first = ds_lt(ds_max(q[1], q[2]), q[0]), second = ds_lt(q[2], q[1]);
+        const ds_var zero = ds_c(0), one = ds_c(1), in0 = ds_select(first, one, zero);
+        const ds_var in1 = ds_select(first, zero, ds_select(second, one, zero));
+        const ds_var in2 = ds_select(first, zero, ds_select(second, zero, one));
+        const ds_var3 n = ds_safe_normalize3(out);
+        *slope = ds_pack3(ds_mul(side[0], ds_select(is_out, ds_x(n), in0)),
+                          ds_mul(side[1], ds_select(is_out, ds_y(n), in1)),
+                          ds_mul(side[2], ds_select(is_out, ds_z(n), in2)));
+    }
+    return ds_sub(distance, radius);
+}
+
+/* Splines along one axis: 4 knots from base, their weights, and the derivatives of these by x; inside: is x
+   between one cell and n - 2, else it is brought there (on a border it is inside: it has a slope). */
+typedef struct dsi_knots { ds_index base; ds_var w[4], w_dot[4], at, inside; } dsi_knots;
+static void dsi_knots_at(dsi_knots *k, ds_kernel *kernel, ds_var x, ds_index n)
+{
+    const ds_var last = ds_index_number(kernel, ds_index_sub(n, ds_i(2)));
+    const ds_var before = ds_lt(x, ds_c(1)), behind = ds_lt(last, x);
+    ds_var s, t, s2, t2;
+    k->at = ds_select(before, ds_c(1), ds_select(behind, last, x));
+    k->inside = ds_select(before, ds_c(0), ds_select(behind, ds_c(0), ds_c(1)));
+    k->base = ds_bspline3(k->at, k->w);
+    /* s^3/6 and 2/3 - t^2 + t^3/2 by t = 1 - s */
+    t = ds_sub(ds_sub(k->at, ds_index_number(kernel, k->base)), ds_c(1));
+    s = ds_sub(ds_c(1), t);
+    s2 = ds_square(s);
+    t2 = ds_square(t);
+    k->w_dot[0] = ds_mul(ds_c(-0.5), s2);
+    k->w_dot[1] = ds_fma(ds_c(1.5), t2, ds_mul(ds_c(-2), t));
+    k->w_dot[2] = ds_fma(ds_c(-1.5), s2, ds_mul(ds_c(2), s));
+    k->w_dot[3] = ds_mul(ds_c(0.5), t2);
+}
+
+/* The field's sum by weights along the axes from `axis` on: value[0], and its slopes along these axes. */
+static void dsi_sum_knots(ds_arg field, const ds_grid *grid, const dsi_knots *k, size_t axis, ds_index *cell,
+                          ds_var value[4])
+{
+    ds_var part[4];
+    size_t i, j;
+    for (j = 0; j < 4; j++) value[j] = ds_c(0);
+    if (axis == 3) {
+        value[0] = ds_load(field, ds_grid_at(grid, cell));
+        return;
+    }
+    for (i = 0; i < 4; i++) {
+        const ds_var w = k[axis].w[i];
+        cell[axis] = ds_index_add(k[axis].base, ds_i((int64_t)i));
+        dsi_sum_knots(field, grid, k, axis + 1, cell, part);
+        value[0] = ds_fma(w, part[0], value[0]);
+        value[1 + axis] = ds_fma(k[axis].w_dot[i], part[0], value[1 + axis]);
+        for (j = axis + 1; j < 3; j++) value[1 + j] = ds_fma(w, part[1 + j], value[1 + j]);
+    }
+}
+
+DIFFSIM_API ds_var (ds_sdf_grid)(ds_arg field, const ds_grid *grid, ds_var3 x, ds_var spacing, ds_var3 *slope)
+{
+    const ds_var part[3] = { ds_x(x), ds_y(x), ds_z(x) };
+    ds_kernel *const kernel = field.kernel;
+    ds_index cell[3];
+    dsi_knots knots[3];
+    ds_var value[4];
+    ds_var3 beyond;
+    size_t i;
+    for (i = 0; i < 3; i++) cell[i] = ds_i(0);
+    if (!kernel || !dsi_is_grid(kernel, grid, cell, "ds_sdf_grid")) return dsi_no_number(kernel);
+    if (grid->rank != 3) {
+        dsi_kernel_refuse_at(kernel, DSIM_ERROR_ARGUMENT, grid->rank, "ds_sdf_grid",
+                             ": the grid of a distance has 3 axes", NULL);
+        return dsi_no_number(kernel);
+    }
+    for (i = 0; i < 3; i++) dsi_knots_at(knots + i, kernel, ds_div(part[i], spacing), grid->n[i]);
+    dsi_sum_knots(field, grid, knots, 0, cell, value);
+    beyond = ds_naxpy3(spacing, ds_pack3(knots[0].at, knots[1].at, knots[2].at), x);
+    beyond = ds_pack3(ds_select(knots[0].inside, ds_c(0), ds_x(beyond)),
+                      ds_select(knots[1].inside, ds_c(0), ds_y(beyond)),
+                      ds_select(knots[2].inside, ds_c(0), ds_z(beyond)));
+    if (slope) {
+        const ds_var3 inside = ds_pack3(ds_mul(knots[0].inside, value[1]), ds_mul(knots[1].inside, value[2]),
+                                        ds_mul(knots[2].inside, value[3]));
+        *slope = ds_axpy3(ds_recip(spacing), inside, ds_safe_normalize3(beyond));
+    }
+    return ds_add(value[0], ds_safe_norm3(beyond));
+}
+
+/* Laws: the energy of a gap with stiffness k and width w, and the force, what it loses per gap. */
+typedef ds_var dsi_law_fn(ds_var gap, ds_var k, ds_var w);
+static ds_var dsi_penalty_energy(ds_var gap, ds_var k, ds_var w)
+{
+    return ds_mul(k, ds_ramp_potential(ds_neg(gap), w));
+}
+static ds_var dsi_penalty_force(ds_var gap, ds_var k, ds_var w)
+{
+    return ds_mul(k, ds_ramp(ds_neg(gap), w));
+}
+static ds_var dsi_softplus_energy(ds_var gap, ds_var k, ds_var w)
+{
+    return ds_mul(ds_mul(k, ds_square(w)), ds_softplus_potential(ds_neg(ds_div(gap, w))));
+}
+static ds_var dsi_softplus_force(ds_var gap, ds_var k, ds_var w)
+{
+    return ds_mul(ds_mul(k, w), ds_softplus(ds_neg(ds_div(gap, w))));
+}
+static ds_var dsi_barrier_energy(ds_var gap, ds_var k, ds_var w)
+{
+    return ds_mul(k, ds_barrier(gap, w));
+}
+/* -b' = 2 (d - r) log(d / r) + (d - r)^2 / d */
+static ds_var dsi_barrier_force(ds_var gap, ds_var k, ds_var w)
+{
+    const ds_var past = ds_sub(gap, w), slope = ds_fma(ds_c(2), ds_log(ds_div(gap, w)), ds_div(past, gap));
+    return ds_select(ds_lt(gap, w), ds_mul(k, ds_mul(past, slope)), ds_c(0));
+}
+
+/* Shapes, whose numbers begin at 3. */
+typedef ds_var dsi_shape_fn(ds_element *e, ds_var3 *slope);
+static ds_var dsi_plane(ds_element *e, ds_var3 *slope)
+{
+    return ds_sdf_plane(ds_point(e, 0), ds_parameter3(e, 3), ds_parameter(e, 6), slope);
+}
+static ds_var dsi_sphere(ds_element *e, ds_var3 *slope)
+{
+    return ds_sdf_sphere(ds_point(e, 0), ds_parameter3(e, 3), ds_parameter(e, 6), slope);
+}
+static ds_var dsi_capsule(ds_element *e, ds_var3 *slope)
+{
+    const ds_var3 a = ds_parameter3(e, 3), b = ds_parameter3(e, 6);
+    return ds_sdf_capsule(ds_point(e, 0), a, b, ds_parameter(e, 9), slope);
+}
+/* in the box's own frame, and the slope back */
+static ds_var dsi_box(ds_element *e, ds_var3 *slope)
+{
+    const ds_var w = ds_parameter(e, 6);
+    const ds_var3 u = ds_parameter3(e, 7), away = ds_sub3(ds_point(e, 0), ds_parameter3(e, 3));
+    const ds_var3 y = ds_rotate3(ds_pack4(w, ds_neg3(u)), away), half = ds_parameter3(e, 10);
+    const ds_var distance = ds_sdf_box(y, half, ds_parameter(e, 13), slope);
+    if (slope) *slope = ds_rotate3(ds_pack4(w, u), *slope);
+    return distance;
+}
+/* the counts of cells are numbers that are rounded: they choose cells and have no derivative */
+static ds_var dsi_grid(ds_element *e, ds_var3 *slope)
+{
+    const ds_var3 x = ds_sub3(ds_point(e, 0), ds_parameter3(e, 3));
+    ds_index n[3];
+    ds_grid grid;
+    size_t i;
+    for (i = 0; i < 3; i++) n[i] = ds_floor_index(ds_add(ds_parameter(e, 7 + i), ds_c(0.5)));
+    grid = ds_grid_make(3, n, DSIM_WALL_CLAMP);
+    return ds_sdf_grid(ds_field(e, 0), &grid, x, ds_parameter(e, 6), slope);
+}
+
+static ds_var dsi_contact(ds_element *e, dsi_shape_fn *shape, dsi_law_fn *law)
+{
+    const ds_var gap = ds_sub(shape(e, NULL), ds_parameter(e, 2));
+    return law(gap, ds_parameter(e, 0), ds_parameter(e, 1));
+}
+
+/* R = f (mu slide(|v_t|^2) + D(v_n)) of the velocity v = v_t + v_n n in the obstacle's frame, f the force of
+   the contact's energy. All of the normal force is f (1 - D') = f ramp(1 - z, 1/2) with z = damping v_n, so
+   D = (z + P(1 - z) - P(1)) / damping, P the ramp's potential, P(1) = 0.525; below z = 1/2 that is z v_n/2 */
+static ds_var dsi_away(ds_var away, ds_var damping)
+{
+    const ds_var z = ds_mul(damping, away), p = ds_ramp_potential(ds_sub(ds_c(1), z), ds_c(0.5));
+    const ds_var fast = ds_safe_div(ds_add(ds_sub(z, ds_c(0.525)), p), damping);
+    return ds_select(ds_lt(z, ds_c(0.5)), ds_mul(ds_c(0.5), ds_mul(z, away)), fast);
+}
+typedef ds_var dsi_slide_fn(ds_var y2, ds_var slip);
+static ds_var dsi_resist(ds_element *e, dsi_shape_fn *shape, dsi_law_fn *force, dsi_slide_fn *slide,
+                         size_t first)
+{
+    ds_var3 slope = ds_point(e, 0), n, v, along;
+    const ds_var gap = ds_sub(shape(e, &slope), ds_parameter(e, 2));
+    const ds_var f = ds_mul(force(gap, ds_parameter(e, 0), ds_parameter(e, 1)), ds_safe_norm3(slope));
+    ds_var away, rub;
+    n = ds_safe_normalize3(slope);
+    v = ds_sub3(ds_velocity(e, 0), ds_parameter3(e, first + 3));
+    away = ds_dot3(v, n);
+    along = ds_naxpy3(away, n, v);
+    rub = slide(ds_dot3(along, along), ds_parameter(e, first + 1));
+    return ds_mul(f, ds_fma(ds_parameter(e, first), rub, dsi_away(away, ds_parameter(e, first + 2))));
+}
+
+/* The functions of the rows: DSI_ROW(plane, 4, penalty, dsi_penalty_energy, dsi_penalty_force) gives
+       static ds_var dsi_plane_penalty(ds_element *e)
+       {
+           return dsi_contact(e, dsi_plane, dsi_penalty_energy);
+       }
+       static ds_var dsi_plane_penalty_friction(ds_element *e)
+       {
+           return dsi_resist(e, dsi_plane, dsi_penalty_force, (ds_friction_smooth), 3 + 4);
+       }
+   and one for tanh */
+#define DSI_ROW(shape, n, law, energy, force) \
+    static ds_var dsi_##shape##_##law(ds_element *e) { return dsi_contact(e, dsi_##shape, energy); } \
+    static ds_var dsi_##shape##_##law##_friction(ds_element *e) \
+    { \
+        return dsi_resist(e, dsi_##shape, force, (ds_friction_smooth), 3 + n); \
+    } \
+    static ds_var dsi_##shape##_##law##_tanh(ds_element *e) \
+    { \
+        return dsi_resist(e, dsi_##shape, force, (ds_friction_tanh), 3 + n); \
+    }
+#define DSI_LAWS_OF(shape, n) \
+    DSI_ROW(shape, n, penalty, dsi_penalty_energy, dsi_penalty_force) \
+    DSI_ROW(shape, n, softplus, dsi_softplus_energy, dsi_softplus_force) \
+    DSI_ROW(shape, n, barrier, dsi_barrier_energy, dsi_barrier_force)
+DSI_LAWS_OF(plane, 4)
+DSI_LAWS_OF(sphere, 4)
+DSI_LAWS_OF(capsule, 7)
+DSI_LAWS_OF(box, 11)
+DSI_LAWS_OF(grid, 7)
+#undef DSI_LAWS_OF
+#undef DSI_ROW
 
 /* The table as types: DSI_ROW(SPRING, ("spring", 2, ...), "stiffness (N/m), ...", ...) gives
        { "spring", 2, 2, 0, "stiffness (N/m), rest length (m)", dsi_spring, NULL, NULL, NULL } */
@@ -24521,6 +25200,11 @@ static void dsi_declare_element(ds_element *e)
     else if (type->n_constants) e->constants = ds_arg_in(e->kernel, "c", type->n_constants);
     if (e->part == DSIM_ENERGY_PART_FORCE) e->result = ds_arg_sum(e->kernel, "force", 3);
     else if (!derives) e->result = ds_arg_sum(e->kernel, "energy", 1);
+    /* the coordinates of its derivatives: all points in their order, whatever the function asks for first */
+    for (i = 0; i < type->n_points; i++) {
+        dsi_load_point(e, e->x, i);
+        if (e->v.kernel) dsi_load_point(e, e->v, i);
+    }
 }
 
 /* calls the function of the part and puts what it gives where it belongs */
@@ -27644,6 +28328,17 @@ DSI_ROW(index, ds_index, dsi_kernel_rec(var.kernel))
 #define ds_bspline3(p, w) (ds_bspline3)(DSI_HERE(r1, p), w)
 #define ds_bspline2_weights(p, w) (ds_bspline2_weights)(DSI_HERE(r1, p), w)
 #define ds_bspline3_weights(p, w) (ds_bspline3_weights)(DSI_HERE(r1, p), w)
+#define ds_ramp(p, q) DSI_HERE_2(ds_ramp, r1, r1, p, q)
+#define ds_ramp_potential(p, q) DSI_HERE_2(ds_ramp_potential, r1, r1, p, q)
+#define ds_softplus_potential(p) DSI_HERE_1(ds_softplus_potential, r1, p)
+#define ds_barrier(p, q) DSI_HERE_2(ds_barrier, r1, r1, p, q)
+#define ds_friction_smooth(p, q) DSI_HERE_2(ds_friction_smooth, r1, r1, p, q)
+#define ds_friction_tanh(p, q) DSI_HERE_2(ds_friction_tanh, r1, r1, p, q)
+#define ds_sdf_plane(x, n, o, slope) (ds_sdf_plane)(DSI_HERE(r3, x), n, o, slope)
+#define ds_sdf_sphere(x, c, r, slope) (ds_sdf_sphere)(DSI_HERE(r3, x), c, r, slope)
+#define ds_sdf_capsule(x, a, b, r, slope) (ds_sdf_capsule)(DSI_HERE(r3, x), a, b, r, slope)
+#define ds_sdf_box(x, s, r, slope) (ds_sdf_box)(DSI_HERE(r3, x), s, r, slope)
+#define ds_sdf_grid(f, grid, x, h, slope) (ds_sdf_grid)(f, grid, DSI_HERE(r3, x), h, slope)
 #define ds_index_add(p, q) DSI_HERE_2(ds_index_add, index, index, p, q)
 #define ds_index_sub(p, q) DSI_HERE_2(ds_index_sub, index, index, p, q)
 #define ds_index_mul(p, q) DSI_HERE_2(ds_index_mul, index, index, p, q)
