@@ -2114,38 +2114,62 @@ DIFFSIM_API ds_result ds_array_smooth_max_vjp(const ds_array *a, double sharpnes
    All that influences a step is in state, parameters, controls and the number of the step: warm starts,
    random counters, contact caches too. Stepping twice from the same bytes gives the same bytes; then the
    gradient has the same bits however many states were kept. ds_check_stepper and desc.validate look for
-   what is hidden. */
+   what is hidden.
 
-/* A step: state x_k [n_state], param p [n_param], control u_k [n_control] are read, next x_{k+1} [n_state] is
-   written, all of it. A vjp, jvp or second reads next. In a loss next is NULL, and after the last step, where
-   left is 0, control is NULL, too. */
+   Numbers that follow from the parameters alone and that every step reads (Lame constants, inverse rest
+   edges) are the stepper's derived numbers d = g(p): the rollout computes them once for each set of
+   parameters, sums their adjoints over all steps, and takes these back to the parameters once. */
+
+/* A step: state x_k [n_state], param p [n_param], control u_k [n_control] and derived d [n_derived] are read,
+   next x_{k+1} [n_state] is written, all of it. A vjp, jvp or second reads next. In a loss next is NULL, and
+   after the last step, where left is 0, control is NULL, too. */
 typedef struct ds_step_io {
     size_t step, left; /* k, and how many steps are left from x_k on */
-    const ds_real *state, *param, *control;
+    const ds_real *state, *param, *control, *derived;
     ds_real *next;
 } ds_step_io;
 
-/* Adjoint: state_bar += (df/dx)' next_bar, and so on. Outputs may be NULL: not wanted. */
+/* Adjoint: state_bar += (df/dx)' next_bar, and so on; param_bar is that of p with d held, derived_bar that of
+   d. Outputs may be NULL: not wanted. */
 typedef struct ds_step_bar {
     const ds_real *next_bar;
-    ds_real *state_bar, *param_bar, *control_bar;
+    ds_real *state_bar, *param_bar, *control_bar, *derived_bar;
 } ds_step_bar;
-/* Tangent: next_dot = df/dx state_dot + df/dp param_dot + df/du control_dot. No dot is NULL. */
+/* Tangent: next_dot = df/dx state_dot + df/dp param_dot + df/du control_dot + df/dd derived_dot. No dot is
+   NULL, but where there are no such numbers. */
 typedef struct ds_step_dot {
-    const ds_real *state_dot, *param_dot, *control_dot;
+    const ds_real *state_dot, *param_dot, *control_dot, *derived_dot;
     ds_real *next_dot;
 } ds_step_dot;
 /* Tangent of the adjoint: state_bar_dot += (df/dx)' next_bar_dot + (d/dt (df/dx))' next_bar, and so on, d/dt
    along the dots. Outputs may be NULL. */
 typedef struct ds_step_second {
-    const ds_real *state_dot, *param_dot, *control_dot, *next_bar, *next_bar_dot;
-    ds_real *state_bar_dot, *param_bar_dot, *control_bar_dot;
+    const ds_real *state_dot, *param_dot, *control_dot, *derived_dot, *next_bar, *next_bar_dot;
+    ds_real *state_bar_dot, *param_bar_dot, *control_bar_dot, *derived_bar_dot;
 } ds_step_second;
+
+/* Derived numbers d = g(p). derive writes all of derived; the others get what it has written:
+     derive_vjp     param_bar += (dg/dp)' derived_bar
+     derive_jvp     derived_dot = dg/dp param_dot
+     derive_second  param_bar_dot += (dg/dp)' derived_bar_dot + (d/dt (dg/dp))' derived_bar, d/dt along
+                    param_dot */
+typedef struct ds_derive_second {
+    const ds_real *param_dot, *derived_dot, *derived_bar, *derived_bar_dot;
+    ds_real *param_bar_dot;
+} ds_derive_second;
+typedef ds_result ds_derive_fn(void *user, const ds_real *param, ds_real *derived);
+typedef ds_result ds_derive_vjp_fn(void *user, const ds_real *param, const ds_real *derived,
+                                   const ds_real *derived_bar, ds_real *param_bar);
+typedef ds_result ds_derive_jvp_fn(void *user, const ds_real *param, const ds_real *derived,
+                                   const ds_real *param_dot, ds_real *derived_dot);
+typedef ds_result ds_derive_second_fn(void *user, const ds_real *param, const ds_real *derived,
+                                      const ds_derive_second *second);
 
 /* trace: trace_bytes of the driver's, aligned for any type, written by step for the derivatives of the very
    same step, such as a converged point or a factorisation; it holds no pointers of its own. A step may get
    NULL: no derivative follows. vjp, jvp and second may be NULL: gradients, tangents, Hessians are then
-   refused. error: the sentence of the last failure, or NULL. */
+   refused. So may those of derive; derive itself there must be, unless n_derived is 0. error: the sentence of
+   the last failure, or NULL. */
 typedef struct ds_stepper {
     void *user;
     size_t n_state, n_param, n_control, trace_bytes;
@@ -2155,10 +2179,16 @@ typedef struct ds_stepper {
     ds_result (*second)(void *user, const ds_step_io *io, const void *trace, const ds_step_second *second);
     const ds_error *(*error)(void *user);
     ds_gradient_label label; /* of its derivatives */
+    size_t n_derived;
+    ds_derive_fn *derive;
+    ds_derive_vjp_fn *derive_vjp;
+    ds_derive_jvp_fn *derive_jvp;
+    ds_derive_second_fn *derive_second;
 } ds_stepper;
 
 /* The loss is a sum over the states x_0 ... x_steps: called for each, it adds its part to *value and, unless
-   bar is NULL, the derivatives of that part to bar->state_bar, param_bar and control_bar, each unless NULL.
+   bar is NULL, the derivatives of that part to bar->state_bar, param_bar, control_bar and derived_bar, each
+   unless NULL.
    loss_second, for products with Hessians: bar_dots gain the Hessian of that part times the dots; for
    Gauss-Newton products of a loss |r|^2 / 2 it is J'J of r. next_bar and next_bar_dot are NULL. */
 typedef ds_result ds_loss_fn(void *user, const ds_step_io *io, ds_real *value, const ds_step_bar *bar);
@@ -2232,7 +2262,8 @@ DIFFSIM_API ds_result ds_rollout_set_number(ds_rollout *rollout, size_t number);
 /* Runs. What has been done is not done again. forward: the loss and the last state. backward: the gradient,
    and forward if needed. A refusal names the step, and the entry that is not finite; there are no results
    then, and ds_rollout_state is the last good state.
-   Errors: NON_FINITE, HIDDEN_STATE (validate), those of stepper and loss; index: the step. */
+   Errors: NON_FINITE, HIDDEN_STATE (validate), those of stepper and loss; index: the step, of derived numbers
+   the number. */
 DIFFSIM_API ds_result ds_rollout_forward(ds_rollout *rollout);
 DIFFSIM_API ds_result ds_rollout_backward(ds_rollout *rollout);
 
@@ -2259,10 +2290,10 @@ DIFFSIM_API ds_result ds_rollout_tangent(ds_rollout *rollout, const ds_direction
                                          ds_real *final_dot, double *loss_dot);
 
 /* Products with the Hessian of the loss by initial state, parameters and controls, exact: tangent over
-   reverse, with the same schedule. gauss_newton: without the curvature of the steps, so that S'HS is left,
-   S the derivatives of all states and H what loss_second tells. Needs desc.second. Errors: ARGUMENT, without
-   what it takes (second, loss_second; stepper.second, jvp) or with a truncation. On error out is of no
-   use. */
+   reverse, with the same schedule. gauss_newton: without the curvature of the steps and of what derives from
+   the parameters, so that S'HS is left, S the derivatives of all states and H what loss_second tells. Needs
+   desc.second. Errors: ARGUMENT, without what it takes (second, loss_second; stepper.second, jvp,
+   derive_second, derive_jvp) or with a truncation. On error out is of no use. */
 DIFFSIM_API ds_result ds_rollout_hessian_vector(ds_rollout *rollout, const ds_direction *direction,
                                                 const ds_direction_out *out);
 DIFFSIM_API ds_result ds_rollout_gauss_newton(ds_rollout *rollout, const ds_direction *direction,
@@ -2348,7 +2379,8 @@ DIFFSIM_API ds_result ds_recorded_loss_second(void *recorded, const ds_step_io *
     DSI_ROW(BEFORE, 0, "a part of the state before the step") \
     DSI_ROW(PARAM, 0, "a part of the parameters") \
     DSI_ROW(CONTROL, 0, "a part of the controls of the step") \
-    DSI_ROW(SCRATCH, 1, "a part of n_scratch numbers that are zero when a step begins")
+    DSI_ROW(SCRATCH, 1, "a part of n_scratch numbers that are zero when a step begins") \
+    DSI_ROW(DERIVED, 0, "a part of the numbers that derive from the parameters")
 typedef enum ds_bound {
 #define DSI_ROW(NAME, written, sentence) DSIM_BOUND_##NAME,
     DSI_BOUNDS(DSI_ROW)
@@ -2365,11 +2397,17 @@ typedef struct ds_binding {
 DIFFSIM_API ds_binding ds_bind(ds_bound to, size_t offset, size_t n, size_t components);
 DIFFSIM_API ds_binding ds_bind_constant(ds_array array);
 
-/* runner: memory and log of the list, too. */
+/* runner: memory and log of the list, too. derive and its kin: as in ds_stepper, with a user of their own. */
 typedef struct ds_launch_list_desc {
     ds_runner_desc runner;
     size_t n_state, n_param, n_control, n_scratch;
     ds_gradient_label label;
+    size_t n_derived;
+    void *derive_user;
+    ds_derive_fn *derive;
+    ds_derive_vjp_fn *derive_vjp;
+    ds_derive_jvp_fn *derive_jvp;
+    ds_derive_second_fn *derive_second;
 } ds_launch_list_desc;
 
 /* add: the kernel has ended and lives as long as the list; lanes [rank of the kernel]; bindings, as many as
@@ -2849,10 +2887,12 @@ typedef struct ds_jacobian {
 DIFFSIM_API ds_result ds_check_adjoint(const ds_jacobian *jacobian, const ds_check_desc *desc,
                                        ds_check_report *report);
 
-/* Checks a stepper at io (next is not looked at): the step done again, with another one in between, gives the
-   same bytes and writes all of next; vjp is the gradient of a weighted sum of next, jvp its transpose, second
-   its Hessian, as far as they are there. The report is that of the last check, or of the first that fails.
-   Scratch beside that of the checks: four vectors of all numbers, and a trace. Errors: those of the checks;
+/* Checks a stepper at io (next and derived are not looked at): the step done again, with another one in
+   between, gives the same bytes and writes all of next; vjp is the gradient of a weighted sum of next, jvp
+   its transpose, second its Hessian, as far as they are there; derived numbers are part of the step, as
+   functions of the parameters. The report is that of the last check, or of the first that fails. Scratch
+   beside that of the checks: four vectors of all numbers, four of derived ones, and a trace. Errors: those of
+   the checks;
    HIDDEN_STATE; the stepper's own. */
 DIFFSIM_API ds_result ds_check_stepper(const ds_stepper *stepper, const ds_step_io *io,
                                        const ds_check_desc *desc, ds_check_report *report);
@@ -19176,7 +19216,7 @@ typedef struct dsi_slot_of_trace {
     ds_binding from;
 } dsi_slot_of_trace;
 
-/* where state, state before, parameters, controls and scratch are; of numbers, adjoints or tangents */
+/* where state, state before, parameters and the others are; of numbers, adjoints or tangents */
 typedef struct dsi_spaces { ds_real *at[DSIM_BOUND_COUNT]; } dsi_spaces;
 
 struct ds_launch_list {
@@ -19196,7 +19236,7 @@ struct ds_launch_list {
     ds_real *state, *state_bar, *state_dot, *state_bar_dot; /* [n_state] */
     ds_real *scratch, *scratch_bar, *scratch_dot, *scratch_bar_dot; /* [n_scratch] */
     ds_real *trace_dot; /* [n_trace] */
-    ds_real *junk[3]; /* [n_state], [n_param], [n_control]: adjoints that nobody wants */
+    ds_real *junk[4]; /* [n_state], [n_param], [n_control], [n_derived]: adjoints that nobody wants */
 };
 
 static const unsigned char dsi_bound_is_written[] = {
@@ -19273,6 +19313,7 @@ static size_t dsi_size_of_space(const ds_launch_list *list, ds_bound to)
     case DSIM_BOUND_PARAM: return list->d.n_param;
     case DSIM_BOUND_CONTROL: return list->d.n_control;
     case DSIM_BOUND_SCRATCH: return list->d.n_scratch;
+    case DSIM_BOUND_DERIVED: return list->d.n_derived;
     default: return list->d.n_state;
     }
 }
@@ -19654,7 +19695,8 @@ static ds_result dsi_make_numbers(ds_launch_list *list)
         { &list->scratch, d->n_scratch }, { &list->scratch_bar, d->n_scratch },
         { &list->scratch_dot, d->n_scratch }, { &list->scratch_bar_dot, d->n_scratch },
         { &list->trace_dot, list->n_trace },
-        { &list->junk[0], d->n_state }, { &list->junk[1], d->n_param }, { &list->junk[2], d->n_control } };
+        { &list->junk[0], d->n_state }, { &list->junk[1], d->n_param }, { &list->junk[2], d->n_control },
+        { &list->junk[3], d->n_derived } };
     size_t i;
     for (i = 0; i < sizeof parts / sizeof *parts; i++)
         *parts[i].at = (ds_real *)ds_arena_alloc(&list->arena, parts[i].n, sizeof(ds_real));
@@ -19722,32 +19764,48 @@ static void dsi_fill_slots(const ds_launch_list *list, size_t j, const dsi_space
     }
 }
 
-static dsi_spaces dsi_spaces_of(ds_real *state, const ds_real *before, const ds_real *param,
-                                const ds_real *control, ds_real *scratch)
+/* what is read in a step: x_k, p, u_k, d */
+static dsi_spaces dsi_spaces_of(const ds_real *before, const ds_real *param, const ds_real *control,
+                                const ds_real *derived)
 {
     dsi_spaces r;
-    r.at[DSIM_BOUND_CONSTANT] = NULL;
-    r.at[DSIM_BOUND_STATE] = state;
+    memset(&r, 0, sizeof r);
     r.at[DSIM_BOUND_BEFORE] = (ds_real *)(uintptr_t)before;
     r.at[DSIM_BOUND_PARAM] = (ds_real *)(uintptr_t)param;
     r.at[DSIM_BOUND_CONTROL] = (ds_real *)(uintptr_t)control;
-    r.at[DSIM_BOUND_SCRATCH] = scratch;
+    r.at[DSIM_BOUND_DERIVED] = (ds_real *)(uintptr_t)derived;
     return r;
+}
+/* and what is written, too */
+static void dsi_add_spaces(dsi_spaces *spaces, ds_real *state, ds_real *scratch)
+{
+    spaces->at[DSIM_BOUND_STATE] = state;
+    spaces->at[DSIM_BOUND_SCRATCH] = scratch;
 }
 /* of a step: its state in `state`, and the list's scratch */
 static dsi_spaces dsi_spaces_of_step(const ds_launch_list *list, const ds_step_io *io, ds_real *state)
 {
-    return dsi_spaces_of(state, io->state, io->param, io->control, list->scratch);
+    dsi_spaces r = dsi_spaces_of(io->state, io->param, io->control, io->derived);
+    dsi_add_spaces(&r, state, list->scratch);
+    return r;
 }
-/* adjoints; what nobody wants goes to the junk */
-static dsi_spaces dsi_spaces_of_bars(const ds_launch_list *list, ds_real *state, ds_real *scratch,
-                                     ds_real *before, ds_real *param, ds_real *control)
+/* where adjoints of n numbers go: `wanted`, or if nobody wants them the junk, which is 0 then */
+static ds_real *dsi_or_junk(const ds_launch_list *list, size_t i, ds_real *wanted, size_t n)
 {
-    if (!before) dsi_fill_reals(list->junk[0], 0, list->d.n_state);
-    if (!param) dsi_fill_reals(list->junk[1], 0, list->d.n_param);
-    if (!control) dsi_fill_reals(list->junk[2], 0, list->d.n_control);
-    return dsi_spaces_of(state, before ? before : list->junk[0], param ? param : list->junk[1],
-                         control ? control : list->junk[2], scratch);
+    if (wanted) return wanted;
+    dsi_fill_reals(list->junk[i], 0, n);
+    return list->junk[i];
+}
+/* adjoints, those of the state in `state` and of the scratch in `scratch` */
+static dsi_spaces dsi_spaces_of_bars(const ds_launch_list *list, const ds_step_bar *bar, ds_real *state,
+                                     ds_real *scratch)
+{
+    dsi_spaces r = dsi_spaces_of(dsi_or_junk(list, 0, bar->state_bar, list->d.n_state),
+                                 dsi_or_junk(list, 1, bar->param_bar, list->d.n_param),
+                                 dsi_or_junk(list, 2, bar->control_bar, list->d.n_control),
+                                 dsi_or_junk(list, 3, bar->derived_bar, list->d.n_derived));
+    dsi_add_spaces(&r, state, scratch);
+    return r;
 }
 
 static void dsi_copy_reals(ds_real *to, const ds_real *from, size_t n)
@@ -19836,8 +19894,7 @@ static ds_result dsi_list_vjp(void *user, const ds_step_io *io, const void *trac
 {
     ds_launch_list *const list = (ds_launch_list *)user;
     const dsi_spaces spaces = dsi_spaces_of_step(list, io, io->next);
-    const dsi_spaces bars = dsi_spaces_of_bars(list, list->state_bar, list->scratch_bar, bar->state_bar,
-                                               bar->param_bar, bar->control_bar);
+    const dsi_spaces bars = dsi_spaces_of_bars(list, bar, list->state_bar, list->scratch_bar);
     ds_result result = DSIM_OK;
     size_t j;
     memset(&list->error, 0, sizeof list->error);
@@ -19873,9 +19930,9 @@ static ds_result dsi_tangents(ds_launch_list *list, const ds_step_io *io, const 
 static ds_result dsi_list_jvp(void *user, const ds_step_io *io, const void *trace, const ds_step_dot *dot)
 {
     ds_launch_list *const list = (ds_launch_list *)user;
-    const dsi_spaces dots = dsi_spaces_of(dot->next_dot, dot->state_dot, dot->param_dot, dot->control_dot,
-                                          list->scratch_dot);
+    dsi_spaces dots = dsi_spaces_of(dot->state_dot, dot->param_dot, dot->control_dot, dot->derived_dot);
     (void)trace;
+    dsi_add_spaces(&dots, dot->next_dot, list->scratch_dot);
     return dsi_tangents(list, io, &dots, NULL);
 }
 
@@ -19885,15 +19942,21 @@ static ds_result dsi_list_second(void *user, const ds_step_io *io, const void *t
 {
     ds_launch_list *const list = (ds_launch_list *)user;
     const dsi_spaces spaces = dsi_spaces_of_step(list, io, io->next);
-    const dsi_spaces dots = dsi_spaces_of(list->state_dot, s->state_dot, s->param_dot, s->control_dot,
-                                          list->scratch_dot);
-    const dsi_spaces bars =
-        dsi_spaces_of_bars(list, list->state_bar, list->scratch_bar, NULL, NULL, NULL);
-    const dsi_spaces bar_dots =
-        dsi_spaces_of_bars(list, list->state_bar_dot, list->scratch_bar_dot, s->state_bar_dot,
-                           s->param_bar_dot, s->control_bar_dot);
-    ds_result result = dsi_tangents(list, io, &dots, list->trace_dot);
+    dsi_spaces dots = dsi_spaces_of(s->state_dot, s->param_dot, s->control_dot, s->derived_dot);
+    dsi_spaces bars, bar_dots;
+    ds_step_bar none, wanted;
+    ds_result result;
     size_t j;
+    memset(&none, 0, sizeof none);
+    wanted.next_bar = s->next_bar_dot;
+    wanted.state_bar = s->state_bar_dot;
+    wanted.param_bar = s->param_bar_dot;
+    wanted.control_bar = s->control_bar_dot;
+    wanted.derived_bar = s->derived_bar_dot;
+    bars = dsi_spaces_of_bars(list, &none, list->state_bar, list->scratch_bar);
+    bar_dots = dsi_spaces_of_bars(list, &wanted, list->state_bar_dot, list->scratch_bar_dot);
+    dsi_add_spaces(&dots, list->state_dot, list->scratch_dot);
+    result = dsi_tangents(list, io, &dots, list->trace_dot);
     dsi_begin_adjoints(list, s->next_bar, list->state_bar, list->scratch_bar);
     dsi_begin_adjoints(list, s->next_bar_dot, list->state_bar_dot, list->scratch_bar_dot);
     for (j = list->n; j-- > 0 && !result;) {
@@ -19910,6 +19973,37 @@ static ds_result dsi_list_second(void *user, const ds_step_io *io, const void *t
     }
     if (!result) dsi_end_adjoints(list, s->state_bar_dot, list->state_bar_dot);
     return result;
+}
+
+/* derived numbers are not the list's: no sentence of its own fits them */
+static const ds_launch_list_desc *dsi_list_derives(void *user)
+{
+    ds_launch_list *const list = (ds_launch_list *)user;
+    memset(&list->error, 0, sizeof list->error);
+    return &list->d;
+}
+static ds_result dsi_list_derive(void *user, const ds_real *param, ds_real *derived)
+{
+    const ds_launch_list_desc *const d = dsi_list_derives(user);
+    return d->derive(d->derive_user, param, derived);
+}
+static ds_result dsi_list_derive_vjp(void *user, const ds_real *param, const ds_real *derived,
+                                     const ds_real *derived_bar, ds_real *param_bar)
+{
+    const ds_launch_list_desc *const d = dsi_list_derives(user);
+    return d->derive_vjp(d->derive_user, param, derived, derived_bar, param_bar);
+}
+static ds_result dsi_list_derive_jvp(void *user, const ds_real *param, const ds_real *derived,
+                                     const ds_real *param_dot, ds_real *derived_dot)
+{
+    const ds_launch_list_desc *const d = dsi_list_derives(user);
+    return d->derive_jvp(d->derive_user, param, derived, param_dot, derived_dot);
+}
+static ds_result dsi_list_derive_second(void *user, const ds_real *param, const ds_real *derived,
+                                        const ds_derive_second *second)
+{
+    const ds_launch_list_desc *const d = dsi_list_derives(user);
+    return d->derive_second(d->derive_user, param, derived, second);
 }
 
 static const ds_error *dsi_list_error(void *user) { return &((ds_launch_list *)user)->error; }
@@ -19951,6 +20045,28 @@ DIFFSIM_API const ds_error *ds_launch_list_error(const ds_launch_list *list)
     return list ? &list->error : &none;
 }
 
+static void dsi_list_seam(ds_launch_list *list)
+{
+    ds_stepper *const s = &list->stepper;
+    const ds_launch_list_desc *const d = &list->d;
+    s->user = list;
+    s->n_state = d->n_state;
+    s->n_param = d->n_param;
+    s->n_control = d->n_control;
+    s->trace_bytes = list->n_trace * sizeof(ds_real);
+    s->step = dsi_list_step;
+    s->vjp = dsi_list_vjp;
+    s->jvp = dsi_list_jvp;
+    s->second = dsi_list_second;
+    s->error = dsi_list_error;
+    s->label = d->label;
+    s->n_derived = d->n_derived;
+    s->derive = d->derive ? dsi_list_derive : NULL;
+    s->derive_vjp = d->derive_vjp ? dsi_list_derive_vjp : NULL;
+    s->derive_jvp = d->derive_jvp ? dsi_list_derive_jvp : NULL;
+    s->derive_second = d->derive_second ? dsi_list_derive_second : NULL;
+}
+
 /* sources of all adjoints, then runners and numbers; the seam is the list's own */
 DIFFSIM_API const ds_stepper *ds_launch_list_stepper(ds_launch_list *list)
 {
@@ -19968,17 +20084,7 @@ DIFFSIM_API const ds_stepper *ds_launch_list_stepper(ds_launch_list *list)
         dsi_list_refuse(list, result, list->n, NULL, 0, "no memory for the numbers of the list");
         return NULL;
     }
-    s->user = list;
-    s->n_state = list->d.n_state;
-    s->n_param = list->d.n_param;
-    s->n_control = list->d.n_control;
-    s->trace_bytes = list->n_trace * sizeof(ds_real);
-    s->step = dsi_list_step;
-    s->vjp = dsi_list_vjp;
-    s->jvp = dsi_list_jvp;
-    s->second = dsi_list_second;
-    s->error = dsi_list_error;
-    s->label = list->d.label;
+    dsi_list_seam(list);
     list->complete = 1;
     return s;
 }
@@ -20063,7 +20169,8 @@ struct ds_rollout {
     ds_real *bar[2]; /* [n_state] adjoints of x_{k+1} and x_k, or of x_k when the step is done */
     ds_real *bar_dot[2]; /* and how they move */
     ds_real *dot[2]; /* [n_state] tangents, where frames have none */
-    ds_real *seed; /* [n_state + n_param + n_control] derivatives of the loss at one state */
+    ds_real *derived, *derived_bar, *derived_dot, *derived_bar_dot; /* [n_derived] */
+    ds_real *seed; /* [n_state + n_param + n_control + n_derived] derivatives of the loss at one state */
     ds_real *zero; /* [the most of n_state, n_param and n_control] */
     ds_real *twice; /* [n_state] validate: the step done again */
     uint64_t *hashes; /* [steps + 1] validate: of the states when they were new */
@@ -20079,6 +20186,7 @@ struct ds_rollout {
     size_t reached; /* the way forward has come to x_reached, and for the loss, */
     int arrived; /* to the end */
     int has_gradient, has_last;
+    int has_derived; /* of these parameters; stays when results are forgotten */
     size_t last_step; /* of the last good state */
     uint64_t again;
     double loss, loss_dot;
@@ -20112,6 +20220,28 @@ static ds_result dsi_rollout_stop(ds_rollout *r, ds_result code, const char *wha
     }
     return dsi_rollout_refused(r, &t);
 }
+/* the same with the sentence of another object, if there is one */
+static ds_result dsi_rollout_refused_by(ds_rollout *r, dsi_text *t, const ds_error *error)
+{
+    if (!error || !error->code) return dsi_rollout_refused(r, t);
+    dsi_put(t, ": ");
+    dsi_put(t, error->text);
+    if (r->d.log.write) r->d.log.write(r->d.log.user, r->error.code, r->error.text);
+    return r->error.code;
+}
+/* "the direction of state 3" */
+static ds_result dsi_refuse_number(ds_rollout *r, ds_result code, const char *what, size_t i)
+{
+    dsi_text t = dsi_rollout_refuse(r, code, i, what);
+    dsi_put_size(&t, i);
+    return dsi_rollout_refused(r, &t);
+}
+/* n numbers, NULL for none: finite, or a refusal that says what they are */
+static ds_result dsi_check_sum(ds_rollout *r, const ds_real *x, size_t n, const char *what)
+{
+    const size_t bad = x ? dsi_first_bad(x, n) : n;
+    return bad == n ? DSIM_OK : dsi_refuse_number(r, DSIM_ERROR_NON_FINITE, what, bad);
+}
 /* a function of the stepper or the loss has failed at step k; the stepper may have a sentence for it */
 static ds_result dsi_rollout_failed(ds_rollout *r, ds_result code, const char *what, size_t k, int of_stepper)
 {
@@ -20120,11 +20250,7 @@ static ds_result dsi_rollout_failed(ds_rollout *r, ds_result code, const char *w
     if (!of_stepper && r->d.loss == ds_recorded_loss && r->d.loss_user)
         error = dsi_recorded_error(r->d.loss_user);
     dsi_put_size(&t, r->number + k);
-    if (!error || !error->code) return dsi_rollout_refused(r, &t);
-    dsi_put(&t, ": ");
-    dsi_put(&t, error->text);
-    if (r->d.log.write) r->d.log.write(r->d.log.user, code, r->error.text);
-    return code;
+    return dsi_rollout_refused_by(r, &t, error);
 }
 
 /* Plans. */
@@ -20146,7 +20272,7 @@ static void dsi_lay_out_rollout(ds_rollout *r, dsi_scratch *room)
     size_t all = 0, controls = 0, i;
     dsi_take(room, 1, sizeof *r);
     if (ds_size_add(s->n_state, s->n_param, &all) || ds_size_add(all, s->n_control, &all) ||
-        ds_size_mul(T, s->n_control, &controls))
+        ds_size_add(all, s->n_derived, &all) || ds_size_mul(T, s->n_control, &controls))
         room->result = DSIM_ERROR_OVERFLOW;
     r->state = (ds_real *)dsi_take(room, s->n_state, reals);
     r->param = (ds_real *)dsi_take(room, s->n_param, reals);
@@ -20160,6 +20286,10 @@ static void dsi_lay_out_rollout(ds_rollout *r, dsi_scratch *room)
         r->bar_dot[i] = (ds_real *)dsi_take(room, second * s->n_state, reals);
         r->dot[i] = (ds_real *)dsi_take(room, tangents * (1 - second) * s->n_state, reals);
     }
+    r->derived = (ds_real *)dsi_take(room, s->n_derived, reals);
+    r->derived_bar = (ds_real *)dsi_take(room, s->n_derived, reals);
+    r->derived_dot = (ds_real *)dsi_take(room, tangents * s->n_derived, reals);
+    r->derived_bar_dot = (ds_real *)dsi_take(room, second * s->n_derived, reals);
     r->seed = (ds_real *)dsi_take(room, tangents * all, reals);
     r->zero = (ds_real *)dsi_take(room, tangents * (most > s->n_control ? most : s->n_control), reals);
     r->twice = (ds_real *)dsi_take(room, r->d.validate ? s->n_state : 0, reals);
@@ -20347,6 +20477,7 @@ static const char *dsi_is_bad_rollout(const ds_stepper *s, const ds_rollout_desc
     if ((uint64_t)d->steps >= UINT32_MAX) return "desc: more than 2^32 - 2 steps";
     if ((unsigned)d->checkpoints >= DSIM_CHECKPOINTS_COUNT) return "desc: there are no such checkpoints";
     if (d->second && !s->jvp) return "desc.second needs tangents: stepper.jvp is NULL";
+    if (s->n_derived && !s->derive) return "stepper: there are derived numbers, and derive is NULL";
     return NULL;
 }
 
@@ -20523,9 +20654,12 @@ DIFFSIM_API ds_result ds_rollout_set_state(ds_rollout *rollout, const ds_real *s
 
 DIFFSIM_API ds_result ds_rollout_set_param(ds_rollout *rollout, const ds_real *param)
 {
+    ds_result result;
     DIFFSIM_ASSERT(rollout);
     if (!rollout) return DSIM_ERROR_ARGUMENT;
-    return dsi_rollout_set(rollout, rollout->param, param, rollout->s.n_param, "parameters");
+    result = dsi_rollout_set(rollout, rollout->param, param, rollout->s.n_param, "parameters");
+    if (!result) rollout->has_derived = 0;
+    return result;
 }
 
 DIFFSIM_API ds_result ds_rollout_set_controls(ds_rollout *rollout, const ds_real *controls, size_t first,
@@ -20566,6 +20700,7 @@ static ds_step_io dsi_step_io(const ds_rollout *r, size_t k, const ds_real *stat
     io.state = state;
     io.param = r->param;
     io.control = k < r->d.steps ? r->control + k * r->s.n_control : NULL;
+    io.derived = r->derived;
     io.next = next;
     return io;
 }
@@ -20590,6 +20725,7 @@ static ds_real *dsi_state_dot(const ds_rollout *r, const ds_real *frame)
 static ds_result dsi_arrive(ds_rollout *r, size_t k, const ds_real *x)
 {
     const size_t n = r->s.n_state, m = r->s.n_param, c = k < r->d.steps ? r->s.n_control : 0;
+    const size_t of_derived = n + m + r->s.n_control;
     const ds_step_io io = dsi_step_io(r, k, x, NULL);
     ds_real value = 0;
     ds_step_bar bar;
@@ -20597,10 +20733,11 @@ static ds_result dsi_arrive(ds_rollout *r, size_t k, const ds_real *x)
     if (!r->d.loss) return DSIM_OK;
     memset(&bar, 0, sizeof bar);
     if (r->moves) {
-        memset(r->seed, 0, (n + m + c) * sizeof *r->seed);
+        dsi_fill_reals(r->seed, 0, of_derived + r->s.n_derived);
         bar.state_bar = r->seed;
         bar.param_bar = r->seed + n;
         bar.control_bar = c ? r->seed + n + m : NULL;
+        bar.derived_bar = r->seed + of_derived;
     }
     result = r->d.loss(r->d.loss_user, &io, &value, r->moves ? &bar : NULL);
     if (result) return dsi_rollout_failed(r, result, "the loss failed at step ", k, 0);
@@ -20611,6 +20748,7 @@ static ds_result dsi_arrive(ds_rollout *r, size_t k, const ds_real *x)
         r->loss_dot += dsi_inner(r->seed, dsi_state_dot(r, x), n) +
                        dsi_inner(r->seed + n, dsi_param_dot(r), m);
         if (c) r->loss_dot += dsi_inner(r->seed + n + m, dsi_control_dot(r, k), c);
+        r->loss_dot += dsi_inner(r->seed + of_derived, r->derived_dot, r->s.n_derived);
     }
     return DSIM_OK;
 }
@@ -20646,6 +20784,7 @@ static ds_result dsi_advance_dot(ds_rollout *r, size_t k, const ds_step_io *io, 
     dot.state_dot = dsi_state_dot(r, io->state);
     dot.param_dot = dsi_param_dot(r);
     dot.control_dot = dsi_control_dot(r, k);
+    dot.derived_dot = r->derived_dot;
     dot.next_dot = r->d.second ? dsi_state_dot(r, io->next) : r->dot[1];
     result = r->s.jvp(r->s.user, io, trace, &dot);
     if (result) return dsi_rollout_failed(r, result, "the tangent failed at step ", k, 1);
@@ -20799,6 +20938,55 @@ static ds_result dsi_prepare(ds_rollout *r, size_t k)
     return result;
 }
 
+/* what derives from the parameters has failed */
+static ds_result dsi_derive_failed(ds_rollout *r, ds_result code, const char *what)
+{
+    dsi_text t = dsi_rollout_refuse(r, code, 0, what);
+    return dsi_rollout_refused_by(r, &t, r->s.error ? r->s.error(r->s.user) : NULL);
+}
+
+/* The numbers that derive from the parameters. Validate: once more, where adjoints will be, and compared. */
+static ds_result dsi_derive_numbers(ds_rollout *r)
+{
+    const size_t n = r->s.n_derived;
+    ds_result result;
+    size_t i;
+    dsi_fill_reals(r->derived, dsi_nan(), n);
+    result = r->s.derive(r->s.user, r->param, r->derived);
+    if (!result && r->d.validate) result = r->s.derive(r->s.user, r->param, r->derived_bar);
+    if (result) return dsi_derive_failed(r, result, "what derives from the parameters failed");
+    result = dsi_check_sum(r, r->derived, n, "what derives from the parameters is not finite, number ");
+    if (result || !r->d.validate) return result;
+    for (i = 0; i < n && !memcmp(r->derived + i, r->derived_bar + i, sizeof *r->derived); i++) continue;
+    if (i == n) return DSIM_OK;
+    return dsi_refuse_number(r, DSIM_ERROR_HIDDEN_STATE, "derived twice, with other results, number ", i);
+}
+
+/* and their tangents */
+static ds_result dsi_derive_dots(ds_rollout *r)
+{
+    const ds_result result =
+        r->s.derive_jvp(r->s.user, r->param, r->derived, dsi_param_dot(r), r->derived_dot);
+    if (result)
+        return dsi_derive_failed(r, result, "the tangent of what derives from the parameters failed");
+    return dsi_check_sum(r, r->derived_dot, r->s.n_derived, "the tangent of derived number ");
+}
+
+/* once for each set of parameters, and of their tangents; where it fails the last good state is the first */
+static ds_result dsi_derive(ds_rollout *r)
+{
+    ds_result result = DSIM_OK;
+    if (!r->s.n_derived) return DSIM_OK;
+    if (!r->has_derived) result = dsi_derive_numbers(r);
+    r->has_derived = !result;
+    if (!result && r->moves) result = dsi_derive_dots(r);
+    if (!result) return DSIM_OK;
+    memcpy(r->last, r->state, r->s.n_state * sizeof *r->last);
+    r->last_step = 0;
+    r->has_last = 1;
+    return result;
+}
+
 /* to the end, and the loss there */
 static ds_result dsi_rollout_run(ds_rollout *r)
 {
@@ -20806,7 +20994,8 @@ static ds_result dsi_rollout_run(ds_rollout *r)
     ds_result result;
     if (r->arrived) return DSIM_OK;
     dsi_rollout_forget(r);
-    result = dsi_prepare(r, T - 1);
+    result = dsi_derive(r);
+    if (!result) result = dsi_prepare(r, T - 1);
     if (!result) {
         memcpy(r->last, r->here.to, r->s.n_state * sizeof *r->last);
         r->last_step = T;
@@ -20843,8 +21032,10 @@ static ds_step_second dsi_second_at(const ds_rollout *r, const dsi_way_back *w, 
     second.state_dot = dsi_state_dot(r, frame);
     second.param_dot = dsi_param_dot(r);
     second.control_dot = dsi_control_dot(r, k);
+    second.derived_dot = r->derived_dot;
     second.param_bar_dot = w->out.param;
     second.control_bar_dot = dsi_row(w->out.control, k, r);
+    second.derived_bar_dot = r->derived_bar_dot;
     return second;
 }
 
@@ -20861,6 +21052,7 @@ static ds_result dsi_add_loss(ds_rollout *r, const dsi_way_back *w, size_t k, co
         out.state_bar = bar;
         out.param_bar = r->param_bar;
         out.control_bar = dsi_row(r->control_bar, k, r);
+        out.derived_bar = r->derived_bar;
         result = r->d.loss(r->d.loss_user, &io, &value, &out);
     }
     if (!result && w->kind != DSI_SWEEP_GRADIENT) {
@@ -20883,14 +21075,15 @@ static ds_result dsi_retreat(ds_rollout *r, const dsi_way_back *w, size_t k, con
         bar.state_bar = r->bar[1];
         bar.param_bar = r->param_bar;
         bar.control_bar = dsi_row(r->control_bar, k, r);
-        result = r->s.vjp(r->s.user, &io, at->trace, &bar);
+        bar.derived_bar = r->derived_bar;
     } else {
         bar.next_bar = r->bar_dot[0];
         bar.state_bar = r->bar_dot[1];
         bar.param_bar = w->out.param;
         bar.control_bar = dsi_row(w->out.control, k, r);
-        result = r->s.vjp(r->s.user, &io, at->trace, &bar);
+        bar.derived_bar = r->derived_bar_dot;
     }
+    result = r->s.vjp(r->s.user, &io, at->trace, &bar);
     if (!result && w->kind == DSI_SWEEP_HESSIAN) {
         ds_step_second second = dsi_second_at(r, w, k, at->from);
         second.next_bar = r->bar[0];
@@ -20935,17 +21128,6 @@ static ds_result dsi_check_bars(ds_rollout *r, const dsi_way_back *w, size_t k)
                                        "the second derivative by the state before step ", k, bad);
 }
 
-/* n numbers at the end of the way back: finite, or a refusal that says what they are */
-static ds_result dsi_check_sum(ds_rollout *r, const ds_real *x, size_t n, const char *what)
-{
-    const size_t bad = x ? dsi_first_bad(x, n) : n;
-    dsi_text t;
-    if (bad == n) return DSIM_OK;
-    t = dsi_rollout_refuse(r, DSIM_ERROR_NON_FINITE, bad, what);
-    dsi_put_size(&t, bad);
-    return dsi_rollout_refused(r, &t);
-}
-
 /* everything to zero; then the loss at x_T */
 static ds_result dsi_begin_back(ds_rollout *r, const dsi_way_back *w, const ds_real *x)
 {
@@ -20955,13 +21137,46 @@ static ds_result dsi_begin_back(ds_rollout *r, const dsi_way_back *w, const ds_r
         dsi_fill_reals(r->bar[0], 0, n);
         dsi_fill_reals(r->param_bar, 0, r->s.n_param);
         dsi_fill_reals(r->control_bar, 0, controls);
+        dsi_fill_reals(r->derived_bar, 0, r->s.n_derived);
     }
     if (w->kind != DSI_SWEEP_GRADIENT) {
         dsi_fill_reals(r->bar_dot[0], 0, n);
+        dsi_fill_reals(r->derived_bar_dot, 0, r->s.n_derived);
         if (w->out.param) dsi_fill_reals(w->out.param, 0, r->s.n_param);
         if (w->out.control) dsi_fill_reals(w->out.control, 0, controls);
     }
     return dsi_add_loss(r, w, r->d.steps, x, r->bar[0], r->bar_dot[0]);
+}
+
+/* From the adjoints of derived numbers, complete, to those of the parameters; and how they move. */
+static ds_result dsi_derive_back(ds_rollout *r, const dsi_way_back *w)
+{
+    const ds_stepper *const s = &r->s;
+    ds_result result = DSIM_OK;
+    ds_derive_second second;
+    if (!s->n_derived) return DSIM_OK;
+    if (w->kind != DSI_SWEEP_GAUSS_NEWTON) {
+        result = dsi_check_sum(r, r->derived_bar, s->n_derived, "the gradient by derived number ");
+        if (result) return result;
+        result = s->derive_vjp(s->user, r->param, r->derived, r->derived_bar, r->param_bar);
+    }
+    if (!result && w->kind != DSI_SWEEP_GRADIENT) {
+        result = dsi_check_sum(r, r->derived_bar_dot, s->n_derived,
+                               "the second derivative by derived number ");
+        if (result) return result;
+    }
+    if (!result && w->kind == DSI_SWEEP_GAUSS_NEWTON && w->out.param)
+        result = s->derive_vjp(s->user, r->param, r->derived, r->derived_bar_dot, w->out.param);
+    if (!result && w->kind == DSI_SWEEP_HESSIAN && w->out.param) {
+        second.param_dot = dsi_param_dot(r);
+        second.derived_dot = r->derived_dot;
+        second.derived_bar = r->derived_bar;
+        second.derived_bar_dot = r->derived_bar_dot;
+        second.param_bar_dot = w->out.param;
+        result = s->derive_second(s->user, r->param, r->derived, &second);
+    }
+    if (!result) return DSIM_OK;
+    return dsi_derive_failed(r, result, "the adjoint of what derives from the parameters failed");
 }
 
 /* The way back over all steps. In BINOMIAL x_k stays for the step before it. */
@@ -20992,6 +21207,7 @@ static ds_result dsi_rollout_back(ds_rollout *r, const dsi_way_back *w)
         r->after = k;
         r->here_step = 0;
     }
+    if (!result) result = dsi_derive_back(r, w);
     if (!result && w->kind != DSI_SWEEP_GAUSS_NEWTON) {
         result = dsi_check_sum(r, r->param_bar, r->s.n_param, "the gradient by parameter ");
         if (!result)
@@ -21013,6 +21229,9 @@ static ds_result dsi_rollout_lacks(ds_rollout *r, const char *what)
     return dsi_rollout_refused(r, &t);
 }
 
+static const char dsi_no_derive_vjp[] =
+    "stepper.derive_vjp is NULL, and numbers derive from the parameters: there are no gradients";
+
 DIFFSIM_API ds_result ds_rollout_forward(ds_rollout *rollout)
 {
     DIFFSIM_ASSERT(rollout);
@@ -21031,6 +21250,7 @@ DIFFSIM_API ds_result ds_rollout_backward(ds_rollout *rollout)
     dsi_rollout_hush(rollout);
     if (!rollout->s.vjp) return dsi_rollout_lacks(rollout, "stepper.vjp is NULL: there are no gradients");
     if (!rollout->d.loss) return dsi_rollout_lacks(rollout, "desc.loss is NULL: there are no gradients");
+    if (rollout->s.n_derived && !rollout->s.derive_vjp) return dsi_rollout_lacks(rollout, dsi_no_derive_vjp);
     result = dsi_rollout_run(rollout);
     if (!result && !rollout->has_gradient) result = dsi_rollout_back(rollout, &w);
     return result;
@@ -21042,6 +21262,9 @@ static ds_result dsi_check_moves(ds_rollout *r, const ds_direction *d)
     ds_result result;
     if (!d) return dsi_rollout_lacks(r, "the direction is NULL");
     if (!r->s.jvp) return dsi_rollout_lacks(r, "stepper.jvp is NULL: there are no tangents");
+    if (r->s.n_derived && !r->s.derive_jvp)
+        return dsi_rollout_lacks(r, "stepper.derive_jvp is NULL, and numbers derive from the parameters: "
+                                    "there are no tangents");
     result = dsi_check_sum(r, d->state, r->s.n_state, "the direction of state ");
     if (!result) result = dsi_check_sum(r, d->param, r->s.n_param, "the direction of parameter ");
     if (!result)
@@ -21104,6 +21327,10 @@ static ds_result dsi_rollout_product(ds_rollout *r, const ds_direction *directio
     if (kind == DSI_SWEEP_HESSIAN && !r->s.second)
         return dsi_rollout_lacks(
             r, "stepper.second is NULL: there is no Hessian; ds_rollout_gauss_newton needs none");
+    if (r->s.n_derived && !r->s.derive_vjp) return dsi_rollout_lacks(r, dsi_no_derive_vjp);
+    if (r->s.n_derived && kind == DSI_SWEEP_HESSIAN && !r->s.derive_second)
+        return dsi_rollout_lacks(r, "stepper.derive_second is NULL, and numbers derive from the parameters: "
+                                    "there is no Hessian; ds_rollout_gauss_newton needs none");
     if (r->d.truncation && r->d.truncation < r->d.steps)
         return dsi_rollout_lacks(r, "a truncated gradient is that of no function: it has no Hessian");
     result = dsi_check_moves(r, direction);
@@ -21440,6 +21667,7 @@ DIFFSIM_API ds_result ds_rollout_load(ds_rollout *rollout, const ds_stream *from
     dsi_copy_reals(r->state, r->last, r->s.n_state);
     dsi_copy_reals(r->param, r->param_bar, r->s.n_param);
     dsi_copy_reals(r->control, r->control_bar, controls);
+    r->has_derived = 0;
     r->number = (size_t)number;
     return DSIM_OK;
 }
@@ -24381,6 +24609,7 @@ typedef struct dsi_step_check {
     const ds_stepper *s;
     ds_step_io io;
     ds_real *x, *next, *w, *zero; /* [n]; next, w and zero are as long, since J'w is taken into them */
+    ds_real *derived, *derived_bar, *derived_dot, *derived_bar_dot; /* [n_derived] */
     void *trace;
     size_t n;
 } dsi_step_check;
@@ -24390,42 +24619,62 @@ static const ds_real *dsi_step_part(const dsi_step_check *c, const ds_real *x, s
     return x + (k > 0 ? c->s->n_state : 0) + (k > 1 ? c->s->n_param : 0);
 }
 
-/* the step at x, with a trace; next is NaN before */
+/* the step at x, with a trace, and what it derives from parameters; next is NaN before */
 static ds_result dsi_step_at(dsi_step_check *c, const ds_real *x)
 {
+    ds_result result = DSIM_OK;
     c->io.state = x;
     c->io.param = dsi_step_part(c, x, 1);
     c->io.control = dsi_step_part(c, x, 2);
+    c->io.derived = c->derived;
     c->io.next = c->next;
     dsi_fill(c->next, c->s->n_state, dsi_nan());
-    return c->s->step(c->s->user, &c->io, c->trace);
+    dsi_fill(c->derived, c->s->n_derived, dsi_nan());
+    if (c->s->n_derived) result = c->s->derive(c->s->user, c->io.param, c->derived);
+    return result ? result : c->s->step(c->s->user, &c->io, c->trace);
 }
 
 /* out [n] = J'w, at the point of the last step */
 static ds_result dsi_step_adjoint(void *user, const ds_real *in, size_t n_in, ds_real *out, size_t n_out)
 {
     dsi_step_check *const c = (dsi_step_check *)user;
+    const ds_stepper *const s = c->s;
     ds_step_bar bar;
+    ds_result result;
     (void)n_in;
     dsi_fill(out, n_out, 0);
+    dsi_fill(c->derived_bar, s->n_derived, 0);
     bar.next_bar = in;
     bar.state_bar = out;
-    bar.param_bar = out + c->s->n_state;
-    bar.control_bar = bar.param_bar + c->s->n_param;
-    return c->s->vjp(c->s->user, &c->io, c->trace, &bar);
+    bar.param_bar = out + s->n_state;
+    bar.control_bar = bar.param_bar + s->n_param;
+    bar.derived_bar = c->derived_bar;
+    result = s->vjp(s->user, &c->io, c->trace, &bar);
+    if (result || !s->n_derived) return result;
+    return s->derive_vjp(s->user, c->io.param, c->derived, c->derived_bar, bar.param_bar);
+}
+
+/* tangents of derived numbers along x_dot [n] */
+static ds_result dsi_step_derived_dot(dsi_step_check *c, const ds_real *x_dot)
+{
+    const ds_real *const param_dot = dsi_step_part(c, x_dot, 1);
+    if (!c->s->n_derived) return DSIM_OK;
+    return c->s->derive_jvp(c->s->user, c->io.param, c->derived, param_dot, c->derived_dot);
 }
 
 static ds_result dsi_step_tangent(void *user, const ds_real *in, size_t n_in, ds_real *out, size_t n_out)
 {
     dsi_step_check *const c = (dsi_step_check *)user;
+    const ds_result result = dsi_step_derived_dot(c, in);
     ds_step_dot dot;
     (void)n_in;
     (void)n_out;
     dot.state_dot = in;
     dot.param_dot = dsi_step_part(c, in, 1);
     dot.control_dot = dsi_step_part(c, in, 2);
+    dot.derived_dot = c->derived_dot;
     dot.next_dot = out;
-    return c->s->jvp(c->s->user, &c->io, c->trace, &dot);
+    return result ? result : c->s->jvp(c->s->user, &c->io, c->trace, &dot);
 }
 
 /* <w, next>, rounded once */
@@ -24441,10 +24690,15 @@ static ds_result dsi_step_objective(void *user, const ds_real *x, size_t n, ds_r
 static ds_result dsi_step_hessian(void *user, const ds_real *x, size_t n, const ds_real *v, ds_real *Hv)
 {
     dsi_step_check *const c = (dsi_step_check *)user;
+    const size_t n_derived = c->s->n_derived;
     ds_step_second s;
+    ds_derive_second d;
     ds_result result = dsi_step_at(c, x);
+    if (!result && n_derived) result = dsi_step_adjoint(c, c->w, c->s->n_state, Hv, n); /* of derived_bar */
+    if (!result) result = dsi_step_derived_dot(c, v);
     if (result) return result;
     dsi_fill(Hv, n, 0);
+    dsi_fill(c->derived_bar_dot, n_derived, 0);
     s.state_dot = v;
     s.param_dot = dsi_step_part(c, v, 1);
     s.control_dot = dsi_step_part(c, v, 2);
@@ -24453,7 +24707,16 @@ static ds_result dsi_step_hessian(void *user, const ds_real *x, size_t n, const 
     s.state_bar_dot = Hv;
     s.param_bar_dot = Hv + c->s->n_state;
     s.control_bar_dot = s.param_bar_dot + c->s->n_param;
-    return c->s->second(c->s->user, &c->io, c->trace, &s);
+    s.derived_dot = c->derived_dot;
+    s.derived_bar_dot = c->derived_bar_dot;
+    result = c->s->second(c->s->user, &c->io, c->trace, &s);
+    if (result || !n_derived) return result;
+    d.param_dot = s.param_dot;
+    d.derived_dot = c->derived_dot;
+    d.derived_bar = c->derived_bar;
+    d.derived_bar_dot = c->derived_bar_dot;
+    d.param_bar_dot = s.param_bar_dot;
+    return c->s->derive_second(c->s->user, c->io.param, c->derived, &d);
 }
 
 /* The step at x, one beside it, and the step at x again, to be compared by their hashes. `beside` [n] is
@@ -24481,11 +24744,14 @@ static ds_result dsi_step_repeats(dsi_check *c, dsi_step_check *step, ds_real *b
 static ds_result dsi_step_checks(dsi_step_check *step, const ds_check_desc *desc, ds_check_report *report)
 {
     const ds_stepper *const s = step->s;
+    const int derives = s->n_derived != 0;
+    const int vjp = s->vjp && (!derives || s->derive_vjp), jvp = s->jvp && (!derives || s->derive_jvp);
+    const int second = s->second && (!derives || (s->derive_second && s->derive_jvp));
     ds_result result = DSIM_OK;
     ds_jacobian jacobian;
     ds_problem problem;
-    if (s->vjp) result = ds_check_gradient(dsi_step_objective, step, step->x, step->n, desc, report);
-    if (!result && s->vjp && s->jvp) {
+    if (vjp) result = ds_check_gradient(dsi_step_objective, step, step->x, step->n, desc, report);
+    if (!result && vjp && jvp) {
         result = dsi_step_at(step, step->x);
         jacobian.user = step;
         jacobian.n = step->n;
@@ -24494,7 +24760,7 @@ static ds_result dsi_step_checks(dsi_step_check *step, const ds_check_desc *desc
         jacobian.adjoint = dsi_step_adjoint;
         if (!result) result = ds_check_adjoint(&jacobian, desc, report);
     }
-    if (!result && s->vjp && s->second) {
+    if (!result && vjp && second) {
         memset(&problem, 0, sizeof problem);
         problem.user = step;
         problem.n = step->n;
@@ -24503,6 +24769,32 @@ static ds_result dsi_step_checks(dsi_step_check *step, const ds_check_desc *desc
         result = ds_check_hessian(&problem, step->x, desc, report);
     }
     return result;
+}
+
+/* the point of io, scratch of the checks, a trace and room for derived numbers */
+static ds_result dsi_begin_step_check(dsi_check *c, dsi_step_check *step, const ds_stepper *s,
+                                      const ds_step_io *io)
+{
+    step->s = s;
+    step->io = *io;
+    step->n = c->n;
+    step->x = c->v[0];
+    step->next = c->v[1];
+    step->w = c->v[2];
+    step->zero = c->v[3];
+    memcpy(step->x, io->state, s->n_state * sizeof *step->x);
+    if (s->n_param) memcpy(step->x + s->n_state, io->param, s->n_param * sizeof *step->x);
+    if (s->n_control)
+        memcpy(step->x + s->n_state + s->n_param, io->control, s->n_control * sizeof *step->x);
+    dsi_random(c, step->w, c->n);
+    dsi_fill(step->zero, c->n, 0);
+    step->trace = ds_arena_alloc(&c->scratch, 1, s->trace_bytes);
+    step->derived = (ds_real *)ds_arena_alloc(&c->scratch, s->n_derived, sizeof(ds_real));
+    step->derived_bar = (ds_real *)ds_arena_alloc(&c->scratch, s->n_derived, sizeof(ds_real));
+    step->derived_dot = (ds_real *)ds_arena_alloc(&c->scratch, s->n_derived, sizeof(ds_real));
+    step->derived_bar_dot = (ds_real *)ds_arena_alloc(&c->scratch, s->n_derived, sizeof(ds_real));
+    if (!c->scratch.error.code) return DSIM_OK;
+    return dsi_check_ends(c, DSIM_ERROR_MEMORY, "the trace", ", bytes ", s->trace_bytes);
 }
 
 DIFFSIM_API ds_result ds_check_stepper(const ds_stepper *stepper, const ds_step_io *io,
@@ -24514,6 +24806,7 @@ DIFFSIM_API ds_result ds_check_stepper(const ds_stepper *stepper, const ds_step_
     dsi_check c;
     ds_result result;
     size_t n = 0;
+    int good;
     DIFFSIM_ASSERT(report);
     if (!report) return DSIM_ERROR_ARGUMENT;
     memset(&d, 0, sizeof d);
@@ -24524,25 +24817,9 @@ DIFFSIM_API ds_result ds_check_stepper(const ds_stepper *stepper, const ds_step_
     if (s && (ds_size_add(s->n_state, s->n_param, &n) || ds_size_add(n, s->n_control, &n))) n = 0;
     c.n = n;
     memset(&step, 0, sizeof step);
-    result = dsi_check_begin(&c, &d, 0.4, 5, s && s->step && io && io->state ? n : 0);
-    if (!result) {
-        step.s = s;
-        step.io = *io;
-        step.n = n;
-        step.x = c.v[0];
-        step.next = c.v[1];
-        step.w = c.v[2];
-        step.zero = c.v[3];
-        memcpy(step.x, io->state, s->n_state * sizeof *step.x);
-        if (s->n_param) memcpy(step.x + s->n_state, io->param, s->n_param * sizeof *step.x);
-        if (s->n_control)
-            memcpy(step.x + s->n_state + s->n_param, io->control, s->n_control * sizeof *step.x);
-        dsi_random(&c, step.w, n);
-        dsi_fill(step.zero, n, 0);
-        step.trace = ds_arena_alloc(&c.scratch, 1, s->trace_bytes);
-        if (!step.trace)
-            result = dsi_check_ends(&c, DSIM_ERROR_MEMORY, "the trace", ", bytes ", s->trace_bytes);
-    }
+    good = s && s->step && (!s->n_derived || s->derive) && io && io->state;
+    result = dsi_check_begin(&c, &d, 0.4, 5, good ? n : 0);
+    if (!result) result = dsi_begin_step_check(&c, &step, s, io);
     if (!result) result = dsi_step_repeats(&c, &step, c.v[4]);
     if (!result) {
         dsi_text t = dsi_verdict(&c);

@@ -211,6 +211,230 @@ static inline ds_direction_out out_of(ds_real *x)
     return d;
 }
 
+/* A pendulum whose g and c derive from two other parameters a and b, where a drives it, too:
+     g = a^2 / 2 + b,   c = a b / 4,   u' = u + a / 4
+   inside: they are computed in each step instead, as are their derivatives. */
+typedef struct derived_pendulum {
+    pendulum p; /* the first member: what pendulum_step and its kin are called with */
+    int inside;
+    size_t derives, derive_vjps, derive_jvps, derive_seconds; /* calls */
+    size_t bad_kind; /* of derive: 1 NaN, 2 an error, 3 hidden state; 4 an error, 5 NaN in its adjoint */
+    ds_real hidden;
+} derived_pendulum;
+
+static inline ds_result pendulum_derive(void *user, const ds_real *param, ds_real *derived)
+{
+    derived_pendulum *const d = (derived_pendulum *)user;
+    d->derives++;
+    derived[0] = param[0] * param[0] / 2 + param[1];
+    derived[1] = param[0] * param[1] / 4;
+    if (d->bad_kind == 1) derived[1] = (ds_real)NAN;
+    if (d->bad_kind == 3) derived[0] += d->hidden += (ds_real)0.001;
+    return d->bad_kind == 2 ? DSIM_ERROR_SINGULAR : DSIM_OK;
+}
+static inline ds_result pendulum_derive_vjp(void *user, const ds_real *param, const ds_real *derived,
+                                            const ds_real *derived_bar, ds_real *param_bar)
+{
+    derived_pendulum *const d = (derived_pendulum *)user;
+    (void)derived;
+    d->derive_vjps++;
+    param_bar[0] += param[0] * derived_bar[0] + param[1] * derived_bar[1] / 4;
+    param_bar[1] += derived_bar[0] + param[0] * derived_bar[1] / 4;
+    if (d->bad_kind == 5) param_bar[1] = (ds_real)NAN;
+    return d->bad_kind == 4 ? DSIM_ERROR_SINGULAR : DSIM_OK;
+}
+static inline ds_result pendulum_derive_jvp(void *user, const ds_real *param, const ds_real *derived,
+                                            const ds_real *param_dot, ds_real *derived_dot)
+{
+    (void)derived;
+    ((derived_pendulum *)user)->derive_jvps++;
+    derived_dot[0] = param[0] * param_dot[0] + param_dot[1];
+    derived_dot[1] = (param[1] * param_dot[0] + param[0] * param_dot[1]) / 4;
+    return DSIM_OK;
+}
+static inline ds_result pendulum_derive_second(void *user, const ds_real *param, const ds_real *derived,
+                                               const ds_derive_second *s)
+{
+    const ds_real c_bar = s->derived_bar[1] / 4, c_bar_dot = s->derived_bar_dot[1] / 4;
+    (void)derived;
+    ((derived_pendulum *)user)->derive_seconds++;
+    s->param_bar_dot[0] += param[0] * s->derived_bar_dot[0] + param[1] * c_bar_dot;
+    s->param_bar_dot[0] += s->param_dot[0] * s->derived_bar[0] + s->param_dot[1] * c_bar;
+    s->param_bar_dot[1] += s->derived_bar_dot[0] + param[0] * c_bar_dot + s->param_dot[0] * c_bar;
+    return DSIM_OK;
+}
+
+/* what the pendulum itself is to see of a step: g, c and u', in numbers [3] */
+static inline ds_step_io pendulum_sees(derived_pendulum *d, const ds_step_io *io, ds_real *numbers)
+{
+    ds_step_io r = *io;
+    if (d->inside) pendulum_derive(d, io->param, numbers);
+    r.param = d->inside ? numbers : io->derived;
+    if (!io->control) return r;
+    numbers[2] = io->control[0] + io->param[0] / 4;
+    r.control = numbers + 2;
+    return r;
+}
+/* adjoints of g, c and u' [3] to where they belong */
+static inline void pendulum_hands_back(derived_pendulum *d, const ds_step_io *io, const ds_real *numbers,
+                                       const ds_step_bar *bar)
+{
+    if (bar->control_bar) bar->control_bar[0] += numbers[2];
+    if (bar->param_bar) bar->param_bar[0] += numbers[2] / 4;
+    if (d->inside && bar->param_bar) pendulum_derive_vjp(d, io->param, NULL, numbers, bar->param_bar);
+    if (!d->inside && bar->derived_bar) {
+        bar->derived_bar[0] += numbers[0];
+        bar->derived_bar[1] += numbers[1];
+    }
+}
+/* bar with adjoints of g, c and u' in zero [3] */
+static inline ds_step_bar pendulum_bars(const ds_step_bar *bar, ds_real *zero)
+{
+    ds_step_bar r = *bar;
+    zero[0] = zero[1] = zero[2] = 0;
+    r.param_bar = zero;
+    r.control_bar = zero + 2;
+    return r;
+}
+/* dots of g, c and u' in numbers [3] */
+static inline void pendulum_dots(derived_pendulum *d, const ds_step_io *io, const ds_real *param_dot,
+                                 const ds_real *control_dot, const ds_real *derived_dot, ds_real *numbers)
+{
+    numbers[2] = control_dot ? control_dot[0] + param_dot[0] / 4 : 0;
+    if (d->inside) pendulum_derive_jvp(d, io->param, NULL, param_dot, numbers);
+    else memcpy(numbers, derived_dot, 2 * sizeof *numbers);
+}
+
+static inline ds_result derived_step(void *user, const ds_step_io *io, void *trace)
+{
+    ds_real numbers[3];
+    const ds_step_io seen = pendulum_sees((derived_pendulum *)user, io, numbers);
+    return pendulum_step(user, &seen, trace);
+}
+static inline ds_result derived_vjp(void *user, const ds_step_io *io, const void *trace,
+                                    const ds_step_bar *bar)
+{
+    ds_real numbers[3], bars[3];
+    const ds_step_io seen = pendulum_sees((derived_pendulum *)user, io, numbers);
+    const ds_step_bar own = pendulum_bars(bar, bars);
+    const ds_result result = pendulum_vjp(user, &seen, trace, &own);
+    pendulum_hands_back((derived_pendulum *)user, io, bars, bar);
+    return result;
+}
+static inline ds_result derived_jvp(void *user, const ds_step_io *io, const void *trace,
+                                    const ds_step_dot *dot)
+{
+    ds_real numbers[3], dots[3];
+    const ds_step_io seen = pendulum_sees((derived_pendulum *)user, io, numbers);
+    ds_step_dot own = *dot;
+    pendulum_dots((derived_pendulum *)user, io, dot->param_dot, dot->control_dot, dot->derived_dot, dots);
+    own.param_dot = dots;
+    own.control_dot = dots + 2;
+    return pendulum_jvp(user, &seen, trace, &own);
+}
+/* of a step or a loss: the pendulum's own, then from g, c and u' to where they belong; bars [3]: adjoints of
+   those */
+static inline ds_result derived_motion(derived_pendulum *d, const ds_step_io *io, const void *trace,
+                                       const ds_real *bars, const ds_step_second *s)
+{
+    ds_real numbers[3], dots[3], bar_dots[3] = { 0, 0, 0 };
+    const ds_step_io seen = pendulum_sees(d, io, numbers);
+    ds_step_second own = *s;
+    ds_step_bar to;
+    pendulum_dots(d, io, s->param_dot, s->control_dot, s->derived_dot, dots);
+    own.param_dot = dots;
+    own.control_dot = dots + 2;
+    own.param_bar_dot = bar_dots;
+    own.control_bar_dot = bar_dots + 2;
+    if (io->next) pendulum_second(d, &seen, trace, &own);
+    else {
+        own.state_bar_dot[0] += s->state_dot[0];
+        if (io->left) bar_dots[2] += dots[2] / 5;
+        else {
+            own.state_bar_dot[1] += dots[0];
+            bar_dots[0] += 2 * dots[0] + s->state_dot[1];
+        }
+    }
+    memset(&to, 0, sizeof to);
+    to.param_bar = s->param_bar_dot;
+    to.control_bar = s->control_bar_dot;
+    to.derived_bar = s->derived_bar_dot;
+    pendulum_hands_back(d, io, bar_dots, &to);
+    if (d->inside && s->param_bar_dot) { /* and g, c bend */
+        const ds_real none[2] = { 0, 0 };
+        ds_derive_second bend;
+        bend.param_dot = s->param_dot;
+        bend.derived_dot = dots;
+        bend.derived_bar = bars;
+        bend.derived_bar_dot = none;
+        bend.param_bar_dot = s->param_bar_dot;
+        pendulum_derive_second(d, io->param, NULL, &bend);
+    }
+    return DSIM_OK;
+}
+static inline ds_result derived_second(void *user, const ds_step_io *io, const void *trace,
+                                       const ds_step_second *s)
+{
+    ds_real numbers[3], bars[3], state_bar[2] = { 0, 0 };
+    const ds_step_io seen = pendulum_sees((derived_pendulum *)user, io, numbers);
+    ds_step_bar bar, own;
+    memset(&bar, 0, sizeof bar);
+    bar.next_bar = s->next_bar;
+    bar.state_bar = state_bar;
+    own = pendulum_bars(&bar, bars);
+    pendulum_vjp(user, &seen, trace, &own);
+    return derived_motion((derived_pendulum *)user, io, trace, bars, s);
+}
+
+/* the loss of the pendulum with its g and u'; user: the derived_pendulum */
+static inline ds_result derived_loss(void *user, const ds_step_io *io, ds_real *value, const ds_step_bar *bar)
+{
+    ds_real numbers[3], bars[3];
+    const ds_step_io seen = pendulum_sees((derived_pendulum *)user, io, numbers);
+    const ds_step_bar own = bar ? pendulum_bars(bar, bars) : (ds_step_bar){ NULL, NULL, NULL, NULL, NULL };
+    pendulum_loss(NULL, &seen, value, bar ? &own : NULL);
+    if (bar) pendulum_hands_back((derived_pendulum *)user, io, bars, bar);
+    return DSIM_OK;
+}
+static inline ds_result derived_loss_second(void *user, const ds_step_io *io, const ds_step_second *s)
+{
+    ds_real numbers[3], bars[3], state_bar[2] = { 0, 0 }, value = 0;
+    const ds_step_io seen = pendulum_sees((derived_pendulum *)user, io, numbers);
+    ds_step_bar bar, own;
+    memset(&bar, 0, sizeof bar);
+    bar.state_bar = state_bar;
+    own = pendulum_bars(&bar, bars);
+    pendulum_loss(NULL, &seen, &value, &own);
+    return derived_motion((derived_pendulum *)user, io, NULL, bars, s);
+}
+
+static inline ds_stepper derived_stepper(derived_pendulum *d, int with_trace, int inside)
+{
+    ds_stepper s = pendulum_stepper(&d->p, with_trace);
+    memset(d, 0, sizeof *d);
+    d->inside = inside;
+    s.user = d;
+    s.step = derived_step;
+    s.vjp = derived_vjp;
+    s.jvp = derived_jvp;
+    s.second = derived_second;
+    if (inside) return s;
+    s.n_derived = 2;
+    s.derive = pendulum_derive;
+    s.derive_vjp = pendulum_derive_vjp;
+    s.derive_jvp = pendulum_derive_jvp;
+    s.derive_second = pendulum_derive_second;
+    return s;
+}
+static inline ds_rollout_desc derived_desc(derived_pendulum *d, size_t steps)
+{
+    ds_rollout_desc r = pendulum_desc(steps);
+    r.loss = derived_loss;
+    r.loss_second = derived_loss_second;
+    r.loss_user = d;
+    return r;
+}
+
 /* an allocator that counts bytes and calls, and fails when told */
 typedef struct meter {
     size_t calls, live, most, fail_at; /* fail_at 0: never */

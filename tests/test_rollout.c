@@ -242,6 +242,188 @@ static void test_gauss_newton(void)
     ds_rollout_destroy(r);
 }
 
+/* Numbers that derive from the parameters, once for all steps: the numbers of a stepper that has them inside
+   each step, the same bits for every schedule, and no call too many. */
+static void derived_numbers(ds_rollout *r, const ds_real *x, const ds_real *along, size_t steps, ds_real *out,
+                            int *bad)
+{
+    const size_t n = 4 + steps;
+    const ds_direction direction = direction_of(along);
+    const ds_direction_out to = out_of(out + n), to_gn = out_of(out + 2 * n);
+    double loss_dot = 0;
+    *bad |= rollout_set(r, x, steps) || ds_rollout_backward(r);
+    rollout_gradient(r, out, steps);
+    *bad |= ds_rollout_hessian_vector(r, &direction, &to) || ds_rollout_gauss_newton(r, &direction, &to_gn);
+    *bad |= ds_rollout_tangent(r, &direction, out + 3 * n, &loss_dot) != DSIM_OK;
+    out[3 * n + 2] = (ds_real)loss_dot;
+    out[3 * n + 3] = (ds_real)ds_rollout_loss(r);
+}
+static double largest_miss(const ds_real *a, const ds_real *b, size_t n)
+{
+    double miss = 0, size = 0;
+    for (size_t i = 0; i < n; i++) {
+        const double m = fabs((double)a[i] - (double)b[i]), z = fabs((double)b[i]);
+        if (!(m <= miss)) miss = m;
+        if (z > size) size = z;
+    }
+    return miss / size;
+}
+static void test_derived(void)
+{
+    enum { STEPS = 40, N = STEPS + 4, ALL = 3 * N + 4 };
+    static ds_real x[N], along[N], want[ALL], got[ALL];
+    ds_rng rng = ds_rng_make(4, 0);
+    uint64_t first[2] = { 0, 0 };
+    int bad = 0, same = 1, calls = 1, exact = 1;
+    pendulum_start(x, STEPS);
+    for (size_t i = 0; i < N; i++) along[i] = between(&rng);
+    for (size_t state_only = 0; state_only < 2; state_only++)
+        for (size_t truncated = 0; truncated < 2; truncated++)
+            for (size_t i = 0; i < COUNT(schedules); i++) {
+                derived_pendulum p, inside;
+                const ds_stepper stepper = derived_stepper(&p, 1, 0), other = derived_stepper(&inside, 1, 1);
+                ds_rollout_desc d = derived_desc(&p, STEPS);
+                ds_rollout *r;
+                size_t sets;
+                meter m;
+                d.second = 1;
+                d.truncation = truncated ? 16 : 0;
+                if (state_only) d.loss = final_loss, d.loss_second = final_loss_second;
+                if (!i) {
+                    memset(want, 0, sizeof want);
+                    d.loss_user = &inside;
+                    r = ds_rollout_create(&other, &d);
+                    if (truncated) bad |= rollout_set(r, x, STEPS) || ds_rollout_backward(r);
+                    if (truncated) rollout_gradient(r, want, STEPS);
+                    else derived_numbers(r, x, along, STEPS, want, &bad);
+                    ds_rollout_destroy(r);
+                    d.loss_user = &p;
+                }
+                d.checkpoints = schedules[i].checkpoints;
+                d.interval = schedules[i].interval;
+                d.slots = schedules[i].slots;
+                d.validate = i % 2;
+                sets = 1 + i % 2;
+                d.allocator = meter_allocator(&m);
+                r = ds_rollout_create(&stepper, &d);
+                memset(got, 0, sizeof got);
+                if (truncated) {
+                    bad |= rollout_set(r, x, STEPS) || ds_rollout_backward(r);
+                    rollout_gradient(r, got, STEPS);
+                    calls &= p.derives == sets && p.derive_vjps == 1;
+                } else {
+                    derived_numbers(r, x, along, STEPS, got, &bad);
+                    calls &= p.derives == sets && p.derive_vjps == 3 && p.derive_jvps == 3;
+                    calls &= p.derive_seconds == 1;
+                }
+                exact &= m.live == ds_rollout_get_plan(r)->bytes && m.calls == 1;
+                if (!i) {
+                    first[truncated] = ds_hash_reals(got, ALL, 0);
+                    TAP_NEAR(largest_miss(got, want, N), 0, 10 * tight, "derived numbers: the gradient%s",
+                             truncated ? ", truncated" : "");
+                }
+                if (!i && !truncated) {
+                    TAP_NEAR(largest_miss(got + N, want + N, N), 0, 10 * tight, "the Hessian product");
+                    if (state_only)
+                        TAP_NEAR(largest_miss(got + 2 * N, want + 2 * N, N), 0, 10 * tight,
+                                 "the Gauss-Newton product");
+                    TAP_NEAR(largest_miss(got + 3 * N, want + 3 * N, 4), 0, 10 * tight, "tangents and loss");
+                    TAP_NEAR((double)got[3 * N + 2], inner(got, along, N), 10 * tight,
+                             "the loss moves by <gradient, direction>");
+                }
+                same &= ds_hash_reals(got, ALL, 0) == first[truncated];
+                ds_rollout_set_state(r, x + 1);
+                ds_rollout_backward(r);
+                calls &= p.derives == sets;
+                ds_rollout_set_param(r, x + 1);
+                ds_rollout_backward(r);
+                calls &= p.derives == 2 * sets;
+                ds_rollout_destroy(r);
+            }
+    TAP_OK(!bad && same, "derived numbers: the same bits for every schedule");
+    TAP_OK(calls, "derived once for each set of parameters, and back once for each gradient");
+    TAP_OK(exact, "in the bytes that are planned");
+}
+
+/* what goes wrong where numbers derive, and what is missing */
+static void test_derived_failures(void)
+{
+    enum { STEPS = 8 };
+    static const struct { size_t kind; int validate; ds_result code; const char *words; } cases[] = {
+        { 1, 0, DSIM_ERROR_NON_FINITE, "what derives from the parameters is not finite, number 1" },
+        { 2, 0, DSIM_ERROR_SINGULAR, "what derives from the parameters failed" },
+        { 3, 1, DSIM_ERROR_HIDDEN_STATE, "derived twice, with other results, number 0" },
+        { 4, 0, DSIM_ERROR_SINGULAR, "the adjoint of what derives from the parameters failed" },
+        { 5, 0, DSIM_ERROR_NON_FINITE, "the gradient by parameter 1" },
+    };
+    static ds_real x[STEPS + 4], out[STEPS + 4];
+    ds_direction direction = direction_of(x);
+    const ds_direction_out to = out_of(out);
+    derived_pendulum p;
+    ds_stepper s = derived_stepper(&p, 0, 0);
+    ds_rollout_desc d = derived_desc(&p, STEPS);
+    ds_checkpoint_plan plan;
+    ds_rollout *r;
+    void *memory;
+    pendulum_start(x, STEPS);
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        size_t step = 9;
+        d.validate = cases[i].validate;
+        r = ds_rollout_create(&s, &d);
+        rollout_set(r, x, STEPS);
+        p.bad_kind = cases[i].kind;
+        TAP_OK(ds_rollout_backward(r) == cases[i].code && !ds_rollout_param_grad(r), "kind %d: %s",
+               (int)i + 1, ds_rollout_error(r)->text);
+        TAP_HAS(ds_rollout_error(r)->text, cases[i].words, "is named");
+        if (cases[i].kind < 4)
+            TAP_OK(ds_rollout_state(r, &step) && !step &&
+                       !memcmp(ds_rollout_state(r, NULL), x, 2 * sizeof *x),
+                   "the last good state is the first");
+        p.bad_kind = 0;
+        TAP_OK(!ds_rollout_backward(r) && ds_rollout_param_grad(r), "and all is well when it is mended");
+        ds_rollout_destroy(r);
+    }
+    d = derived_desc(&p, STEPS);
+    d.second = 1;
+    s.derive_second = NULL;
+    r = ds_rollout_create(&s, &d);
+    rollout_set(r, x, STEPS);
+    TAP_OK(ds_rollout_hessian_vector(r, &direction, &to) == DSIM_ERROR_ARGUMENT &&
+               strstr(ds_rollout_error(r)->text, "derive_second is NULL") &&
+               !ds_rollout_gauss_newton(r, &direction, &to),
+           "no derive_second: no Hessian, but Gauss and Newton");
+    ds_rollout_destroy(r);
+    s.derive_jvp = NULL;
+    r = ds_rollout_create(&s, &d);
+    TAP_OK(ds_rollout_tangent(r, &direction, NULL, NULL) == DSIM_ERROR_ARGUMENT &&
+               strstr(ds_rollout_error(r)->text, "derive_jvp is NULL") &&
+               ds_rollout_gauss_newton(r, &direction, &to) && !ds_rollout_backward(r),
+           "no derive_jvp: no tangent, but a gradient");
+    ds_rollout_destroy(r);
+    s.derive_vjp = NULL;
+    r = ds_rollout_create(&s, &d);
+    TAP_OK(ds_rollout_backward(r) == DSIM_ERROR_ARGUMENT &&
+               strstr(ds_rollout_error(r)->text, "derive_vjp is NULL") &&
+               ds_rollout_gauss_newton(r, &direction, &to) && !ds_rollout_forward(r),
+           "no derive_vjp: no gradient, but the way forward");
+    TAP_OK(ds_rollout_gauss_newton(r, &direction, &to) == DSIM_ERROR_ARGUMENT &&
+               strstr(ds_rollout_error(r)->text, "derive_vjp is NULL"),
+           "and no product");
+    ds_rollout_destroy(r);
+    s.derive = NULL;
+    TAP_OK(ds_rollout_plan(&s, &d, &plan) == DSIM_ERROR_ARGUMENT, "numbers that nothing derives");
+    TAP_HAS(plan.text, "derive is NULL", "is named");
+    s = derived_stepper(&p, 0, 0);
+    ds_rollout_plan(&s, &d, &plan);
+    memory = malloc(plan.bytes);
+    r = ds_rollout_init(memory, plan.bytes, &s, &d);
+    rollout_set(r, x, STEPS);
+    TAP_OK(r && !ds_rollout_hessian_vector(r, &direction, &to), "derived numbers in the caller's memory");
+    free(memory);
+    s.n_derived = (size_t)-1;
+    TAP_OK(ds_rollout_plan(&s, &d, &plan) == DSIM_ERROR_OVERFLOW, "too many to count");
+}
+
 /* Memory. */
 static void test_budget(void)
 {
@@ -624,6 +806,8 @@ int main(void)
     test_schedules();
     test_derivatives();
     test_gauss_newton();
+    test_derived();
+    test_derived_failures();
     test_budget();
     test_long();
     test_truncation();

@@ -319,6 +319,27 @@ static ds_result wrong_second(void *user, const ds_step_io *io, const void *trac
     s->state_bar_dot[0] += s->state_dot[0];
     return result;
 }
+static ds_result wrong_derive_vjp(void *user, const ds_real *param, const ds_real *derived,
+                                  const ds_real *derived_bar, ds_real *param_bar)
+{
+    const ds_result result = pendulum_derive_vjp(user, param, derived, derived_bar, param_bar);
+    param_bar[1] += derived_bar[1];
+    return result;
+}
+static ds_result wrong_derive_jvp(void *user, const ds_real *param, const ds_real *derived,
+                                  const ds_real *param_dot, ds_real *derived_dot)
+{
+    const ds_result result = pendulum_derive_jvp(user, param, derived, param_dot, derived_dot);
+    derived_dot[1] += param_dot[1];
+    return result;
+}
+static ds_result wrong_derive_second(void *user, const ds_real *param, const ds_real *derived,
+                                     const ds_derive_second *s)
+{
+    const ds_result result = pendulum_derive_second(user, param, derived, s);
+    s->param_bar_dot[0] += s->param_dot[0];
+    return result;
+}
 static ds_result lazy_step(void *user, const ds_step_io *io, void *trace)
 {
     const ds_real kept = io->next[0];
@@ -332,6 +353,7 @@ static void test_check(void)
     const ds_real state[2] = { (ds_real)0.5, (ds_real)-0.75 }, param[2] = { (ds_real)1.5, (ds_real)0.25 },
                   control[1] = { (ds_real)0.375 };
     pendulum p;
+    derived_pendulum dp;
     recorded_case c;
     ds_recorded_desc rd = recorded_desc(&c, RIGHT, 1);
     ds_recorded *const recorded = ds_recorded_create(&rd);
@@ -363,6 +385,20 @@ static void test_check(void)
     FOUND(s.step = lazy_step, DSIM_ERROR_NON_FINITE, "entry 0");
     FOUND(s.step = NULL, DSIM_ERROR_ARGUMENT, "missing");
     FOUND((s.vjp = NULL), DSIM_OK, "same bytes");
+    s = derived_stepper(&dp, 1, 0);
+    TAP_OK(!ds_check_stepper(&s, &io, NULL, &report), "derived numbers: %s", report.text);
+#define DERIVED (s = derived_stepper(&dp, 1, 0))
+    FOUND((DERIVED, s.derive_vjp = wrong_derive_vjp), DSIM_ERROR_WRONG_GRADIENT, "entry 3");
+    FOUND((DERIVED, s.derive_jvp = wrong_derive_jvp), DSIM_ERROR_WRONG_GRADIENT, "not the transpose");
+    FOUND((DERIVED, s.derive_second = wrong_derive_second), DSIM_ERROR_WRONG_GRADIENT, "entry 2");
+    FOUND((DERIVED, dp.bad_kind = 3), DSIM_ERROR_HIDDEN_STATE, "done again");
+    FOUND((DERIVED, dp.bad_kind = 2), DSIM_ERROR_SINGULAR, "the step failed");
+    FOUND((DERIVED, dp.bad_kind = 1), DSIM_ERROR_NON_FINITE, "entry 0");
+    FOUND((DERIVED, s.derive = NULL), DSIM_ERROR_ARGUMENT, "missing");
+    FOUND((DERIVED, s.derive_vjp = NULL), DSIM_OK, "same bytes");
+    FOUND((DERIVED, s.derive_jvp = NULL), DSIM_OK, "gradient");
+    FOUND((DERIVED, s.derive_second = NULL), DSIM_OK, "transpose");
+#undef DERIVED
 #undef FOUND
     {
         ds_check_desc d;
@@ -512,6 +548,92 @@ static void end_list(list_case *c)
 {
     ds_launch_list_destroy(c->list);
     for (size_t i = 0; i < COUNT(c->kernels); i++) ds_kernel_destroy(c->kernels[i]);
+}
+
+/* Stiffnesses that derive from the parameters, p^2 / 8 + p: once for all steps, or by a launch of each step
+   into scratch. */
+static size_t stiffness_calls;
+static ds_result stiffness(void *user, const ds_real *param, ds_real *derived)
+{
+    (void)user;
+    stiffness_calls++;
+    for (size_t s = 0; s < SPRINGS; s++) derived[s] = param[s] * param[s] / 8 + param[s];
+    return DSIM_OK;
+}
+static ds_result stiffness_vjp(void *user, const ds_real *param, const ds_real *derived,
+                               const ds_real *derived_bar, ds_real *param_bar)
+{
+    (void)user, (void)derived;
+    stiffness_calls++;
+    for (size_t s = 0; s < SPRINGS; s++) param_bar[s] += (param[s] / 4 + 1) * derived_bar[s];
+    return DSIM_OK;
+}
+static ds_result stiffness_jvp(void *user, const ds_real *param, const ds_real *derived,
+                               const ds_real *param_dot, ds_real *derived_dot)
+{
+    (void)user, (void)derived;
+    for (size_t s = 0; s < SPRINGS; s++) derived_dot[s] = (param[s] / 4 + 1) * param_dot[s];
+    return DSIM_OK;
+}
+static ds_result stiffness_second(void *user, const ds_real *param, const ds_real *derived,
+                                  const ds_derive_second *d)
+{
+    (void)user, (void)derived;
+    for (size_t s = 0; s < SPRINGS; s++)
+        d->param_bar_dot[s] +=
+            (param[s] / 4 + 1) * d->derived_bar_dot[s] + d->param_dot[s] / 4 * d->derived_bar[s];
+    return DSIM_OK;
+}
+static ds_kernel *stiffness_kernel(void)
+{
+    ds_kernel *const k = ds_kernel_begin(NULL, "stiffness");
+    const ds_arg p = ds_arg_in(k, "p", 1), out = ds_arg_out(k, "stiff", 1);
+    const ds_var pi = ds_load(p, ds_lane(k));
+    ds_store(out, ds_lane(k), ds_add(ds_mul(ds_c(0.125), ds_square(pi)), pi));
+    ds_kernel_end(k);
+    return k;
+}
+/* derived: once; else in each step. kernels [2] are destroyed by the caller */
+static ds_launch_list *stiffness_list(int derived, ds_kernel **kernels)
+{
+    const size_t springs = SPRINGS, masses = MASSES;
+    const ds_binding x = ds_bind(DSIM_BOUND_BEFORE, 0, MASSES, 3);
+    const ds_binding v = ds_bind(DSIM_BOUND_STATE, 0, MASSES, 3);
+    const ds_binding h = ds_bind_constant(ds_array_reals(time_step, 1, 1));
+    ds_binding b[5];
+    ds_launch_list_desc d;
+    ds_launch_list *list;
+    memset(&d, 0, sizeof d);
+    d.n_state = LIST_STATE;
+    d.n_param = LIST_PARAM;
+    d.n_control = LIST_CONTROL;
+    d.n_scratch = 3 * MASSES + SPRINGS;
+    if (derived) {
+        d.n_derived = SPRINGS;
+        d.derive = stiffness;
+        d.derive_vjp = stiffness_vjp;
+        d.derive_jvp = stiffness_jvp;
+        d.derive_second = stiffness_second;
+    }
+    list = ds_launch_list_create(&d);
+    kernels[0] = stiffness_kernel();
+    kernels[1] = force_kernel();
+    kernels[2] = velocity_kernel();
+    b[0] = ds_bind(DSIM_BOUND_PARAM, 0, SPRINGS, 1);
+    b[1] = ds_bind(DSIM_BOUND_SCRATCH, 3 * MASSES, SPRINGS, 1);
+    if (!derived) ds_launch_list_add(list, kernels[0], &springs, b, 2);
+    b[3] = derived ? ds_bind(DSIM_BOUND_DERIVED, 0, SPRINGS, 1) : b[1];
+    b[0] = ds_bind_constant(ds_array_indices(&spring_ends[0][0], SPRINGS, 2));
+    b[1] = x;
+    b[2] = ds_bind_constant(ds_array_reals(rest_lengths, SPRINGS, 1));
+    b[4] = ds_bind(DSIM_BOUND_SCRATCH, 0, MASSES, 3);
+    ds_launch_list_add(list, kernels[1], &springs, b, 5);
+    b[0] = v;
+    b[1] = b[4];
+    b[2] = h;
+    b[3] = ds_bind(DSIM_BOUND_PARAM, SPRINGS, 1, 1);
+    ds_launch_list_add(list, kernels[2], &masses, b, 4);
+    return list;
 }
 
 /* the same on a tape, x first */
@@ -672,6 +794,44 @@ static void test_list(void)
         ds_rollout_destroy(r);
         end_list(&c);
     }
+}
+
+/* derived numbers of a list: those of a launch in each step, and computed once */
+static void test_derived_list(void)
+{
+    enum { NUMBERS = 3 * LIST_ALL + LIST_STATE };
+    static ds_real want[NUMBERS], got[NUMBERS];
+    ds_rollout_desc d;
+    uint64_t hash = 0;
+    list_data();
+    memset(&d, 0, sizeof d);
+    d.steps = LIST_STEPS;
+    d.loss = list_loss;
+    d.loss_second = list_loss_second;
+    d.second = 1;
+    for (int derived = 0; derived < 2; derived++)
+        for (size_t i = 0; i < COUNT(schedules); i++) {
+            ds_real *const to = derived ? got : want;
+            ds_kernel *kernels[3];
+            ds_launch_list *const list = stiffness_list(derived, kernels);
+            ds_rollout *r;
+            d.checkpoints = schedules[i].checkpoints;
+            d.slots = schedules[i].slots;
+            r = ds_rollout_create(ds_launch_list_stepper(list), &d);
+            stiffness_calls = 0;
+            if (!TAP_OK(r && !list_numbers(r, to), "stiffnesses, %s, %s",
+                        derived ? "derived" : "in each step", ds_checkpoints_name(d.checkpoints)))
+                tap_diag("%s; %s", ds_launch_list_error(list)->text, ds_rollout_error(r)->text);
+            TAP_OK(stiffness_calls == (derived ? 4 : 0), "derived once, and back once for each way back");
+            if (!i) hash = ds_hash_reals(to, NUMBERS, 0);
+            TAP_OK(hash == ds_hash_reals(to, NUMBERS, 0), "the same bits with every schedule");
+            ds_rollout_destroy(r);
+            ds_launch_list_destroy(list);
+            for (size_t k = 0; k < 3; k++) ds_kernel_destroy(kernels[k]);
+        }
+    TAP_NEAR(largest_miss(got, want, LIST_ALL), 0, 10 * tight, "derived numbers of a list: the gradient");
+    TAP_NEAR(largest_miss(got + LIST_ALL, want + LIST_ALL, LIST_ALL), 0, 10 * tight, "the Hessian product");
+    TAP_NEAR(largest_miss(got + 3 * LIST_ALL, want + 3 * LIST_ALL, LIST_STATE), 0, 10 * tight, "the tangent");
 }
 
 /* every list against ds_check_stepper */
@@ -861,6 +1021,8 @@ static void test_list_misuse(void)
     REFUSED(b[0].to = DSIM_BOUND_BEFORE, good, 4, DSIM_ERROR_ARGUMENT, "argument 'v': is written");
     REFUSED(b[0].to = (ds_bound)9, good, 4, DSIM_ERROR_ARGUMENT, "no such binding");
     REFUSED(b[0].offset++, good, 4, DSIM_ERROR_ARGUMENT, "beyond the numbers");
+    REFUSED(b[0].to = DSIM_BOUND_DERIVED, good, 4, DSIM_ERROR_ARGUMENT, "argument 'v': is written");
+    REFUSED(b[3].to = DSIM_BOUND_DERIVED, good, 4, DSIM_ERROR_ARGUMENT, "argument 'drag': the binding goes");
     REFUSED(b[1].array.n++, good, 4, DSIM_ERROR_ARGUMENT, "argument 'force': the binding goes beyond");
     REFUSED(b[1].array.stride = (size_t)-1, good, 4, DSIM_ERROR_ARGUMENT, "beyond the numbers");
     REFUSED(b[1].array.components = 2, good, 4, DSIM_ERROR_ARGUMENT, "number of components");
@@ -1027,6 +1189,13 @@ static void test_list_checks(void)
         check_list(s, c.list, interleaved ? "springs, x and v interleaved" : "springs");
         end_list(&c);
     }
+    {
+        ds_kernel *kernels[3];
+        ds_launch_list *const list = stiffness_list(1, kernels);
+        check_list(ds_launch_list_stepper(list), list, "derived stiffnesses");
+        ds_launch_list_destroy(list);
+        for (size_t k = 0; k < 3; k++) ds_kernel_destroy(kernels[k]);
+    }
     test_wave();
     test_moved_store();
     test_stored_constant();
@@ -1038,6 +1207,7 @@ static void test_list_checks(void)
 int main(void)
 {
     test_list();
+    test_derived_list();
     test_list_checks();
     test_recorded();
     test_recorded_failures();

@@ -18,7 +18,15 @@ plant 'steps that are not compared' 'done twice|kind 2' 's/^    if (i == n) retu
 plant 'states that are not compared when computed again' 'computed again' \
     's/^    else if (r->hashes\[k + 1\] != hash)/    else if (0)/'
 
+plant 'derived numbers of old parameters' 'derived once' 's/^    if (!result) rollout->has_derived = 0;$//'
+plant 'adjoints of derived numbers that stay' 'derived numbers' \
+    's/^        dsi_fill_reals(r->derived_bar, 0, r->s.n_derived);$//'
+plant 'a loss that does not move with derived numbers' 'tangents and loss|the loss moves' \
+    's/^        r->loss_dot += dsi_inner(r->seed + of_derived,.*$//'
+
 script=test_stepper
+plant 'derived numbers that are parameters' 'derived|stiffness' \
+    's/^    r.at\[DSIM_BOUND_DERIVED\] = (ds_real \*)(uintptr_t)derived;/    (void)derived; r.at[DSIM_BOUND_DERIVED] = r.at[DSIM_BOUND_PARAM];/'
 plant 'numbers that are stored and keep their adjoint' 'wave|scratch|decide' \
     's/^    return rest ? dsi_run_listed(list, j, DSI_RUN_ERASER/    return 0 ? dsi_run_listed(list, j, DSI_RUN_ERASER/'
 plant 'a number that was overwritten' 'springs|gradient of the tape' \
@@ -36,6 +44,7 @@ plant 'adjoints of an end that do not move' 'Hessian|as by hand' \
     's/^    for (i = 0; seeds_dot \&\& i < record->n_out; i++)/    for (i = 0; 0 \&\& i < record->n_out; i++)/'
 
 script=test_run_file
+plant 'derived numbers of parameters that were not loaded' 'derived anew' 's/^    r->has_derived = 0;$//'
 plant 'a checksum of the first chunk only' 'every bit|good file|saved|loaded' \
     's/^    f->crc = dsi_crc(bytes, n, f->crc);$/    if (f->at < 100) f->crc = dsi_crc(bytes, n, f->crc);/'
 plant 'a file that is half loaded' 'nothing has changed' \
