@@ -22200,7 +22200,6 @@ struct ds_integrator {
     ds_real *x[2][DSI_MOST_STAGES], *v[2][DSI_MOST_STAGES]; /* [n] points of stages; their tangents */
     ds_real *end, *z; /* [2 n] where a substep done again ends; adjoint of a stage */
     ds_real *fb, *b, *lu; /* [n] */
-    ds_real *derived, *derived_bar, *derived_dot;
 };
 
 static const ds_integrator_info dsi_integrator_infos[DSIM_INTEGRATOR_COUNT + 1] = {
@@ -22265,28 +22264,17 @@ typedef struct dsi_flow {
     const ds_step_io *io;
     int mode;
     double h, h_dot, time; /* time: at the start of the substep */
-    const ds_real *derived;
     const ds_real *X[DSI_MOST_STAGES], *V[DSI_MOST_STAGES]; /* points of stages */
     ds_real *f[DSI_MOST_STAGES], *u; /* forces of stages; the velocity before the clamp, or NULL */
     const ds_real *v1; /* the velocity at the end */
     dsi_flat m;
     const struct dsi_flow *along;
     const ds_step_dot *dot;
-    const ds_real *derived_dot, *im_dot;
+    const ds_real *im_dot;
     ds_system_bar bar; /* back: of parameters, derived numbers and controls */
     ds_real *im_bar;
     double h_bar;
 } dsi_flow;
-
-/* numbers derived from the parameters */
-static ds_result dsi_flow_derive(dsi_flow *w)
-{
-    ds_integrator *const it = w->it;
-    w->derived = it->derived;
-    if (!it->s.n_derived) return DSIM_OK;
-    return dsi_system_failed(it, it->s.derive(it->s.user, w->io->param, it->derived),
-                             "derive failed at step ", w->io->step);
-}
 
 /* what a substep multiplies with */
 static void dsi_flow_factors(dsi_flow *w)
@@ -22303,11 +22291,10 @@ static void dsi_flow_factors(dsi_flow *w)
     w->m.drag = rk4 ? (ds_real)d->damping : 0;
 }
 
-/* the step size, derived numbers, masses */
+/* the step size, and the masses */
 static ds_result dsi_flow_begin(dsi_flow *w, ds_integrator *it, const ds_step_io *io, int mode)
 {
     double dt = it->d.dt;
-    ds_result result;
     size_t i;
     memset(w, 0, sizeof *w);
     memset(&it->error, 0, sizeof it->error);
@@ -22321,10 +22308,8 @@ static ds_result dsi_flow_begin(dsi_flow *w, ds_integrator *it, const ds_step_io
                            "dt must be a positive number; it is not, in parameter ", it->d.dt_at);
         return dsi_integrator_told(it);
     }
-    result = dsi_flow_derive(w);
-    if (result) return result;
     dsi_flow_factors(w);
-    w->m.im = it->s.inverse_mass ? it->im : w->derived + it->s.inverse_mass_at;
+    w->m.im = it->s.inverse_mass ? it->im : io->derived + it->s.inverse_mass_at;
     w->m.g = it->g;
     if (it->moves && mode != DSI_FLOW_STEP)
         for (i = 0; i < it->n; i++) it->mobile[i] = w->m.im[i] != 0;
@@ -22371,7 +22356,7 @@ static ds_system_io dsi_flow_io(const dsi_flow *w, size_t k)
     io.x = w->X[k];
     io.v = w->V[k];
     io.param = w->io->param;
-    io.derived = w->derived;
+    io.derived = w->io->derived;
     io.control = w->io->control;
     return io;
 }
@@ -22440,7 +22425,7 @@ static ds_result dsi_stage(dsi_flow *w, size_t k, const ds_real *x, const ds_rea
     dot.x_dot = x;
     dot.v_dot = v;
     dot.param_dot = w->dot->param_dot;
-    dot.derived_dot = w->derived_dot;
+    dot.derived_dot = w->dot->derived_dot;
     dot.control_dot = w->dot->control_dot;
     result = it->s.force_jvp(it->s.user, &io, &dot, w->f[k]);
     if (!result && it->moves) dsi_move_stage(w, k, w->f[k]);
@@ -22636,9 +22621,9 @@ DIFFSIM_API ds_result ds_integrator_stability(ds_integrator *integrator, const d
     if (!it || !io || !stability) return DSIM_ERROR_ARGUMENT;
     memset(stability, 0, sizeof *stability);
     if (!it->s.force_jvp || !io->state || (it->s.n_param && !io->param) ||
-        (it->s.n_control && !io->control)) {
+        (it->s.n_control && !io->control) || (it->s.n_derived && !io->derived)) {
         dsi_integrator_say(&it->error, DSIM_ERROR_ARGUMENT, it->s.force_jvp
-                           ? "stability: state, parameters or controls are NULL"
+                           ? "stability: state, parameters, controls or derived numbers are NULL"
                            : "stability: the system has no force_jvp", DSI_NO_NUMBER);
         return dsi_integrator_told(it);
     }
@@ -22719,13 +22704,8 @@ static ds_result dsi_integrator_jvp(void *user, const ds_step_io *io, const void
     t.mode = DSI_FLOW_TANGENT;
     t.along = &w;
     t.dot = dot;
-    t.derived_dot = it->derived_dot;
     t.m.g = t.im_dot = it->zero;
-    if (it->s.n_derived)
-        result = dsi_system_failed(it, it->s.derive_jvp(it->s.user, io->param, w.derived, dot->param_dot,
-                                                        it->derived_dot),
-                                   "derive_jvp failed at step ", io->step);
-    if (!it->s.inverse_mass) t.im_dot = it->derived_dot + it->s.inverse_mass_at;
+    if (!it->s.inverse_mass) t.im_dot = dot->derived_dot + it->s.inverse_mass_at;
     if (it->moves) t.m.im = it->mobile;
     if (it->d.dt_is_param) t.h_dot = (double)dot->param_dot[it->d.dt_at] / (double)it->substeps;
     for (j = 0; j < it->substeps && !result; j++) {
@@ -22872,7 +22852,7 @@ static ds_result dsi_integrator_vjp(void *user, const ds_step_io *io, const void
                                     const ds_step_bar *bar)
 {
     ds_integrator *const it = (ds_integrator *)user;
-    const size_t n = it->n, n_derived = bar->param_bar ? it->s.n_derived : 0;
+    const size_t n = it->n;
     dsi_flow w;
     ds_result result = dsi_flow_begin(&w, it, io, DSI_FLOW_REPLAY);
     const ds_real late = w.m.late;
@@ -22880,11 +22860,8 @@ static ds_result dsi_integrator_vjp(void *user, const ds_step_io *io, const void
     size_t j;
     w.bar.param_bar = bar->param_bar;
     w.bar.control_bar = bar->control_bar;
-    if (n_derived) {
-        w.bar.derived_bar = it->derived_bar;
-        dsi_fill_reals(it->derived_bar, 0, n_derived);
-        if (!it->s.inverse_mass) w.im_bar = it->derived_bar + it->s.inverse_mass_at;
-    }
+    w.bar.derived_bar = bar->derived_bar;
+    if (!it->s.inverse_mass && bar->derived_bar) w.im_bar = bar->derived_bar + it->s.inverse_mass_at;
     for (j = it->substeps; j-- > 0 && !result;) {
         ds_real *const to = j == 0 && bar->state_bar ? bar->state_bar : it->between[j & 1];
         if (to != bar->state_bar) dsi_fill_reals(to, 0, 2 * n);
@@ -22898,13 +22875,33 @@ static ds_result dsi_integrator_vjp(void *user, const ds_step_io *io, const void
         result = dsi_flow_back(&w);
         l = to;
     }
-    if (!result && n_derived)
-        result = dsi_system_failed(it, it->s.derive_vjp(it->s.user, io->param, w.derived, it->derived_bar,
-                                                        bar->param_bar),
-                                   "derive_vjp failed at step ", io->step);
     if (!result && it->d.dt_is_param && bar->param_bar)
         bar->param_bar[it->d.dt_at] += (ds_real)(w.h_bar / (double)it->substeps);
     return result;
+}
+
+/* derived numbers are the system's */
+static ds_result dsi_integrator_derive(void *user, const ds_real *param, ds_real *derived)
+{
+    ds_integrator *const it = (ds_integrator *)user;
+    memset(&it->error, 0, sizeof it->error);
+    return dsi_system_failed(it, it->s.derive(it->s.user, param, derived), "derive failed", DSI_NO_NUMBER);
+}
+static ds_result dsi_integrator_derive_vjp(void *user, const ds_real *param, const ds_real *derived,
+                                           const ds_real *derived_bar, ds_real *param_bar)
+{
+    ds_integrator *const it = (ds_integrator *)user;
+    memset(&it->error, 0, sizeof it->error);
+    return dsi_system_failed(it, it->s.derive_vjp(it->s.user, param, derived, derived_bar, param_bar),
+                             "derive_vjp failed", DSI_NO_NUMBER);
+}
+static ds_result dsi_integrator_derive_jvp(void *user, const ds_real *param, const ds_real *derived,
+                                           const ds_real *param_dot, ds_real *derived_dot)
+{
+    ds_integrator *const it = (ds_integrator *)user;
+    memset(&it->error, 0, sizeof it->error);
+    return dsi_system_failed(it, it->s.derive_jvp(it->s.user, param, derived, param_dot, derived_dot),
+                             "derive_jvp failed", DSI_NO_NUMBER);
 }
 
 static const ds_error *dsi_integrator_error_of(void *user) { return &((ds_integrator *)user)->error; }
@@ -22992,9 +22989,6 @@ static void dsi_lay_out_integrator(ds_integrator *it, dsi_scratch *room)
     it->fb = (ds_real *)dsi_take(room, n, real);
     it->b = (ds_real *)dsi_take(room, n, real);
     it->lu = (ds_real *)dsi_take(room, it->d.clamp ? n : 0, real);
-    it->derived = (ds_real *)dsi_take(room, it->s.n_derived, real);
-    it->derived_bar = (ds_real *)dsi_take(room, it->s.n_derived, real);
-    it->derived_dot = (ds_real *)dsi_take(room, it->s.n_derived, real);
 }
 
 static void dsi_integrator_seam(ds_integrator *it)
@@ -23010,6 +23004,10 @@ static void dsi_integrator_seam(ds_integrator *it)
     s->jvp = it->s.force_jvp ? dsi_integrator_jvp : NULL;
     s->error = dsi_integrator_error_of;
     s->label = it->s.label;
+    s->n_derived = it->s.n_derived;
+    s->derive = it->s.derive ? dsi_integrator_derive : NULL;
+    s->derive_vjp = it->s.derive_vjp ? dsi_integrator_derive_vjp : NULL;
+    s->derive_jvp = it->s.derive_jvp ? dsi_integrator_derive_jvp : NULL;
 }
 
 /* everything but the memory; the log is not told */

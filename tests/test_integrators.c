@@ -18,7 +18,7 @@ static const int is_float = sizeof(ds_real) == 4;
    DERIVED: k and inverse masses 1 / (p_2 (1 + i / 8)) are derived numbers. p_3 is dt. */
 enum { DRAG = 1, DERIVED = 2, CONTROLS = 4, DAMPED = 8, LOSSY = 16, SUBSTEPS = 32, PINS = 64, BY_DT = 128,
        TIMED = 256, OPTIONS = 512 };
-enum { N = 6, N_PARAM = 4, N_DERIVED = N + 1, MOST = 2 * N + N_PARAM + 2 };
+enum { N = 6, N_PARAM = 4, N_DERIVED = N + 1, MOST = 2 * N + N_PARAM + 2 + N_DERIVED };
 
 typedef struct ring {
     int options;
@@ -192,6 +192,7 @@ static double dot_product_miss(const ds_stepper *s, int *bad)
 {
     static ds_real trace[100 * N];
     ds_real state[2 * N], next[2 * N], next_dot[2 * N], next_bar[2 * N], dot[MOST], bar[MOST];
+    ds_real derived[N_DERIVED];
     ds_step_io io;
     ds_step_bar b;
     ds_step_dot d;
@@ -205,19 +206,23 @@ static double dot_product_miss(const ds_stepper *s, int *bad)
     io.state = state;
     io.param = ring_param;
     io.control = ring_control;
+    io.derived = derived;
     io.next = next;
+    *bad |= s->n_derived && s->derive(s->user, ring_param, derived);
     d.state_dot = dot;
     d.param_dot = dot + 2 * N;
     d.control_dot = dot + 2 * N + N_PARAM;
+    d.derived_dot = d.control_dot + 2;
     d.next_dot = next_dot;
     b.next_bar = next_bar;
     b.state_bar = bar;
     b.param_bar = bar + 2 * N;
     b.control_bar = bar + 2 * N + N_PARAM;
+    b.derived_bar = b.control_bar + 2;
     *bad |= s->trace_bytes > sizeof trace || s->step(s->user, &io, trace) ||
             s->vjp(s->user, &io, trace, &b) || s->jvp(s->user, &io, trace, &d);
     left = inner(next_bar, next_dot, 2 * N, &size);
-    right = inner(bar, dot, 2 * N + N_PARAM + s->n_control, &other);
+    right = inner(bar, dot, MOST, &other);
     return fabs(left - right) / (size > other ? size : other);
 }
 
