@@ -2634,8 +2634,8 @@ typedef struct ds_integrator_desc {
    aligned for any type. The system is copied with inverse_mass and acceleration; what `user` points to is
    not. Steps allocate nothing. stepper: the object's own, NULL for NULL; without force_vjp or force_jvp it
    has no adjoint or tangent. error: of the last call.
-   Errors of a step: those of the system; ARGUMENT, a dt that is no positive number; NON_FINITE, a velocity:
-   the sentence says of which degree of freedom and what dt would be stable. */
+   Errors of a step: those of the system; ARGUMENT, a dt that is no positive number; NON_FINITE, a velocity
+   after it: the sentence says in which degree of freedom (index) that began, and what dt would be stable. */
 typedef struct ds_integrator ds_integrator;
 DIFFSIM_API ds_result ds_integrator_check(const ds_system *system, const ds_integrator_desc *desc,
                                           ds_error *error);
@@ -22644,21 +22644,42 @@ static void dsi_put_freedom(dsi_text *t, size_t i, size_t n)
     dsi_put(t, axes[i % 3]);
 }
 
-/* velocity i after a step is not finite: where that is, and whether the step is too long */
-DSI_APART ds_result dsi_flow_blame(dsi_flow *w, size_t i)
+/* Which number of a step is the first that is not finite: a force, or a velocity if no force is. The step is
+   done again, slowly. */
+static void dsi_flow_seek(dsi_flow *w, const char **what, size_t *i)
+{
+    const size_t n = w->it->n;
+    size_t j, k;
+    for (j = 0, *i = n; j < w->it->substeps && *i == n; j++) {
+        dsi_flow_at(w, NULL, j);
+        if (dsi_flow_advance(w)) break;
+        *what = "the force at step ";
+        for (k = 0; k < w->it->stages && *i == n; k++)
+            for (*i = 0; *i < n && (dsi_is_finite(w->f[k][*i]) || w->m.im[*i] == 0); ++*i) continue;
+        if (*i < n) return;
+        *what = "the velocity after step ";
+        *i = dsi_first_non_finite(w->m.v1, n);
+    }
+}
+
+/* a velocity after a step is not finite: where that began, and whether the step is too long */
+DSI_APART ds_result dsi_flow_blame(dsi_flow *w)
 {
     ds_integrator *const it = w->it;
     const double dt = w->h * (double)it->substeps;
+    const char *what = "the velocity after step ";
     ds_stability s;
     dsi_text t;
+    size_t i;
+    dsi_flow_seek(w, &what, &i);
     memset(&s, 0, sizeof s);
-    s.dt = (double)dsi_nan();
-    if (it->s.force_jvp && dsi_flow_stability(w, &s)) s.dt = (double)dsi_nan();
+    if (!it->s.force_jvp || dsi_flow_stability(w, &s)) s.dt = (double)dsi_nan();
     memset(&it->error, 0, sizeof it->error);
     it->error.code = DSIM_ERROR_NON_FINITE;
     it->error.index = i;
     t = dsi_text_into(it->error.text, sizeof it->error.text);
-    dsi_put(&t, "integrator: the velocity after step ");
+    dsi_put(&t, "integrator: ");
+    dsi_put(&t, what);
     dsi_put_size(&t, w->io->step);
     dsi_put(&t, " is not finite in degree of freedom ");
     dsi_put_freedom(&t, i, it->n);
@@ -22669,7 +22690,7 @@ DSI_APART ds_result dsi_flow_blame(dsi_flow *w, size_t i)
         if (s.dt > 0) dsi_put(&t, "; take a shorter dt or more substeps");
     } else {
         dsi_put(&t, s.dt >= dt ? "; dt is short enough" : "; whether dt is short enough cannot be told");
-        dsi_put(&t, ": see whether the force is finite in the state before it");
+        dsi_put(&t, ": see what the force does in the state before it");
     }
     return dsi_integrator_told(it);
 }
@@ -22679,14 +22700,13 @@ static ds_result dsi_integrator_step(void *user, const ds_step_io *io, void *tra
     ds_integrator *const it = (ds_integrator *)user;
     dsi_flow w;
     ds_result result = dsi_flow_begin(&w, it, io, DSI_FLOW_STEP);
-    size_t bad, j;
+    size_t j;
     for (j = 0; j < it->substeps && !result; j++) {
         dsi_flow_at(&w, trace, j);
         result = dsi_flow_advance(&w);
     }
-    if (result) return result;
-    bad = dsi_first_bad(io->next + it->n, it->n);
-    return bad < it->n ? dsi_flow_blame(&w, bad) : DSIM_OK;
+    if (result || dsi_first_bad(io->next + it->n, it->n) == it->n) return result;
+    return dsi_flow_blame(&w);
 }
 
 /* Tangent. */
