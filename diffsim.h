@@ -127,6 +127,8 @@
      9 geometry  ds_mesh: boxes, balls, cloth, ropes; what is wrong with a mesh; edges, boundary, hinges
     10 energies  ds_energy_type: a scalar of a few points, and its force, Hessian, derivatives by every
                 parameter; ds_energies: sets of elements as a system
+                parameter
+    11 systems  ds_integrator: a system of forces as a stepper; Euler, Verlet, RK4 and their exact adjoints
     15 learning  ds_optimizer: Adam and its kin, clipping, schedules, bounds; ds_mlp: networks, on a tape or
                 in batches
     16 checks   ds_check_gradient, ds_check_hessian, ds_check_adjoint, ds_check_stepper: a certificate for
@@ -257,6 +259,9 @@ typedef DIFFSIM_REAL ds_real;
 #define ds_mesh_volumes ds_mesh_volumes_float
 #define ds_mesh_masses ds_mesh_masses_float
 #define ds_energies_create ds_energies_create_float
+#define ds_integrator_check ds_integrator_check_float
+#define ds_integrator_create ds_integrator_create_float
+#define ds_integrator_init ds_integrator_init_float
 #define ds_check_stepper ds_check_stepper_float
 #define ds_check_gradient ds_check_gradient_float
 #define ds_check_hessian ds_check_hessian_float
@@ -3096,6 +3101,110 @@ DIFFSIM_API size_t ds_energies_rest_at(const ds_energies *energies);
 /* The kernels that are launched, i = 0, 1, ..., to be printed (ds_kernel_print_c); NULL behind the last. */
 DIFFSIM_API const ds_kernel *ds_energies_kernel(const ds_energies *energies, size_t i);
 
+/* >>api 11 systems --------------------------------------------------------------------------------
+
+   An integrator makes a stepper of a system. Its state is [x (n), v (n)]; parameters and controls are those
+   of the system. Adjoint and tangent are the exact ones of the discrete step.
+
+       ds_integrator_desc desc = { 0 };
+       desc.dt = 1e-3;
+       ds_integrator *it = ds_integrator_create(&system, &desc);
+       ds_rollout *r = ds_rollout_create(ds_integrator_stepper(it), &rollout_desc);
+
+   A step is `substeps` substeps of h = dt / substeps, with the same controls. A degree of freedom is moved by
+   a(x, v) = f / m + acceleration. One with an inverse mass of 0 is pinned: no force, no damping and no clamp
+   reaches it, v' = v and x' = x + h v. So it stays where v is 0, moves evenly elsewhere, and no adjoint of a
+   force passes it. */
+
+/* One row: name, order, forces of a substep, what h omega stays below in an undamped motion of frequency
+   omega (0: nothing is stable), its private functions, the substep; s = exp(-damping h). */
+#define DSI_INTEGRATORS(DSI_ROW) \
+    DSI_ROW(SEMI_IMPLICIT_EULER, 1, 1, 2.0, (dsi_advance_euler, dsi_back_euler), \
+            "v' = s v + h a(x, v), x' = x + h v': symplectic without damping") \
+    DSI_ROW(EXPLICIT_EULER, 1, 1, 0.0, (dsi_advance_euler, dsi_back_euler), \
+            "x' = x + h v, v' = s v + h a(x, v): oscillations grow unless they are damped") \
+    DSI_ROW(VELOCITY_VERLET, 2, 2, 2.0, (dsi_advance_verlet, dsi_back_verlet), \
+            "w = v + h/2 a(x, v), x' = x + h w, v' = w + h/2 a(x', v + h a(x, v)), damped by half of s " \
+            "before and half after: symplectic and reversible where a does not depend on v") \
+    DSI_ROW(RK4, 4, 4, 2.8284271247461903, (dsi_advance_rk4, dsi_back_rk4), \
+            "the classical Runge-Kutta method for x' = v, v' = a(x, v) - damping v")
+typedef enum ds_integrator_kind {
+#define DSI_ROW(NAME, order, forces, limit, functions, sentence) DSIM_INTEGRATOR_##NAME,
+    DSI_INTEGRATORS(DSI_ROW)
+#undef DSI_ROW
+    DSIM_INTEGRATOR_COUNT
+} ds_integrator_kind;
+typedef struct ds_integrator_info {
+    const char *name; /* "RK4" */
+    int order, forces;
+    double limit;
+    const char *text;
+} ds_integrator_info;
+/* never NULL: of a number that is none, name "?" */
+DIFFSIM_API const ds_integrator_info *ds_integrator_get_info(ds_integrator_kind kind);
+
+/* The speed r of a point, after the last force of each substep, stays below c. One row: name, what v becomes.
+   Smooth everywhere, at r = 0 too. */
+#define DSI_SPEED_CLAMPS(DSI_ROW) \
+    DSI_ROW(NONE, "v") \
+    DSI_ROW(TANH, "v tanh(c / r), v itself below c / 20; slows motion well below c, too: 0.964 v at c / 2") \
+    DSI_ROW(LOW_BIAS, "v (1 + (r / c)^8)^(-1/8): 0.9995 v at c / 2, 0.917 v at c")
+typedef enum ds_speed_clamp {
+#define DSI_ROW(NAME, sentence) DSIM_SPEED_CLAMP_##NAME,
+    DSI_SPEED_CLAMPS(DSI_ROW)
+#undef DSI_ROW
+    DSIM_SPEED_CLAMP_COUNT
+} ds_speed_clamp;
+DIFFSIM_API const char *ds_speed_clamp_name(ds_speed_clamp clamp); /* "LOW_BIAS"; never NULL */
+
+/* dt_is_param: for whoever optimises dt or the time of an event. The force gets NaN as its time then, since
+   it has no derivative by it. */
+typedef struct ds_integrator_desc {
+    ds_allocator allocator;
+    ds_logger log;
+    ds_integrator_kind kind;
+    double dt; /* s, of a step */
+    int dt_is_param; /* dt is number dt_at of the parameters instead, and has a gradient */
+    size_t dt_at;
+    size_t substeps; /* 0 means 1 */
+    double time; /* s, when step 0 begins */
+    double damping; /* 1/s: dv/dt = a - damping v, whose part e^(-damping h) is exact but in RK4 */
+    double velocity_loss; /* v' = (1 - velocity_loss) (...) ends each substep; 0 to 1 */
+    ds_speed_clamp clamp; /* of points: n is a multiple of 3 */
+    double speed_limit; /* c (m/s), of a clamp */
+} ds_integrator_desc;
+
+/* Life. check: is desc one for this system, and if not, why not (error may be NULL). create: NULL if there is
+   no memory, or if check refuses, which the log is told. bytes and init: the same in the caller's memory,
+   aligned for any type. The system is copied with inverse_mass and acceleration; what `user` points to is
+   not. Steps allocate nothing. stepper: the object's own, NULL for NULL; without force_vjp or force_jvp it
+   has no adjoint or tangent. error: of the last call.
+   Errors of a step: those of the system; ARGUMENT, a dt that is no positive number; NON_FINITE, a velocity
+   after it: the sentence says in which degree of freedom (index) that began, and what dt would be stable. */
+typedef struct ds_integrator ds_integrator;
+DIFFSIM_API ds_result ds_integrator_check(const ds_system *system, const ds_integrator_desc *desc,
+                                          ds_error *error);
+DIFFSIM_API ds_integrator *ds_integrator_create(const ds_system *system, const ds_integrator_desc *desc);
+DIFFSIM_API size_t ds_integrator_bytes(const ds_system *system, const ds_integrator_desc *desc); /* 0: bad */
+DIFFSIM_API ds_integrator *ds_integrator_init(void *memory, size_t bytes, const ds_system *system,
+                                              const ds_integrator_desc *desc);
+DIFFSIM_API void ds_integrator_destroy(ds_integrator *integrator); /* NULL is fine */
+DIFFSIM_API const ds_stepper *ds_integrator_stepper(const ds_integrator *integrator);
+DIFFSIM_API const ds_error *ds_integrator_error(const ds_integrator *integrator); /* never NULL */
+
+/* How fast the system is at one state, and what dt that allows. frequency: the largest sqrt |eigenvalue| of
+   df/dx / m; damping: the largest |eigenvalue| of df/dv / m; each from below, by 100 steps of the power
+   method with force_jvp, from a start that is always the same. dt: where this integrator becomes unstable, of
+   a whole step, if both belong to one motion; infinite: nowhere; 0: at once. */
+typedef struct ds_stability {
+    double frequency, damping; /* 1/s */
+    double dt; /* s */
+    char text[240];
+} ds_stability;
+/* io: next is not looked at. Errors: ARGUMENT, without force_jvp; NON_FINITE; those of the system. */
+DIFFSIM_API ds_result ds_integrator_stability(ds_integrator *integrator, const ds_step_io *io,
+                                              ds_stability *stability);
+
 /* >>api 15 learning -------------------------------------------------------------------------------
 
    Small steps along gradients that are noisy or many. The state is a block of the caller's without any
@@ -3387,6 +3496,16 @@ DIFFSIM_API ds_result ds_check_stepper(const ds_stepper *stepper, const ds_step_
     DSI_ROW(ds_recorded *, ds_recorded_create, (const ds_recorded_desc &desc), (&desc)) \
     DSI_ROW(ds_launch_list *, ds_launch_list_create, (const ds_launch_list_desc &desc), (&desc)) \
     DSI_ROW(ds_energies *, ds_energies_create, (const ds_energies_desc &desc), (&desc)) \
+    DSI_ROW(ds_result, ds_integrator_check, \
+            (const ds_system *system, const ds_integrator_desc &desc, ds_error *error), \
+            (system, &desc, error)) \
+    DSI_ROW(ds_integrator *, ds_integrator_create, \
+            (const ds_system *system, const ds_integrator_desc &desc), (system, &desc)) \
+    DSI_ROW(size_t, ds_integrator_bytes, (const ds_system *system, const ds_integrator_desc &desc), \
+            (system, &desc)) \
+    DSI_ROW(ds_integrator *, ds_integrator_init, \
+            (void *memory, size_t bytes, const ds_system *system, const ds_integrator_desc &desc), \
+            (memory, bytes, system, &desc)) \
     DSI_ROW(ds_result, ds_rollout_batch, (const ds_batch_desc &desc, size_t n, ds_error *error), \
             (&desc, n, error)) \
     DSI_ROW(ds_result, ds_mesh_box, (const ds_mesh_box_desc &desc, ds_mesh *mesh, ds_error *error), \
@@ -26435,6 +26554,1254 @@ DIFFSIM_API const ds_kernel *ds_energies_kernel(const ds_energies *energies, siz
         if (kernel && kernel->body.n_effects && !kernel->error.code && i-- == 0) return kernel;
     }
     return NULL;
+}
+
+/* >>impl 11 systems -------------------------------------------------------------------------------
+
+   A method is two functions. One advances a substep: it asks for the force at each of its stages, and loops
+   over flat degrees of freedom do the rest. What it does is linear in states, forces and accelerations, so
+   the same function, fed with tangents, derivatives of the forces and no accelerations, is the tangent. The
+   other goes back over a substep, from the adjoint l = (lx, lv) of (x', v') to that of (x, v).
+
+       lv, and what x' hands to v'  ->  clamp, loss  ->  stages, last to first: adjoint of a, of f, force_vjp
+
+   The trace of a step: the states after each substep but the last, then for each substep the forces that
+   its stages are made of (the points of stages cost one loop and are made again), and the velocity before
+   the clamp.
+
+   Where inverse masses or dt have a derivative (`moves`) all forces are kept, and adjoints of accelerations
+   pass through an additional loop, dsi_gain_stage; the other loops then take 1 in place of inverse masses.
+   By dt: whatever a multiplies has one factor h, so h_bar gains a_bar a / h at each stage.
+
+   From: Hairer, Lubich, Wanner 2006, ch. I and VI; Groot and Warren 1997 (Verlet with forces that depend on
+   velocity, lambda = 1, order 2); adjoints: Sandu 2006 and by hand. */
+
+enum { DSI_MOST_STAGES = 4, DSI_POWER_STEPS = 100 };
+
+/* What the loops read and write, each [n]. */
+typedef struct dsi_flat {
+    const ds_real *im, *g; /* inverse mass, 0: pinned; acceleration */
+    const ds_real *x, *v, *vs; /* at the start of the substep; velocity of a stage */
+    const ds_real *f[DSI_MOST_STAGES], *v2, *v3, *v4; /* forces and velocities of stages */
+    const ds_real *lx, *lv;
+    ds_real *x1, *v1, *vp; /* what comes out; v + h a */
+    ds_real *xb, *vb, *zx, *zv; /* adjoints of x and v at the start, and of a stage */
+    ds_real *fb, *b; /* adjoints of the force, and of v' before the loss */
+    ds_real h, half, sixth; /* h, h / 2, h / 6 */
+    ds_real early, late; /* x' = x + early v + late v' */
+    ds_real decay, keep; /* exp(-damping h) or of h / 2; 1 - velocity_loss */
+    ds_real drag; /* RK4: damping */
+    ds_real p, q; /* RK4, back: weights of l and z in the adjoint of a stage's rates */
+} dsi_flat;
+
+#if defined(__clang__)
+#if __clang_major__ >= 13 && !defined(__wasm__)
+#pragma float_control(precise, on, push)
+#endif
+#pragma STDC FP_CONTRACT OFF
+#elif defined(__GNUC__) && !defined(__TINYC__) && !defined(__CUDACC__)
+#pragma GCC push_options
+#pragma GCC optimize("no-fast-math", "fp-contract=off", "no-trapping-math", "no-math-errno", "tree-vectorize")
+#endif
+#if defined(__GNUC__) && !defined(__clang__) && !defined(__TINYC__) && !defined(__CUDACC__)
+#define DSI_IVDEP _Pragma("GCC ivdep") DSI_NO_UNROLL
+#else
+#define DSI_IVDEP
+#endif
+
+/* One degree of freedom of each loop. Both arms of a choice are computed. */
+
+/* v' = keep (decay v + h a),  x' = x + early v + late v' */
+DSI_INLINE void dsi_flat_euler(const dsi_flat *m, size_t i)
+{
+    const ds_real v = m->v[i], im = m->im[i];
+    const ds_real moved = (m->decay * v + m->h * (m->f[0][i] * im + m->g[i])) * m->keep;
+    const ds_real v1 = im != 0 ? moved : v;
+    m->v1[i] = v1;
+    m->x1[i] = m->x[i] + m->early * v + m->late * v1;
+}
+/* b = keep (lv + late lx),  a_bar = h b,  v_bar += decay b + early lx,  x_bar += lx */
+DSI_INLINE void dsi_flat_back_euler(const dsi_flat *m, size_t i)
+{
+    const ds_real lx = m->lx[i], a = m->lv[i] + m->late * lx, im = m->im[i];
+    const ds_real b = m->keep * a, back = m->decay * b;
+    m->fb[i] = m->h * b * im;
+    m->vb[i] += (im != 0 ? back : a) + m->early * lx;
+    m->xb[i] += lx;
+}
+/* what a clamp comes before, forward and back */
+DSI_INLINE void dsi_flat_drift(const dsi_flat *m, size_t i)
+{
+    m->x1[i] = m->x[i] + m->early * m->v[i] + m->late * m->v1[i];
+}
+DSI_INLINE void dsi_flat_back_drift(const dsi_flat *m, size_t i)
+{
+    m->b[i] = m->lv[i] + m->late * m->lx[i];
+}
+
+/* v1 = decay v */
+DSI_INLINE void dsi_flat_decay(const dsi_flat *m, size_t i)
+{
+    const ds_real v = m->v[i], slower = m->decay * v;
+    m->v1[i] = m->im[i] != 0 ? slower : v;
+}
+/* v_bar += decay z */
+DSI_INLINE void dsi_flat_back_decay(const dsi_flat *m, size_t i)
+{
+    const ds_real z = m->zv[i], slower = m->decay * z;
+    m->vb[i] += m->im[i] != 0 ? slower : z;
+}
+
+/* w = v + h/2 a,  x' = x + h w,  vp = w + h/2 a;  w is left in v1 */
+DSI_INLINE void dsi_flat_verlet(const dsi_flat *m, size_t i)
+{
+    const ds_real v = m->v[i], im = m->im[i], kick = m->half * (m->f[0][i] * im + m->g[i]);
+    const ds_real moved = v + kick, w = im != 0 ? moved : v, pushed = w + kick;
+    m->v1[i] = w;
+    m->vp[i] = im != 0 ? pushed : v;
+    m->x1[i] = m->x[i] + m->h * w;
+}
+/* v' = keep decay (w + h/2 a(x', vp)) */
+DSI_INLINE void dsi_flat_verlet_end(const dsi_flat *m, size_t i)
+{
+    const ds_real w = m->v1[i], im = m->im[i];
+    const ds_real moved = (w + m->half * (m->f[1][i] * im + m->g[i])) * m->decay * m->keep;
+    m->v1[i] = im != 0 ? moved : w;
+}
+/* b = decay keep lv,  a_bar' = h/2 b;  z = adjoints of x' and vp, before the force has added to them */
+DSI_INLINE void dsi_flat_back_verlet_end(const dsi_flat *m, size_t i)
+{
+    const ds_real lv = m->lv[i], im = m->im[i], moved = m->keep * lv * m->decay, b = im != 0 ? moved : lv;
+    m->b[i] = b;
+    m->fb[i] = m->half * b * im;
+    m->zx[i] = m->lx[i];
+    m->zv[i] = 0;
+}
+/* w_bar = b + zv + h zx,  a_bar = h/2 (zv + w_bar);  x_bar += zx;  zv = v_bar, before the first decay */
+DSI_INLINE void dsi_flat_back_verlet(const dsi_flat *m, size_t i)
+{
+    const ds_real zx = m->zx[i], zv = m->zv[i], w = m->b[i] + zv + m->h * zx;
+    m->fb[i] = m->half * (zv + w) * m->im[i];
+    m->xb[i] += zx;
+    m->zv[i] = w;
+}
+
+/* a - drag v of one stage; what is pinned has none */
+DSI_INLINE ds_real dsi_flat_rate(const dsi_flat *m, const ds_real *f, const ds_real *v, size_t i)
+{
+    const ds_real im = m->im[i], rate = f[i] * im + m->g[i] - m->drag * v[i];
+    return im != 0 ? rate : 0;
+}
+/* the next stage:  x + q vs,  v + q a */
+DSI_INLINE void dsi_flat_rk4(const dsi_flat *m, size_t i)
+{
+    m->x1[i] = m->x[i] + m->q * m->vs[i];
+    m->v1[i] = m->v[i] + m->q * dsi_flat_rate(m, m->f[0], m->vs, i);
+}
+/* x' = x + h/6 (v + 2 v2 + 2 v3 + v4),  v' = keep (v + h/6 (a1 + 2 a2 + 2 a3 + a4)) */
+DSI_INLINE void dsi_flat_rk4_end(const dsi_flat *m, size_t i)
+{
+    const ds_real a1 = dsi_flat_rate(m, m->f[0], m->v, i), a2 = dsi_flat_rate(m, m->f[1], m->v2, i);
+    const ds_real a3 = dsi_flat_rate(m, m->f[2], m->v3, i), a4 = dsi_flat_rate(m, m->f[3], m->v4, i);
+    const ds_real v = m->v[i];
+    const ds_real moved = (v + m->sixth * (a1 + 2 * (a2 + a3) + a4)) * m->keep;
+    m->x1[i] = m->x[i] + m->sixth * (v + 2 * (m->v2[i] + m->v3[i]) + m->v4[i]);
+    m->v1[i] = m->im[i] != 0 ? moved : v;
+}
+/* b = keep lv;  x_bar += lx,  v_bar += b;  z = 0 */
+DSI_INLINE void dsi_flat_back_rk4_end(const dsi_flat *m, size_t i)
+{
+    const ds_real lv = m->lv[i], moved = m->keep * lv, b = m->im[i] != 0 ? moved : lv;
+    m->b[i] = b;
+    m->xb[i] += m->lx[i];
+    m->vb[i] += b;
+    m->zx[i] = m->zv[i] = 0;
+}
+/* z of the stage behind, which is its starting point's too:  a_bar = p b + q zv,  v_bar of the stage = p lx +
+   q zx - drag a_bar */
+DSI_INLINE void dsi_flat_back_rk4(const dsi_flat *m, size_t i)
+{
+    const ds_real zx = m->zx[i], zv = m->zv[i], im = m->im[i], rate = m->p * m->b[i] + m->q * zv;
+    const ds_real a = im != 0 ? rate : 0;
+    m->fb[i] = a * im;
+    m->xb[i] += zx;
+    m->vb[i] += zv;
+    m->zx[i] = 0;
+    m->zv[i] = m->p * m->lx[i] + m->q * zx - m->drag * a;
+}
+/* x_bar += zx,  v_bar += zv */
+DSI_INLINE void dsi_flat_gain(const dsi_flat *m, size_t i)
+{
+    m->xb[i] += m->zx[i];
+    m->vb[i] += m->zv[i];
+}
+
+/* static void dsi_each_euler(m, n): all degrees of freedom. One copy for each instruction set, with the same
+   bits, DSI_STRIDE at a time in a loop of fixed length, which becomes a few vectors; m is copied, so that
+   nothing written is taken for a pointer. */
+#define DSI_EACH_OF(name, target, attribute) \
+    attribute static void dsi_each_##name##_##target(const dsi_flat *all, size_t n) \
+    { \
+        const dsi_flat m = *all; \
+        size_t i, k; \
+        for (i = 0; i + DSI_STRIDE <= n; i += DSI_STRIDE) \
+            DSI_IVDEP for (k = 0; k < DSI_STRIDE; k++) dsi_flat_##name(&m, i + k); \
+        for (; i < n; i++) dsi_flat_##name(&m, i); \
+    }
+#ifdef DSI_WIDE
+#define DSI_ROW(name) \
+    DSI_EACH_OF(name, plain, ) \
+    DSI_EACH_OF(name, avx2, __attribute__((target("avx2")))) \
+    DSI_EACH_OF(name, avx512, __attribute__((target("avx512f")))) \
+    static void dsi_each_##name(const dsi_flat *all, size_t n) \
+    { \
+        const int wide = dsi_wide(); \
+        if (wide == 2) dsi_each_##name##_avx512(all, n); \
+        else if (wide) dsi_each_##name##_avx2(all, n); \
+        else dsi_each_##name##_plain(all, n); \
+    }
+#else
+#define DSI_ROW(name) \
+    DSI_EACH_OF(name, plain, ) \
+    static void dsi_each_##name(const dsi_flat *all, size_t n) { dsi_each_##name##_plain(all, n); }
+#endif
+DSI_ROW(euler) DSI_ROW(back_euler) DSI_ROW(drift) DSI_ROW(back_drift)
+DSI_ROW(decay) DSI_ROW(back_decay)
+DSI_ROW(verlet) DSI_ROW(verlet_end) DSI_ROW(back_verlet_end) DSI_ROW(back_verlet)
+DSI_ROW(rk4) DSI_ROW(rk4_end) DSI_ROW(back_rk4_end) DSI_ROW(back_rk4) DSI_ROW(gain)
+#undef DSI_ROW
+#undef DSI_EACH_OF
+#undef DSI_IVDEP
+
+/* A clamp of one point: v' = t v, and its Jacobian t I - q v v', which is symmetric.
+     TANH      t = tanh y, q = y (1 - t^2) / r^2, y = c / r. From y = 20 on 1 - t is below rounding, and r may
+               be 0: t = 1, q = 0
+     LOW_BIAS  t = (1 + u^4)^(-1/8), q = t u^3 / (1 + u^4) / c^2, u = r^2 / c^2: no division by r. For u > 1
+               the same in powers of 1 / u, so that nothing overflows
+   A speed whose square overflows gives NaN. */
+static void dsi_clamp_point(ds_speed_clamp clamp, double c, const ds_real *v, double *t, double *q)
+{
+    const double a = (double)v[0], b = (double)v[1], d = (double)v[2];
+    const double r2 = a * a + b * b + d * d, u = r2 / (c * c);
+    *t = 1;
+    *q = 0;
+    if (!dsi_double_is_finite(u)) {
+        *t = u - u;
+    } else if (clamp == DSIM_SPEED_CLAMP_TANH) {
+        const double r = sqrt(r2);
+        if (20 * r <= c) return;
+        *t = (double)ds_real_tanh((ds_real)(c / r));
+        *q = c / r * (1 - *t * *t) / r2;
+    } else if (u <= 1) {
+        const double w = u * u * u * u;
+        *t = 1 / sqrt(sqrt(sqrt(1 + w)));
+        *q = *t * u * u * u / (1 + w) / (c * c);
+    } else {
+        const double s = 1 / u, w = s * s * s * s;
+        *t = sqrt(s / sqrt(sqrt(1 + w)));
+        *q = *t / (1 + w) / r2;
+    }
+}
+
+/* v = clamped v, where it is not pinned */
+static void dsi_clamp_speeds(ds_speed_clamp clamp, double c, const ds_real *im, ds_real *v, size_t n)
+{
+    double t, q;
+    size_t i, k;
+    for (i = 0; i < n; i += 3) {
+        dsi_clamp_point(clamp, c, v + i, &t, &q);
+        for (k = i; k < i + 3; k++)
+            if (im[k] != 0) v[k] = (ds_real)(t * (double)v[k]);
+    }
+}
+/* d = J d, or J'd if transposed, at velocities v. Rows of what is pinned are those of the identity. */
+static void dsi_clamp_derivative(const ds_integrator_desc *desc, const ds_real *im, const ds_real *v,
+                                 ds_real *d, size_t n, int transposed)
+{
+    double t, q, along;
+    size_t i, k;
+    for (i = 0; i < n; i += 3) {
+        dsi_clamp_point(desc->clamp, desc->speed_limit, v + i, &t, &q);
+        for (along = 0, k = i; k < i + 3; k++)
+            if (!transposed || im[k] != 0) along += (double)v[k] * (double)d[k];
+        for (k = i; k < i + 3; k++) {
+            const double own = im[k] != 0 ? t * (double)d[k] : (double)d[k];
+            d[k] = (ds_real)(transposed || im[k] != 0 ? own - q * (double)v[k] * along : own);
+        }
+    }
+}
+#if defined(__clang__)
+#if __clang_major__ >= 13 && !defined(__wasm__)
+#pragma float_control(pop)
+#endif
+#pragma STDC FP_CONTRACT DEFAULT
+#elif defined(__GNUC__) && !defined(__TINYC__) && !defined(__CUDACC__)
+#pragma GCC pop_options
+#endif
+
+/* The object. Scratch is for one call. */
+struct ds_integrator {
+    ds_integrator_desc d;
+    ds_system s;
+    ds_stepper stepper;
+    ds_error error;
+    size_t bytes; /* of it all */
+    size_t own_bytes; /* 0: in the caller's memory */
+    size_t n, stages, substeps;
+    size_t kept; /* forces of a substep in the trace: those that points of stages are made of, or all */
+    size_t trace_n; /* numbers in a trace */
+    int moves; /* inverse masses or dt have a derivative */
+    int keeps_u; /* the velocity before the clamp is in the trace */
+    ds_real *im, *g, *mobile; /* [n] mobile: 1, or 0 where pinned; if it moves */
+    ds_real *zero; /* as long as any of the dots */
+    ds_real *between[2]; /* [2 n] states, adjoints or tangents between substeps */
+    ds_real *f[DSI_MOST_STAGES]; /* [n] forces, or their tangents */
+    ds_real *x[2][DSI_MOST_STAGES], *v[2][DSI_MOST_STAGES]; /* [n] points of stages; their tangents */
+    ds_real *end, *z; /* [2 n] where a substep done again ends; adjoint of a stage */
+    ds_real *fb, *b, *lu; /* [n] */
+};
+
+static const ds_integrator_info dsi_integrator_infos[DSIM_INTEGRATOR_COUNT + 1] = {
+#define DSI_ROW(NAME, order, forces, limit, functions, sentence) { #NAME, order, forces, limit, sentence },
+    DSI_INTEGRATORS(DSI_ROW)
+#undef DSI_ROW
+    { "?", 0, 0, 0, "there is no such integrator" }
+};
+DIFFSIM_API const ds_integrator_info *ds_integrator_get_info(ds_integrator_kind kind)
+{
+    return dsi_integrator_infos + ((unsigned)kind < DSIM_INTEGRATOR_COUNT ? kind : DSIM_INTEGRATOR_COUNT);
+}
+
+DIFFSIM_API const char *ds_speed_clamp_name(ds_speed_clamp clamp)
+{
+    static const char *const names[] = {
+#define DSI_ROW(NAME, sentence) #NAME,
+        DSI_SPEED_CLAMPS(DSI_ROW)
+#undef DSI_ROW
+    };
+    return (unsigned)clamp < DSIM_SPEED_CLAMP_COUNT ? names[clamp] : "?";
+}
+
+/* "integrator: what 12"; without a number if it is none */
+#define DSI_NO_NUMBER ((size_t)-1)
+static ds_result dsi_integrator_say(ds_error *error, ds_result code, const char *what, size_t number)
+{
+    dsi_text t = dsi_text_into(error->text, sizeof error->text);
+    error->code = code;
+    error->index = number == DSI_NO_NUMBER ? 0 : number;
+    dsi_put(&t, "integrator: ");
+    dsi_put(&t, what);
+    if (number != DSI_NO_NUMBER) dsi_put_size(&t, number);
+    return code;
+}
+static ds_result dsi_integrator_told(const ds_integrator *it)
+{
+    if (it->d.log.write) it->d.log.write(it->d.log.user, it->error.code, it->error.text);
+    return it->error.code;
+}
+/* a function of the system has failed; it may have a sentence for that */
+static ds_result dsi_system_failed(ds_integrator *it, ds_result code, const char *what, size_t step)
+{
+    const ds_error *const error = it->s.error ? it->s.error(it->s.user) : NULL;
+    dsi_text t;
+    if (!code) return DSIM_OK;
+    dsi_integrator_say(&it->error, code, what, step);
+    t = dsi_text_into(it->error.text + strlen(it->error.text),
+                      sizeof it->error.text - strlen(it->error.text));
+    dsi_put(&t, ": ");
+    dsi_put(&t, error && error->code ? error->text : ds_result_text(code));
+    return dsi_integrator_told(it);
+}
+
+/* Advancing. */
+
+/* One way through a step. STEP: forces are asked for; REPLAY: they are there, and points of stages are made
+   again; TANGENT: all numbers are tangents of those of `along`. */
+enum { DSI_FLOW_STEP, DSI_FLOW_REPLAY, DSI_FLOW_TANGENT };
+typedef struct dsi_flow {
+    ds_integrator *it;
+    const ds_step_io *io;
+    int mode;
+    double h, h_dot, time; /* time: at the start of the substep */
+    const ds_real *X[DSI_MOST_STAGES], *V[DSI_MOST_STAGES]; /* points of stages */
+    ds_real *f[DSI_MOST_STAGES], *u; /* forces of stages; the velocity before the clamp, or NULL */
+    const ds_real *v1; /* the velocity at the end */
+    dsi_flat m;
+    const struct dsi_flow *along;
+    const ds_step_dot *dot;
+    const ds_real *im_dot;
+    ds_system_bar bar; /* back: of parameters, derived numbers and controls */
+    ds_real *im_bar;
+    double h_bar;
+} dsi_flow;
+
+/* what a substep multiplies with */
+static void dsi_flow_factors(dsi_flow *w)
+{
+    const ds_integrator_desc *const d = &w->it->d;
+    const int verlet = d->kind == DSIM_INTEGRATOR_VELOCITY_VERLET, rk4 = d->kind == DSIM_INTEGRATOR_RK4;
+    w->m.h = (ds_real)w->h;
+    w->m.half = (ds_real)(w->h / 2);
+    w->m.sixth = (ds_real)(w->h / 6);
+    w->m.early = d->kind == DSIM_INTEGRATOR_EXPLICIT_EULER ? w->m.h : 0;
+    w->m.late = d->kind == DSIM_INTEGRATOR_SEMI_IMPLICIT_EULER ? w->m.h : 0;
+    w->m.decay = rk4 ? 1 : ds_real_exp((ds_real)(-d->damping * (verlet ? w->h / 2 : w->h)));
+    w->m.keep = (ds_real)(1 - d->velocity_loss);
+    w->m.drag = rk4 ? (ds_real)d->damping : 0;
+}
+
+/* the step size, and the masses */
+static ds_result dsi_flow_begin(dsi_flow *w, ds_integrator *it, const ds_step_io *io, int mode)
+{
+    double dt = it->d.dt;
+    size_t i;
+    memset(w, 0, sizeof *w);
+    memset(&it->error, 0, sizeof it->error);
+    w->it = it;
+    w->io = io;
+    w->mode = mode;
+    if (it->d.dt_is_param) dt = (double)io->param[it->d.dt_at];
+    w->h = dt / (double)it->substeps;
+    if (!dsi_double_is_finite(w->h) || !((ds_real)w->h > 0)) {
+        dsi_integrator_say(&it->error, DSIM_ERROR_ARGUMENT,
+                           "dt must be a positive number; it is not, in parameter ", it->d.dt_at);
+        return dsi_integrator_told(it);
+    }
+    dsi_flow_factors(w);
+    w->m.im = it->s.inverse_mass ? it->im : io->derived + it->s.inverse_mass_at;
+    w->m.g = it->g;
+    if (it->moves && mode != DSI_FLOW_STEP)
+        for (i = 0; i < it->n; i++) it->mobile[i] = w->m.im[i] != 0;
+    return DSIM_OK;
+}
+
+/* where state j of a step is, [x, v]: between substeps in the trace, if there is one */
+static ds_real *dsi_flow_state(const dsi_flow *w, const void *trace, size_t j)
+{
+    const ds_integrator *const it = w->it;
+    if (j == 0) return (ds_real *)(uintptr_t)w->io->state;
+    if (j == it->substeps) return w->io->next;
+    return trace ? (ds_real *)(uintptr_t)trace + (j - 1) * 2 * it->n : it->between[j & 1];
+}
+
+/* substep j: its numbers of the trace, or of scratch */
+static void dsi_flow_at(dsi_flow *w, const void *trace, size_t j)
+{
+    const ds_integrator *const it = w->it;
+    const size_t n = it->n, each = it->kept + (it->keeps_u != 0);
+    ds_real *const state = dsi_flow_state(w, trace, j), *const next = dsi_flow_state(w, trace, j + 1);
+    const size_t before = (it->substeps - 1) * 2 * n + j * each * n;
+    ds_real *const kept = trace ? (ds_real *)(uintptr_t)trace + before : NULL;
+    ds_real *const to = w->mode == DSI_FLOW_STEP ? next : it->end;
+    size_t k;
+    for (k = 0; k < it->stages; k++) w->f[k] = trace && k < it->kept ? kept + k * n : it->f[k];
+    w->u = trace && it->keeps_u ? kept + it->kept * n : NULL;
+    w->time = it->d.time + ((double)w->io->step * (double)it->substeps + (double)j) * w->h;
+    if (it->d.dt_is_param) w->time = (double)dsi_nan();
+    w->m.x = state;
+    w->m.v = state + n;
+    w->m.x1 = to;
+    w->m.v1 = to + n;
+    w->v1 = next + n;
+}
+
+/* what the system gets for stage k */
+static ds_system_io dsi_flow_io(const dsi_flow *w, size_t k)
+{
+    const size_t halves = w->it->stages > 1 ? w->it->stages / 2 : 1; /* times are 0, 1 or 0, 1/2, 1/2, 1 */
+    ds_system_io io;
+    io.step = w->io->step;
+    io.time = w->time + (double)((k + 1) / 2) / (double)halves * w->h;
+    io.x = w->X[k];
+    io.v = w->V[k];
+    io.param = w->io->param;
+    io.derived = w->io->derived;
+    io.control = w->io->control;
+    return io;
+}
+
+/* to += factor from [n] */
+static void dsi_gain_times(ds_real *to, double factor, const ds_real *from, size_t n)
+{
+    const ds_real k = (ds_real)factor;
+    size_t i;
+    for (i = 0; i < n; i++) to[i] += dsi_product(k, from[i]);
+}
+/* where it is mobile: v -= damping/2 h_dot from, what half of a decay moves by */
+static void dsi_gain_decay(const dsi_flow *w, ds_real *v, const ds_real *from)
+{
+    const ds_real k = (ds_real)(-w->it->d.damping / 2 * w->h_dot);
+    size_t i;
+    for (i = 0; i < w->it->n; i++)
+        if (w->it->mobile[i] != 0) v[i] += dsi_product(k, from[i]);
+}
+
+/* whatever multiplies velocity in the rate a - drag v that h multiplies: RK4 has it in its stages, Euler's
+   methods from exp(-damping h) */
+static double dsi_flow_drag(const dsi_flow *w)
+{
+    switch (w->it->d.kind) {
+    case DSIM_INTEGRATOR_VELOCITY_VERLET: return 0;
+    case DSIM_INTEGRATOR_RK4: return w->it->d.damping;
+    default: return w->it->d.damping * (double)w->m.decay;
+    }
+}
+/* f / m + acceleration - drag v of stage k */
+static double dsi_stage_rate(const dsi_flow *w, size_t k, size_t i, double drag)
+{
+    return (double)w->f[k][i] * (double)w->m.im[i] + (double)w->m.g[i] - drag * (double)w->V[k][i];
+}
+
+/* f: the tangent of the force becomes that of h a, less a h; f / m is in it */
+static void dsi_move_stage(const dsi_flow *w, size_t k, ds_real *f)
+{
+    const dsi_flow *const at = w->along;
+    const double drag = dsi_flow_drag(at), grows = w->h_dot / w->h;
+    size_t i;
+    for (i = 0; i < w->it->n; i++) {
+        if (at->m.im[i] == 0) continue;
+        f[i] = (ds_real)((double)f[i] * (double)at->m.im[i] + (double)at->f[k][i] * (double)w->im_dot[i] +
+                         grows * dsi_stage_rate(at, k, i, drag));
+    }
+}
+
+/* The force of stage k at x, v, which stay there until the substep is done. */
+static ds_result dsi_stage(dsi_flow *w, size_t k, const ds_real *x, const ds_real *v)
+{
+    ds_integrator *const it = w->it;
+    ds_system_io io;
+    ds_system_dot dot;
+    ds_result result;
+    w->X[k] = x;
+    w->V[k] = v;
+    if (w->mode == DSI_FLOW_REPLAY) return DSIM_OK;
+    if (w->mode == DSI_FLOW_STEP) {
+        io = dsi_flow_io(w, k);
+        result = it->s.force(it->s.user, &io, w->f[k]);
+        return dsi_system_failed(it, result, "the force failed at step ", io.step);
+    }
+    io = dsi_flow_io(w->along, k);
+    dot.x_dot = x;
+    dot.v_dot = v;
+    dot.param_dot = w->dot->param_dot;
+    dot.derived_dot = w->dot->derived_dot;
+    dot.control_dot = w->dot->control_dot;
+    result = it->s.force_jvp(it->s.user, &io, &dot, w->f[k]);
+    if (!result && it->moves) dsi_move_stage(w, k, w->f[k]);
+    return dsi_system_failed(it, result, "the tangent of the force failed at step ", io.step);
+}
+
+static ds_result dsi_advance_euler(dsi_flow *w)
+{
+    const ds_result result = dsi_stage(w, 0, w->m.x, w->m.v);
+    w->m.f[0] = w->f[0];
+    if (!result && w->mode != DSI_FLOW_REPLAY) dsi_each_euler(&w->m, w->it->n);
+    return result;
+}
+
+static ds_result dsi_advance_verlet(dsi_flow *w)
+{
+    ds_integrator *const it = w->it;
+    const int tangent = w->mode == DSI_FLOW_TANGENT, moves = w->h_dot < 0 || w->h_dot > 0;
+    dsi_flat m = w->m;
+    ds_result result;
+    if (it->d.damping > 0) {
+        m.v1 = it->v[tangent][0];
+        dsi_each_decay(&m, it->n);
+        if (moves) dsi_gain_decay(w, m.v1, w->along->V[0]);
+        m.v = m.v1;
+        m.v1 = w->m.v1;
+    }
+    result = dsi_stage(w, 0, m.x, m.v);
+    if (result) return result;
+    m.f[0] = w->f[0];
+    m.vp = it->v[tangent][1];
+    dsi_each_verlet(&m, it->n);
+    if (moves) dsi_gain_times(m.x1, w->h_dot, w->along->m.v1, it->n);
+    result = dsi_stage(w, 1, m.x1, m.vp);
+    if (result || w->mode == DSI_FLOW_REPLAY) return result;
+    m.f[1] = w->f[1];
+    dsi_each_verlet_end(&m, it->n);
+    if (moves && it->d.damping > 0) dsi_gain_decay(w, m.v1, w->along->u);
+    return DSIM_OK;
+}
+
+static ds_result dsi_advance_rk4(dsi_flow *w)
+{
+    ds_integrator *const it = w->it;
+    const int tangent = w->mode == DSI_FLOW_TANGENT, moves = w->h_dot < 0 || w->h_dot > 0;
+    const ds_real *x = w->m.x, *v = w->m.v;
+    dsi_flat m = w->m;
+    ds_result result = DSIM_OK;
+    size_t k;
+    for (k = 0; k < 4 && !result; k++) {
+        result = dsi_stage(w, k, x, v);
+        if (result || k == 3) continue;
+        m.f[0] = w->f[k];
+        m.vs = v;
+        m.q = k == 2 ? m.h : m.half;
+        m.x1 = it->x[tangent][k + 1];
+        m.v1 = it->v[tangent][k + 1];
+        dsi_each_rk4(&m, it->n);
+        if (moves) dsi_gain_times(m.x1, k == 2 ? w->h_dot : w->h_dot / 2, w->along->V[k], it->n);
+        x = m.x1;
+        v = m.v1;
+    }
+    if (result || w->mode == DSI_FLOW_REPLAY) return result;
+    m = w->m;
+    for (k = 0; k < 4; k++) m.f[k] = w->f[k];
+    m.v2 = w->V[1];
+    m.v3 = w->V[2];
+    m.v4 = w->V[3];
+    dsi_each_rk4_end(&m, it->n);
+    for (k = 0; k < 4 && moves; k++)
+        dsi_gain_times(m.x1, w->h_dot / (k == 0 || k == 3 ? 6 : 3), w->along->V[k], it->n);
+    return DSIM_OK;
+}
+
+/* the functions of a row: DSI_ADVANCE_OF (dsi_advance_euler, dsi_back_euler) is the first */
+#define DSI_ADVANCE_OF(advance, back) advance
+#define DSI_BACK_OF(advance, back) back
+typedef ds_result dsi_flow_fn(dsi_flow *w);
+static dsi_flow_fn *const dsi_advances[DSIM_INTEGRATOR_COUNT] = {
+#define DSI_ROW(NAME, order, forces, limit, functions, sentence) DSI_ADVANCE_OF functions,
+    DSI_INTEGRATORS(DSI_ROW)
+#undef DSI_ROW
+};
+
+/* one substep, the clamp at its end, and what x' takes from a clamped v' */
+static ds_result dsi_flow_advance(dsi_flow *w)
+{
+    const ds_integrator *const it = w->it;
+    const int tangent = w->mode == DSI_FLOW_TANGENT;
+    ds_result result = dsi_advances[it->d.kind](w);
+    if (result || w->mode == DSI_FLOW_REPLAY) return result;
+    if (w->mode == DSI_FLOW_STEP && w->u) memcpy(w->u, w->m.v1, it->n * sizeof *w->u);
+    if (it->d.clamp) {
+        if (tangent)
+            dsi_clamp_derivative(&it->d, w->along->m.im, w->along->u, w->m.v1, it->n, 0);
+        else
+            dsi_clamp_speeds(it->d.clamp, it->d.speed_limit, w->m.im, w->m.v1, it->n);
+        if (it->stages == 1) dsi_each_drift(&w->m, it->n);
+    }
+    if (it->stages == 1 && (w->h_dot < 0 || w->h_dot > 0))
+        dsi_gain_times(w->m.x1, w->h_dot, w->m.late > 0 ? w->along->v1 : w->along->m.v, it->n);
+    return DSIM_OK;
+}
+
+/* How fast the system is. */
+
+/* A norm of M^-1 df/dx, or df/dv: the power method, in the norm of which M^-1 df/dx is symmetric */
+static ds_result dsi_power_method(dsi_flow *w, int by_velocity, double *size)
+{
+    ds_integrator *const it = w->it;
+    const ds_system_io io = dsi_flow_io(w, 0);
+    const ds_real *const im = w->m.im;
+    ds_real *const x = it->b, *const f = it->fb;
+    ds_rng rng = ds_rng_make(1, 0);
+    double length = 0;
+    ds_system_dot dot;
+    ds_result result;
+    size_t i, k;
+    for (i = 0; i < it->n; i++) {
+        x[i] = im[i] != 0 ? ds_rng_uniform(&rng) - (ds_real)0.5 : 0;
+        if (im[i] != 0) length += (double)x[i] * (double)x[i] / (double)im[i];
+    }
+    for (i = 0; i < it->n && length > 0; i++) x[i] = (ds_real)((double)x[i] / sqrt(length));
+    dot.x_dot = by_velocity ? it->zero : x;
+    dot.v_dot = by_velocity ? x : it->zero;
+    dot.param_dot = dot.derived_dot = dot.control_dot = it->zero;
+    for (k = 0, *size = 0; k < DSI_POWER_STEPS && length > 0; k++) {
+        result = it->s.force_jvp(it->s.user, &io, &dot, f);
+        if (result) return dsi_system_failed(it, result, "the tangent of the force failed at step ", io.step);
+        for (i = 0, length = 0; i < it->n; i++) length += (double)im[i] * (double)f[i] * (double)f[i];
+        *size = length = sqrt(length);
+        for (i = 0; i < it->n && length > 0; i++) x[i] = (ds_real)((double)im[i] * (double)f[i] / length);
+    }
+    if (dsi_double_is_finite(*size)) return DSIM_OK;
+    return dsi_integrator_say(&it->error, DSIM_ERROR_NON_FINITE,
+                              "the tangent of the force is not finite at step ", io.step);
+}
+
+/* Where x'' = -w^2 x - d v becomes unstable; d: of the force, damping: of the desc. From the conditions of
+   Jury for 2 x 2 matrices. RK4: the ball of radius 2.61 around 0, left of the imaginary axis, is stable. */
+static double dsi_largest_dt(const ds_integrator_desc *desc, double w, double d)
+{
+    const double damping = desc->damping, limit = dsi_integrator_infos[desc->kind].limit, all = d + damping;
+    double h;
+    if (desc->kind == DSIM_INTEGRATOR_RK4) return all > 0 ? 2.61 / (w > all ? w : all) : limit / w;
+    if (desc->kind == DSIM_INTEGRATOR_EXPLICIT_EULER)
+        return 2 * w > all ? all / (w * w) : 4 / (all + sqrt(all * all - 4 * w * w));
+    h = 4 / (d + sqrt(d * d + 4 * w * w));
+    if (desc->kind == DSIM_INTEGRATOR_VELOCITY_VERLET || !(damping > 0) || !dsi_double_is_finite(h)) return h;
+    return h * sqrt((1 + (double)ds_real_exp((ds_real)(-damping * h))) / 2);
+}
+
+static ds_result dsi_flow_stability(dsi_flow *w, ds_stability *s)
+{
+    ds_integrator *const it = w->it;
+    dsi_text t = dsi_text_into(s->text, sizeof s->text);
+    double square = 0;
+    ds_result result;
+    w->X[0] = w->m.x = w->io->state;
+    w->V[0] = w->m.v = w->io->state + it->n;
+    w->time = it->d.dt_is_param ? (double)dsi_nan() : it->d.time + (double)w->io->step * it->d.dt;
+    result = dsi_power_method(w, 0, &square);
+    if (!result) result = dsi_power_method(w, 1, &s->damping);
+    if (result) return result;
+    s->frequency = sqrt(square);
+    s->dt = dsi_largest_dt(&it->d, s->frequency, s->damping) * (double)it->substeps;
+    dsi_put(&t, dsi_integrator_infos[it->d.kind].name);
+    if (!(s->dt > 0)) {
+        dsi_put(&t, " is stable with no dt: nothing damps the frequency ");
+        dsi_put_real(&t, s->frequency);
+        dsi_put(&t, "/s; take SEMI_IMPLICIT_EULER");
+    } else if (!dsi_double_is_finite(s->dt)) {
+        dsi_put(&t, " is stable with any dt: the force does not depend on positions and velocities");
+    } else {
+        dsi_put(&t, " is stable up to dt = ");
+        dsi_put_real(&t, s->dt);
+        dsi_put(&t, " s: frequency ");
+        dsi_put_real(&t, s->frequency);
+        dsi_put(&t, "/s, damping ");
+        dsi_put_real(&t, s->damping);
+        dsi_put(&t, "/s");
+    }
+    return DSIM_OK;
+}
+
+DIFFSIM_API ds_result ds_integrator_stability(ds_integrator *integrator, const ds_step_io *io,
+                                              ds_stability *stability)
+{
+    ds_integrator *const it = integrator;
+    dsi_flow w;
+    ds_result result;
+    DIFFSIM_ASSERT(it && io && stability);
+    if (!it || !io || !stability) return DSIM_ERROR_ARGUMENT;
+    memset(stability, 0, sizeof *stability);
+    if (!it->s.force_jvp || !io->state || (it->s.n_param && !io->param) ||
+        (it->s.n_control && !io->control) || (it->s.n_derived && !io->derived)) {
+        dsi_integrator_say(&it->error, DSIM_ERROR_ARGUMENT, it->s.force_jvp
+                           ? "stability: state, parameters, controls or derived numbers are NULL"
+                           : "stability: the system has no force_jvp", DSI_NO_NUMBER);
+        return dsi_integrator_told(it);
+    }
+    result = dsi_flow_begin(&w, it, io, DSI_FLOW_STEP);
+    return result ? result : dsi_flow_stability(&w, stability);
+}
+
+/* The step. */
+
+/* "velocity of degree of freedom 7 (point 2, y)" */
+static void dsi_put_freedom(dsi_text *t, size_t i, size_t n)
+{
+    static const char *const axes[] = { ", x)", ", y)", ", z)" };
+    dsi_put_size(t, i);
+    if (n % 3) return;
+    dsi_put(t, " (point ");
+    dsi_put_size(t, i / 3);
+    dsi_put(t, axes[i % 3]);
+}
+
+/* Which number of a step is the first that is not finite: a force, or a velocity if no force is. The step is
+   done again, slowly. */
+static void dsi_flow_seek(dsi_flow *w, const char **what, size_t *i)
+{
+    const size_t n = w->it->n;
+    size_t j, k;
+    for (j = 0, *i = n; j < w->it->substeps && *i == n; j++) {
+        dsi_flow_at(w, NULL, j);
+        if (dsi_flow_advance(w)) break;
+        *what = "the force at step ";
+        for (k = 0; k < w->it->stages && *i == n; k++)
+            for (*i = 0; *i < n && (dsi_is_finite(w->f[k][*i]) || w->m.im[*i] == 0); ++*i) continue;
+        if (*i < n) return;
+        *what = "the velocity after step ";
+        *i = dsi_first_non_finite(w->m.v1, n);
+    }
+}
+
+/* a velocity after a step is not finite: where that began, and whether the step is too long */
+DSI_APART ds_result dsi_flow_blame(dsi_flow *w)
+{
+    ds_integrator *const it = w->it;
+    const double dt = w->h * (double)it->substeps;
+    const char *what = "the velocity after step ";
+    ds_stability s;
+    dsi_text t;
+    size_t i;
+    dsi_flow_seek(w, &what, &i);
+    memset(&s, 0, sizeof s);
+    if (!it->s.force_jvp || dsi_flow_stability(w, &s)) s.dt = (double)dsi_nan();
+    memset(&it->error, 0, sizeof it->error);
+    it->error.code = DSIM_ERROR_NON_FINITE;
+    it->error.index = i;
+    t = dsi_text_into(it->error.text, sizeof it->error.text);
+    dsi_put(&t, "integrator: ");
+    dsi_put(&t, what);
+    dsi_put_size(&t, w->io->step);
+    dsi_put(&t, " is not finite in degree of freedom ");
+    dsi_put_freedom(&t, i, it->n);
+    if (s.dt < dt) {
+        dsi_put(&t, s.dt > 0 ? "; dt is too long: in the state before it "
+                             : "; take another integrator: in the state before it ");
+        dsi_put(&t, s.text);
+        if (s.dt > 0) dsi_put(&t, "; take a shorter dt or more substeps");
+    } else {
+        dsi_put(&t, s.dt >= dt ? "; dt is short enough" : "; whether dt is short enough cannot be told");
+        dsi_put(&t, ": see what the force does in the state before it");
+    }
+    return dsi_integrator_told(it);
+}
+
+static ds_result dsi_integrator_step(void *user, const ds_step_io *io, void *trace)
+{
+    ds_integrator *const it = (ds_integrator *)user;
+    dsi_flow w;
+    ds_result result = dsi_flow_begin(&w, it, io, DSI_FLOW_STEP);
+    size_t j;
+    for (j = 0; j < it->substeps && !result; j++) {
+        dsi_flow_at(&w, trace, j);
+        result = dsi_flow_advance(&w);
+    }
+    if (result || dsi_first_bad(io->next + it->n, it->n) == it->n) return result;
+    return dsi_flow_blame(&w);
+}
+
+/* Tangent. */
+
+static ds_result dsi_integrator_jvp(void *user, const ds_step_io *io, const void *trace,
+                                    const ds_step_dot *dot)
+{
+    ds_integrator *const it = (ds_integrator *)user;
+    const size_t n = it->n;
+    dsi_flow w, t;
+    ds_result result = dsi_flow_begin(&w, it, io, DSI_FLOW_REPLAY);
+    size_t j;
+    if (result) return result;
+    t = w;
+    t.mode = DSI_FLOW_TANGENT;
+    t.along = &w;
+    t.dot = dot;
+    t.m.g = t.im_dot = it->zero;
+    if (!it->s.inverse_mass) t.im_dot = dot->derived_dot + it->s.inverse_mass_at;
+    if (it->moves) t.m.im = it->mobile;
+    if (it->d.dt_is_param) t.h_dot = (double)dot->param_dot[it->d.dt_at] / (double)it->substeps;
+    for (j = 0; j < it->substeps && !result; j++) {
+        dsi_flow_at(&w, trace, j);
+        dsi_flow_advance(&w);
+        t.m.x = j == 0 ? dot->state_dot : it->between[j & 1];
+        t.m.x1 = j + 1 == it->substeps ? dot->next_dot : it->between[(j + 1) & 1];
+        t.m.v = t.m.x + n;
+        t.m.v1 = t.m.x1 + n;
+        memcpy(t.f, it->f, sizeof t.f);
+        result = dsi_flow_advance(&t);
+    }
+    return result;
+}
+
+/* Adjoint. */
+
+/* Where masses or dt move: fb is the adjoint of the acceleration of stage k. Those of the inverse masses and
+   of h gain, and it becomes the adjoint of the force. */
+static void dsi_gain_stage(dsi_flow *w, size_t k)
+{
+    ds_integrator *const it = w->it;
+    const double drag = dsi_flow_drag(w);
+    double sum = 0;
+    size_t i;
+    for (i = 0; i < it->n; i++) {
+        const double a = (double)it->fb[i];
+        if (w->m.im[i] == 0) continue;
+        if (w->im_bar) w->im_bar[i] += (ds_real)(a * (double)w->f[k][i]);
+        sum += a * dsi_stage_rate(w, k, i, drag);
+        it->fb[i] = (ds_real)(a * (double)w->m.im[i]);
+    }
+    w->h_bar += sum / w->h;
+}
+
+/* x_bar, v_bar, those of the parameters and so on gain, from fb of stage k */
+static ds_result dsi_back_stage(dsi_flow *w, size_t k, ds_real *x_bar, ds_real *v_bar)
+{
+    ds_integrator *const it = w->it;
+    const ds_system_io io = dsi_flow_io(w, k);
+    ds_system_bar bar = w->bar;
+    bar.x_bar = x_bar;
+    bar.v_bar = v_bar;
+    if (it->moves) dsi_gain_stage(w, k);
+    return dsi_system_failed(it, it->s.force_vjp(it->s.user, &io, it->fb, &bar),
+                             "the adjoint of the force failed at step ", io.step);
+}
+
+/* the loops of the way back; where masses move, they get none */
+static dsi_flat dsi_back_flat(const dsi_flow *w)
+{
+    const ds_integrator *const it = w->it;
+    dsi_flat m = w->m;
+    if (it->moves) m.im = it->mobile;
+    m.fb = it->fb;
+    m.b = it->b;
+    m.zx = it->z;
+    m.zv = it->z + it->n;
+    return m;
+}
+/* h_bar gains -damping/2 <l, v>, over what is mobile: the adjoint of dsi_gain_decay */
+static void dsi_back_gain_decay(dsi_flow *w, const ds_real *l, const ds_real *v)
+{
+    double sum = 0;
+    size_t i;
+    for (i = 0; i < w->it->n; i++)
+        if (w->it->mobile[i] != 0) sum += (double)l[i] * (double)v[i];
+    w->h_bar -= w->it->d.damping / 2 * sum;
+}
+
+static ds_result dsi_back_euler(dsi_flow *w)
+{
+    const dsi_flat m = dsi_back_flat(w);
+    const size_t n = w->it->n;
+    if (w->it->d.dt_is_param)
+        w->h_bar += dsi_inner(m.lx, w->it->d.kind == DSIM_INTEGRATOR_EXPLICIT_EULER ? m.v : w->v1, n);
+    dsi_each_back_euler(&m, n);
+    return dsi_back_stage(w, 0, m.xb, m.vb);
+}
+
+static ds_result dsi_back_verlet(dsi_flow *w)
+{
+    const ds_integrator *const it = w->it;
+    const int by_dt = it->d.dt_is_param;
+    const dsi_flat m = dsi_back_flat(w);
+    ds_result result;
+    dsi_each_back_verlet_end(&m, it->n);
+    if (by_dt && it->d.damping > 0) dsi_back_gain_decay(w, m.lv, w->u);
+    result = dsi_back_stage(w, 1, m.zx, m.zv);
+    if (result) return result;
+    if (by_dt) w->h_bar += dsi_inner(m.zx, m.v1, it->n);
+    dsi_each_back_verlet(&m, it->n);
+    result = dsi_back_stage(w, 0, m.xb, m.zv);
+    if (by_dt && it->d.damping > 0) dsi_back_gain_decay(w, m.zv, w->V[0]);
+    dsi_each_back_decay(&m, it->n);
+    return result;
+}
+
+/* k_bar of stage k, p l + q z;  l_bar = l + all z */
+static ds_result dsi_back_rk4(dsi_flow *w)
+{
+    const ds_integrator *const it = w->it;
+    dsi_flat m = dsi_back_flat(w);
+    ds_result result = DSIM_OK;
+    size_t k;
+    dsi_each_back_rk4_end(&m, it->n);
+    for (k = 4; k-- > 0 && !result;) {
+        m.p = k == 0 || k == 3 ? m.sixth : 2 * m.sixth;
+        m.q = k == 3 ? 0 : k == 2 ? m.h : m.half;
+        if (it->d.dt_is_param)
+            w->h_bar += ((double)m.p * dsi_inner(m.lx, w->V[k], it->n) +
+                         (double)m.q * dsi_inner(m.zx, w->V[k], it->n)) / w->h;
+        dsi_each_back_rk4(&m, it->n);
+        result = dsi_back_stage(w, k, m.zx, m.zv);
+    }
+    dsi_each_gain(&m, it->n);
+    return result;
+}
+
+static dsi_flow_fn *const dsi_backs[DSIM_INTEGRATOR_COUNT] = {
+#define DSI_ROW(NAME, order, forces, limit, functions, sentence) DSI_BACK_OF functions,
+    DSI_INTEGRATORS(DSI_ROW)
+#undef DSI_ROW
+};
+#undef DSI_ADVANCE_OF
+#undef DSI_BACK_OF
+
+/* back over a substep whose points of stages are known: what comes before the clamp gets its adjoint first */
+static ds_result dsi_flow_back(dsi_flow *w)
+{
+    ds_integrator *const it = w->it;
+    if (it->d.clamp) {
+        w->m.b = it->lu;
+        dsi_each_back_drift(&w->m, it->n);
+        dsi_clamp_derivative(&it->d, w->m.im, w->u, it->lu, it->n, 1);
+        w->m.lv = it->lu;
+        w->m.late = 0;
+    }
+    return dsi_backs[it->d.kind](w);
+}
+
+/* adjoints that nobody asked for are added up in between */
+static ds_result dsi_integrator_vjp(void *user, const ds_step_io *io, const void *trace,
+                                    const ds_step_bar *bar)
+{
+    ds_integrator *const it = (ds_integrator *)user;
+    const size_t n = it->n;
+    dsi_flow w;
+    ds_result result = dsi_flow_begin(&w, it, io, DSI_FLOW_REPLAY);
+    const ds_real late = w.m.late;
+    const ds_real *l = bar->next_bar;
+    size_t j;
+    w.bar.param_bar = bar->param_bar;
+    w.bar.control_bar = bar->control_bar;
+    w.bar.derived_bar = bar->derived_bar;
+    if (!it->s.inverse_mass && bar->derived_bar) w.im_bar = bar->derived_bar + it->s.inverse_mass_at;
+    for (j = it->substeps; j-- > 0 && !result;) {
+        ds_real *const to = j == 0 && bar->state_bar ? bar->state_bar : it->between[j & 1];
+        if (to != bar->state_bar) dsi_fill_reals(to, 0, 2 * n);
+        dsi_flow_at(&w, trace, j);
+        dsi_flow_advance(&w);
+        w.m.late = late;
+        w.m.lx = l;
+        w.m.lv = l + n;
+        w.m.xb = to;
+        w.m.vb = to + n;
+        result = dsi_flow_back(&w);
+        l = to;
+    }
+    if (!result && it->d.dt_is_param && bar->param_bar)
+        bar->param_bar[it->d.dt_at] += (ds_real)(w.h_bar / (double)it->substeps);
+    return result;
+}
+
+/* derived numbers are the system's */
+static ds_result dsi_integrator_derive(void *user, const ds_real *param, ds_real *derived)
+{
+    ds_integrator *const it = (ds_integrator *)user;
+    memset(&it->error, 0, sizeof it->error);
+    return dsi_system_failed(it, it->s.derive(it->s.user, param, derived), "derive failed", DSI_NO_NUMBER);
+}
+static ds_result dsi_integrator_derive_vjp(void *user, const ds_real *param, const ds_real *derived,
+                                           const ds_real *derived_bar, ds_real *param_bar)
+{
+    ds_integrator *const it = (ds_integrator *)user;
+    memset(&it->error, 0, sizeof it->error);
+    return dsi_system_failed(it, it->s.derive_vjp(it->s.user, param, derived, derived_bar, param_bar),
+                             "derive_vjp failed", DSI_NO_NUMBER);
+}
+static ds_result dsi_integrator_derive_jvp(void *user, const ds_real *param, const ds_real *derived,
+                                           const ds_real *param_dot, ds_real *derived_dot)
+{
+    ds_integrator *const it = (ds_integrator *)user;
+    memset(&it->error, 0, sizeof it->error);
+    return dsi_system_failed(it, it->s.derive_jvp(it->s.user, param, derived, param_dot, derived_dot),
+                             "derive_jvp failed", DSI_NO_NUMBER);
+}
+
+static const ds_error *dsi_integrator_error_of(void *user) { return &((ds_integrator *)user)->error; }
+
+/* Life. */
+
+/* what is wrong with a system */
+static ds_result dsi_check_system(const ds_system *s, ds_error *error)
+{
+    const ds_result bad = DSIM_ERROR_ARGUMENT;
+    size_t end = 0, i;
+    if (!s->n) return dsi_integrator_say(error, bad, "the system has no degree of freedom, n = ", s->n);
+    if (!s->force) return dsi_integrator_say(error, bad, "the system has no function force", DSI_NO_NUMBER);
+    if (s->n_derived && !s->derive)
+        return dsi_integrator_say(error, bad, "the system has no derive for its derived numbers, ",
+                                  s->n_derived);
+    if (s->n_derived && s->force_vjp && !s->derive_vjp)
+        return dsi_integrator_say(error, bad, "the system has a force_vjp, but no derive_vjp", DSI_NO_NUMBER);
+    if (s->n_derived && s->force_jvp && !s->derive_jvp)
+        return dsi_integrator_say(error, bad, "the system has a force_jvp, but no derive_jvp", DSI_NO_NUMBER);
+    if ((unsigned)s->label >= DSIM_GRADIENT_LABEL_COUNT)
+        return dsi_integrator_say(error, bad, "there is no such label of the system: ", (size_t)s->label);
+    if (!s->inverse_mass && (ds_size_add(s->inverse_mass_at, s->n, &end) || end > s->n_derived))
+        return dsi_integrator_say(error, bad, "inverse_mass is NULL, and inverse_mass_at + n is beyond the "
+                                  "derived numbers, ", s->n_derived);
+    for (i = 0; s->inverse_mass && i < s->n; i++)
+        if (!dsi_is_finite(s->inverse_mass[i]) || s->inverse_mass[i] < 0)
+            return dsi_integrator_say(error, bad, "an inverse mass is negative or not finite, number ", i);
+    i = s->acceleration ? dsi_first_non_finite(s->acceleration, s->n) : s->n;
+    if (i < s->n) return dsi_integrator_say(error, bad, "an acceleration is not finite, number ", i);
+    return DSIM_OK;
+}
+
+/* 0 <= x <= most */
+static int dsi_is_within(double x, double most) { return dsi_double_is_finite(x) && x >= 0 && x <= most; }
+
+static ds_result dsi_check_integrator(const ds_system *s, const ds_integrator_desc *d, ds_error *error)
+{
+    const ds_result bad = DSIM_ERROR_ARGUMENT;
+    const double h = d->dt / (double)(d->substeps ? d->substeps : 1);
+    if ((unsigned)d->kind >= DSIM_INTEGRATOR_COUNT)
+        return dsi_integrator_say(error, bad, "there is no kind ", (size_t)d->kind);
+    if (d->dt_is_param && d->dt_at >= s->n_param)
+        return dsi_integrator_say(error, bad, "there is no parameter dt_at, ", d->dt_at);
+    if (!d->dt_is_param && (!dsi_double_is_finite(h) || !((ds_real)h > 0)))
+        return dsi_integrator_say(error, bad, "dt must be a positive number of seconds", DSI_NO_NUMBER);
+    if (!dsi_double_is_finite(d->time))
+        return dsi_integrator_say(error, bad, "time is not finite", DSI_NO_NUMBER);
+    if (!dsi_is_within(d->damping, DBL_MAX))
+        return dsi_integrator_say(error, bad, "damping must be 0 or a positive number (1/s)", DSI_NO_NUMBER);
+    if (!dsi_is_within(d->velocity_loss, 1))
+        return dsi_integrator_say(error, bad, "velocity_loss must be a part, from 0 to 1", DSI_NO_NUMBER);
+    if ((unsigned)d->clamp >= DSIM_SPEED_CLAMP_COUNT)
+        return dsi_integrator_say(error, bad, "there is no clamp ", (size_t)d->clamp);
+    if (d->clamp && (!dsi_is_within(d->speed_limit, DBL_MAX) || !(d->speed_limit > 0)))
+        return dsi_integrator_say(error, bad, "a clamp wants a positive speed_limit (m/s)", DSI_NO_NUMBER);
+    if (d->clamp && s->n % 3)
+        return dsi_integrator_say(error, bad, "a clamp wants points of three components; n is ", s->n);
+    return DSIM_OK;
+}
+
+/* all memory: counted, or handed out */
+static void dsi_lay_out_integrator(ds_integrator *it, dsi_scratch *room)
+{
+    const size_t n = it->n, real = sizeof(ds_real), several = it->stages > 1;
+    size_t most = n, k, set;
+    if (most < it->s.n_param) most = it->s.n_param;
+    if (most < it->s.n_derived) most = it->s.n_derived;
+    if (most < it->s.n_control) most = it->s.n_control;
+    dsi_take(room, 1, sizeof *it);
+    it->im = (ds_real *)dsi_take(room, it->s.inverse_mass ? n : 0, real);
+    it->g = (ds_real *)dsi_take(room, n, real);
+    it->mobile = (ds_real *)dsi_take(room, it->moves ? n : 0, real);
+    it->zero = (ds_real *)dsi_take(room, most, real);
+    for (k = 0; k < 2; k++) it->between[k] = (ds_real *)dsi_take(room, n, 2 * real);
+    it->end = (ds_real *)dsi_take(room, n, 2 * real);
+    it->z = (ds_real *)dsi_take(room, several * n, 2 * real);
+    for (k = 0; k < it->stages; k++) {
+        it->f[k] = (ds_real *)dsi_take(room, n, real);
+        for (set = 0; set < 2; set++) {
+            it->x[set][k] = (ds_real *)dsi_take(room, several * n, real);
+            it->v[set][k] = (ds_real *)dsi_take(room, several * n, real);
+        }
+    }
+    it->fb = (ds_real *)dsi_take(room, n, real);
+    it->b = (ds_real *)dsi_take(room, n, real);
+    it->lu = (ds_real *)dsi_take(room, it->d.clamp ? n : 0, real);
+}
+
+static void dsi_integrator_seam(ds_integrator *it)
+{
+    ds_stepper *const s = &it->stepper;
+    s->user = it;
+    s->n_state = 2 * it->n;
+    s->n_param = it->s.n_param;
+    s->n_control = it->s.n_control;
+    s->trace_bytes = it->trace_n * sizeof(ds_real);
+    s->step = dsi_integrator_step;
+    s->vjp = it->s.force_vjp ? dsi_integrator_vjp : NULL;
+    s->jvp = it->s.force_jvp ? dsi_integrator_jvp : NULL;
+    s->error = dsi_integrator_error_of;
+    s->label = it->s.label;
+    s->n_derived = it->s.n_derived;
+    s->derive = it->s.derive ? dsi_integrator_derive : NULL;
+    s->derive_vjp = it->s.derive_vjp ? dsi_integrator_derive_vjp : NULL;
+    s->derive_jvp = it->s.derive_jvp ? dsi_integrator_derive_jvp : NULL;
+}
+
+/* everything but the memory; the log is not told */
+static ds_result dsi_integrator_plan(ds_integrator *it, const ds_system *system,
+                                     const ds_integrator_desc *desc, ds_error *error)
+{
+    dsi_scratch room = DSI_ZEROED;
+    size_t each, between = 0, bytes = 0;
+    ds_result result;
+    memset(it, 0, sizeof *it);
+    if (!system || !desc)
+        return dsi_integrator_say(error, DSIM_ERROR_ARGUMENT, "system or desc are NULL", DSI_NO_NUMBER);
+    result = dsi_check_system(system, error);
+    if (!result) result = dsi_check_integrator(system, desc, error);
+    if (result) return result;
+    it->s = *system;
+    it->d = *desc;
+    it->n = system->n;
+    it->substeps = desc->substeps ? desc->substeps : 1;
+    it->stages = (size_t)dsi_integrator_infos[desc->kind].forces;
+    it->moves = !system->inverse_mass || desc->dt_is_param;
+    it->kept = it->stages - (it->moves ? 0 : 1);
+    it->keeps_u = desc->clamp || (desc->dt_is_param && desc->damping > 0);
+    each = it->kept + (it->keeps_u != 0);
+    if (ds_size_mul(2 * (it->substeps - 1), it->n, &between) ||
+        ds_size_mul(it->substeps, each, &it->trace_n) || ds_size_mul(it->trace_n, it->n, &it->trace_n) ||
+        ds_size_add(it->trace_n, between, &it->trace_n) || ds_size_mul(it->trace_n, sizeof(ds_real), &bytes))
+        room.result = DSIM_ERROR_OVERFLOW;
+    dsi_lay_out_integrator(it, &room);
+    it->bytes = room.used;
+    if (room.result) return dsi_integrator_say(error, room.result, "its memory has no size; n is ", it->n);
+    return DSIM_OK;
+}
+
+DIFFSIM_API ds_result ds_integrator_check(const ds_system *system, const ds_integrator_desc *desc,
+                                          ds_error *error)
+{
+    ds_integrator plan;
+    ds_error unused;
+    if (!error) error = &unused;
+    memset(error, 0, sizeof *error);
+    return dsi_integrator_plan(&plan, system, desc, error);
+}
+
+/* the plan, or what is wrong, to the log */
+static ds_result dsi_integrator_understand(ds_integrator *plan, const ds_system *system,
+                                           const ds_integrator_desc *desc)
+{
+    ds_error error;
+    const ds_result result = dsi_integrator_plan(plan, system, desc, &error);
+    if (result && desc && desc->log.write) desc->log.write(desc->log.user, result, error.text);
+    return result;
+}
+
+static ds_integrator *dsi_integrator_begin(void *memory, const ds_integrator *plan)
+{
+    ds_integrator *const it = (ds_integrator *)memory;
+    const size_t n = plan->n * sizeof(ds_real);
+    dsi_scratch room = DSI_ZEROED;
+    memset(memory, 0, plan->bytes);
+    *it = *plan;
+    room.base = (char *)memory;
+    dsi_lay_out_integrator(it, &room);
+    if (it->s.inverse_mass) memcpy(it->im, it->s.inverse_mass, n);
+    if (it->s.acceleration) memcpy(it->g, it->s.acceleration, n);
+    dsi_integrator_seam(it);
+    return it;
+}
+
+DIFFSIM_API ds_integrator *ds_integrator_create(const ds_system *system, const ds_integrator_desc *desc)
+{
+    const ds_allocator allocator = dsi_allocator(desc ? &desc->allocator : NULL);
+    ds_integrator plan, *it;
+    void *memory;
+    if (dsi_integrator_understand(&plan, system, desc)) return NULL;
+    memory = allocator.resize(allocator.user, NULL, 0, plan.bytes);
+    if (!memory) return NULL;
+    it = dsi_integrator_begin(memory, &plan);
+    it->d.allocator = allocator;
+    it->own_bytes = plan.bytes;
+    return it;
+}
+
+DIFFSIM_API size_t ds_integrator_bytes(const ds_system *system, const ds_integrator_desc *desc)
+{
+    ds_integrator plan;
+    ds_error unused;
+    return dsi_integrator_plan(&plan, system, desc, &unused) ? 0 : plan.bytes;
+}
+
+DIFFSIM_API ds_integrator *ds_integrator_init(void *memory, size_t bytes, const ds_system *system,
+                                              const ds_integrator_desc *desc)
+{
+    ds_integrator plan;
+    DIFFSIM_ASSERT(memory);
+    if (!memory || dsi_integrator_understand(&plan, system, desc) || bytes < plan.bytes) return NULL;
+    return dsi_integrator_begin(memory, &plan);
+}
+
+DIFFSIM_API void ds_integrator_destroy(ds_integrator *integrator)
+{
+    if (!integrator || !integrator->own_bytes) return;
+    integrator->d.allocator.resize(integrator->d.allocator.user, integrator, integrator->own_bytes, 0);
+}
+
+DIFFSIM_API const ds_stepper *ds_integrator_stepper(const ds_integrator *integrator)
+{
+    return integrator ? &integrator->stepper : NULL;
+}
+
+DIFFSIM_API const ds_error *ds_integrator_error(const ds_integrator *integrator)
+{
+    static const ds_error none = { DSIM_ERROR_ARGUMENT, 0,
+                                   "the integrator is NULL: ds_integrator_check says what it misses" };
+    return integrator ? &integrator->error : &none;
 }
 
 /* >>impl 15 learning ------------------------------------------------------------------------------

@@ -34,6 +34,7 @@ calls()
     10) echo 'ds_kernel *k = ds_energy_kernel(NULL, NULL, DSIM_ENERGY_PART_ENERGY, NULL);
               used += ds_kernel_error(k)->code == DSIM_ERROR_ARGUMENT;
               ds_kernel_destroy(k);' ;;
+    11) echo 'ds_error error; used += ds_integrator_check(NULL, NULL, &error) == DSIM_ERROR_ARGUMENT;' ;;
     15) echo 'used += ds_optimizer_bytes(3) > 0;' ;;
     16) echo 'ds_check_report report; ds_real at[1] = { 2 };
               used += ds_check_gradient(square, NULL, at, 1, NULL, &report) == DSIM_OK;' ;;
