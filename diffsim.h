@@ -129,6 +129,7 @@
                 parameter; ds_energies: sets of elements as a system
                 parameter
     11 systems  ds_integrator: a system of forces as a stepper; Euler, Verlet, RK4 and their exact adjoints
+    13 world    ds_world: bodies, materials, contact, controls as one stepper; ds_world_step for games
     15 learning  ds_optimizer: Adam and its kin, clipping, schedules, bounds; ds_mlp: networks, on a tape or
                 in batches
     16 checks   ds_check_gradient, ds_check_hessian, ds_check_adjoint, ds_check_stepper: a certificate for
@@ -2038,7 +2039,7 @@ DIFFSIM_API ds_result ds_launch_grid(ds_runner *runner, const ds_kernel *kernel,
    not looked at; NULL: where they were when the launch was prepared. Runner and kernel live longer than what
    is prepared with them.
    Errors, said by ds_runner_error: prepare returns NULL for those of ds_launch. run: ARGUMENT, data that is
-   NULL or not aligned; RACE; and those of numbers, which ds_launch finds, too: RANGE; NON_FINITE (validate). */
+   NULL or not aligned; RACE; those of numbers, which ds_launch finds, too: RANGE; NON_FINITE (validate). */
 typedef struct ds_prepared ds_prepared;
 DIFFSIM_API ds_prepared *ds_launch_prepare(ds_runner *runner, const ds_kernel *kernel, const size_t *lanes,
                                            const ds_array *args, size_t n_args);
@@ -3062,9 +3063,6 @@ typedef struct ds_energy_set {
     size_t n;
     const int32_t *points; /* [n][n_points] */
     const ds_energy_parameter *parameters;
-    int has_density;
-    ds_energy_parameter density; /* kg per measure, > 0 */
-    size_t measure;
 } ds_energy_set;
 
 /* rest: needed by sets with constants, if rest_is_param is 0. mass: added to what densities make; without a
@@ -3204,6 +3202,180 @@ typedef struct ds_stability {
 /* io: next is not looked at. Errors: ARGUMENT, without force_jvp; NON_FINITE; those of the system. */
 DIFFSIM_API ds_result ds_integrator_stability(ds_integrator *integrator, const ds_step_io *io,
                                               ds_stability *stability);
+
+/* >>api 13 world ----------------------------------------------------------------------------------
+
+   Bodies, what drives them and what stops them, as one stepper. A world is put together once; then there is a
+   model that stays, a state (positions and velocities) and parameters, which are plain arrays of numbers.
+
+       ds_world_desc desc = { 0 };
+       desc.dt = 1e-3;
+       desc.gravity = ds_v3_make(0, (ds_real)-9.81, 0);
+       ds_world *w = ds_world_create(&desc);
+       ds_solid rubber = { 0 };
+       rubber.young = ds_number_make(1e5);
+       rubber.poisson = ds_number_make(0.4);
+       rubber.density = ds_number_make(1000);
+       ds_body jelly = ds_world_add_solid(w, &mesh, &rubber);
+       ds_contact floor = { 0 };
+       floor.stiffness = ds_number_make(1e4);
+       ds_world_add_plane(w, ds_v3_make(0, 1, 0), 0, &floor);
+       ds_param young = ds_world_param(w, jelly, "young");
+       ds_rollout *r = ds_world_rollout(w, &rollout_desc);
+       if (ds_rollout_backward(r)) puts(ds_rollout_error(r)->text);
+       printf("dloss/dE %g\n", (double)ds_rollout_param_grad(r)[young.first]);
+
+   The first error sticks to the world; later calls do nothing, and handles they return are of no body. What
+   is refused leaves the world as it was. The first use of stepper, state or parameters completes it: bodies
+   cannot be added then. */
+
+typedef struct ds_world ds_world;
+
+/* {0}: in space, without gravity. runner: jobs, printed text, memory and log, too. */
+typedef struct ds_world_desc {
+    ds_runner_desc runner;
+    ds_integrator_desc integrator; /* its allocator and log are not looked at; dt 0 means 1/60 s */
+    ds_v3 gravity; /* m/s^2 */
+    int rest_is_param; /* rest positions are parameters, so that shapes have gradients */
+    size_t worlds; /* so many worlds side by side. 0 means 1 */
+    int worlds_have_params; /* each world has parameters of its own */
+    size_t most_steps; /* that ds_world_step may do in one call. 0 means 8 */
+} ds_world_desc;
+DIFFSIM_API ds_world *ds_world_create(const ds_world_desc *desc); /* NULL: no memory */
+DIFFSIM_API void ds_world_destroy(ds_world *world); /* NULL is fine */
+DIFFSIM_API const ds_error *ds_world_error(const ds_world *world);
+
+/* A body, and all else that is added: points, elements or both. world NULL or at (size_t)-1: none. */
+typedef struct ds_body { ds_world *world; size_t at; } ds_body;
+
+/* A number of a body: the same for all elements, or one for each [elements]. logarithmic: its parameter is
+   the logarithm, so that it stays positive whatever an optimizer does. control: it is a control of each step
+   instead of a parameter, such as the activation of a muscle or the wind. */
+typedef struct ds_number {
+    double value;
+    const ds_real *each; /* copied; NULL: value */
+    int logarithmic, control;
+} ds_number;
+DIFFSIM_API ds_number ds_number_make(double value);
+
+/* Points of their own. x [n][3] (m); mass: of each (kg), 0: none but that of elements with a density. */
+DIFFSIM_API ds_body ds_world_add_points(ds_world *world, const ds_real *x, size_t n, double mass);
+
+/* Elements of any type, built-in or yours, which must live on. points: numbers of the points of the body
+   `of`, or, without one, of all points of the world so far; NULL: for a type of one point, an element at
+   each, without a body at all there will be. numbers [n_parameters of the type], NULL: all 0. */
+typedef struct ds_elements {
+    const ds_energy_type *type;
+    ds_body of;
+    size_t n;
+    const int32_t *points; /* [n][n_points of the type] */
+    const ds_number *numbers;
+} ds_elements;
+DIFFSIM_API ds_body ds_world_add_elements(ds_world *world, const ds_elements *elements);
+
+/* A mesh of tetrahedra. model: a row of the table with the parameters young, poisson, density; 0:
+   STABLE_NEO_HOOKEAN. viscosity (Pa s): OBJECTIVE_DAMPING beside it. */
+typedef struct ds_solid {
+    ds_energy model;
+    ds_number young, poisson, density, viscosity; /* Pa, 1, kg/m^3, Pa s */
+} ds_solid;
+DIFFSIM_API ds_body ds_world_add_solid(ds_world *world, const ds_mesh *mesh, const ds_solid *solid);
+
+/* A mesh of triangles: a membrane, bending at its inner edges, air around it. model: a membrane of the table,
+   0: MEMBRANE_NEO_HOOKEAN. bending (J): 0: none. drag, lift: of air that moves with `wind`, which may be a
+   control. */
+typedef struct ds_cloth {
+    ds_energy model;
+    ds_number young, poisson, thickness, density; /* Pa, 1, m, kg/m^3 */
+    ds_number bending, bending_damping;
+    ds_number drag, lift, wind[3];
+} ds_cloth;
+DIFFSIM_API ds_body ds_world_add_cloth(ds_world *world, const ds_mesh *mesh, const ds_cloth *cloth);
+
+/* Damped springs between points of a body, or of the world, of the lengths they have. pairs [n][2]. */
+typedef struct ds_springs { ds_number stiffness, damping; } ds_springs; /* N/m, N s/m */
+DIFFSIM_API ds_body ds_world_add_springs(ds_world *world, ds_body of, const int32_t *pairs, size_t n,
+                                         const ds_springs *springs);
+
+/* What a point meets: the shapes of the table's contacts, fixed or moving. One row: name, numbers of the
+   shape, which they are. */
+#define DSI_SHAPES(DSI_ROW) \
+    DSI_ROW(PLANE, 4, "normal x, y, z, a unit vector, and height: normal . x = height on the surface") \
+    DSI_ROW(SPHERE, 4, "centre x, y, z, radius") \
+    DSI_ROW(CAPSULE, 7, "ends a x, y, z and b x, y, z, radius") \
+    DSI_ROW(BOX, 11, "centre x, y, z, turn w, x, y, z, half lengths x, y, z, radius of its edges")
+typedef enum ds_shape {
+#define DSI_ROW(NAME, n, sentence) DSIM_SHAPE_##NAME,
+    DSI_SHAPES(DSI_ROW)
+#undef DSI_ROW
+    DSIM_SHAPE_COUNT
+} ds_shape;
+typedef enum ds_contact_law { DSIM_CONTACT_PENALTY, DSIM_CONTACT_SOFTPLUS,
+    DSIM_CONTACT_BARRIER } ds_contact_law;
+typedef enum ds_friction_law { DSIM_FRICTION_SMOOTH, DSIM_FRICTION_TANH } ds_friction_law;
+/* stiffness, width, offset: of the law, see the table. friction: coefficient, 0 and damping 0: without. slip:
+   speed below which friction fades (m/s), 0 means 1e-2. shape_numbers: [numbers of the shape]. */
+typedef struct ds_contact {
+    ds_contact_law law;
+    ds_friction_law friction_law;
+    ds_number stiffness, width, offset;
+    ds_number friction, slip, damping, velocity[3];
+} ds_contact;
+/* of: whose points; none: all points that there will be when the world is complete */
+DIFFSIM_API ds_body ds_world_add_contact(ds_world *world, ds_body of, ds_shape shape,
+                                         const ds_number *shape_numbers, const ds_contact *contact);
+DIFFSIM_API ds_body ds_world_add_plane(ds_world *world, ds_v3 normal, double height,
+                                       const ds_contact *contact);
+
+/* Of points, by their numbers in the body; points NULL: all of it. pin: they stay where they are.
+   set_velocity: at the beginning (m/s). set_target: springs to where they are now, or to `to` [n][3]. */
+DIFFSIM_API ds_result ds_world_pin(ds_world *world, ds_body body, const int32_t *points, size_t n);
+DIFFSIM_API ds_result ds_world_set_velocity(ds_world *world, ds_body body, ds_v3 v);
+DIFFSIM_API ds_body ds_world_add_targets(ds_world *world, ds_body of, const int32_t *points, size_t n,
+                                         const ds_real *to, const ds_number *stiffness);
+
+/* Where numbers of a body are among parameters or controls: n from `first` on, one for each element or one;
+   logarithmic: as they are there. name: as in the table, "young"; of a body of several types the first that
+   has it; "rest": rest positions, if they are parameters. An unknown name is an error that lists those there
+   are. */
+typedef struct ds_param {
+    size_t first, n;
+    int is_control, logarithmic;
+} ds_param;
+DIFFSIM_API ds_param ds_world_param(ds_world *world, ds_body body, const char *name);
+
+/* The points of a body: n from `first` on, of all. */
+typedef struct ds_points { size_t first, n; } ds_points;
+DIFFSIM_API ds_points ds_world_points(const ds_world *world, ds_body body);
+
+/* The world as a stepper: state [x, v], each 3 n_points worlds numbers. stepper: NULL after an error.
+   rollout: one that begins with state, parameters and, for every step, controls of the world as they are now.
+   energies, integrator: what it is made of. */
+DIFFSIM_API const ds_stepper *ds_world_stepper(ds_world *world);
+DIFFSIM_API ds_rollout *ds_world_rollout(ds_world *world, const ds_rollout_desc *desc);
+DIFFSIM_API ds_energies *ds_world_energies(ds_world *world);
+DIFFSIM_API ds_integrator *ds_world_integrator(ds_world *world);
+
+/* The world's own numbers, to read and to write in place; NULL after an error. positions, velocities:
+   xyzxyz..., several worlds side by side: see ds_energies_desc. */
+DIFFSIM_API size_t ds_world_point_count(const ds_world *world);
+DIFFSIM_API ds_real *ds_world_positions(ds_world *world);
+DIFFSIM_API ds_real *ds_world_velocities(ds_world *world);
+DIFFSIM_API ds_real *ds_world_params(ds_world *world); /* [n_param of the stepper] */
+DIFFSIM_API ds_real *ds_world_controls(ds_world *world); /* [n_control] */
+
+/* One of several worlds: out of the state of all and back. x, v [n_points][3], may be NULL. */
+DIFFSIM_API void ds_world_put(const ds_world *world, size_t which, const ds_real *x, const ds_real *v,
+                              ds_real *state);
+DIFFSIM_API void ds_world_get(const ds_world *world, size_t which, const ds_real *state, ds_real *x,
+                              ds_real *v);
+
+/* For games: time goes on by `seconds`, in steps of dt, of which at most most_steps are done in one call;
+   what is left of a step waits for the next call, what is more is dropped. steps: how many were done;
+   left: of a step, 0 to 1, for drawing in between; both may be NULL. After an error the world is as it was
+   before the bad step. Nothing is allocated but by the first call.
+   Errors: ARGUMENT; NON_FINITE, those of the stepper. */
+DIFFSIM_API ds_result ds_world_step(ds_world *world, double seconds, size_t *steps, double *left);
 
 /* >>api 15 learning -------------------------------------------------------------------------------
 
@@ -3479,6 +3651,8 @@ DIFFSIM_API ds_result ds_check_stepper(const ds_stepper *stepper, const ds_step_
     DSI_ROW(ds_kernel *, ds_kernel_begin, (const ds_kernel_desc &desc, const char *name), (&desc, name)) \
     DSI_ROW(ds_kernel *, ds_kernel_reduction, \
             (const ds_kernel_desc &desc, ds_reduction what, size_t components), (&desc, what, components)) \
+    DSI_ROW(ds_world *, ds_world_create, (const ds_world_desc &desc), (&desc)) \
+    DSI_ROW(ds_rollout *, ds_world_rollout, (ds_world *world, const ds_rollout_desc &desc), (world, &desc)) \
     DSI_ROW(ds_kernel *, ds_energy_kernel, \
             (const ds_kernel_desc &desc, const ds_energy_type *type, ds_energy_part part, \
              const ds_parameter_kind *kinds), (&desc, type, part, kinds)) \
@@ -25578,10 +25752,25 @@ static int dsi_is_control_twice(const ds_energy_set *set)
     return 0;
 }
 
+/* which parameter of a type is its density, by its name; n_parameters: none. Without constants there is no
+   measure, so the density is for the energy alone. */
+static size_t dsi_density_of(const ds_energy_type *type)
+{
+    const char *name = type->n_constants ? type->parameters : NULL;
+    size_t i;
+    for (i = 0; name && i < type->n_parameters; i++) {
+        if (!strncmp(name, "density (", 9)) return i;
+        name = strchr(name, ',');
+        if (name) name += name[1] == ' ' ? 2 : 1;
+    }
+    return type->n_parameters;
+}
+
 static ds_result dsi_check_set(ds_energies *s, size_t k)
 {
     const ds_energy_set *const set = s->d.sets + k;
     const ds_energy_type *const type = set->type;
+    const size_t density = type ? dsi_density_of(type) : 0;
     const char *what = NULL;
     size_t i;
     if (!type) what = "it has no type";
@@ -25592,13 +25781,11 @@ static ds_result dsi_check_set(ds_energies *s, size_t k)
     else if (set->n > INT32_MAX / s->worlds) what = "it has more elements than 2^31 - 1 lanes";
     else if (type->derive && !s->d.rest && !s->d.rest_is_param)
         what = "its type derives constants: give rest positions, or set rest_is_param";
-    else if (set->has_density && set->measure >= type->n_constants)
-        what = "it has a density, and `measure` is no constant of its type";
-    else if (set->has_density && set->density.from_control) what = "a density is a parameter, no control";
+    else if (density < type->n_parameters && set->parameters && set->parameters[density].from_control)
+        what = "a density is a parameter, no control";
     if (what) return dsi_energies_refuse_set(s, DSIM_ERROR_ARGUMENT, k, what);
     for (i = 0; set->parameters && i < type->n_parameters; i++)
         if (dsi_check_parameter(s, k, i, set->parameters + i)) return s->error.code;
-    if (set->has_density && dsi_check_parameter(s, k, i, &set->density)) return s->error.code;
     if (dsi_is_control_twice(set))
         return dsi_energies_refuse_set(s, DSIM_ERROR_RACE, k, "two of its parameters are the same controls");
     return dsi_check_elements(s, k);
@@ -25638,7 +25825,7 @@ static ds_result dsi_check_energies(ds_energies *s)
         return dsi_energies_refuse_all(s, DSIM_ERROR_ARGUMENT, "there is no such label");
     for (k = 0; k < d->n_sets; k++) {
         if (dsi_check_set(s, k)) return s->error.code;
-        has_density |= d->sets[k].has_density;
+        has_density |= dsi_density_of(d->sets[k].type) < d->sets[k].type->n_parameters;
     }
     return dsi_check_points(s, has_density);
 }
@@ -25704,6 +25891,7 @@ static void dsi_lay_out_set(ds_energies *s, size_t k, size_t *n_param, size_t *n
 {
     const ds_energy_set *const from = s->d.sets + k;
     const size_t n_points = from->type->n_points, n_parameters = from->type->n_parameters;
+    const size_t density = dsi_density_of(from->type);
     dsi_elements *const set = s->sets + k;
     int32_t *points;
     size_t i;
@@ -25712,19 +25900,18 @@ static void dsi_lay_out_set(ds_energies *s, size_t k, size_t *n_param, size_t *n
     set->n = from->n;
     set->lanes = from->n * s->worlds;
     set->rows = from->n * s->param_worlds;
-    set->has_density = from->has_density != 0;
-    set->measure = from->measure;
-    for (i = 0; i <= n_parameters; i++) {
+    set->has_density = density < n_parameters;
+    set->measure = set->has_density ? from->type->n_constants - 1 : 0;
+    for (i = 0; i < n_parameters; i++) {
         ds_energy_parameter *const p = set->parameters + i;
-        const ds_energy_parameter *const given =
-            i == n_parameters ? &from->density : from->parameters ? from->parameters + i : NULL;
-        if (given) *p = *given;
+        if (from->parameters) *p = from->parameters[i];
         else p->kind = DSIM_PARAMETER_PER_ELEMENT;
-        set->at[i] = i == n_parameters && !set->has_density ? (size_t)-1 : *n_param;
-        if (set->at[i] == (size_t)-1) continue;
+        set->at[i] = *n_param;
         if (p->from_control) set->at[i] = p->control_at * s->worlds;
         else *n_param += (dsi_is_shared(p->kind) ? 1 : set->n) * s->param_worlds;
     }
+    set->parameters[n_parameters] = set->parameters[density];
+    set->at[n_parameters] = set->has_density ? set->at[density] : (size_t)-1;
     set->derived_at = *n_derived;
     *n_derived += from->type->n_constants * set->rows;
     points = (int32_t *)dsi_copy_into(&s->arena, from->points, from->n * n_points, sizeof *points);
@@ -27802,6 +27989,1055 @@ DIFFSIM_API const ds_error *ds_integrator_error(const ds_integrator *integrator)
     static const ds_error none = { DSIM_ERROR_ARGUMENT, 0,
                                    "the integrator is NULL: ds_integrator_check says what it misses" };
     return integrator ? &integrator->error : &none;
+}
+
+/* >>impl 13 world ---------------------------------------------------------------------------------
+
+   A world collects points, sets of elements with their numbers, and bodies, which are ranges of both. When it
+   is completed, sets become a ds_energies, that a ds_integrator, that the stepper; numbers are written where
+   ds_energies keeps parameters and controls. Copies of what was given are the arena's. */
+
+typedef struct dsi_set_of_world {
+    ds_energy_set set; /* points NULL: one element at each point of the complete world */
+    ds_number *numbers; /* [n_parameters], `each` is a copy */
+    ds_energy_parameter *parameters;
+} dsi_set_of_world;
+typedef struct dsi_range_of_world { size_t first_point, n_points, first_set, n_sets; } dsi_range_of_world;
+
+struct ds_world {
+    ds_world_desc d; /* with the defaults filled in */
+    ds_allocator allocator;
+    ds_error error;
+    ds_arena arena;
+    ds_real *rest, *velocity, *mass; /* [n_points][3], [n_points][3], [n_points] */
+    unsigned char *pinned;
+    dsi_set_of_world *sets;
+    dsi_range_of_world *bodies;
+    size_t n_points, n_sets, n_bodies, n_control;
+    size_t cap_rest, cap_velocity, cap_mass, cap_pinned, cap_sets, cap_bodies;
+    int complete; /* or refused: nothing can be added */
+    ds_energies *energies;
+    ds_integrator *integrator;
+    const ds_stepper *stepper;
+    ds_real *state, *next, *param, *seen, *derived, *control; /* seen: the parameters that derived is of */
+    int is_derived;
+    size_t step;
+    double left; /* of a step */
+};
+
+/* Refusals. index: the body, element or point. */
+static ds_result dsi_world_refuse(ds_world *world, ds_result code, size_t index, const char *function,
+                                  const char *what, const char *name)
+{
+    dsi_text t = dsi_text_into(world->error.text, sizeof world->error.text);
+    world->error.code = code;
+    world->error.index = index;
+    dsi_put(&t, function);
+    dsi_put(&t, ": ");
+    dsi_put(&t, what);
+    if (name) {
+        dsi_put(&t, " '");
+        dsi_put(&t, name);
+        dsi_put(&t, "'");
+    }
+    if (index != (size_t)-1) {
+        dsi_put(&t, ", number ");
+        dsi_put_size(&t, index);
+    }
+    return dsi_end_refusal(&world->error, &world->d.runner.log, &t);
+}
+
+static const char dsi_no_body[] = "no body of this world";
+
+/* an error of a part of the world becomes its own */
+static ds_result dsi_world_adopt(ds_world *world, const ds_error *error)
+{
+    if (error && error->code) world->error = *error;
+    else {
+        memset(&world->error, 0, sizeof world->error);
+        world->error.code = DSIM_ERROR_MEMORY;
+    }
+    return world->error.code;
+}
+
+DIFFSIM_API ds_number ds_number_make(double value)
+{
+    ds_number r;
+    memset(&r, 0, sizeof r);
+    r.value = value;
+    return r;
+}
+
+DIFFSIM_API ds_world *ds_world_create(const ds_world_desc *desc)
+{
+    const ds_allocator allocator = dsi_allocator(desc ? &desc->runner.allocator : NULL);
+    ds_world *const w = (ds_world *)allocator.resize(allocator.user, NULL, 0, sizeof *w);
+    if (!w) return NULL;
+    memset(w, 0, sizeof *w);
+    if (desc) w->d = *desc;
+    w->allocator = allocator;
+    if (w->d.integrator.dt == 0) w->d.integrator.dt = 1.0 / 60;
+    if (!w->d.worlds) w->d.worlds = 1;
+    if (!w->d.most_steps) w->d.most_steps = 8;
+    w->d.integrator.allocator = w->d.runner.allocator;
+    w->d.integrator.log = w->d.runner.log;
+    ds_arena_create(&w->arena, &allocator, 4096);
+    if (!dsi_is_finite(w->d.gravity.x) || !dsi_is_finite(w->d.gravity.y) || !dsi_is_finite(w->d.gravity.z))
+        dsi_world_refuse(w, DSIM_ERROR_NON_FINITE, (size_t)-1, "ds_world_create", "gravity", NULL);
+    return w;
+}
+
+/* numbers of the state and the parameters of a complete world, in one block */
+static size_t dsi_world_numbers(const ds_world *w)
+{
+    const ds_stepper *const s = w->stepper;
+    return 2 * s->n_state + 2 * s->n_param + s->n_derived + s->n_control;
+}
+
+DIFFSIM_API void ds_world_destroy(ds_world *world)
+{
+    ds_allocator a;
+    if (!world) return;
+    a = world->allocator;
+    if (world->state) dsi_release(&a, world->state, dsi_world_numbers(world) * sizeof *world->state);
+    ds_integrator_destroy(world->integrator);
+    ds_energies_destroy(world->energies);
+    dsi_release(&a, world->rest, world->cap_rest * 3 * sizeof *world->rest);
+    dsi_release(&a, world->velocity, world->cap_velocity * 3 * sizeof *world->velocity);
+    dsi_release(&a, world->mass, world->cap_mass * sizeof *world->mass);
+    dsi_release(&a, world->pinned, world->cap_pinned * sizeof *world->pinned);
+    dsi_release(&a, world->sets, world->cap_sets * sizeof *world->sets);
+    dsi_release(&a, world->bodies, world->cap_bodies * sizeof *world->bodies);
+    ds_arena_destroy(&world->arena);
+    a.resize(a.user, world, sizeof *world, 0);
+}
+
+DIFFSIM_API const ds_error *ds_world_error(const ds_world *world)
+{
+    static const ds_error none = { DSIM_ERROR_ARGUMENT, 0, "the world is NULL: no memory for it" };
+    return world ? &world->error : &none;
+}
+
+/* Adding. What begins is undone as a whole unless it ends well: counts go back, the arena is released. */
+typedef struct dsi_addition {
+    ds_world *world; /* NULL: nothing can be added */
+    const char *function;
+    dsi_range_of_world body;
+    ds_arena_place place;
+    size_t n_points, n_sets, n_control;
+} dsi_addition;
+
+static dsi_addition dsi_begin_body(ds_world *world, const char *function)
+{
+    dsi_addition a;
+    memset(&a, 0, sizeof a);
+    if (!world || world->error.code) return a;
+    if (world->complete) {
+        dsi_world_refuse(world, DSIM_ERROR_ORDER, (size_t)-1, function,
+                         "the world is complete; add before its stepper, state or parameters are used", NULL);
+        return a;
+    }
+    a.world = world;
+    a.function = function;
+    a.place = ds_arena_mark(&world->arena);
+    a.n_points = a.body.first_point = world->n_points;
+    a.n_sets = a.body.first_set = world->n_sets;
+    a.n_control = world->n_control;
+    return a;
+}
+
+/* room for one more of an array */
+static int dsi_world_room(ds_world *w, void **array, size_t *capacity, size_t need, size_t element)
+{
+    return need <= *capacity ||
+           !dsi_grow(&w->allocator, array, capacity, need, (size_t)-1 / 64 / element, element);
+}
+
+static ds_body dsi_end_body(dsi_addition *a)
+{
+    ds_world *const w = a->world;
+    ds_body r;
+    r.world = w;
+    r.at = (size_t)-1;
+    if (!w) return r;
+    if (!w->error.code) {
+        void *bodies = w->bodies;
+        if (!dsi_world_room(w, &bodies, &w->cap_bodies, w->n_bodies + 1, sizeof *w->bodies))
+            dsi_world_refuse(w, DSIM_ERROR_MEMORY, (size_t)-1, a->function, "a body", NULL);
+        w->bodies = (dsi_range_of_world *)bodies;
+    }
+    if (w->error.code) {
+        w->n_points = a->n_points;
+        w->n_sets = a->n_sets;
+        w->n_control = a->n_control;
+        ds_arena_release(&w->arena, a->place);
+        return r;
+    }
+    a->body.n_points = w->n_points - a->body.first_point;
+    a->body.n_sets = w->n_sets - a->body.first_set;
+    r.at = w->n_bodies;
+    w->bodies[w->n_bodies++] = a->body;
+    return r;
+}
+
+/* n points at x [n][3], of this mass, at rest */
+static void dsi_add_points(dsi_addition *a, const ds_real *x, size_t n, double mass)
+{
+    ds_world *const w = a->world;
+    const size_t need = w ? w->n_points + n : 0;
+    void *rest, *velocity, *masses, *pinned;
+    size_t i;
+    int there;
+    if (!w || w->error.code) return;
+    if (!x || !n || n > (size_t)INT32_MAX - w->n_points || !(mass >= 0) || mass > DBL_MAX) {
+        dsi_world_refuse(w, DSIM_ERROR_ARGUMENT, (size_t)-1, a->function,
+                         "points need positions, from 1 to 2^31 of them, and a mass of 0 or more", NULL);
+        return;
+    }
+    for (i = 0; i < 3 * n; i++)
+        if (!dsi_is_finite(x[i])) {
+            dsi_world_refuse(w, DSIM_ERROR_NON_FINITE, i / 3, a->function, "position of a point", NULL);
+            return;
+        }
+    rest = w->rest, velocity = w->velocity, masses = w->mass, pinned = w->pinned;
+    there = dsi_world_room(w, &rest, &w->cap_rest, need, 3 * sizeof *w->rest) &
+            dsi_world_room(w, &velocity, &w->cap_velocity, need, 3 * sizeof *w->velocity) &
+            dsi_world_room(w, &masses, &w->cap_mass, need, sizeof *w->mass) &
+            dsi_world_room(w, &pinned, &w->cap_pinned, need, sizeof *w->pinned);
+    w->rest = (ds_real *)rest, w->velocity = (ds_real *)velocity, w->mass = (ds_real *)masses;
+    w->pinned = (unsigned char *)pinned;
+    if (!there) {
+        dsi_world_refuse(w, DSIM_ERROR_MEMORY, n, a->function, "points", NULL);
+        return;
+    }
+    memcpy(w->rest + 3 * w->n_points, x, 3 * n * sizeof *x);
+    memset(w->velocity + 3 * w->n_points, 0, 3 * n * sizeof *x);
+    memset(w->pinned + w->n_points, 0, n);
+    for (i = 0; i < n; i++) w->mass[w->n_points + i] = (ds_real)mass;
+    w->n_points = need;
+}
+
+DIFFSIM_API ds_body ds_world_add_points(ds_world *world, const ds_real *x, size_t n, double mass)
+{
+    dsi_addition a = dsi_begin_body(world, "ds_world_add_points");
+    dsi_add_points(&a, x, n, mass);
+    return dsi_end_body(&a);
+}
+
+/* the name of parameter i in "young (Pa), poisson (1)": where it begins and how long it is */
+static const char *dsi_parameter_name(const char *list, size_t i, size_t *length)
+{
+    const char *end;
+    for (; i; i--) {
+        const char *const comma = strchr(list, ',');
+        if (!comma) break;
+        list = comma + 1 + (comma[1] == ' ');
+    }
+    end = strstr(list, " (");
+    *length = end ? (size_t)(end - list) : strlen(list);
+    return list;
+}
+
+/* the same as a text of its own, cut to fit */
+static void dsi_copy_parameter_name(const ds_energy_type *type, size_t i, char *text, size_t capacity)
+{
+    size_t length, k;
+    const char *const name = dsi_parameter_name(type->parameters, i, &length);
+    for (k = 0; k < length && k + 1 < capacity; k++) text[k] = name[k];
+    text[k] = 0;
+}
+
+/* What numbers of these names must be, in any type: above low, or equal to it if low_too, below high. */
+static const struct dsi_limit { const char *name; double low, high; int low_too; } dsi_limits[] = {
+    { "young", 0, HUGE_VAL, 0 },
+    { "poisson", -1, 0.5, 0 },
+    { "density", 0, HUGE_VAL, 0 },
+    { "thickness", 0, HUGE_VAL, 0 },
+    { "mass", 0, HUGE_VAL, 0 },
+    { "stiffness", 0, HUGE_VAL, 1 },
+    { "viscosity", 0, HUGE_VAL, 1 },
+    { "friction", 0, HUGE_VAL, 1 },
+    { "slip speed", 0, HUGE_VAL, 0 },
+    { "radius", 0, HUGE_VAL, 1 }
+};
+static int dsi_is_possible(const char *name, double value)
+{
+    size_t i;
+    for (i = 0; i < sizeof dsi_limits / sizeof *dsi_limits; i++) {
+        const struct dsi_limit *const limit = dsi_limits + i;
+        if (strcmp(limit->name, name)) continue;
+        return value < limit->high && (value > limit->low || (limit->low_too && value == limit->low));
+    }
+    return 1;
+}
+
+/* number p of a type, with n elements: copied, checked, told where it comes from */
+static void dsi_add_number(dsi_addition *a, dsi_set_of_world *s, size_t p, const ds_number *number)
+{
+    ds_world *const w = a->world;
+    ds_energy_parameter *const parameter = s->parameters + p;
+    const size_t n = number->each ? s->set.n : 1; /* 0 of elements at points that are not there yet */
+    char name[48];
+    size_t i;
+    dsi_copy_parameter_name(s->set.type, p, name, sizeof name);
+    s->numbers[p] = *number;
+    if (!n)
+        dsi_world_refuse(w, DSIM_ERROR_ARGUMENT, (size_t)-1, a->function,
+                         "elements at all points share their numbers; give one, not each, of", name);
+    for (i = 0; i < n; i++) {
+        const double value = number->each ? (double)number->each[i] : number->value;
+        if (!dsi_is_finite((ds_real)value) || (number->logarithmic && !(value > 0)) ||
+            !dsi_is_possible(name, value)) {
+            const int finite = dsi_is_finite((ds_real)value);
+            dsi_world_refuse(w, finite ? DSIM_ERROR_ARGUMENT : DSIM_ERROR_NON_FINITE, i, a->function,
+                             "out of its range, of an element: the number", name);
+            return;
+        }
+    }
+    if (number->each && n) {
+        ds_real *const copy = (ds_real *)ds_arena_alloc(&w->arena, n, sizeof *copy);
+        if (!copy) {
+            dsi_world_refuse(w, DSIM_ERROR_MEMORY, n, a->function, "numbers", NULL);
+            return;
+        }
+        memcpy(copy, number->each, n * sizeof *copy);
+        s->numbers[p].each = copy;
+    }
+    if (number->each)
+        parameter->kind = number->logarithmic ? DSIM_PARAMETER_PER_ELEMENT_LOG : DSIM_PARAMETER_PER_ELEMENT;
+    else parameter->kind = number->logarithmic ? DSIM_PARAMETER_SHARED_LOG : DSIM_PARAMETER_SHARED;
+    if (!number->control) return;
+    parameter->from_control = 1;
+    parameter->control_at = w->n_control;
+    w->n_control += n;
+}
+
+/* What a new set is made of. points: among n_points of the world, from first_point on; NULL: an element at
+   each of them, or at all there will be. */
+typedef struct dsi_new_set {
+    const ds_energy_type *type;
+    size_t n;
+    const int32_t *points;
+    const ds_number *numbers; /* NULL: all 0 */
+    size_t first_point, n_points;
+    int at_all;
+} dsi_new_set;
+
+/* the points of a body, or all there are, for elements without points all there will be */
+static void dsi_choose_points(dsi_addition *a, dsi_new_set *set, ds_body of)
+{
+    const ds_world *const w = a->world;
+    const dsi_range_of_world *const body =
+        w && of.world == w && of.at < w->n_bodies ? w->bodies + of.at : NULL;
+    if (!w) return;
+    if (of.world && !body)
+        dsi_world_refuse(a->world, DSIM_ERROR_FOREIGN, (size_t)-1, a->function, dsi_no_body, NULL);
+    set->first_point = body ? body->first_point : 0;
+    set->n_points = body ? body->n_points : w->n_points;
+    set->at_all = !body && !set->points;
+}
+
+/* points of the elements as numbers of the world */
+static void dsi_add_ends(dsi_addition *a, ds_energy_set *set, const dsi_new_set *is)
+{
+    ds_world *const w = a->world;
+    const size_t n = set->n * is->type->n_points;
+    int32_t *const copy = (int32_t *)ds_arena_alloc(&w->arena, n, sizeof *copy);
+    size_t i;
+    if (!copy) {
+        dsi_world_refuse(w, DSIM_ERROR_MEMORY, n, a->function, "points of elements", NULL);
+        return;
+    }
+    for (i = 0; i < n; i++) {
+        const size_t point = is->points ? (size_t)(uint32_t)is->points[i] : i;
+        if (point >= is->n_points) {
+            dsi_world_refuse(w, DSIM_ERROR_RANGE, i / is->type->n_points, a->function,
+                             "a point that there is not, of an element of", is->type->name);
+            return;
+        }
+        copy[i] = (int32_t)(is->first_point + point);
+    }
+    set->points = copy;
+}
+
+/* a set with nothing in it yet; NULL: refused */
+static dsi_set_of_world *dsi_room_for_set(dsi_addition *a, const ds_energy_type *type)
+{
+    ds_world *const w = a->world;
+    const size_t n = type->n_parameters + 1;
+    void *sets = w->sets;
+    const int there = dsi_world_room(w, &sets, &w->cap_sets, w->n_sets + 1, sizeof *w->sets);
+    dsi_set_of_world *s;
+    w->sets = (dsi_set_of_world *)sets;
+    s = w->sets + w->n_sets;
+    if (there) {
+        memset(s, 0, sizeof *s);
+        s->numbers = (ds_number *)ds_arena_alloc(&w->arena, n, sizeof *s->numbers);
+        s->parameters = (ds_energy_parameter *)ds_arena_alloc(&w->arena, n, sizeof *s->parameters);
+    }
+    if (!there || !s->numbers || !s->parameters) {
+        dsi_world_refuse(w, DSIM_ERROR_MEMORY, (size_t)-1, a->function, "a set of elements", NULL);
+        return NULL;
+    }
+    memset(s->parameters, 0, n * sizeof *s->parameters);
+    s->set.type = type;
+    s->set.parameters = s->parameters;
+    w->n_sets++;
+    return s;
+}
+
+/* one set of elements: its points and numbers */
+static void dsi_add_set(dsi_addition *a, const dsi_new_set *is)
+{
+    static const ds_number none = { 0, NULL, 0, 0 };
+    ds_world *const w = a->world;
+    dsi_set_of_world *s;
+    size_t i;
+    if (!w || w->error.code) return;
+    if (!is->type || !is->type->n_points || (!is->points && is->type->n_points != 1) ||
+        (!is->at_all && !(is->points ? is->n : is->n_points))) {
+        dsi_world_refuse(w, DSIM_ERROR_ARGUMENT, (size_t)-1, a->function,
+                         "elements need a type, at least one element, and points", NULL);
+        return;
+    }
+    s = dsi_room_for_set(a, is->type);
+    if (!s) return;
+    s->set.n = is->points ? is->n : is->at_all ? 0 : is->n_points;
+    if (!is->at_all) dsi_add_ends(a, &s->set, is);
+    for (i = 0; i < is->type->n_parameters && !w->error.code; i++)
+        dsi_add_number(a, s, i, is->numbers ? is->numbers + i : &none);
+}
+
+DIFFSIM_API ds_body ds_world_add_elements(ds_world *world, const ds_elements *elements)
+{
+    dsi_addition a = dsi_begin_body(world, "ds_world_add_elements");
+    dsi_new_set set;
+    memset(&set, 0, sizeof set);
+    if (a.world && !elements)
+        dsi_world_refuse(world, DSIM_ERROR_ARGUMENT, (size_t)-1, a.function, "no elements", NULL);
+    if (elements) {
+        set.type = elements->type;
+        set.n = elements->n;
+        set.points = elements->points;
+        set.numbers = elements->numbers;
+        dsi_choose_points(&a, &set, elements->of);
+        dsi_add_set(&a, &set);
+    }
+    return dsi_end_body(&a);
+}
+
+/* the points of a mesh that passes its check, and has elements of this kind */
+static void dsi_add_mesh(dsi_addition *a, const ds_mesh *mesh, size_t n_elements)
+{
+    ds_error error;
+    if (!a->world || a->world->error.code) return;
+    if (!mesh || !n_elements)
+        dsi_world_refuse(a->world, DSIM_ERROR_ARGUMENT, (size_t)-1, a->function,
+                         "the mesh has no elements for this body", NULL);
+    else if (ds_mesh_check(mesh, NULL, &error)) dsi_world_adopt(a->world, &error);
+    else dsi_add_points(a, mesh->points, mesh->n_points, 0);
+}
+
+/* is a number there at all? */
+static int dsi_is_given(const ds_number *number)
+{
+    return number->value < 0 || number->value > 0 || number->each || number->control;
+}
+
+/* Every solid of the table begins with young, poisson and density. */
+DIFFSIM_API ds_body ds_world_add_solid(ds_world *world, const ds_mesh *mesh, const ds_solid *solid)
+{
+    dsi_addition a = dsi_begin_body(world, "ds_world_add_solid");
+    const ds_energy model = solid && solid->model ? solid->model : DSIM_ENERGY_STABLE_NEO_HOOKEAN;
+    const ds_energy_type *const type = ds_energy_get_type(model);
+    dsi_new_set set;
+    ds_number numbers[3];
+    memset(&set, 0, sizeof set);
+    if (a.world && (!solid || type->n_points != 4 || type->n_parameters != 3 || !type->energy))
+        dsi_world_refuse(world, DSIM_ERROR_ARGUMENT, (size_t)model, a.function, "no model of tetrahedra",
+                         NULL);
+    dsi_add_mesh(&a, mesh, mesh ? mesh->n_tets : 0);
+    if (!a.world || world->error.code) return dsi_end_body(&a);
+    numbers[0] = solid->young;
+    numbers[1] = solid->poisson;
+    numbers[2] = solid->density;
+    set.type = type;
+    set.n = mesh->n_tets;
+    set.points = mesh->tets;
+    set.first_point = a.body.first_point;
+    set.n_points = mesh->n_points;
+    set.numbers = numbers;
+    dsi_add_set(&a, &set);
+    if (dsi_is_given(&solid->viscosity)) {
+        set.type = ds_energy_get_type(DSIM_ENERGY_OBJECTIVE_DAMPING);
+        set.numbers = &solid->viscosity;
+        dsi_add_set(&a, &set);
+    }
+    return dsi_end_body(&a);
+}
+
+/* bending at the inner edges of a mesh */
+static void dsi_add_hinges(dsi_addition *a, const ds_mesh *mesh, const ds_cloth *cloth)
+{
+    ds_mesh_list hinges;
+    ds_error error;
+    dsi_new_set set;
+    ds_number numbers[3];
+    if (a->world->error.code) return;
+    if (ds_mesh_hinges(mesh, &hinges, &error)) {
+        dsi_world_adopt(a->world, &error);
+        return;
+    }
+    memset(&set, 0, sizeof set);
+    memset(numbers, 0, sizeof numbers);
+    numbers[0] = cloth->bending;
+    numbers[2] = cloth->bending_damping;
+    set.type = ds_energy_get_type(DSIM_ENERGY_HINGE);
+    set.n = hinges.n;
+    set.points = hinges.points;
+    set.first_point = a->body.first_point;
+    set.n_points = mesh->n_points;
+    set.numbers = numbers;
+    if (hinges.n) dsi_add_set(a, &set);
+    ds_mesh_list_destroy(&hinges);
+}
+
+/* Every membrane of the table begins with young, poisson, thickness and density. */
+DIFFSIM_API ds_body ds_world_add_cloth(ds_world *world, const ds_mesh *mesh, const ds_cloth *cloth)
+{
+    dsi_addition a = dsi_begin_body(world, "ds_world_add_cloth");
+    const ds_energy model = cloth && cloth->model ? cloth->model : DSIM_ENERGY_MEMBRANE_NEO_HOOKEAN;
+    const ds_energy_type *const type = ds_energy_get_type(model);
+    dsi_new_set set;
+    ds_number numbers[6];
+    memset(&set, 0, sizeof set);
+    if (a.world && (!cloth || type->n_points != 3 || type->n_parameters != 4 || !type->energy))
+        dsi_world_refuse(world, DSIM_ERROR_ARGUMENT, (size_t)model, a.function, "no model of membranes",
+                         NULL);
+    dsi_add_mesh(&a, mesh, mesh ? mesh->n_triangles : 0);
+    if (!a.world || world->error.code) return dsi_end_body(&a);
+    numbers[0] = cloth->young;
+    numbers[1] = cloth->poisson;
+    numbers[2] = cloth->thickness;
+    numbers[3] = cloth->density;
+    set.type = type;
+    set.n = mesh->n_triangles;
+    set.points = mesh->triangles;
+    set.first_point = a.body.first_point;
+    set.n_points = mesh->n_points;
+    set.numbers = numbers;
+    dsi_add_set(&a, &set);
+    if (dsi_is_given(&cloth->bending) || dsi_is_given(&cloth->bending_damping))
+        dsi_add_hinges(&a, mesh, cloth);
+    if (dsi_is_given(&cloth->drag) || dsi_is_given(&cloth->lift)) {
+        numbers[0] = cloth->drag;
+        numbers[1] = cloth->lift;
+        numbers[2] = ds_number_make(1e-3); /* rounding, m/s */
+        memcpy(numbers + 3, cloth->wind, sizeof cloth->wind);
+        set.type = ds_energy_get_type(DSIM_ENERGY_AIR);
+        dsi_add_set(&a, &set);
+    }
+    return dsi_end_body(&a);
+}
+
+/* how long springs between these points are at rest; those of points that there are not stay 0 */
+static void dsi_measure_springs(const ds_world *world, const dsi_new_set *set, ds_real *lengths)
+{
+    const ds_real *const x = world->rest + 3 * set->first_point;
+    size_t i, k;
+    for (i = 0; i < set->n; i++) {
+        const size_t p = (size_t)(uint32_t)set->points[2 * i], q = (size_t)(uint32_t)set->points[2 * i + 1];
+        double square = 0;
+        for (k = 0; k < 3 && p < set->n_points && q < set->n_points; k++) {
+            const double d = (double)x[3 * p + k] - (double)x[3 * q + k];
+            square += dsi_times(d, d);
+        }
+        lengths[i] = (ds_real)sqrt(square);
+    }
+}
+
+DIFFSIM_API ds_body ds_world_add_springs(ds_world *world, ds_body of, const int32_t *pairs, size_t n,
+                                           const ds_springs *springs)
+{
+    dsi_addition a = dsi_begin_body(world, "ds_world_add_springs");
+    const int good = pairs && n && springs;
+    ds_number numbers[3];
+    dsi_new_set set;
+    ds_real *lengths;
+    if (!a.world) return dsi_end_body(&a);
+    lengths = good ? (ds_real *)ds_arena_alloc(&world->arena, n, sizeof *lengths) : NULL;
+    if (!lengths) {
+        dsi_world_refuse(world, good ? DSIM_ERROR_MEMORY : DSIM_ERROR_ARGUMENT, (size_t)-1, a.function,
+                         "springs need pairs of points, and a stiffness", NULL);
+        return dsi_end_body(&a);
+    }
+    memset(&set, 0, sizeof set);
+    memset(numbers, 0, sizeof numbers);
+    set.type = ds_energy_get_type(dsi_is_given(&springs->damping) ? DSIM_ENERGY_DAMPED_SPRING
+                                                                  : DSIM_ENERGY_SPRING);
+    set.n = n;
+    set.points = pairs;
+    set.numbers = numbers;
+    dsi_choose_points(&a, &set, of);
+    dsi_measure_springs(world, &set, lengths);
+    numbers[0] = springs->stiffness;
+    numbers[1].each = lengths;
+    numbers[2] = springs->damping;
+    dsi_add_set(&a, &set);
+    return dsi_end_body(&a);
+}
+
+/* rows of the table: of each shape by each law; friction is the row behind, its tanh form the one after */
+static const struct dsi_shape { size_t n; ds_energy laws[3]; } dsi_shapes[] = {
+#define DSI_ROW(NAME, n, sentence) \
+    { n, { DSIM_ENERGY_##NAME##_PENALTY, DSIM_ENERGY_##NAME##_SOFTPLUS, DSIM_ENERGY_##NAME##_BARRIER } },
+    DSI_SHAPES(DSI_ROW)
+#undef DSI_ROW
+};
+
+DIFFSIM_API ds_body ds_world_add_contact(ds_world *world, ds_body of, ds_shape shape,
+                                           const ds_number *shape_numbers, const ds_contact *contact)
+{
+    dsi_addition a = dsi_begin_body(world, "ds_world_add_contact");
+    ds_number numbers[DSI_MOST_PARAMETERS];
+    dsi_new_set set;
+    size_t n;
+    int rubs;
+    if (!a.world) return dsi_end_body(&a);
+    if ((int)shape < 0 || shape >= DSIM_SHAPE_COUNT || !shape_numbers || !contact ||
+        (unsigned)contact->law > DSIM_CONTACT_BARRIER ||
+        (unsigned)contact->friction_law > DSIM_FRICTION_TANH ||
+        (contact->law != DSIM_CONTACT_PENALTY && !dsi_is_given(&contact->width))) {
+        dsi_world_refuse(world, DSIM_ERROR_ARGUMENT, (size_t)-1, a.function,
+                         "a contact needs a shape with numbers and a law, for some a width", NULL);
+        return dsi_end_body(&a);
+    }
+    rubs = dsi_is_given(&contact->friction) || dsi_is_given(&contact->damping);
+    n = dsi_shapes[shape].n;
+    memset(&set, 0, sizeof set);
+    numbers[0] = contact->stiffness;
+    numbers[1] = contact->width;
+    numbers[2] = contact->offset;
+    memcpy(numbers + 3, shape_numbers, n * sizeof *numbers);
+    numbers[3 + n] = contact->friction;
+    numbers[4 + n] = dsi_is_given(&contact->slip) ? contact->slip : ds_number_make(1e-2);
+    numbers[5 + n] = contact->damping;
+    memcpy(numbers + 6 + n, contact->velocity, sizeof contact->velocity);
+    set.type = ds_energy_get_type((ds_energy)((int)dsi_shapes[shape].laws[contact->law] +
+                                              (rubs ? 1 + (int)contact->friction_law : 0)));
+    set.numbers = numbers;
+    dsi_choose_points(&a, &set, of);
+    dsi_add_set(&a, &set);
+    return dsi_end_body(&a);
+}
+
+DIFFSIM_API ds_body ds_world_add_plane(ds_world *world, ds_v3 normal, double height,
+                                         const ds_contact *contact)
+{
+    const ds_real length = ds_v3_norm(normal);
+    ds_body none;
+    ds_number numbers[4];
+    memset(&none, 0, sizeof none);
+    numbers[0] = ds_number_make((double)(normal.x / length));
+    numbers[1] = ds_number_make((double)(normal.y / length));
+    numbers[2] = ds_number_make((double)(normal.z / length));
+    numbers[3] = ds_number_make(height);
+    return ds_world_add_contact(world, none, DSIM_SHAPE_PLANE, numbers, contact);
+}
+
+/* Points of a body that is there, before the world is complete: 1. */
+static int dsi_has_points(ds_world *world, ds_body body, const int32_t *points, size_t *n,
+                          const char *function)
+{
+    size_t i;
+    dsi_addition a = dsi_begin_body(world, function);
+    const dsi_range_of_world *range;
+    if (!a.world) return 0;
+    if (body.world != world || body.at >= world->n_bodies) {
+        dsi_world_refuse(world, DSIM_ERROR_FOREIGN, (size_t)-1, function, dsi_no_body, NULL);
+        return 0;
+    }
+    range = world->bodies + body.at;
+    if (!points) *n = range->n_points;
+    for (i = 0; points && i < *n; i++)
+        if ((size_t)(uint32_t)points[i] >= range->n_points) {
+            dsi_world_refuse(world, DSIM_ERROR_RANGE, i, function, "a point that the body has not", NULL);
+            return 0;
+        }
+    return 1;
+}
+
+DIFFSIM_API ds_result ds_world_pin(ds_world *world, ds_body body, const int32_t *points, size_t n)
+{
+    size_t i;
+    if (!dsi_has_points(world, body, points, &n, "ds_world_pin"))
+        return ds_world_error(world)->code;
+    for (i = 0; i < n; i++)
+        world->pinned[world->bodies[body.at].first_point + (points ? (size_t)points[i] : i)] = 1;
+    return DSIM_OK;
+}
+
+DIFFSIM_API ds_result ds_world_set_velocity(ds_world *world, ds_body body, ds_v3 v)
+{
+    size_t i, n = 0;
+    if (!dsi_has_points(world, body, NULL, &n, "ds_world_set_velocity")) return ds_world_error(world)->code;
+    if (!dsi_is_finite(v.x) || !dsi_is_finite(v.y) || !dsi_is_finite(v.z))
+        return dsi_world_refuse(world, DSIM_ERROR_NON_FINITE, (size_t)-1, "ds_world_set_velocity", "velocity",
+                                NULL);
+    for (i = 0; i < n; i++) {
+        ds_real *const to = world->velocity + 3 * (world->bodies[body.at].first_point + i);
+        to[0] = v.x, to[1] = v.y, to[2] = v.z;
+    }
+    return DSIM_OK;
+}
+
+/* the places are numbers of each element, in three runs */
+DIFFSIM_API ds_body ds_world_add_targets(ds_world *world, ds_body of, const int32_t *points, size_t n,
+                                           const ds_real *to, const ds_number *stiffness)
+{
+    dsi_addition a = dsi_begin_body(world, "ds_world_add_targets");
+    ds_number numbers[4];
+    dsi_new_set set;
+    ds_real *places;
+    size_t i, k;
+    if (!a.world || !dsi_has_points(world, of, points, &n, a.function)) return dsi_end_body(&a);
+    places = n && stiffness ? (ds_real *)ds_arena_alloc(&world->arena, 3 * n, sizeof *places) : NULL;
+    if (!places) {
+        dsi_world_refuse(world, n && stiffness ? DSIM_ERROR_MEMORY : DSIM_ERROR_ARGUMENT, (size_t)-1,
+                         a.function, "targets need points, and a stiffness", NULL);
+        return dsi_end_body(&a);
+    }
+    memset(&set, 0, sizeof set);
+    memset(numbers, 0, sizeof numbers);
+    set.type = ds_energy_get_type(DSIM_ENERGY_TARGET);
+    set.n = n;
+    set.points = points;
+    set.numbers = numbers;
+    dsi_choose_points(&a, &set, of);
+    for (i = 0; i < n; i++)
+        for (k = 0; k < 3; k++) {
+            const size_t point = set.first_point + (points ? (size_t)points[i] : i);
+            places[k * n + i] = to ? to[3 * i + k] : world->rest[3 * point + k];
+        }
+    numbers[0] = *stiffness;
+    for (k = 0; k < 3; k++) numbers[1 + k].each = places + k * n;
+    dsi_add_set(&a, &set);
+    return dsi_end_body(&a);
+}
+
+/* Completion. */
+
+/* elements at all points: a set for as many as there are */
+static ds_result dsi_fill_points(ds_world *w, ds_energy_set *set)
+{
+    int32_t *const points = (int32_t *)ds_arena_alloc(&w->arena, w->n_points, sizeof *points);
+    size_t i;
+    if (!points) return dsi_world_refuse(w, DSIM_ERROR_MEMORY, w->n_points, "ds_world", "points", NULL);
+    for (i = 0; i < w->n_points; i++) points[i] = (int32_t)i;
+    set->points = points;
+    set->n = w->n_points;
+    return DSIM_OK;
+}
+
+/* the energies of all sets */
+static ds_result dsi_complete_energies(ds_world *w)
+{
+    ds_energies_desc d;
+    ds_energy_set *const sets = (ds_energy_set *)ds_arena_alloc(&w->arena, w->n_sets + 1, sizeof *sets);
+    ds_real *const g = (ds_real *)ds_arena_alloc(&w->arena, 3 * w->n_points, sizeof *g);
+    size_t i;
+    if (!sets || !g) return dsi_world_refuse(w, DSIM_ERROR_MEMORY, w->n_points, "ds_world", "its sets", NULL);
+    for (i = 0; i < w->n_sets; i++) {
+        if (!w->sets[i].set.points && dsi_fill_points(w, &w->sets[i].set)) return w->error.code;
+        sets[i] = w->sets[i].set;
+    }
+    for (i = 0; i < w->n_points; i++) {
+        g[3 * i] = w->d.gravity.x;
+        g[3 * i + 1] = w->d.gravity.y;
+        g[3 * i + 2] = w->d.gravity.z;
+    }
+    memset(&d, 0, sizeof d);
+    d.runner = w->d.runner;
+    d.n_points = w->n_points;
+    d.n_sets = w->n_sets;
+    d.n_control = w->n_control;
+    d.sets = sets;
+    d.rest = w->rest;
+    d.rest_is_param = w->d.rest_is_param;
+    d.mass = w->mass;
+    d.pinned = w->pinned;
+    d.acceleration = g;
+    d.worlds = w->d.worlds;
+    d.worlds_have_params = w->d.worlds_have_params;
+    w->energies = ds_energies_create(&d);
+    if (!w->energies || ds_energies_error(w->energies)->code)
+        return dsi_world_adopt(w, w->energies ? ds_energies_error(w->energies) : NULL);
+    return DSIM_OK;
+}
+
+/* n numbers of a set as they are meant, `copies` times side by side, from `to` on */
+static void dsi_write_numbers(const ds_number *number, size_t n, size_t copies, ds_real *to)
+{
+    size_t i, k;
+    for (i = 0; i < n; i++) {
+        const double value = number->each ? (double)number->each[i] : number->value;
+        for (k = 0; k < copies; k++)
+            to[i * copies + k] = (ds_real)(number->logarithmic ? (double)ds_real_log((ds_real)value) : value);
+    }
+}
+
+/* parameters, controls and state as they were given */
+static void dsi_write_world(ds_world *w)
+{
+    const size_t worlds = w->d.worlds, apart = w->d.worlds_have_params ? worlds : 1;
+    const size_t rest_at = ds_energies_rest_at(w->energies);
+    size_t i, p;
+    for (i = 0; i < w->n_sets; i++)
+        for (p = 0; p < w->sets[i].set.type->n_parameters; p++) {
+            const ds_number *const number = w->sets[i].numbers + p;
+            const size_t n = number->each ? w->sets[i].set.n : 1;
+            if (number->control)
+                dsi_write_numbers(number, n, worlds,
+                                  w->control + w->sets[i].parameters[p].control_at * worlds);
+            else
+                dsi_write_numbers(number, n, apart, w->param + ds_energies_param_at(w->energies, i, p));
+        }
+    for (i = 0; i < worlds; i++) ds_world_put(w, i, w->rest, w->velocity, w->state);
+    if (rest_at == (size_t)-1) return;
+    if (apart == 1) memcpy(w->param + rest_at, w->rest, 3 * w->n_points * sizeof *w->rest);
+    else memcpy(w->param + rest_at, w->state, 3 * w->n_points * worlds * sizeof *w->rest);
+}
+
+/* once; after it errors are those of the last call */
+static ds_result dsi_complete(ds_world *w)
+{
+    const ds_stepper *s;
+    if (!w) return DSIM_ERROR_ARGUMENT;
+    if (w->complete) return w->stepper ? DSIM_OK : w->error.code;
+    if (w->error.code) return w->error.code;
+    w->complete = 1;
+    if (!w->n_points)
+        return dsi_world_refuse(w, DSIM_ERROR_ARGUMENT, (size_t)-1, "ds_world", "there are no points", NULL);
+    if (dsi_complete_energies(w)) return w->error.code;
+    if (ds_integrator_check(ds_energies_system(w->energies), &w->d.integrator, &w->error))
+        return w->error.code;
+    w->integrator = ds_integrator_create(ds_energies_system(w->energies), &w->d.integrator);
+    if (!w->integrator) return dsi_world_adopt(w, NULL);
+    s = ds_integrator_stepper(w->integrator);
+    w->stepper = s;
+    w->state = (ds_real *)w->allocator.resize(w->allocator.user, NULL, 0,
+                                              dsi_world_numbers(w) * sizeof *w->state);
+    if (!w->state) return dsi_world_adopt(w, NULL);
+    memset(w->state, 0, dsi_world_numbers(w) * sizeof *w->state);
+    w->next = w->state + s->n_state;
+    w->param = w->next + s->n_state;
+    w->seen = w->param + s->n_param;
+    w->derived = w->seen + s->n_param;
+    w->control = w->derived + s->n_derived;
+    dsi_write_world(w);
+    return DSIM_OK;
+}
+
+DIFFSIM_API const ds_stepper *ds_world_stepper(ds_world *world)
+{
+    return dsi_complete(world) ? NULL : world->stepper;
+}
+DIFFSIM_API ds_energies *ds_world_energies(ds_world *world)
+{
+    return dsi_complete(world) ? NULL : world->energies;
+}
+DIFFSIM_API ds_integrator *ds_world_integrator(ds_world *world)
+{
+    return dsi_complete(world) ? NULL : world->integrator;
+}
+DIFFSIM_API size_t ds_world_point_count(const ds_world *world) { return world ? world->n_points : 0; }
+DIFFSIM_API ds_real *ds_world_positions(ds_world *world)
+{
+    return dsi_complete(world) ? NULL : world->state;
+}
+DIFFSIM_API ds_real *ds_world_velocities(ds_world *world)
+{
+    return dsi_complete(world) ? NULL : world->state + world->stepper->n_state / 2;
+}
+DIFFSIM_API ds_real *ds_world_params(ds_world *world)
+{
+    return dsi_complete(world) ? NULL : world->param;
+}
+DIFFSIM_API ds_real *ds_world_controls(ds_world *world)
+{
+    return dsi_complete(world) ? NULL : world->control;
+}
+
+DIFFSIM_API ds_points ds_world_points(const ds_world *world, ds_body body)
+{
+    ds_points r;
+    memset(&r, 0, sizeof r);
+    if (!world || body.world != world || body.at >= world->n_bodies) return r;
+    r.first = world->bodies[body.at].first_point;
+    r.n = world->bodies[body.at].n_points;
+    return r;
+}
+
+/* number i, 0 to 3 n_points - 1, of world `which`: where it is in positions or velocities of all */
+static size_t dsi_place_in_world(const ds_world *world, size_t which, size_t i)
+{
+    const size_t worlds = world->d.worlds;
+    return worlds == 1 ? i : (i % 3 * world->n_points + i / 3) * worlds + which;
+}
+
+DIFFSIM_API void ds_world_put(const ds_world *world, size_t which, const ds_real *x, const ds_real *v,
+                                ds_real *state)
+{
+    size_t i, n;
+    if (!world || which >= world->d.worlds || !state) return;
+    n = 3 * world->n_points;
+    for (i = 0; i < n; i++) {
+        const size_t at = dsi_place_in_world(world, which, i);
+        if (x) state[at] = x[i];
+        if (v) state[n * world->d.worlds + at] = v[i];
+    }
+}
+
+DIFFSIM_API void ds_world_get(const ds_world *world, size_t which, const ds_real *state, ds_real *x,
+                                ds_real *v)
+{
+    size_t i, n;
+    if (!world || which >= world->d.worlds || !state) return;
+    n = 3 * world->n_points;
+    for (i = 0; i < n; i++) {
+        const size_t at = dsi_place_in_world(world, which, i);
+        if (x) x[i] = state[at];
+        if (v) v[i] = state[n * world->d.worlds + at];
+    }
+}
+
+/* the names that a body has, behind a sentence that says which one it has not */
+static ds_result dsi_refuse_name(ds_world *w, const dsi_range_of_world *body, const char *name)
+{
+    dsi_text t = dsi_text_into(w->error.text, sizeof w->error.text);
+    size_t s, p;
+    w->error.code = DSIM_ERROR_ARGUMENT;
+    w->error.index = (size_t)-1;
+    dsi_put(&t, "ds_world_param: the body has no number '");
+    dsi_put(&t, name ? name : "");
+    dsi_put(&t, "'; there are: ");
+    for (s = body->first_set; s < body->first_set + body->n_sets; s++)
+        for (p = 0; p < w->sets[s].set.type->n_parameters; p++) {
+            char text[48];
+            dsi_copy_parameter_name(w->sets[s].set.type, p, text, sizeof text);
+            dsi_put(&t, text);
+            dsi_put(&t, ", ");
+        }
+    dsi_put(&t, "rest, if rest_is_param");
+    return dsi_end_refusal(&w->error, &w->d.runner.log, &t);
+}
+
+DIFFSIM_API ds_param ds_world_param(ds_world *world, ds_body body, const char *name)
+{
+    const dsi_range_of_world *range;
+    ds_param r;
+    size_t s, p, copies;
+    memset(&r, 0, sizeof r);
+    if (dsi_complete(world)) return r;
+    if (body.world != world || body.at >= world->n_bodies) {
+        dsi_world_refuse(world, DSIM_ERROR_FOREIGN, (size_t)-1, "ds_world_param", dsi_no_body, NULL);
+        return r;
+    }
+    range = world->bodies + body.at;
+    copies = world->d.worlds_have_params ? world->d.worlds : 1;
+    for (s = range->first_set; name && s < range->first_set + range->n_sets; s++)
+        for (p = 0; p < world->sets[s].set.type->n_parameters; p++) {
+            const ds_number *const number = world->sets[s].numbers + p;
+            char text[48];
+            dsi_copy_parameter_name(world->sets[s].set.type, p, text, sizeof text);
+            if (strcmp(text, name)) continue;
+            r.is_control = number->control;
+            r.logarithmic = number->logarithmic;
+            if (number->control) copies = world->d.worlds;
+            r.first = number->control ? world->sets[s].parameters[p].control_at * copies
+                                      : ds_energies_param_at(world->energies, s, p);
+            r.n = (number->each ? world->sets[s].set.n : 1) * copies;
+            return r;
+        }
+    if (name && !strcmp(name, "rest") && world->d.rest_is_param) {
+        r.first = ds_energies_rest_at(world->energies) + (copies == 1 ? 3 * range->first_point : 0);
+        r.n = copies == 1 ? 3 * range->n_points : 3 * world->n_points * copies;
+        return r;
+    }
+    dsi_refuse_name(world, range, name);
+    return r;
+}
+
+DIFFSIM_API ds_rollout *ds_world_rollout(ds_world *world, const ds_rollout_desc *desc)
+{
+    ds_rollout *r;
+    ds_result result;
+    size_t i;
+    if (dsi_complete(world)) return NULL;
+    r = ds_rollout_create(world->stepper, desc);
+    if (!r) {
+        dsi_world_refuse(world, DSIM_ERROR_ARGUMENT, (size_t)-1, "ds_world_rollout",
+                         "no rollout: no memory, or a bad desc (ds_rollout_plan says what)", NULL);
+        return NULL;
+    }
+    result = ds_rollout_set_state(r, world->state);
+    if (!result && world->stepper->n_param) result = ds_rollout_set_param(r, world->param);
+    for (i = 0; !result && world->stepper->n_control && i < desc->steps; i++)
+        result = ds_rollout_set_controls(r, world->control, i, 1);
+    if (!result) return r;
+    dsi_world_adopt(world, ds_rollout_error(r));
+    ds_rollout_destroy(r);
+    return NULL;
+}
+
+/* one step of the world's own state; derived numbers are made anew when parameters have changed */
+static ds_result dsi_step_world(ds_world *w)
+{
+    const ds_stepper *const s = w->stepper;
+    const size_t bytes = s->n_param * sizeof *w->param;
+    ds_step_io io;
+    ds_result result = DSIM_OK;
+    if (s->n_derived && (!w->is_derived || (bytes && memcmp(w->param, w->seen, bytes)))) {
+        result = s->derive(s->user, w->param, w->derived);
+        if (result) return dsi_world_adopt(w, s->error ? s->error(s->user) : NULL);
+        if (bytes) memcpy(w->seen, w->param, bytes);
+        w->is_derived = 1;
+    }
+    memset(&io, 0, sizeof io);
+    io.step = w->step;
+    io.left = 1;
+    io.state = w->state;
+    io.param = w->param;
+    io.control = w->control;
+    io.derived = w->derived;
+    io.next = w->next;
+    result = s->step(s->user, &io, NULL);
+    if (result) return dsi_world_adopt(w, s->error ? s->error(s->user) : NULL);
+    memcpy(w->state, w->next, s->n_state * sizeof *w->state);
+    w->step++;
+    return DSIM_OK;
+}
+
+DIFFSIM_API ds_result ds_world_step(ds_world *world, double seconds, size_t *steps, double *left)
+{
+    size_t done = 0;
+    ds_result result = dsi_complete(world);
+    if (!result && !(seconds >= 0 && seconds <= DBL_MAX))
+        result = dsi_world_refuse(world, DSIM_ERROR_ARGUMENT, (size_t)-1, "ds_world_step",
+                                  "the time must be 0 or more seconds", NULL);
+    if (!result) {
+        const double dt = world->d.integrator.dt, most = (double)world->d.most_steps;
+        world->left += seconds / dt;
+        if (world->left >= most + 1) world->left = most + (world->left - floor(world->left));
+        for (; !result && world->left >= 1; world->left -= 1) {
+            result = dsi_step_world(world);
+            if (result) break;
+            done++;
+        }
+    }
+    if (steps) *steps = done;
+    if (left) *left = result ? 0 : world->left;
+    return result;
 }
 
 /* >>impl 15 learning ------------------------------------------------------------------------------

@@ -1,5 +1,5 @@
-/* Your own energy: written once as a scalar of a few points, it is a force, a Hessian, and a gradient by each of
-   its parameters; built-in energies are declared the same way.
+/* Your own energy: written once as a scalar of a few points, it is a force, a Hessian and a gradient by each
+   of its parameters; built-in energies are declared the same way.
 
    A rope of masses hangs between two pins. Its links are neither springs nor rods: below their length they
    are slack, above it they stiffen like rubber, E = k/3 max(l - l0, 0)^3 / l0. Which stiffness lets the rope
@@ -92,8 +92,7 @@ static ds_result loss_of(void *user, const ds_real *u, size_t n, ds_real *value,
 
 int main(int argc, char **argv)
 {
-    show s = show_start(argc, argv, "an energy of your own, and the stiffness that makes a rope sag a metre", NULL,
-                        0);
+    show s = show_start(argc, argv, "an energy of your own: how stiff is a rope that sags a metre?", NULL, 0);
     ds_param k;
     ds_world *w = build(&k);
     ds_rollout_desc desc = { 0 };

@@ -1,5 +1,5 @@
 /* test_mesh.c - generators: measures, Euler characteristic, faces that fit, quality, the mesh of W5; every
-   flaw is found in a mesh that has it, by name, number and sentence; edges, boundary, border and hinges against
+   flaw is found in a mesh that has it, by name, number and sentence; edges, boundary, border and hinges beside
    a plain search; no memory, and senseless descs, leave nothing behind */
 #define DIFFSIM_IMPLEMENTATION
 #include "../diffsim.h"

@@ -35,6 +35,10 @@ calls()
               used += ds_kernel_error(k)->code == DSIM_ERROR_ARGUMENT;
               ds_kernel_destroy(k);' ;;
     11) echo 'ds_error error; used += ds_integrator_check(NULL, NULL, &error) == DSIM_ERROR_ARGUMENT;' ;;
+    13) echo 'ds_world *w = ds_world_create(NULL); ds_real x[3] = { 1, 2, 3 };
+              ds_world_add_points(w, x, 1, 2);
+              used += ds_world_positions(w)[1] == 2;
+              ds_world_destroy(w);' ;;
     15) echo 'used += ds_optimizer_bytes(3) > 0;' ;;
     16) echo 'ds_check_report report; ds_real at[1] = { 2 };
               used += ds_check_gradient(square, NULL, at, 1, NULL, &report) == DSIM_OK;' ;;
