@@ -3043,7 +3043,8 @@ typedef struct ds_system {
    x[c * n_points * W + i * W + w], and so are v, forces, inverse masses and accelerations. Controls have W
    numbers, one for each world, in the place of each. Parameters, rest positions among them, and constants
    likewise if worlds_have_params (rest positions then as x), else there is one for all worlds. What a world
-   computes has the bits it would have alone, but for sums of over 4096 elements into one number. */
+   computes has the bits that it has alone; but energies and adjoints of shared numbers are long sums, and
+   those go in another order. */
 
 /* One parameter of a set. from_control: the numbers are those of the controls from number control_at on, with
    one number or n of them as kind tells; constants of the set must not depend on it. */
@@ -24037,19 +24038,10 @@ DIFFSIM_API size_t ds_mesh_orient(ds_mesh *mesh)
 
 enum { DSI_MOST_POINTS = 16, DSI_MOST_PARAMETERS = 24, DSI_MOST_CONSTANTS = 24, DSI_MOST_FIELDS = 4 };
 
-/* Worlds side by side, lane e W + w for element e of world w: "points" then has two more columns, e and w.
-   apart: has each world numbers of its own? [n_parameters], then of constants. energies: the energy of each
-   world is summed apart. */
-typedef struct dsi_worlds {
-    unsigned char apart[DSI_MOST_PARAMETERS + 1];
-    int energies;
-} dsi_worlds;
-
 struct ds_element {
     ds_kernel *kernel;
     const ds_energy_type *type;
     const ds_parameter_kind *kinds; /* NULL: all PER_ELEMENT */
-    const dsi_worlds *worlds; /* NULL: there is one */
     ds_energy_part part;
     ds_arg points, x, v, parameters[DSI_MOST_PARAMETERS], constants, result, fields[DSI_MOST_FIELDS];
     size_t n_fields; /* declared so far */
@@ -24112,26 +24104,17 @@ DIFFSIM_API ds_var3 (ds_velocity)(ds_element *element, size_t i)
     return dsi_load_point(element, element->v, i);
 }
 
-/* which number of a set is the lane's: one for all, or that of an element, world, or lane; i: as apart */
-static ds_index dsi_number_of_lane(ds_element *e, int shared, size_t i)
-{
-    const ds_index lane = ds_lane(e->kernel);
-    if (!e->worlds) return shared ? ds_i(0) : lane;
-    if (e->worlds->apart[i])
-        return shared ? ds_load_index(e->points, lane, e->type->n_points + 1) : lane;
-    return shared ? ds_i(0) : ds_load_index(e->points, lane, e->type->n_points);
-}
-
+/* one number for all elements, or one for each? */
 static int dsi_is_shared(ds_parameter_kind kind)
 {
     return kind == DSIM_PARAMETER_SHARED || kind == DSIM_PARAMETER_SHARED_LOG;
 }
 
-/* the number as it is meant */
-static ds_var dsi_load_parameter(ds_element *e, ds_arg arg, ds_parameter_kind kind, size_t i)
+/* the lane's number, as it is meant */
+static ds_var dsi_load_parameter(ds_arg arg, ds_parameter_kind kind)
 {
-    const ds_var number = ds_load(arg, dsi_number_of_lane(e, dsi_is_shared(kind), i));
     const int is_log = kind == DSIM_PARAMETER_SHARED_LOG || kind == DSIM_PARAMETER_PER_ELEMENT_LOG;
+    const ds_var number = ds_load(arg, dsi_is_shared(kind) ? ds_i(0) : ds_lane(arg.kernel));
     return is_log ? ds_exp(number) : number;
 }
 
@@ -24140,7 +24123,7 @@ DIFFSIM_API ds_var (ds_parameter)(ds_element *element, size_t i)
     const int there = dsi_element_has(element, "there is no parameter ", i, 1, element->type->n_parameters);
     const ds_parameter_kind kind =
         there && element->kinds ? element->kinds[i] : DSIM_PARAMETER_PER_ELEMENT;
-    return dsi_load_parameter(element, element->parameters[there ? i : 0], kind, there ? i : 0);
+    return dsi_load_parameter(element->parameters[there ? i : 0], kind);
 }
 
 DIFFSIM_API ds_var3 (ds_parameter3)(ds_element *element, size_t i)
@@ -24155,7 +24138,7 @@ DIFFSIM_API ds_var (ds_constant)(ds_element *element, size_t i)
         dsi_refuse_element(element, "derive makes constant ", i);
     else
         dsi_element_has(element, "there is no constant ", i, 1, element->type->n_constants);
-    return ds_load_part(element->constants, dsi_number_of_lane(element, 0, element->type->n_parameters), i);
+    return ds_load_part(element->constants, ds_lane(element->kernel), i);
 }
 
 DIFFSIM_API ds_var33 (ds_constant33)(ds_element *element, size_t i)
@@ -25478,7 +25461,7 @@ static void dsi_declare_element(ds_element *e)
     const ds_energy_type *const type = e->type;
     const int derives = e->part == DSIM_ENERGY_PART_DERIVE;
     size_t i;
-    e->points = ds_arg_index(e->kernel, "points", type->n_points + (e->worlds ? 2 : 0));
+    e->points = ds_arg_index(e->kernel, "points", type->n_points);
     e->x = ds_arg_in(e->kernel, "x", 3);
     if (e->part == DSIM_ENERGY_PART_DISSIPATION || e->part == DSIM_ENERGY_PART_FORCE)
         e->v = ds_arg_in(e->kernel, "v", 3);
@@ -25506,11 +25489,9 @@ static void dsi_record_element(ds_element *e)
     ds_var3 force[DSI_MOST_POINTS];
     ds_var constants[DSI_MOST_CONSTANTS];
     const ds_index lane = ds_lane(e->kernel);
-    const ds_index world =
-        e->worlds && e->worlds->energies ? ds_load_index(e->points, lane, e->type->n_points + 1) : ds_i(0);
     size_t i;
     switch (e->part) {
-    case DSIM_ENERGY_PART_ENERGY: ds_add_at(e->result, world, e->type->energy(e)); return;
+    case DSIM_ENERGY_PART_ENERGY: ds_add_at(e->result, ds_i(0), e->type->energy(e)); return;
     case DSIM_ENERGY_PART_DISSIPATION: ds_add_at(e->result, ds_i(0), e->type->dissipation(e)); return;
     case DSIM_ENERGY_PART_FORCE:
         for (i = 0; i < e->type->n_points; i++) force[i] = ds_pack3(ds_c(0), ds_c(0), ds_c(0));
@@ -25525,9 +25506,8 @@ static void dsi_record_element(ds_element *e)
     }
 }
 
-/* worlds: NULL: one */
-static ds_kernel *dsi_part_kernel(const ds_kernel_desc *desc, const ds_energy_type *type, ds_energy_part part,
-                                  const ds_parameter_kind *kinds, const dsi_worlds *worlds)
+DIFFSIM_API ds_kernel *(ds_energy_kernel)(const ds_kernel_desc *desc, const ds_energy_type *type,
+                                          ds_energy_part part, const ds_parameter_kind *kinds)
 {
     const int there = dsi_has_part(type, part);
     ds_kernel *const k = ds_kernel_begin(desc, there ? type->name : "energy");
@@ -25537,7 +25517,6 @@ static ds_kernel *dsi_part_kernel(const ds_kernel_desc *desc, const ds_energy_ty
     element.kernel = k;
     element.type = type;
     element.kinds = kinds;
-    element.worlds = worlds;
     element.part = part;
     if (!there) {
         dsi_kernel_refuse_at(k, DSIM_ERROR_ARGUMENT, (size_t)part, "ds_energy_kernel",
@@ -25548,12 +25527,6 @@ static ds_kernel *dsi_part_kernel(const ds_kernel_desc *desc, const ds_energy_ty
     }
     ds_kernel_end(k);
     return k;
-}
-
-DIFFSIM_API ds_kernel *(ds_energy_kernel)(const ds_kernel_desc *desc, const ds_energy_type *type,
-                                          ds_energy_part part, const ds_parameter_kind *kinds)
-{
-    return dsi_part_kernel(desc, type, part, kinds, NULL);
 }
 
 /* Sets of elements as a system.
@@ -25593,12 +25566,12 @@ typedef struct dsi_phase { dsi_action *actions; size_t n; } dsi_phase;
 /* What sets of one type with the same kinds of parameters share. Kernels: of each part, and of the masses
    that densities make, by what they are for; NULL: not there. */
 enum { DSI_PART_MASS = DSIM_ENERGY_PART_COUNT, DSI_PARTS };
-enum { DSI_ROLE_BASE, DSI_ROLE_WORLDS, DSI_ROLE_FORCE, DSI_ROLE_STATE_VJP, DSI_ROLE_VJP, DSI_ROLE_JVP,
+enum { DSI_ROLE_BASE, DSI_ROLE_FORCE, DSI_ROLE_STATE_VJP, DSI_ROLE_VJP, DSI_ROLE_JVP,
        DSI_ROLE_PRODUCT, DSI_ROLE_HESSIAN, DSI_ROLES };
 typedef struct dsi_family {
     const ds_energy_type *type;
     ds_parameter_kind kinds[DSI_MOST_PARAMETERS + 1]; /* the last: of the density */
-    dsi_worlds worlds;
+    unsigned char apart[DSI_MOST_PARAMETERS + 1]; /* has each world numbers of its own? the last: constants */
     int has_density;
     ds_kernel *kernels[DSI_PARTS][DSI_ROLES];
 } dsi_family;
@@ -25986,15 +25959,17 @@ static ds_result dsi_lay_out_energies(ds_energies *s)
 
 /* Making it: kernels. */
 
-/* the names of what a kernel reads of its first n arguments: of x and v only, or of all */
-static void dsi_names_of_inputs(const ds_kernel *kernel, size_t n, int state_only, char *names, size_t bytes)
+/* The names of what a kernel reads of its first n arguments: of the state, or of parameters and constants, or
+   of all. */
+enum { DSI_BY_STATE = 1, DSI_BY_REST = 2, DSI_BY_ALL = 3 };
+static void dsi_names_of_inputs(const ds_kernel *kernel, size_t n, int by, char *names, size_t bytes)
 {
     dsi_text t = dsi_text_into(names, bytes);
     size_t i;
     for (i = 0; i < n && i < kernel->n_args; i++) {
         const char *const name = kernel->args[i].name;
         if (kernel->args[i].kind != DSI_ARG_IN) continue;
-        if (state_only && strcmp(name, "x") && strcmp(name, "v")) continue;
+        if (!(by & (!strcmp(name, "x") || !strcmp(name, "v") ? DSI_BY_STATE : DSI_BY_REST))) continue;
         dsi_put(&t, name);
         dsi_put(&t, " ");
     }
@@ -26010,35 +25985,70 @@ static int dsi_is_loaded(const ds_kernel *kernel, const char *name)
 }
 
 /* mass of each point: its share of density times measure */
-static ds_kernel *dsi_mass_kernel(const ds_kernel_desc *desc, const dsi_family *family,
-                                  const dsi_worlds *worlds)
+static ds_kernel *dsi_mass_kernel(const ds_kernel_desc *desc, size_t n_points, ds_parameter_kind kind)
 {
-    const size_t n = family->type->n_points, at = family->type->n_parameters;
     ds_kernel *const k = ds_kernel_begin(desc, "mass");
-    ds_element e;
-    ds_arg measure, density, mass;
-    ds_var m, share;
+    ds_arg points, measure, density, mass;
+    ds_var share, m;
     size_t i;
     if (!k) return NULL;
-    memset(&e, 0, sizeof e);
-    e.kernel = k;
-    e.type = family->type;
-    e.worlds = worlds;
-    e.points = ds_arg_index(k, "points", n + (worlds ? 2 : 0));
+    points = ds_arg_index(k, "points", n_points);
     measure = ds_arg_in(k, "measure", 1);
     density = ds_arg_in(k, "density", 1);
     mass = ds_arg_sum(k, "mass", 1);
-    m = ds_load(measure, ds_lane(k));
-    share = ds_mul(dsi_load_parameter(&e, density, family->kinds[at], at), ds_c(1 / (double)n));
-    m = ds_mul(m, share);
-    for (i = 0; i < n; i++) ds_add_at(mass, ds_load_index(e.points, ds_lane(k), i), m);
+    share = ds_mul(ds_load(measure, ds_lane(k)), ds_c(1 / (double)n_points));
+    m = ds_mul(dsi_load_parameter(density, kind), share);
+    for (i = 0; i < n_points; i++) ds_add_at(mass, ds_load_index(points, ds_lane(k), i), m);
     ds_kernel_end(k);
     return k;
 }
 
+/* The kernel over lanes e W + w, element e of world w. Its first argument, the points, gets two more columns:
+   e and w. whose [n], of its arguments and again of their adjoints or tangents: the number is that of the
+   lane as before, or of the element, or of the world. Nothing else changes, nor does the order of sums: each
+   world has the bits of one alone. */
+enum { DSI_OF_LANE, DSI_OF_ELEMENT, DSI_OF_WORLD };
+static ds_kernel *dsi_kernel_of_worlds(const ds_kernel *from, const unsigned char *whose, size_t n)
+{
+    ds_kernel *const to = dsi_kernel_create(&from->desc, from->name);
+    const dsi_body *const body = &from->body;
+    const ds_allocator *const allocator = &from->desc.allocator;
+    uint32_t lane, index[3] = { 0, 0, 0 }, *map;
+    size_t i;
+    if (!to) return NULL;
+    to->error = from->error;
+    to->ended = 1;
+    for (i = 0; i < from->n_args && !dsi_kernel_failed(to); i++)
+        dsi_add_arg(to, from->args[i].name, "", from->args[i].kind, from->args[i].components + (i ? 0 : 2));
+    map = (uint32_t *)allocator->resize(allocator->user, NULL, 0, body->n_exprs * sizeof *map);
+    if (!map) to->body.result = DSIM_ERROR_MEMORY;
+    if (!dsi_kernel_failed(to)) {
+        lane = dsi_intern(&to->body, DSI_X_lane, DSI_FLAT_LANE, 0, 0);
+        for (i = DSI_OF_ELEMENT; i <= DSI_OF_WORLD; i++)
+            index[i] = dsi_intern(&to->body, DSI_X_load_index, 0, lane,
+                                  (uint32_t)(from->args->components + i - DSI_OF_ELEMENT));
+        for (i = 0; i < body->n_exprs; i++) {
+            const dsi_expr *const e = body->exprs + i;
+            const int moved = e->op == DSI_X_load && whose[e->a % n] != DSI_OF_LANE;
+            dsi_carry_place(&to->body, body, i);
+            map[i] = moved ? dsi_emit_load(&to->body, e->a, index[whose[e->a % n]], e->c)
+                           : dsi_copy_expr(&to->body, e, map);
+        }
+        for (i = 0; i < body->n_effects; i++) {
+            const dsi_effect *const e = body->effects + i;
+            const int moved = whose[e->arg % n] != DSI_OF_LANE;
+            dsi_emit_effect(&to->body, e->arg, moved ? index[whose[e->arg % n]] : map[e->index],
+                            e->component, map[e->value]);
+        }
+        dsi_kernel_finish(to);
+    }
+    dsi_release(allocator, map, body->n_exprs * sizeof *map);
+    return to;
+}
+
 static const char *const dsi_part_words[] = { "", "_dissipation", "_other", "_derive", "_mass" };
-static const char *const dsi_role_words[] = { "", "_worlds", "_force", "_state_vjp", "_vjp", "_jvp",
-                                              "_product", "_hessian" };
+static const char *const dsi_role_words[] = { "", "_force", "_state_vjp", "_vjp", "_jvp", "_product",
+                                              "_hessian" };
 
 /* Keeps a kernel under a name of its own. Errors other than of memory are those of who launches it. */
 static ds_result dsi_keep_kernel(ds_energies *s, size_t k, dsi_family *family, int part, int role,
@@ -26062,9 +26072,12 @@ static ds_result dsi_derive_role(ds_energies *s, size_t k, dsi_family *family, i
                                  size_t n)
 {
     const ds_kernel *const kernel = family->kernels[part][from];
+    const int x_is_constant = part == DSIM_ENERGY_PART_DERIVE && !s->d.rest_is_param;
     char names[256];
     ds_kernel *made;
-    dsi_names_of_inputs(kernel, n, role == DSI_ROLE_STATE_VJP, names, sizeof names);
+    dsi_names_of_inputs(kernel, n,
+                        role == DSI_ROLE_STATE_VJP ? DSI_BY_STATE : x_is_constant ? DSI_BY_REST : DSI_BY_ALL,
+                        names, sizeof names);
     if (role == DSI_ROLE_PRODUCT && !dsi_is_loaded(kernel, "x")) return DSIM_OK;
     if (role == DSI_ROLE_PRODUCT) made = ds_kernel_tangent(kernel, "x");
     else if (role == DSI_ROLE_JVP) made = ds_kernel_tangent(kernel, names);
@@ -26072,54 +26085,102 @@ static ds_result dsi_derive_role(ds_energies *s, size_t k, dsi_family *family, i
     return dsi_keep_kernel(s, k, family, part, role, made);
 }
 
-/* kernels of what acts on points */
+static unsigned char dsi_whose_number(int shared, int apart)
+{
+    if (shared) return apart ? DSI_OF_WORLD : DSI_OF_LANE;
+    return apart ? DSI_OF_LANE : DSI_OF_ELEMENT;
+}
+
+/* whose numbers the arguments of a part, or of masses, are, in the order of seats; how many there are */
+static size_t dsi_find_whose(const dsi_family *family, int part, unsigned char *whose)
+{
+    const size_t n_parameters = family->type->n_parameters;
+    const unsigned char constants = dsi_whose_number(0, family->apart[n_parameters]);
+    size_t n = 0, i;
+    whose[n++] = DSI_OF_LANE;
+    if (part == DSI_PART_MASS) {
+        whose[n++] = constants;
+        whose[n++] =
+            dsi_whose_number(dsi_is_shared(family->kinds[n_parameters]), family->apart[n_parameters]);
+        whose[n++] = DSI_OF_LANE;
+        return n;
+    }
+    whose[n++] = DSI_OF_LANE;
+    if (part == DSIM_ENERGY_PART_DISSIPATION || part == DSIM_ENERGY_PART_FORCE) whose[n++] = DSI_OF_LANE;
+    for (i = 0; i < n_parameters; i++)
+        whose[n++] = dsi_whose_number(dsi_is_shared(family->kinds[i]), family->apart[i]);
+    if (family->type->n_constants) whose[n++] = constants;
+    if (part != DSIM_ENERGY_PART_DERIVE) whose[n++] = DSI_OF_LANE;
+    return n;
+}
+
+/* The kernels of a part, over the lanes of worlds. Of an energy each world has its own sum; the adjoint of
+   the energy is one for all. */
+static ds_result dsi_spread_kernels(ds_energies *s, size_t k, dsi_family *family, int part)
+{
+    unsigned char whose[DSI_MOST_ARGS];
+    const size_t n = dsi_find_whose(family, part, whose);
+    const unsigned char last = whose[n - 1];
+    int role;
+    for (role = 0; role < DSI_ROLES; role++) {
+        ds_kernel *const alone = family->kernels[part][role];
+        if (!alone) continue;
+        whose[n - 1] = last;
+        if (part == DSIM_ENERGY_PART_ENERGY && role == DSI_ROLE_BASE) whose[n - 1] = DSI_OF_WORLD;
+        family->kernels[part][role] = dsi_kernel_of_worlds(alone, whose, n);
+        ds_kernel_destroy(alone);
+        if (!family->kernels[part][role] || family->kernels[part][role]->error.code == DSIM_ERROR_MEMORY)
+            return dsi_energies_refuse_set(s, DSIM_ERROR_MEMORY, k, "its kernels");
+    }
+    return DSIM_OK;
+}
+
+/* kernels of what acts on points; of a dissipation its number is not wanted */
 static ds_result dsi_make_forces(ds_energies *s, size_t k, dsi_family *family, ds_energy_part part)
 {
-    const ds_energy_type *const type = family->type;
-    const dsi_worlds *const worlds = s->worlds > 1 ? &family->worlds : NULL;
     const int is_energy = part == DSIM_ENERGY_PART_ENERGY, is_force = part == DSIM_ENERGY_PART_FORCE;
-    ds_kernel *base;
-    dsi_worlds apart = family->worlds;
+    ds_kernel **const kernels = family->kernels[part];
     ds_kernel_desc desc;
+    ds_kernel *base;
     size_t n;
     int role;
     memset(&desc, 0, sizeof desc);
     desc.allocator = s->allocator;
-    base = dsi_part_kernel(&desc, type, part, family->kinds, worlds);
+    base = ds_energy_kernel(&desc, family->type, part, family->kinds);
     if (dsi_keep_kernel(s, k, family, (int)part, is_force ? DSI_ROLE_FORCE : DSI_ROLE_BASE, base))
         return s->error.code;
     n = base->n_args;
-    apart.energies = 1;
-    if (is_energy && worlds &&
-        dsi_keep_kernel(s, k, family, (int)part, DSI_ROLE_WORLDS,
-                        dsi_part_kernel(&desc, type, part, family->kinds, &apart)))
-        return s->error.code;
     if (!is_force && dsi_keep_kernel(s, k, family, (int)part, DSI_ROLE_FORCE,
                                      ds_kernel_adjoint(base, is_energy ? "x" : "v")))
         return s->error.code;
     for (role = DSI_ROLE_STATE_VJP; role <= (is_energy ? DSI_ROLE_PRODUCT : DSI_ROLE_JVP); role++)
         if (dsi_derive_role(s, k, family, (int)part, DSI_ROLE_FORCE, role, n)) return s->error.code;
-    if (is_energy && s->d.hessian && dsi_is_loaded(base, "x"))
-        return dsi_keep_kernel(s, k, family, (int)part, DSI_ROLE_HESSIAN, ds_kernel_hessian(base, "x"));
-    return DSIM_OK;
+    if (is_energy && s->d.hessian && dsi_is_loaded(base, "x") &&
+        dsi_keep_kernel(s, k, family, (int)part, DSI_ROLE_HESSIAN, ds_kernel_hessian(base, "x")))
+        return s->error.code;
+    if (part == DSIM_ENERGY_PART_DISSIPATION) {
+        ds_kernel_destroy(base);
+        kernels[DSI_ROLE_BASE] = NULL;
+    }
+    return s->worlds > 1 ? dsi_spread_kernels(s, k, family, (int)part) : DSIM_OK;
 }
 
 /* kernels of derived numbers: constants, or masses */
 static ds_result dsi_make_derived(ds_energies *s, size_t k, dsi_family *family, int part)
 {
-    const dsi_worlds *const worlds = s->param_worlds > 1 ? &family->worlds : NULL;
+    const size_t n_parameters = family->type->n_parameters;
     ds_kernel_desc desc;
     ds_kernel *base;
     memset(&desc, 0, sizeof desc);
     desc.allocator = s->allocator;
-    base = part == DSI_PART_MASS ? dsi_mass_kernel(&desc, family, worlds)
-                                 : dsi_part_kernel(&desc, family->type, DSIM_ENERGY_PART_DERIVE,
-                                                   family->kinds, worlds);
+    base = part == DSI_PART_MASS
+               ? dsi_mass_kernel(&desc, family->type->n_points, family->kinds[n_parameters])
+               : ds_energy_kernel(&desc, family->type, DSIM_ENERGY_PART_DERIVE, family->kinds);
     if (dsi_keep_kernel(s, k, family, part, DSI_ROLE_BASE, base) ||
         dsi_derive_role(s, k, family, part, DSI_ROLE_BASE, DSI_ROLE_VJP, base->n_args) ||
         dsi_derive_role(s, k, family, part, DSI_ROLE_BASE, DSI_ROLE_JVP, base->n_args))
         return s->error.code;
-    return DSIM_OK;
+    return s->param_worlds > 1 ? dsi_spread_kernels(s, k, family, part) : DSIM_OK;
 }
 
 /* constants are derived before there are controls */
@@ -26152,13 +26213,13 @@ static ds_result dsi_find_family(ds_energies *s, size_t k)
     wanted.has_density = set->has_density;
     for (i = 0; i <= n; i++) {
         wanted.kinds[i] = set->parameters[i].kind;
-        wanted.worlds.apart[i] =
+        wanted.apart[i] =
             (unsigned char)(s->worlds > 1 && (set->parameters[i].from_control || s->d.worlds_have_params));
     }
     while (family < s->families + s->n_families &&
            (family->type != wanted.type || family->has_density != wanted.has_density ||
             memcmp(family->kinds, wanted.kinds, sizeof wanted.kinds) ||
-            memcmp(family->worlds.apart, wanted.worlds.apart, sizeof wanted.worlds.apart)))
+            memcmp(family->apart, wanted.apart, sizeof wanted.apart)))
         family++;
     set->family = family;
     if (family < s->families + s->n_families) return dsi_check_derive(s, k, family);
@@ -26308,10 +26369,8 @@ static void dsi_add_forces(ds_energies *s, size_t k, int part)
     const size_t n = dsi_seat_part(s, set, part, base), lanes = set->lanes;
     const size_t by = part == DSIM_ENERGY_PART_DISSIPATION ? 2 : 1;
     size_t n_force = n;
-    if (part == DSIM_ENERGY_PART_ENERGY) {
-        const int role = s->worlds > 1 ? DSI_ROLE_WORLDS : DSI_ROLE_BASE;
-        dsi_add_action(s, k, DSI_PHASE_ENERGY, kernels[role], lanes, base, n);
-    }
+    if (part == DSIM_ENERGY_PART_ENERGY)
+        dsi_add_action(s, k, DSI_PHASE_ENERGY, kernels[DSI_ROLE_BASE], lanes, base, n);
     if (part == DSIM_ENERGY_PART_FORCE) memcpy(p, base, n * sizeof *p);
     else n_force = dsi_seat_force(base, n, by, &s->minus_one, p);
     dsi_add_action(s, k, DSI_PHASE_FORCE, kernels[DSI_ROLE_FORCE], lanes, p, n_force);
@@ -26365,8 +26424,11 @@ static ds_result dsi_make_actions(ds_energies *s)
 static ds_array dsi_seated_array(const dsi_seat *p, const dsi_numbers_at *numbers, size_t lane)
 {
     ds_array r = p->array;
-    if (p->space != DSI_AT_OWN && p->space != DSI_AT_NOWHERE)
-        r.data = numbers->at[p->of][p->space] + p->offset;
+    if (p->space != DSI_AT_OWN) {
+        ds_real *const from = numbers->at[p->of][p->space];
+        r.data = from ? from + p->offset : NULL;
+        if (!from) r.n = 0; /* declared, and not used: controls by derive */
+    }
     if (lane == (size_t)-1 || !p->by_lane) return r;
     if (r.type == DSIM_ARRAY_INT32) r.data = (int32_t *)r.data + lane * dsi_stride_of(&r);
     else if (r.data) r.data = (ds_real *)r.data + lane * dsi_stride_of(&r);
