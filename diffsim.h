@@ -3035,9 +3035,9 @@ typedef struct ds_system {
        const ds_system *s = ds_energies_system(e);
 
    Numbers. The system has 3 n_points degrees of freedom, x as xyzxyz... Its parameters stand set by set: for
-   each set parameter by parameter, one number if it is shared, else n of them, then the density, if there is
-   one; rest positions come last, if they are parameters. Its derived numbers: the constants of each set,
-   [n_constants][n]; then, if any set has a density, the inverse masses, as x.
+   each set parameter by parameter, one number if it is shared, else n of them; rest positions come last, if
+   they are parameters. Its derived numbers: the constants of each set, [n_constants][n]; then, if any set has
+   a density, the inverse masses, as x.
 
    Worlds. W = worlds > 1 are the same sets many times, side by side. Component c of point i of world w is
    x[c * n_points * W + i * W + w], and so are v, forces, inverse masses and accelerations. Controls have W
@@ -3055,9 +3055,9 @@ typedef struct ds_energy_parameter {
 } ds_energy_parameter;
 
 /* n elements of a type, which must live on; all else is copied. points: of each element, different ones.
-   parameters [n_parameters] or NULL: all PER_ELEMENT. has_density: an element weighs its density times its
-   rest measure, shared out equally among its points; measure: which constant of the type that is. name: in
-   errors and of kernels, NULL: the type's. */
+   parameters [n_parameters] or NULL: all PER_ELEMENT. Where the type has a parameter "density (...)" an
+   element weighs density times rest measure, the type's last constant, shared out equally among its points.
+   name: in errors and of kernels, NULL: the type's. */
 typedef struct ds_energy_set {
     const char *name;
     const ds_energy_type *type;
@@ -3093,8 +3093,7 @@ DIFFSIM_API void ds_energies_destroy(ds_energies *energies); /* NULL is fine */
 DIFFSIM_API const ds_error *ds_energies_error(const ds_energies *energies);
 DIFFSIM_API const ds_system *ds_energies_system(ds_energies *energies); /* lives as long as the object */
 
-/* Where parameter i of a set begins in param; i = n_parameters of its type: the density. rest_at: the rest
-   positions. (size_t)-1: they are not there. */
+/* Where parameter i of a set begins in param. rest_at: the rest positions. (size_t)-1: they are not there. */
 DIFFSIM_API size_t ds_energies_param_at(const ds_energies *energies, size_t set, size_t i);
 DIFFSIM_API size_t ds_energies_rest_at(const ds_energies *energies);
 /* The kernels that are launched, i = 0, 1, ..., to be printed (ds_kernel_print_c); NULL behind the last. */
@@ -3315,7 +3314,8 @@ typedef enum ds_contact_law { DSIM_CONTACT_PENALTY, DSIM_CONTACT_SOFTPLUS,
     DSIM_CONTACT_BARRIER } ds_contact_law;
 typedef enum ds_friction_law { DSIM_FRICTION_SMOOTH, DSIM_FRICTION_TANH } ds_friction_law;
 /* stiffness, width, offset: of the law, see the table. friction: coefficient, 0 and damping 0: without. slip:
-   speed below which friction fades (m/s), 0 means 1e-2. shape_numbers: [numbers of the shape]. */
+   speed below which friction fades (m/s), 0 means 0.1; explicit steps need dt < 2 slip m / (friction force).
+   shape_numbers: [numbers of the shape]. */
 typedef struct ds_contact {
     ds_contact_law law;
     ds_friction_law friction_law;
@@ -25793,7 +25793,7 @@ static ds_result dsi_check_energies(ds_energies *s)
     if (!d->n_points) return dsi_energies_refuse_all(s, DSIM_ERROR_ARGUMENT, "n_points is 0");
     if (d->n_points > INT32_MAX / s->worlds)
         return dsi_energies_refuse_all(s, DSIM_ERROR_OVERFLOW, "more than 2^31 - 1 points in all worlds");
-    if (!d->n_sets || !d->sets) return dsi_energies_refuse_all(s, DSIM_ERROR_ARGUMENT, "there are no sets");
+    if (d->n_sets && !d->sets) return dsi_energies_refuse_all(s, DSIM_ERROR_ARGUMENT, "sets is NULL");
     if ((unsigned)d->label >= DSIM_GRADIENT_LABEL_COUNT)
         return dsi_energies_refuse_all(s, DSIM_ERROR_ARGUMENT, "there is no such label");
     for (k = 0; k < d->n_sets; k++) {
@@ -28682,7 +28682,7 @@ DIFFSIM_API ds_body ds_world_add_contact(ds_world *world, ds_body of, ds_shape s
     numbers[2] = contact->offset;
     memcpy(numbers + 3, shape_numbers, n * sizeof *numbers);
     numbers[3 + n] = contact->friction;
-    numbers[4 + n] = dsi_is_given(&contact->slip) ? contact->slip : ds_number_make(1e-2);
+    numbers[4 + n] = dsi_is_given(&contact->slip) ? contact->slip : ds_number_make(0.1);
     numbers[5 + n] = contact->damping;
     memcpy(numbers + 6 + n, contact->velocity, sizeof contact->velocity);
     set.type = ds_energy_get_type((ds_energy)((int)dsi_shapes[shape].laws[contact->law] +

@@ -20,17 +20,17 @@ static ds_var3 edge(ds_element *e, size_t i) { return ds_sub3(ds_point(e, i), ds
 static ds_var sheet_energy(ds_element *e)
 {
     const ds_var3 a = edge(e, 1), b = edge(e, 2);
-    const ds_var stretch = ds_sub(ds_dot3(a, a), ds_constant(e, 1));
-    const ds_var shear = ds_sub(ds_dot3(a, b), ds_constant(e, 2));
+    const ds_var stretch = ds_sub(ds_dot3(a, a), ds_constant(e, 0));
+    const ds_var shear = ds_sub(ds_dot3(a, b), ds_constant(e, 1));
     const ds_var square = ds_add(ds_square(stretch), ds_square(shear));
-    const ds_var half = ds_mul(ds_c(0.5), ds_constant(e, 0));
+    const ds_var half = ds_mul(ds_c(0.5), ds_constant(e, 2));
     return ds_mul(ds_mul(ds_parameter(e, 0), half), square);
 }
 static ds_var sheet_dissipation(ds_element *e)
 {
     const ds_var3 v1 = ds_sub3(ds_velocity(e, 1), ds_velocity(e, 0));
     const ds_var3 v2 = ds_sub3(ds_velocity(e, 2), ds_velocity(e, 0));
-    const ds_var half = ds_mul(ds_c(0.5), ds_constant(e, 0));
+    const ds_var half = ds_mul(ds_c(0.5), ds_constant(e, 2));
     const ds_var squares = ds_add(ds_dot3(v1, v1), ds_dot3(v2, v2));
     return ds_mul(ds_mul(ds_parameter(e, 2), half), squares);
 }
@@ -49,12 +49,12 @@ static void sheet_derive(ds_element *e, ds_var *constants)
 {
     const ds_var3 r0 = ds_rest(e, 0), r1 = ds_rest(e, 1), r2 = ds_rest(e, 2);
     const ds_var3 a = ds_sub3(r1, r0), b = ds_sub3(r2, r0);
-    constants[0] = ds_mul(ds_c(0.5), ds_z(ds_cross3(a, b)));
-    constants[1] = ds_mul(ds_parameter(e, 1), ds_dot3(a, a));
-    constants[2] = ds_mul(ds_parameter(e, 1), ds_dot3(a, b));
+    constants[0] = ds_mul(ds_parameter(e, 1), ds_dot3(a, a));
+    constants[1] = ds_mul(ds_parameter(e, 1), ds_dot3(a, b));
+    constants[2] = ds_mul(ds_c(0.5), ds_z(ds_cross3(a, b)));
 }
 static const ds_energy_type sheet = {
-    "sheet", 3, 4, 3, "stiffness (N/m^5), growth, damping, pressure (Pa)",
+    "sheet", 3, 5, 3, "stiffness (N/m^5), growth (1), damping (kg/(m^2 s)), pressure (Pa), density (kg/m^2)",
     sheet_energy, sheet_dissipation, sheet_force, sheet_derive };
 
 enum { SPRINGS, MUSCLES, SHEETS, SETS };
@@ -74,7 +74,8 @@ static const ds_energy_parameter muscle_parameters[] = {
     { DSIM_PARAMETER_PER_ELEMENT_LOG, 0, 0 }, { DSIM_PARAMETER_PER_ELEMENT, 1, 1 } };
 static const ds_energy_parameter sheet_parameters[] = {
     { DSIM_PARAMETER_SHARED, 0, 0 }, { DSIM_PARAMETER_PER_ELEMENT, 0, 0 },
-    { DSIM_PARAMETER_PER_ELEMENT_LOG, 0, 0 }, { DSIM_PARAMETER_SHARED, 1, 0 } };
+    { DSIM_PARAMETER_PER_ELEMENT_LOG, 0, 0 }, { DSIM_PARAMETER_SHARED, 1, 0 },
+    { DSIM_PARAMETER_PER_ELEMENT_LOG, 0, 0 } };
 
 static void scene_fill(scene *s)
 {
@@ -117,8 +118,6 @@ static void scene_sets(scene *s)
     s->sets[MUSCLES].parameters = muscle_parameters;
     s->sets[SHEETS].parameters = sheet_parameters;
     s->sets[MUSCLES].name = "muscles";
-    s->sets[SHEETS].has_density = 1;
-    s->sets[SHEETS].density.kind = DSIM_PARAMETER_PER_ELEMENT_LOG;
 }
 
 static scene *scene_make(size_t side, size_t worlds)
