@@ -884,6 +884,36 @@ static ds_kernel *wave_kernel(void)
     ds_kernel_end(k);
     return k;
 }
+/* without the cube */
+static ds_kernel *linear_wave_kernel(void)
+{
+    ds_kernel_desc kd;
+    ds_kernel *k;
+    ds_index at, columns;
+    ds_arg u, before, next;
+    ds_var c, lap, now;
+    memset(&kd, 0, sizeof kd);
+    kd.rank = 2;
+    k = ds_kernel_begin(&kd, "linear_wave");
+    u = ds_arg_in(k, "u", 1);
+    before = ds_arg_in(k, "before", 1);
+    next = ds_arg_out(k, "next", 1);
+    c = ds_scalar(k, "c");
+    columns = ds_index_add(ds_lanes(k, 1), ds_i(2));
+    at = ds_index_mul(ds_index_add(ds_lane_axis(k, 0), ds_i(1)), columns);
+    at = ds_index_add(at, ds_index_add(ds_lane_axis(k, 1), ds_i(1)));
+    now = ds_load(u, at);
+    lap = ds_add(ds_load(u, ds_index_add(at, ds_i(1))), ds_load(u, ds_index_sub(at, columns)));
+    ds_store(next, at, ds_add(ds_sub(now, ds_load(before, at)), ds_mul(c, lap)));
+    ds_kernel_end(k);
+    return k;
+}
+static double inner_product(const ds_real *x, const ds_real *y, size_t n)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) sum += (double)x[i] * (double)y[i];
+    return sum;
+}
 static ds_kernel *copy_kernel(void)
 {
     ds_kernel *const k = ds_kernel_begin(NULL, "copy");
@@ -1155,6 +1185,122 @@ static void test_stored_constant(void)
     ds_kernel_destroy(twice);
 }
 
+/* what a linear list needs no state for: two frames, the bits of a rollout that keeps all, less memory */
+static ds_result last_loss(void *user, const ds_step_io *io, ds_real *value, const ds_step_bar *bar)
+{
+    ++*(size_t *)user;
+    for (size_t i = 0; !io->left && i < 84; i++) {
+        *value += io->state[i] * io->state[i] / 2;
+        if (bar) bar->state_bar[i] += io->state[i];
+    }
+    return DSIM_OK;
+}
+static void test_stateless(void)
+{
+    enum { ROWS = 6, COLUMNS = 7, CELLS = ROWS * COLUMNS };
+    const size_t inside[2] = { ROWS - 2, COLUMNS - 2 };
+    static const ds_real half[1] = { (ds_real)0.5 };
+    static ds_real start[2 * CELLS], direction[2 * CELLS], want[2 * CELLS + 1];
+    const ds_direction along = { direction, NULL, NULL };
+    for (int linear = 0; linear < 2; linear++) {
+        ds_kernel *const wave = linear ? linear_wave_kernel() : wave_kernel();
+        ds_rng rng = ds_rng_make(9, 0);
+        for (size_t i = 0; i < 2 * CELLS; i++) start[i] = between(&rng), direction[i] = between(&rng);
+        for (int at_end = 0; at_end < 2; at_end++) {
+            const ds_stepper *stepper;
+            ds_launch_list_desc d;
+            ds_launch_list *list;
+            ds_rollout_desc rd;
+            ds_rollout *r;
+            ds_binding b[4];
+            size_t calls = 0;
+            double loss_dot;
+            memset(&d, 0, sizeof d);
+            memset(&rd, 0, sizeof rd);
+            d.n_state = 2 * CELLS;
+            list = ds_launch_list_create(&d);
+            b[0] = ds_bind(DSIM_BOUND_BEFORE, 0, CELLS, 1);
+            b[1] = ds_bind(DSIM_BOUND_BEFORE, CELLS, CELLS, 1);
+            b[2] = ds_bind(DSIM_BOUND_STATE, CELLS, CELLS, 1);
+            b[3] = ds_bind_constant(ds_array_reals(half, 1, 1));
+            ds_launch_list_add(list, wave, inside, b, 4);
+            b[0] = b[2];
+            b[1] = ds_bind(DSIM_BOUND_BEFORE, 0, CELLS, 1);
+            b[2] = ds_bind(DSIM_BOUND_STATE, 0, CELLS, 1);
+            ds_launch_list_add(list, wave, inside, b, 4);
+            stepper = ds_launch_list_stepper(list);
+            TAP_OK(stepper && stepper->stateless == linear, "a wave: stateless %d", linear);
+            rd.steps = 21;
+            rd.loss = last_loss;
+            rd.loss_user = &calls;
+            rd.loss_at_end = at_end;
+            r = ds_rollout_create(stepper, &rd);
+            ds_rollout_set_state(r, start);
+            TAP_OK(!ds_rollout_backward(r) && calls == (at_end ? 2 : 44), "calls of the loss: %d",
+                   (int)calls);
+            TAP_OK(!strstr(ds_rollout_get_plan(r)->text, "no state kept") == !(linear && at_end), "%s",
+                   ds_rollout_get_plan(r)->text);
+            if (!at_end) {
+                memcpy(want, ds_rollout_state_grad(r), 2 * CELLS * sizeof *want);
+                want[2 * CELLS] = (ds_real)ds_rollout_loss(r);
+            }
+            TAP_OK(!memcmp(want, ds_rollout_state_grad(r), 2 * CELLS * sizeof *want) &&
+                       want[2 * CELLS] == (ds_real)ds_rollout_loss(r),
+                   "the same bits");
+            ds_rollout_tangent(r, &along, NULL, &loss_dot);
+            TAP_NEAR(loss_dot, inner_product(ds_rollout_state_grad(r), direction, 2 * CELLS), 10 * tight,
+                     "the loss moves by <gradient, direction>");
+            ds_rollout_set_state(r, start);
+            ds_rollout_tangent(r, &along, NULL, NULL);
+            TAP_OK(!ds_rollout_backward(r) &&
+                       !memcmp(want, ds_rollout_state_grad(r), 2 * CELLS * sizeof *want),
+                   "again, behind a tangent");
+            check_list(stepper, list, "a wave whose walls stay");
+            ds_rollout_destroy(r);
+            ds_launch_list_destroy(list);
+        }
+        ds_kernel_destroy(wave);
+    }
+}
+
+/* Stores numbers and a constant in parts of the state; what was there before goes on into the end only where
+   nothing is stored. */
+static void test_partly_stored(void)
+{
+    enum { N = 60 };
+    ds_kernel *const k = ds_kernel_begin(NULL, "partly"), *const all = ds_kernel_begin(NULL, "all");
+    const ds_arg from = ds_arg_in(k, "from", 1), to = ds_arg_out(k, "to", 1), z = ds_arg_update(all, "z", 1);
+    const ds_index i = ds_lane(k), at = ds_index_add(ds_index_mul(i, ds_i(30)), ds_i(1));
+    const size_t lanes = 2, every = N;
+    for (int before = 0; before < 2; before++) {
+        ds_launch_list_desc d;
+        ds_launch_list *list;
+        ds_binding b[2];
+        if (!before) {
+            for (int j = 0; j < 20; j++) ds_store(to, ds_index_add(at, ds_i(j)), ds_square(ds_load(from, i)));
+            ds_store(to, ds_index_add(at, ds_i(20)), ds_c(0.5));
+            ds_kernel_end(k);
+            ds_store(z, ds_lane(all), ds_square(ds_load(z, ds_lane(all))));
+            ds_kernel_end(all);
+        }
+        memset(&d, 0, sizeof d);
+        d.n_state = 2 * N;
+        list = ds_launch_list_create(&d);
+        b[0] = ds_bind(DSIM_BOUND_STATE, N, N, 1);
+        if (before) ds_launch_list_add(list, all, &every, b, 1);
+        b[0] = ds_bind(DSIM_BOUND_BEFORE, 0, N, 1);
+        b[1] = ds_bind(DSIM_BOUND_STATE, N, N, 1);
+        ds_launch_list_add(list, k, &lanes, b, 2);
+        b[0] = b[1];
+        ds_launch_list_add(list, all, &every, b, 1);
+        check_list(ds_launch_list_stepper(list), list, before ? "stored over others" : "stored in part");
+        TAP_OK(list->n_kept == (before ? 1 : 3), "parts that are copied: %d", (int)list->n_kept);
+        ds_launch_list_destroy(list);
+    }
+    ds_kernel_destroy(k);
+    ds_kernel_destroy(all);
+}
+
 /* parts in the middle, at the end and at the beginning of the state are filled, the others stay */
 static void test_first_touch(void)
 {
@@ -1200,6 +1346,8 @@ static void test_list_checks(void)
     test_moved_store();
     test_stored_constant();
     test_first_touch();
+    test_partly_stored();
+    test_stateless();
     test_list_misuse();
     test_list_allocation();
 }

@@ -3,7 +3,7 @@
 
 . full/planting
 
-begin test_rollout test_stepper test_run_file
+begin test_rollout test_stepper test_run_file test_prepared
 
 script=test_rollout
 plant 'a state kept one step too early' 'dynamic programming|so many are run' \
@@ -27,6 +27,11 @@ plant 'a loss that does not move with derived numbers' 'tangents and loss|the lo
 script=test_stepper
 plant 'derived numbers that are parameters' 'derived|stiffness' \
     's/^    r.at\[DSIM_BOUND_DERIVED\] = (ds_real \*)(uintptr_t)derived;/    (void)derived; r.at[DSIM_BOUND_DERIVED] = r.at[DSIM_BOUND_PARAM];/'
+plant 'a number that is stored first and goes on' 'in part|wave' \
+    's/^            else if (!whole) dsi_mark_stored(/            else if (0) dsi_mark_stored(/'
+plant 'what is stored over others, taken for the first' 'over others|scratch|wave' \
+    's/^            if (dsi_is_touched_before(list, j, b)) continue;$//'
+plant 'states that are read and not kept' 'a wave|bits|conserv|moves' 's/^    return !s->stateless || !d->loss_at_end || d->second;/    return !d->loss_at_end;/'
 plant 'numbers that are stored and keep their adjoint' 'wave|scratch|decide' \
     's/^    return rest ? dsi_run_listed(list, j, DSI_RUN_ERASER/    return 0 ? dsi_run_listed(list, j, DSI_RUN_ERASER/'
 plant 'a number that was overwritten' 'springs|gradient of the tape' \
@@ -49,5 +54,11 @@ plant 'a checksum of the first chunk only' 'every bit|good file|saved|loaded' \
     's/^    f->crc = dsi_crc(bytes, n, f->crc);$/    if (f->at < 100) f->crc = dsi_crc(bytes, n, f->crc);/'
 plant 'a file that is half loaded' 'nothing has changed' \
     's/^    result = dsi_check_sum(r, r->last, r->s.n_state, "loaded, state ");//;s/^        dsi_read_reals(\&f, r->last, r->s.n_state);/        dsi_read_reals(\&f, r->state, r->s.n_state);/'
+
+script=test_prepared
+plant 'a scalar of the first run' 'other numbers' 's/^        if (known \&\& e->op != DSI_X_load) continue;/        if (known) continue;/'
+plant 'a place that is written twice' 'refused in a run' \
+    's/^            if (k != i \&\& dsi_is_meeting(p, i, k)) return/            if (0) return/'
+plant 'a plan of old numbers' 'others when numbers|or refused' 's/^    p->known = !run->program->floors;/    p->known = 1;/'
 
 finish
