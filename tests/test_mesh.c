@@ -1,6 +1,6 @@
 /* test_mesh.c - generators: measures, Euler characteristic, faces that fit, quality, the mesh of W5; every
-   flaw is found in a mesh that has it, by name, number and sentence; edges, boundary, border and hinges against
-   a plain search; no memory, and senseless descs, leave nothing behind */
+   flaw is found in a mesh that has it, by name, number and sentence; edges, boundary, border and hinges
+   against a plain search; no memory, and senseless descs, leave nothing behind */
 #define DIFFSIM_IMPLEMENTATION
 #include "../diffsim.h"
 
