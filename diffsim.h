@@ -161,7 +161,8 @@
 
    2^32 - 65 numbers and as many nodes on a tape; a list has at most 2^30 entries; error sentences are cut
    at 399 characters. Kernels: three dimensions of lanes, 4096 components of an argument, 89 coordinates of a
-   Hessian, 64 parts of a launch. Rollouts: 2^32 - 2 steps. */
+   Hessian, 64 parts of a launch. Rollouts: 2^32 - 2 steps. Meshes: 2^31 - 1 points, 2^30 - 1 elements of a
+   kind. */
 
 #ifndef DIFFSIM_H
 #define DIFFSIM_H

@@ -351,6 +351,21 @@ static void see_cloth(void)
             TAP_OK(m.n_points + m.n_triangles == edges.n + 1, "%s: Euler characteristic", name);
             TAP_OK(border.n == 2 * (nx + ny), "%s: border", name);
             TAP_OK(hinges.n == edges.n - border.n, "%s: hinges", name);
+            double bent = 0; /* both triangles of a hinge, (a, b, c) and (b, a, d), face the same way */
+            for (size_t h = 0; h < hinges.n; h++) {
+                const int32_t *p = hinges.points + 4 * h;
+                double x[4][3], n[2][3], e[3], f[3], g[3], away[3];
+                for (int k = 0; k < 4; k++) point_of(&m, (size_t)p[k], x[k]);
+                minus(x[1], x[0], e);
+                minus(x[2], x[0], f);
+                minus(x[3], x[0], g);
+                cross(e, f, n[0]);
+                cross(g, e, n[1]);
+                minus(n[0], n[1], away);
+                if (!(n[0][1] > 0) || sqrt(dot(away, away)) > bent)
+                    bent = n[0][1] > 0 ? sqrt(dot(away, away)) : 9;
+            }
+            TAP_OK(bent < 1e3 * EPSILON, "%s: hinges are flat, their triangles face u x v", name);
             /* one corner of a grid of alternating diagonals has both triangles or one */
             int fan = 0;
             for (size_t k = 0; k < 3 * m.n_triangles; k++)
