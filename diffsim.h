@@ -125,7 +125,7 @@
                 reductions
      8 rollouts  ds_stepper, ds_rollout: thousands of steps and their gradient in the memory you have
      9 geometry  ds_mesh: boxes, balls, cloth, ropes; what is wrong with a mesh; edges, boundary, hinges;
-                OBJ, Gmsh, TetGen and VTK files
+                OBJ, Gmsh, TetGen and VTK files; ds_sdf_grid: signed distances
     15 learning  ds_optimizer: Adam and its kin, clipping, schedules, bounds; ds_mlp: networks, on a tape or
                 in batches
     16 checks   ds_check_gradient, ds_check_hessian, ds_check_adjoint, ds_check_stepper: a certificate for
@@ -261,6 +261,7 @@ typedef DIFFSIM_REAL ds_real;
 #define ds_mesh_write_obj ds_mesh_write_obj_float
 #define ds_mesh_write_gmsh ds_mesh_write_gmsh_float
 #define ds_mesh_write_vtk ds_mesh_write_vtk_float
+#define ds_sdf_grid_make ds_sdf_grid_make_float
 #define ds_check_stepper ds_check_stepper_float
 #define ds_check_gradient ds_check_gradient_float
 #define ds_check_hessian ds_check_hessian_float
@@ -2605,6 +2606,31 @@ DIFFSIM_API ds_result ds_mesh_write_gmsh(const ds_mesh *mesh, const ds_stream *t
 DIFFSIM_API ds_result ds_mesh_write_vtk(const ds_mesh *mesh, const ds_mesh_field *fields, size_t n_fields,
                                         const ds_stream *to, ds_error *error);
 
+/* Signed distance on a grid: negative inside of a closed surface. Values are exact at the points of the grid
+   but for rounding; the sign is that of the angle-weighted pseudo-normal of the nearest corner, edge or face,
+   which is right for every surface that is closed, wound outward and does not cut itself. In a kernel:
+       ds_grid_sample(field, 0, &grid, x) with x the position, less origin, divided by spacing
+   From: Baerentzen, Aanaes 2005.
+   make: triangles of the mesh alone count, and n log n time each. grid is {0} after an error. Errors: MESH: a
+   border, a fork, two triangles that do not fit, a flat one, a surface wound inward; RANGE, NON_FINITE,
+   ARGUMENT, OVERFLOW, MEMORY. */
+typedef struct ds_sdf_grid {
+    size_t nx, ny, nz; /* points along each axis */
+    ds_real *values; /* [nx][ny][nz] distances (m) */
+    ds_v3 origin; /* point (0, 0, 0) (m) */
+    ds_real spacing; /* between points, the same along each axis (m) */
+    ds_allocator allocator;
+} ds_sdf_grid;
+typedef struct ds_sdf_desc {
+    ds_allocator allocator;
+    ds_jobs jobs; /* the same bits for every number of workers */
+    ds_real spacing; /* (m). 0: 1/32 of the longest side of the box around the mesh */
+    ds_real margin; /* around this box, at least (m). 0: two spacings */
+} ds_sdf_desc;
+DIFFSIM_API ds_result ds_sdf_grid_make(const ds_mesh *mesh, const ds_sdf_desc *desc, ds_sdf_grid *grid,
+                                       ds_error *error);
+DIFFSIM_API void ds_sdf_grid_destroy(ds_sdf_grid *grid); /* the grid is {0} then; NULL is fine */
+
 /* >>api 15 learning -------------------------------------------------------------------------------
 
    Small steps along gradients that are noisy or many. The state is a block of the caller's without any
@@ -2912,6 +2938,9 @@ DIFFSIM_API ds_result ds_check_stepper(const ds_stepper *stepper, const ds_step_
             (const ds_stream *node, const ds_stream *ele, const ds_allocator &allocator, ds_mesh *mesh, \
              ds_error *error), \
             (node, ele, &allocator, mesh, error)) \
+    DSI_ROW(ds_result, ds_sdf_grid_make, \
+            (const ds_mesh *mesh, const ds_sdf_desc &desc, ds_sdf_grid *grid, ds_error *error), \
+            (mesh, &desc, grid, error)) \
     DSI_ROW(double, ds_schedule_factor, (const ds_schedule &schedule, uint64_t step), (&schedule, step)) \
     DSI_ROW(ds_optimizer *, ds_optimizer_init, \
             (void *memory, size_t bytes, size_t n, const ds_optimizer_desc &desc), \
@@ -23758,6 +23787,377 @@ DIFFSIM_API ds_result ds_mesh_write_vtk(const ds_mesh *mesh, const ds_mesh_field
     dsi_spell_fields(&w, fields, n_fields, 1, cells);
     dsi_spell_fields(&w, fields, n_fields, 0, mesh->n_points);
     return dsi_write_end(&w, e);
+}
+
+/* Signed distance. Triangles stand in the order of a curve through space (Morton 1966), four to a leaf of a
+   complete binary tree of boxes; a search goes down to the nearer box first and leaves out what is farther
+   than the best so far, which at first is the distance at the last point of the grid and one spacing. */
+enum { DSI_SDF_LEAF = 4 };
+typedef struct dsi_sdf {
+    const ds_mesh *mesh;
+    ds_sdf_grid *grid;
+    size_t n_leaves; /* a power of two; box 1 is the root, below i are 2 i and 2 i + 1 */
+    const dsi_id *order; /* triangles, by their place on the curve [n_triangles] */
+    double *boxes; /* [2 n_leaves][6]: the lowest corner, the highest; leaves are the second half */
+    double *corners, *edges, *faces; /* normals [n_points][3], [n_triangles][3][3], [n_triangles][3] */
+} dsi_sdf;
+
+static void dsi_double_3(const ds_mesh *mesh, size_t i, double *out)
+{
+    int k;
+    for (k = 0; k < 3; k++) out[k] = (double)mesh->points[3 * i + (size_t)k];
+}
+static void dsi_minus_3(const double *a, const double *b, double *out)
+{
+    int k;
+    for (k = 0; k < 3; k++) out[k] = a[k] - b[k];
+}
+static void dsi_unit_3(double *a)
+{
+    const double length = sqrt(dsi_dot_3(a, a));
+    int k;
+    for (k = 0; k < 3; k++) a[k] /= length;
+}
+
+/* Where of a triangle x [3][3] is nearest to p: at = x0 + s (x1 - x0) + t (x2 - x0). Returns 0, 1, 2: a
+   corner; 3, 4, 5: the edge from corner 0, 1, 2 to the next; 6: the face. From: Ericson 2005, sec. 5.1.5. */
+static int dsi_nearest(double x[3][3], const double *p, double *at)
+{
+    double u[3], v[3], w[3], d[6], c[3], s = 0, t = 0;
+    int k, where;
+    dsi_minus_3(x[1], x[0], u);
+    dsi_minus_3(x[2], x[0], v);
+    for (k = 0; k < 3; k++) { /* along both sides, from each corner */
+        dsi_minus_3(p, x[k], w);
+        d[2 * k] = dsi_dot_3(u, w);
+        d[2 * k + 1] = dsi_dot_3(v, w);
+    }
+    for (k = 0; k < 3; k++) { /* weight of the corner opposite of edge k, but for a factor */
+        const int n = (k + 1) % 3;
+        c[k] = dsi_times(d[2 * k], d[2 * n + 1]) - dsi_times(d[2 * n], d[2 * k + 1]);
+    }
+    if (d[0] <= 0 && d[1] <= 0) where = 0;
+    else if (d[2] >= 0 && d[3] <= d[2]) where = 1, s = 1;
+    else if (c[0] <= 0 && d[0] >= 0 && d[2] <= 0) where = 3, s = d[0] / (d[0] - d[2]);
+    else if (d[5] >= 0 && d[4] <= d[5]) where = 2, t = 1;
+    else if (c[2] <= 0 && d[1] >= 0 && d[5] <= 0) where = 5, t = d[1] / (d[1] - d[5]);
+    else if (c[1] <= 0 && d[3] - d[2] >= 0 && d[4] - d[5] >= 0) {
+        where = 4;
+        t = (d[3] - d[2]) / ((d[3] - d[2]) + (d[4] - d[5]));
+        s = 1 - t;
+    } else {
+        const double sum = c[0] + c[1] + c[2];
+        where = 6;
+        s = c[2] / sum;
+        t = c[0] / sum;
+    }
+    for (k = 0; k < 3; k++) at[k] = x[0][k] + (dsi_times(s, u[k]) + dsi_times(t, v[k]));
+    return where;
+}
+
+/* square of the distance to a box, 0 inside */
+static double dsi_box_distance(const double *box, const double *p)
+{
+    double sum = 0;
+    int k;
+    for (k = 0; k < 3; k++) {
+        const double below = box[k] - p[k], above = p[k] - box[3 + k], out = below > above ? below : above;
+        if (out > 0) sum += dsi_times(out, out);
+    }
+    return sum;
+}
+
+/* the best of a leaf's triangles, if it is better; *sign gets the product with its normal */
+static void dsi_sdf_leaf(const dsi_sdf *f, size_t leaf, const double *p, double *best, double *sign)
+{
+    size_t i, k;
+    for (i = DSI_SDF_LEAF * leaf; i < DSI_SDF_LEAF * (leaf + 1) && i < f->mesh->n_triangles; i++) {
+        const size_t triangle = (size_t)f->order[i].at;
+        const int32_t *const corner = f->mesh->triangles + 3 * triangle;
+        double x[3][3], at[3], away[3], square;
+        size_t where;
+        for (k = 0; k < 3; k++) dsi_double_3(f->mesh, (size_t)corner[k], x[k]);
+        where = (size_t)dsi_nearest(x, p, at);
+        dsi_minus_3(p, at, away);
+        square = dsi_dot_3(away, away);
+        if (!(square < *best)) continue;
+        *best = square;
+        *sign = dsi_dot_3(away, where < 3   ? f->corners + 3 * (size_t)corner[where]
+                                : where < 6 ? f->edges + 9 * triangle + 3 * (where - 3)
+                                            : f->faces + 3 * triangle);
+    }
+}
+
+/* the signed distance of p, whose size is not above `most` */
+static double dsi_sdf_at(const dsi_sdf *f, const double *p, double most)
+{
+    double best = dsi_times(most, most), sign = 0;
+    size_t stack[2 * 8 * sizeof(size_t)], n = 0;
+    stack[n++] = 1;
+    while (n) {
+        const size_t node = stack[--n], left = 2 * node;
+        double to_left, to_right;
+        if (!(dsi_box_distance(f->boxes + 6 * node, p) < best)) continue;
+        if (node >= f->n_leaves) {
+            dsi_sdf_leaf(f, node - f->n_leaves, p, &best, &sign);
+            continue;
+        }
+        to_left = dsi_box_distance(f->boxes + 6 * left, p);
+        to_right = dsi_box_distance(f->boxes + 6 * (left + 1), p);
+        stack[n++] = to_left < to_right ? left + 1 : left; /* the farther one, for later */
+        stack[n++] = to_left < to_right ? left : left + 1;
+    }
+    return sign < 0 ? -sqrt(best) : sqrt(best);
+}
+
+/* rows of the grid */
+static void dsi_sdf_rows(void *task, size_t begin, size_t end, size_t worker)
+{
+    const dsi_sdf *const f = (const dsi_sdf *)task;
+    const ds_sdf_grid *const g = f->grid;
+    const double h = (double)g->spacing;
+    size_t row, k;
+    (void)worker;
+    for (row = begin; row < end; row++) {
+        double p[3], last = HUGE_VAL;
+        p[0] = (double)g->origin.x + dsi_times((double)(row / g->ny), h);
+        p[1] = (double)g->origin.y + dsi_times((double)(row % g->ny), h);
+        for (k = 0; k < g->nz; k++) {
+            p[2] = (double)g->origin.z + dsi_times((double)k, h);
+            last = dsi_sdf_at(f, p, (fabs(last) + h) * 1.000001);
+            g->values[row * g->nz + k] = (ds_real)last;
+        }
+    }
+}
+
+/* normals of faces; those of corners, weighted by angles, and of edges are their sums */
+static void dsi_sdf_normals(const dsi_sdf *f, const dsi_sides *s)
+{
+    size_t t, i, k;
+    int j;
+    for (t = 0; t < f->mesh->n_triangles; t++) {
+        double x[3][3], side[3][3], *const normal = f->faces + 3 * t, turn[3];
+        for (k = 0; k < 3; k++) dsi_double_3(f->mesh, (size_t)f->mesh->triangles[3 * t + k], x[k]);
+        for (k = 0; k < 3; k++) {
+            dsi_minus_3(x[(k + 1) % 3], x[k], side[k]);
+            dsi_unit_3(side[k]);
+        }
+        dsi_cross_3(side[0], side[1], normal);
+        dsi_unit_3(normal);
+        for (k = 0; k < 3;
+             k++) { /* the angle at corner k is that between its side and minus the one before */
+            double *const corner = f->corners + 3 * (size_t)f->mesh->triangles[3 * t + k];
+            const double *const before = side[(k + 2) % 3];
+            double angle;
+            dsi_cross_3(before, side[k], turn);
+            angle = (double)ds_real_atan2((ds_real)sqrt(dsi_dot_3(turn, turn)),
+                                          (ds_real)-dsi_dot_3(before, side[k]));
+            for (j = 0; j < 3; j++) corner[j] += dsi_times(angle, normal[j]);
+        }
+    }
+    for (i = 0; i + 1 < s->n_in; i += 2) { /* each edge has two triangles */
+        const uint32_t one = s->order[i], two = s->order[i + 1];
+        for (k = 0; k < 3; k++)
+            f->edges[3 * (size_t)one + k] = f->edges[3 * (size_t)two + k] =
+                f->faces[3 * (size_t)(one / 3) + k] + f->faces[3 * (size_t)(two / 3) + k];
+    }
+}
+
+/* low and high: of the box around a triangle */
+static void dsi_triangle_box(const ds_mesh *mesh, size_t t, double *box)
+{
+    size_t c;
+    int k;
+    for (c = 0; c < 3; c++)
+        for (k = 0; k < 3; k++) {
+            const double x = (double)mesh->points[3 * (size_t)mesh->triangles[3 * t + c] + (size_t)k];
+            if (!c || x < box[k]) box[k] = x;
+            if (!c || x > box[3 + k]) box[3 + k] = x;
+        }
+}
+static void dsi_join_boxes(double *box, const double *with)
+{
+    int k;
+    for (k = 0; k < 3; k++) {
+        if (with[k] < box[k]) box[k] = with[k];
+        if (with[3 + k] > box[3 + k]) box[3 + k] = with[3 + k];
+    }
+}
+
+/* ids [n_triangles], boxes; all: the box around the mesh, whose longest side is `side` */
+static void dsi_sdf_tree(dsi_sdf *f, dsi_id *ids, const double *all, double side)
+{
+    const size_t n = f->mesh->n_triangles;
+    dsi_rows rows;
+    size_t i, t;
+    int k, bit;
+    for (t = 0; t < n; t++) {
+        double box[6];
+        dsi_triangle_box(f->mesh, t, box);
+        ids[t].id = 0;
+        ids[t].at = t;
+        for (k = 0; k < 3; k++) { /* 16 bits of the centre along each axis, in turn */
+            const uint32_t place = (uint32_t)((box[k] / 2 + box[3 + k] / 2 - all[k]) / side * 65535.0);
+            for (bit = 0; bit < 16; bit++) ids[t].id |= (uint64_t)(place >> bit & 1u) << (3 * bit + k);
+        }
+    }
+    memset(&rows, 0, sizeof rows);
+    rows.data = ids;
+    rows.n = n;
+    dsi_sort_ids(&rows);
+    f->order = ids;
+    for (i = 0; i < 2 * f->n_leaves; i++)
+        for (k = 0; k < 3; k++)
+            f->boxes[6 * i + (size_t)k] = HUGE_VAL, f->boxes[6 * i + 3 + (size_t)k] = -HUGE_VAL;
+    for (t = 0; t < n; t++) {
+        double box[6];
+        dsi_triangle_box(f->mesh, (size_t)ids[t].at, box);
+        dsi_join_boxes(f->boxes + 6 * (f->n_leaves + t / DSI_SDF_LEAF), box);
+    }
+    for (i = f->n_leaves - 1; i; i--) {
+        dsi_join_boxes(f->boxes + 6 * i, f->boxes + 12 * i);
+        dsi_join_boxes(f->boxes + 6 * i, f->boxes + 12 * i + 6);
+    }
+}
+
+/* closed, no triangle flat, volume positive; the sides are those of the triangles, sorted */
+static ds_result dsi_sdf_is_closed(const ds_mesh *mesh, const dsi_sides *s, ds_error *e)
+{
+    double volume = 0, x[3][3], normal[3], height;
+    size_t i, k;
+    if (!mesh->n_triangles)
+        return dsi_mesh_lacks(e, DSIM_ERROR_MESH, "a closed surface has triangles, here are none");
+    i = dsi_count_hinges(mesh, s, e);
+    if (e->code) return e->code;
+    if (2 * i != s->n_in) {
+        dsi_text t = dsi_mesh_refuse(e, DSIM_ERROR_MESH, s->n_in - 2 * i, "the surface is not closed: ");
+        dsi_put_size(&t, s->n_in - 2 * i);
+        dsi_put(&t, " edges are of one triangle only; ds_mesh_border lists them");
+        return e->code;
+    }
+    for (i = 0; i < mesh->n_triangles; i++) {
+        const int32_t *const p = mesh->triangles + 3 * i;
+        const double area = dsi_mesh_measure(mesh, p, 3, &height);
+        if (height <= dsi_mesh_flat()) {
+            const ds_mesh_flaw flaw = dsi_flaw(DSIM_MESH_FLAT, 3, i, 0, p, 3, area);
+            return dsi_mesh_flawed(e, DSIM_ERROR_MESH, &flaw);
+        }
+        for (k = 0; k < 3; k++) { /* from the first point of all, for the sake of rounding */
+            double first[3];
+            dsi_double_3(mesh, (size_t)mesh->triangles[0], first);
+            dsi_double_3(mesh, (size_t)p[k], x[k]);
+            dsi_minus_3(x[k], first, x[k]);
+        }
+        dsi_cross_3(x[0], x[1], normal);
+        volume += dsi_dot_3(normal, x[2]);
+    }
+    if (volume > 0) return DSIM_OK;
+    return dsi_mesh_lacks(e, DSIM_ERROR_MESH,
+                          "the surface is wound inward; swap two points of each triangle");
+}
+
+/* the grid around the box of the mesh */
+static ds_result dsi_sdf_room(ds_sdf_grid *g, const ds_sdf_desc *d, const double *all, double side,
+                              ds_error *e)
+{
+    double h = (double)d->spacing, margin = (double)d->margin, cells[3];
+    size_t bytes;
+    int k;
+    if (!dsi_double_is_finite(h) || !dsi_double_is_finite(margin) || h < 0 || margin < 0)
+        return dsi_mesh_lacks(e, DSIM_ERROR_ARGUMENT,
+                              "distance: spacing or margin is negative or not finite");
+    if (!(h > 0)) h = side / 32;
+    g->spacing = (ds_real)h;
+    h = (double)g->spacing;
+    if (!(margin > 0)) margin = 2 * h;
+    for (k = 0; k < 3; k++) {
+        cells[k] = h > 0 ? ceil((all[3 + k] - all[k] + 2 * margin) / h) : 1e300;
+        if (!(cells[k] < 2147483647.0))
+            return dsi_mesh_lacks(e, DSIM_ERROR_OVERFLOW, "distance: spacing is too small");
+    }
+    g->origin =
+        ds_v3_make((ds_real)(all[0] - margin), (ds_real)(all[1] - margin), (ds_real)(all[2] - margin));
+    g->nx = (size_t)cells[0] + 1;
+    g->ny = (size_t)cells[1] + 1;
+    g->nz = (size_t)cells[2] + 1;
+    if (ds_size_mul(g->nx, g->ny, &bytes) || ds_size_mul(bytes, g->nz, &bytes) ||
+        ds_size_mul(bytes, sizeof *g->values, &bytes))
+        return dsi_mesh_lacks(e, DSIM_ERROR_OVERFLOW, "distance: spacing is too small");
+    g->allocator = dsi_allocator(&d->allocator);
+    g->values = (ds_real *)g->allocator.resize(g->allocator.user, NULL, 0, bytes);
+    return g->values ? DSIM_OK : dsi_mesh_lacks(e, DSIM_ERROR_MEMORY, "distance: no room for the grid");
+}
+
+/* all of it but for the arena's end */
+static ds_result dsi_sdf_fill(dsi_sdf *f, const ds_sdf_desc *d, ds_arena *arena, ds_error *e)
+{
+    const ds_mesh *const mesh = f->mesh;
+    double all[6] = { HUGE_VAL, HUGE_VAL, HUGE_VAL, -HUGE_VAL, -HUGE_VAL, -HUGE_VAL }, side = 0, box[6];
+    dsi_sides s;
+    dsi_id *ids;
+    size_t t;
+    int k;
+    const ds_result result = dsi_sides_make(&s, arena, mesh, &dsi_triangle_edges, NULL);
+    if (result) return dsi_mesh_lacks(e, result, "distance");
+    if (dsi_sdf_is_closed(mesh, &s, e)) return e->code;
+    for (t = 0; t < mesh->n_triangles; t++) {
+        dsi_triangle_box(mesh, t, box);
+        dsi_join_boxes(all, box);
+    }
+    for (k = 0; k < 3; k++)
+        if (all[3 + k] - all[k] > side) side = all[3 + k] - all[k];
+    if (dsi_sdf_room(f->grid, d, all, side, e)) return e->code;
+    for (f->n_leaves = 1; f->n_leaves * DSI_SDF_LEAF < mesh->n_triangles;) f->n_leaves *= 2;
+    ids = (dsi_id *)ds_arena_alloc(arena, mesh->n_triangles, sizeof *ids);
+    f->boxes = (double *)ds_arena_alloc(arena, 2 * f->n_leaves, 6 * sizeof(double));
+    f->corners = (double *)ds_arena_alloc(arena, mesh->n_points, 3 * sizeof(double));
+    f->edges = (double *)ds_arena_alloc(arena, mesh->n_triangles, 9 * sizeof(double));
+    f->faces = (double *)ds_arena_alloc(arena, mesh->n_triangles, 3 * sizeof(double));
+    if (arena->error.code) return dsi_mesh_lacks(e, arena->error.code, "distance");
+    dsi_sdf_normals(f, &s);
+    dsi_sdf_tree(f, ids, all, side);
+    ds_parallel_for(&d->jobs, f->grid->nx * f->grid->ny, 16, dsi_sdf_rows, f);
+    return DSIM_OK;
+}
+
+DIFFSIM_API ds_result ds_sdf_grid_make(const ds_mesh *mesh, const ds_sdf_desc *desc, ds_sdf_grid *grid,
+                                       ds_error *error)
+{
+    ds_error own, *const e = dsi_mesh_error(error, &own);
+    ds_sdf_desc d = DSI_ZEROED;
+    ds_arena arena;
+    dsi_sdf f;
+    size_t bad;
+    DIFFSIM_ASSERT(grid);
+    if (!grid) return dsi_mesh_lacks(e, DSIM_ERROR_ARGUMENT, "distance: there is no grid to fill in");
+    memset(grid, 0, sizeof *grid);
+    if (dsi_mesh_is_sound(mesh, e)) return e->code;
+    if (desc) d = *desc;
+    bad = dsi_first_non_finite(mesh->points, 3 * mesh->n_points);
+    if (bad < 3 * mesh->n_points) {
+        const ds_mesh_flaw flaw = dsi_flaw(DSIM_MESH_NON_FINITE, 1, bad / 3, 0, NULL, 0, 0);
+        return dsi_mesh_flawed(e, DSIM_ERROR_NON_FINITE, &flaw);
+    }
+    for (bad = 0; bad < 3 * mesh->n_points; bad++) /* squares and their sums stay finite, in float, too */
+        if (fabs((double)mesh->points[bad]) > 1e18)
+            return dsi_mesh_lacks(e, DSIM_ERROR_OVERFLOW, "distance: coordinates are above 1e18");
+    memset(&f, 0, sizeof f);
+    f.mesh = mesh;
+    f.grid = grid;
+    ds_arena_create(&arena, &d.allocator, 4096);
+    dsi_sdf_fill(&f, &d, &arena, e);
+    ds_arena_destroy(&arena);
+    if (e->code) ds_sdf_grid_destroy(grid);
+    return e->code;
+}
+
+DIFFSIM_API void ds_sdf_grid_destroy(ds_sdf_grid *grid)
+{
+    if (!grid) return;
+    if (grid->values)
+        grid->allocator.resize(grid->allocator.user, grid->values,
+                               grid->nx * grid->ny * grid->nz * sizeof *grid->values, 0);
+    memset(grid, 0, sizeof *grid);
 }
 
 /* >>impl 15 learning ------------------------------------------------------------------------------

@@ -257,6 +257,15 @@ static void see_boxes(void)
         }
     ds_mesh_box_desc d = { 0 };
     ds_mesh m;
+    int there = 1; /* 49 times 1/49 is not 1 */
+    for (size_t n = 1; n <= 100; n++) {
+        ds_mesh_box_desc row = { 0 };
+        row.nx = n;
+        row.ny = row.nz = 1;
+        there &= !ds_mesh_box(&row, &m, NULL) && m.points[3 * (m.n_points - 1)] == 1;
+        ds_mesh_destroy(&m);
+    }
+    TAP_OK(there, "rows of any length end where they should");
     TAP_OK(!ds_mesh_box(NULL, &m, NULL) && m.n_tets == 320, "no desc: a cube of 4 x 4 x 4");
     ds_mesh_destroy(&m);
     d.size = ds_v3_make(2, (ds_real)0.2, (ds_real)0.3);
@@ -672,7 +681,7 @@ static void see_flaws(void)
 static void see_scales(void)
 {
     const int most = IS_FLOAT ? 37 : 300;
-    int flat = 1, fine = 1, inverted = 1;
+    int flat = 1, fine = 1, inverted = 1, needles = 1;
     for (int e = -most; e <= most; e += IS_FLOAT ? 2 : 5) {
         const double scale = pow(10, e);
         for (int k = 0; k < (IS_FLOAT ? 20 : 320); k += 1) {
@@ -694,6 +703,17 @@ static void see_scales(void)
             }
         }
     }
+    for (int k = 0; k < (IS_FLOAT ? 6 : 15);
+         k++) { /* a needle is thin, not flat: its volume is 1e-28 edges^3 */
+        ds_real x[12] = { 0, 0, 0, 1, 0, 0, (ds_real)0.5, 0, 0, (ds_real)0.5, 0, 0 };
+        int32_t tet[4] = { 0, 1, 2, 3 };
+        ds_mesh m;
+        x[7] = x[11] = (ds_real)pow(10, -k);
+        memset(&m, 0, sizeof m);
+        m.n_points = 4, m.points = x, m.n_tets = 1, m.tets = tet;
+        needles &= !ds_mesh_check(&m, NULL, &error);
+    }
+    TAP_OK(needles, "a needle is not flat");
     TAP_OK(fine, "a tetrahedron of height 1e-14 (float: 1e-5) is one, at every scale");
     TAP_OK(flat, "one of height 1e-15 (float: 1e-6) or less is flat, at every scale");
     TAP_OK(inverted, "and inverted ones are inverted");
