@@ -669,6 +669,9 @@ static void see_flaws(void)
     TAP_OK(ds_mesh_check(&m, NULL, &error) == DSIM_ERROR_ARGUMENT, "a count without an array");
     TAP_HAS(error.text, "40 tetrahedra and has no array", "says which");
     m = everything();
+    ds_mesh_report nowhere = { NULL, 3, 0, 0 };
+    TAP_OK(ds_mesh_check(&m, &nowhere, &error) == DSIM_ERROR_ARGUMENT,
+           "a report with room that is not there");
     m.n_edges = (size_t)-1;
     TAP_OK(ds_mesh_check(&m, NULL, &error) == DSIM_ERROR_OVERFLOW, "a count beyond all");
     memset(&m, 0, sizeof m);

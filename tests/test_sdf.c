@@ -210,7 +210,7 @@ static void see_bits(void)
 
 static void see_refusals(void)
 {
-    for (int way = 0; way < 12; way++) {
+    for (int way = 0; way < 13; way++) {
         static const char *const words[] = { "not closed",
                                              "same direction",
                                              "flat",
@@ -222,11 +222,13 @@ static void see_refusals(void)
                                              "too small",
                                              "1e18",
                                              "none",
-                                             "has two already" };
+                                             "has two already",
+                                             "too small" };
         static const ds_result codes[] = { DSIM_ERROR_MESH,     DSIM_ERROR_MESH,       DSIM_ERROR_MESH,
                                            DSIM_ERROR_MESH,     DSIM_ERROR_NON_FINITE, DSIM_ERROR_RANGE,
                                            DSIM_ERROR_ARGUMENT, DSIM_ERROR_ARGUMENT,   DSIM_ERROR_OVERFLOW,
-                                           DSIM_ERROR_OVERFLOW, DSIM_ERROR_MESH,       DSIM_ERROR_MESH };
+                                           DSIM_ERROR_OVERFLOW, DSIM_ERROR_MESH,       DSIM_ERROR_MESH,
+                                           DSIM_ERROR_OVERFLOW };
         ds_mesh m = spike();
         ds_real points[12];
         int32_t triangles[15];
@@ -254,6 +256,7 @@ static void see_refusals(void)
         if (way == 9) points[3] = (ds_real)1e19;
         if (way == 10) m.n_triangles = 0;
         if (way == 11) m.n_triangles = 5;
+        if (way == 12) d.spacing = (ds_real)1e-9;
         memset(&g, 0xCD, sizeof g);
         const ds_result r = ds_sdf_grid_make(&m, &d, &g, &error);
         TAP_OK(r == codes[way] && error.code == r && !g.values && !g.nx, "way %d is refused: %s", way,
