@@ -124,10 +124,10 @@
                 gradient and Hessian are kernels, too; ds_launch; ds_kernel_print_c; splines, grids,
                 reductions
      8 rollouts  ds_stepper, ds_rollout: thousands of steps and their gradient in the memory you have
-     9 geometry  ds_mesh: boxes, balls, cloth, ropes; what is wrong with a mesh; edges, boundary, hinges
+     9 geometry  ds_mesh: boxes, balls, cloth, ropes; what is wrong with a mesh; edges, boundary, hinges;
+                OBJ, Gmsh, TetGen and VTK files; ds_distance_field: signed distances
     10 energies  ds_energy_type: a scalar of a few points, and its force, Hessian, derivatives by every
                 parameter; ds_energies: sets of elements as a system
-                parameter
     11 systems  ds_integrator: a system of forces as a stepper; Euler, Verlet, RK4 and their exact adjoints
     13 world    ds_world: bodies, materials, contact, controls as one stepper; ds_world_step for games
     15 learning  ds_optimizer: Adam and its kin, clipping, schedules, bounds; ds_mlp: networks, on a tape or
@@ -259,6 +259,13 @@ typedef DIFFSIM_REAL ds_real;
 #define ds_mesh_areas ds_mesh_areas_float
 #define ds_mesh_volumes ds_mesh_volumes_float
 #define ds_mesh_masses ds_mesh_masses_float
+#define ds_mesh_read_obj ds_mesh_read_obj_float
+#define ds_mesh_read_gmsh ds_mesh_read_gmsh_float
+#define ds_mesh_read_tetgen ds_mesh_read_tetgen_float
+#define ds_mesh_write_obj ds_mesh_write_obj_float
+#define ds_mesh_write_gmsh ds_mesh_write_gmsh_float
+#define ds_mesh_write_vtk ds_mesh_write_vtk_float
+#define ds_distance_field_make ds_distance_field_make_float
 #define ds_energies_create ds_energies_create_float
 #define ds_integrator_check ds_integrator_check_float
 #define ds_integrator_create ds_integrator_create_float
@@ -2583,14 +2590,14 @@ typedef struct ds_mesh_flaw {
     double measure; /* FLAT, INVERTED: length (m), area (m^2), volume (m^3); INDEX: n_points */
 } ds_mesh_flaw;
 /* A list of the caller's: flaws [capacity], or NULL and 0. check fills in n and n_fatal, how many there are,
-   and the first of them, in the order of the table, then of elements. */
+   and the first of them: of points, of elements by themselves, of two elements, unused points. */
 typedef struct ds_mesh_report {
     ds_mesh_flaw *flaws;
     size_t capacity, n, n_fatal;
 } ds_mesh_report;
 
-/* Looks for all of that, in linear time; report may be NULL. Points are looked at only where elements have
-   them, elements that are wrong in themselves not beside others. flaw_text: what, where and what to do, in a
+/* Looks for all of that, in linear time; report may be NULL. Elements with bad points are not measured, nor
+   looked at beside others; inverted ones have no wrong side. flaw_text: what, where and what to do, in a
    sentence; returns its length, and writes what fits.
    Errors: MESH, the first fatal flaw, index: the element; ARGUMENT, MEMORY. */
 DIFFSIM_API ds_result ds_mesh_check(const ds_mesh *mesh, ds_mesh_report *report, ds_error *error);
@@ -2628,6 +2635,65 @@ DIFFSIM_API void ds_mesh_lengths(const ds_mesh *mesh, ds_real *out);
 DIFFSIM_API void ds_mesh_areas(const ds_mesh *mesh, ds_real *out);
 DIFFSIM_API void ds_mesh_volumes(const ds_mesh *mesh, ds_real *out);
 DIFFSIM_API void ds_mesh_masses(const ds_mesh *mesh, ds_mesh_density density, ds_real *masses);
+
+/* Files, through a ds_stream of the caller's. Readers take every byte as it comes, never more memory than
+   some bytes for each byte of the file, and make the whole mesh or none. Numbers are read and written to the
+   last bit, whatever the locale. A reader takes a mesh as it is: ds_mesh_check says what is wrong with it.
+   Errors: FORMAT, RANGE, NON_FINITE, OVERFLOW, VERSION: the sentence says in which line, or at which byte of
+   a binary file, what was expected, and index is that line or byte; CALLBACK: write did less than asked;
+   ARGUMENT, MEMORY. A last line without an end is refused: more of the file may be missing.
+
+   obj: v, f (triangles and polygons, which are cut into fans; v, v/vt, v//vn, v/vt/vn; negative numbers count
+   from the end) and l; the rest is passed over. The format has no end: a file that is cut between two lines
+   is one that is shorter.
+   gmsh: MSH 2.2 and 4.1, text and binary: lines, triangles, tetrahedra; points of their own are left out.
+   Tags are the first physical group of each element, 0 for none.
+   tetgen: .node and .ele, numbered from 0 or 1. A first attribute that is a whole number is the tag. */
+DIFFSIM_API ds_result ds_mesh_read_obj(const ds_stream *from, const ds_allocator *allocator, ds_mesh *mesh,
+                                       ds_error *error);
+DIFFSIM_API ds_result ds_mesh_read_gmsh(const ds_stream *from, const ds_allocator *allocator, ds_mesh *mesh,
+                                        ds_error *error);
+DIFFSIM_API ds_result ds_mesh_read_tetgen(const ds_stream *node, const ds_stream *ele,
+                                          const ds_allocator *allocator, ds_mesh *mesh, ds_error *error);
+
+/* obj: points, triangles as f, edges as l. gmsh: 2.2, text: all, with tags as physical groups; these bytes
+   are read back as the same mesh. vtk: for ParaView and its kin, legacy text; edges, triangles and tetrahedra
+   are the cells, in this order. A field has numbers for each point, or for each cell. */
+typedef struct ds_mesh_field {
+    const char *name; /* without blanks */
+    const ds_real *values; /* [n][components] */
+    size_t components; /* 1: a number; 3: a vector */
+    int of_cells; /* n = n_edges + n_triangles + n_tets, not n_points */
+} ds_mesh_field;
+DIFFSIM_API ds_result ds_mesh_write_obj(const ds_mesh *mesh, const ds_stream *to, ds_error *error);
+DIFFSIM_API ds_result ds_mesh_write_gmsh(const ds_mesh *mesh, const ds_stream *to, ds_error *error);
+DIFFSIM_API ds_result ds_mesh_write_vtk(const ds_mesh *mesh, const ds_mesh_field *fields, size_t n_fields,
+                                        const ds_stream *to, ds_error *error);
+
+/* Signed distance on a grid: negative inside of a closed surface. Values are exact at the points of the grid
+   but for rounding; the sign is that of the angle-weighted pseudo-normal of the nearest corner, edge or face,
+   which is right for every surface that is closed, wound outward and does not cut itself. In a kernel:
+       ds_grid_sample(field, 0, &grid, x) with x the position, less origin, divided by spacing
+   From: Baerentzen, Aanaes 2005.
+   make: triangles of the mesh alone count, and n log n time each. grid is {0} after an error. Errors: MESH: a
+   border, a fork, two triangles that do not fit, a flat one, a surface wound inward; RANGE, NON_FINITE,
+   ARGUMENT, OVERFLOW, MEMORY. */
+typedef struct ds_distance_field {
+    size_t nx, ny, nz; /* points along each axis */
+    ds_real *values; /* [nx][ny][nz] distances (m) */
+    ds_v3 origin; /* point (0, 0, 0) (m) */
+    ds_real spacing; /* between points, the same along each axis (m) */
+    ds_allocator allocator;
+} ds_distance_field;
+typedef struct ds_distance_field_desc {
+    ds_allocator allocator;
+    ds_jobs jobs; /* the same bits for every number of workers */
+    ds_real spacing; /* (m). 0: 1/32 of the longest side of the box around the mesh */
+    ds_real margin; /* around this box, at least (m). 0: two spacings */
+} ds_distance_field_desc;
+DIFFSIM_API ds_result ds_distance_field_make(const ds_mesh *mesh, const ds_distance_field_desc *desc, ds_distance_field *grid,
+                                       ds_error *error);
+DIFFSIM_API void ds_distance_field_destroy(ds_distance_field *grid); /* the grid is {0} then; NULL is fine */
 
 /* >>api 10 energies -------------------------------------------------------------------------------
 
@@ -3687,6 +3753,19 @@ DIFFSIM_API ds_result ds_check_stepper(const ds_stepper *stepper, const ds_step_
             (memory, bytes, system, &desc)) \
     DSI_ROW(ds_result, ds_rollout_batch, (const ds_batch_desc &desc, size_t n, ds_error *error), \
             (&desc, n, error)) \
+    DSI_ROW(ds_result, ds_mesh_read_obj, \
+            (const ds_stream *from, const ds_allocator &allocator, ds_mesh *mesh, ds_error *error), \
+            (from, &allocator, mesh, error)) \
+    DSI_ROW(ds_result, ds_mesh_read_gmsh, \
+            (const ds_stream *from, const ds_allocator &allocator, ds_mesh *mesh, ds_error *error), \
+            (from, &allocator, mesh, error)) \
+    DSI_ROW(ds_result, ds_mesh_read_tetgen, \
+            (const ds_stream *node, const ds_stream *ele, const ds_allocator &allocator, ds_mesh *mesh, \
+             ds_error *error), \
+            (node, ele, &allocator, mesh, error)) \
+    DSI_ROW(ds_result, ds_distance_field_make, \
+            (const ds_mesh *mesh, const ds_distance_field_desc &desc, ds_distance_field *grid, ds_error *error), \
+            (mesh, &desc, grid, error)) \
     DSI_ROW(ds_result, ds_mesh_box, (const ds_mesh_box_desc &desc, ds_mesh *mesh, ds_error *error), \
             (&desc, mesh, error)) \
     DSI_ROW(ds_result, ds_mesh_ball, (const ds_mesh_ball_desc &desc, ds_mesh *mesh, ds_error *error), \
@@ -24174,6 +24253,8 @@ DIFFSIM_API void ds_mesh_masses(const ds_mesh *mesh, ds_mesh_density density, ds
 DIFFSIM_API size_t ds_mesh_orient(ds_mesh *mesh)
 {
     size_t i, n = 0;
+    DIFFSIM_ASSERT(mesh);
+    if (!mesh) return 0;
     for (i = 0; i < mesh->n_tets; i++) {
         int32_t *const p = mesh->tets + 4 * i, last = p[3];
         double height;
@@ -24183,6 +24264,1421 @@ DIFFSIM_API size_t ds_mesh_orient(ds_mesh *mesh)
         n++;
     }
     return n;
+}
+
+/* Files. Reading goes byte by byte through a small buffer, word by word; what is read is kept in rows, which
+   grow with the file and not with the counts it claims, and becomes a mesh when all of it is there. */
+enum { DSI_WORD = 400 };
+typedef struct dsi_rows {
+    void *data;
+    size_t n, capacity, each; /* each: bytes of one */
+} dsi_rows;
+typedef struct dsi_id {
+    uint64_t id;
+    uint64_t at;
+} dsi_id;
+typedef struct dsi_reader {
+    const ds_stream *stream;
+    const char *kind; /* "OBJ" */
+    ds_error *error;
+    size_t line, byte; /* the line being read, from 1 on; bytes done */
+    int comments; /* # and what follows it in a line is passed over */
+    int raw, swap; /* binary numbers; of the other byte order */
+    int ended, unended; /* there is no more; the word ends where the file does */
+    size_t n, i; /* of buffer */
+    unsigned char buffer[1024];
+    size_t length; /* of word; DSI_WORD: it was longer */
+    char word[DSI_WORD];
+    ds_allocator allocator;
+    int tagged;
+    dsi_rows points, elements[5]; /* by the number of corners: these, and the tag if tagged */
+    dsi_rows ids, groups; /* Gmsh: dsi_id of each point; of each entity, and its physical group */
+} dsi_reader;
+
+/* the first error of a file; always 0 */
+static int dsi_read_fails(dsi_reader *r, ds_result code, const char *words)
+{
+    dsi_text t;
+    size_t i;
+    if (r->error->code) return 0;
+    t = dsi_mesh_refuse(r->error, code, r->raw ? r->byte : r->line, r->kind);
+    dsi_put(&t, r->raw ? " file, byte " : " file, line ");
+    dsi_put_size(&t, r->error->index);
+    dsi_put(&t, ": ");
+    dsi_put(&t, words);
+    if (!r->raw) {
+        dsi_put(&t, r->length                  ? ", not \""
+                    : r->ended && r->i == r->n ? ", and the file ends"
+                                               : ", and the line ends");
+        for (i = 0; i < dsi_least(r->length, 40); i++) {
+            char letter[2] = { '?', 0 };
+            if (r->word[i] > ' ' && r->word[i] <= '~') letter[0] = r->word[i];
+            dsi_put(&t, letter);
+        }
+        if (r->length) dsi_put(&t, r->length > 40 ? "...\"" : "\"");
+    }
+    dsi_mesh_refused(r->error, &t);
+    return 0;
+}
+
+/* the next byte, or -1; then as one that is done */
+static int dsi_ahead(dsi_reader *r)
+{
+    if (r->i == r->n && !r->ended) {
+        r->n = dsi_least(r->stream->read(r->stream->user, r->buffer, sizeof r->buffer), sizeof r->buffer);
+        r->ended = r->n < sizeof r->buffer;
+        r->i = 0;
+    }
+    return r->i < r->n ? r->buffer[r->i] : -1;
+}
+static int dsi_eat(dsi_reader *r)
+{
+    const int c = dsi_ahead(r);
+    if (c < 0) return c;
+    r->i++;
+    r->byte++;
+    r->line += c == '\n';
+    return c;
+}
+static void dsi_skip_line(dsi_reader *r)
+{
+    int c;
+    do c = dsi_ahead(r);
+    while (c >= 0 && c != '\n' && dsi_eat(r) >= 0);
+}
+
+static int dsi_is_blank(int c) { return c == ' ' || c == '\t' || c == '\r' || c == '\v' || c == '\f'; }
+
+/* the next word of this line, or, across lines, of the file; 0: there is none */
+static int dsi_next_word(dsi_reader *r, int across)
+{
+    int c;
+    r->length = 0;
+    r->unended = 0;
+    for (;;) {
+        c = dsi_ahead(r);
+        if (c == '#' && r->comments) dsi_skip_line(r);
+        else if (dsi_is_blank(c) || (c == '\n' && across)) dsi_eat(r);
+        else if (c != '\\' || !r->comments || across) break;
+        else { /* OBJ: a line goes on behind a backslash at its end */ dsi_eat(r);
+            while (dsi_is_blank(dsi_ahead(r))) dsi_eat(r);
+            if (dsi_ahead(r) == '\n') dsi_eat(r);
+        }
+    }
+    for (; c >= 0 && c != '\n' && !dsi_is_blank(c); dsi_eat(r), c = dsi_ahead(r))
+        if (r->length < DSI_WORD) r->word[r->length++] = (char)c;
+    r->unended = c < 0;
+    return r->length > 0;
+}
+static int dsi_word_is(const dsi_reader *r, const char *word)
+{
+    return r->length == strlen(word) && !memcmp(r->word, word, r->length);
+}
+
+/* A decimal integer at *p, without a sign but -, below 10^18; *p goes behind it. 0: there is none. */
+static int dsi_text_integer(const char **p, const char *end, int64_t *out)
+{
+    const char *q = *p;
+    const int minus = q < end && *q == '-';
+    int64_t x = 0;
+    int digits = 0;
+    for (q += minus; q < end && *q >= '0' && *q <= '9'; q++, digits++) {
+        if (x >= INT64_C(100000000000000000)) return 0;
+        x = 10 * x + (*q - '0');
+    }
+    if (!digits) return 0;
+    *out = minus ? -x : x;
+    *p = q;
+    return 1;
+}
+
+/* the word that was read as a number */
+static int dsi_word_real(dsi_reader *r, const char *what, double *out)
+{
+    const char *const end = r->word + r->length;
+    if (!r->length || r->length == DSI_WORD || ds_real_from_text(r->word, end, out) != end)
+        return dsi_read_fails(r, DSIM_ERROR_FORMAT, what);
+    if (r->unended) return dsi_read_fails(r, DSIM_ERROR_FORMAT, "a line end is expected behind the number");
+    return 1;
+}
+static int dsi_word_integer(dsi_reader *r, const char *what, int64_t least, int64_t most, int64_t *out)
+{
+    const char *p = r->word, *const end = r->word + r->length;
+    if (!r->length || r->length == DSI_WORD || !dsi_text_integer(&p, end, out) || p != end || *out < least ||
+        *out > most)
+        return dsi_read_fails(r, DSIM_ERROR_FORMAT, what);
+    if (r->unended) return dsi_read_fails(r, DSIM_ERROR_FORMAT, "a line end is expected behind the number");
+    return 1;
+}
+
+/* a coordinate fits a ds_real */
+static int dsi_set_coordinate(dsi_reader *r, double x, ds_real *out)
+{
+    /* a float rounds to infinity from here on */
+    if (!dsi_double_is_finite(x) || (sizeof(ds_real) == 4 && fabs(x) >= 3.4028235677973366e38))
+        return dsi_read_fails(r, DSIM_ERROR_NON_FINITE, "a coordinate of finite size is expected");
+    *out = (ds_real)x;
+    return 1;
+}
+
+/* n bytes as an unsigned number */
+static int dsi_raw(dsi_reader *r, int n, uint64_t *out)
+{
+    unsigned char bytes[8];
+    int i;
+    for (i = 0; i < n; i++) {
+        const int c = dsi_eat(r);
+        if (c < 0) return dsi_read_fails(r, DSIM_ERROR_FORMAT, "the file ends within a number");
+        bytes[r->swap ? n - 1 - i : i] = (unsigned char)c;
+    }
+    *out = dsi_word(bytes, 0, n, 0);
+    return 1;
+}
+
+/* numbers of a Gmsh file, as text across lines or as bytes. `what` ends "... is expected". */
+static int dsi_get_integer(dsi_reader *r, const char *what, int64_t *out)
+{
+    uint64_t bits;
+    if (!r->raw) {
+        dsi_next_word(r, 1);
+        return dsi_word_integer(r, what, -INT64_C(0x80000000), INT64_C(0x7fffffff), out);
+    }
+    if (!dsi_raw(r, 4, &bits)) return 0;
+    *out = bits >> 31 ? (int64_t)bits - INT64_C(0x100000000) : (int64_t)bits;
+    return 1;
+}
+/* a count, or the name of a point */
+static int dsi_get_size(dsi_reader *r, const char *what, uint64_t *out)
+{
+    int64_t x = 0;
+    if (r->raw) return dsi_raw(r, 8, out);
+    dsi_next_word(r, 1);
+    if (!dsi_word_integer(r, what, 0, INT64_MAX, &x)) return 0;
+    *out = (uint64_t)x;
+    return 1;
+}
+static int dsi_get_real(dsi_reader *r, double *out)
+{
+    uint64_t bits;
+    if (!r->raw) {
+        dsi_next_word(r, 1);
+        return dsi_word_real(r, "a coordinate is expected", out);
+    }
+    if (!dsi_raw(r, 8, &bits)) return 0;
+    *out = dsi_from_bits(bits);
+    return 1;
+}
+static int dsi_get_point(dsi_reader *r, ds_real *out)
+{
+    double x = 0;
+    int k;
+    for (k = 0; k < 3; k++)
+        if (!dsi_get_real(r, &x) || !dsi_set_coordinate(r, x, out + k)) return 0;
+    return 1;
+}
+
+/* `count` more in a row; NULL: no memory */
+static void *dsi_more(dsi_reader *r, dsi_rows *rows, size_t count)
+{
+    if (count > rows->capacity - rows->n) {
+        const ds_result result = dsi_grow(&r->allocator, &rows->data, &rows->capacity, rows->n + count,
+                                          (size_t)-1 / rows->each, rows->each);
+        if (result) {
+            dsi_read_fails(r, result, "no room for so large a mesh");
+            return NULL;
+        }
+    }
+    rows->n += count;
+    return (char *)rows->data + (rows->n - count) * rows->each;
+}
+/* an element of so many corners; the caller sets the corners, 0 ... */
+static int32_t *dsi_more_elements(dsi_reader *r, int corners, int32_t tag)
+{
+    int32_t *const p = (int32_t *)dsi_more(r, r->elements + corners, 1);
+    if (p && r->tagged) p[corners] = tag;
+    return p;
+}
+static ds_real *dsi_more_points(dsi_reader *r)
+{
+    if (r->points.n < dsi_mesh_most(1)) return (ds_real *)dsi_more(r, &r->points, 1);
+    dsi_read_fails(r, DSIM_ERROR_OVERFLOW, "no more points are expected");
+    return NULL;
+}
+
+static void dsi_read_begin(dsi_reader *r, const char *kind, int tagged, const ds_allocator *allocator,
+                           ds_error *e)
+{
+    int k;
+    memset(r, 0, sizeof *r);
+    r->kind = kind;
+    r->error = e;
+    r->line = 1;
+    r->tagged = tagged;
+    r->allocator = dsi_allocator(allocator);
+    r->points.each = 3 * sizeof(ds_real);
+    for (k = 2; k < 5; k++) r->elements[k].each = (size_t)(k + (tagged != 0)) * sizeof(int32_t);
+    r->ids.each = r->groups.each = sizeof(dsi_id);
+}
+/* another file of the same mesh */
+static int dsi_read_from(dsi_reader *r, const ds_stream *stream, const char *kind)
+{
+    r->stream = stream;
+    r->kind = kind;
+    r->line = 1;
+    r->byte = r->n = r->i = 0;
+    r->ended = 0;
+    if (stream && stream->read) return 1;
+    dsi_mesh_lacks(r->error, DSIM_ERROR_ARGUMENT, "there is no stream to read from");
+    return 0;
+}
+
+/* rows become a mesh unless there was an error; they are gone in any case */
+static ds_result dsi_read_end(dsi_reader *r, ds_mesh *mesh)
+{
+    dsi_rows *all[6];
+    size_t counts[5], i;
+    int k, c;
+    counts[0] = 0;
+    counts[1] = r->points.n;
+    for (k = 2; k < 5; k++) counts[k] = r->elements[k].n;
+    if (!r->error->code && !dsi_mesh_make(mesh, &r->allocator, counts, r->tagged, r->error)) {
+        int32_t *const out[5] = { NULL, NULL, mesh->edges, mesh->triangles, mesh->tets };
+        int32_t *const tags[5] = { NULL, NULL, mesh->edge_tags, mesh->triangle_tags, mesh->tet_tags };
+        if (counts[1]) memcpy(mesh->points, r->points.data, counts[1] * r->points.each);
+        for (k = 2; k < 5; k++) {
+            const int32_t *p = (const int32_t *)r->elements[k].data;
+            for (i = 0; i < counts[k]; i++, p += k + r->tagged) {
+                for (c = 0; c < k; c++) out[k][i * (size_t)k + (size_t)c] = p[c];
+                if (r->tagged) tags[k][i] = p[k];
+            }
+        }
+    }
+    all[0] = &r->points, all[1] = &r->ids, all[2] = &r->groups, all[3] = r->elements + 2;
+    all[4] = r->elements + 3, all[5] = r->elements + 4;
+    for (k = 0; k < 6; k++)
+        if (all[k]->data)
+            r->allocator.resize(r->allocator.user, all[k]->data, all[k]->capacity * all[k]->each, 0);
+    return r->error->code;
+}
+
+/* both: the reader of one file, from the beginning to the mesh */
+static ds_result dsi_read_mesh(int (*read)(dsi_reader *r), const ds_stream *from, const char *kind,
+                               int tagged, const ds_allocator *allocator, ds_mesh *mesh, ds_error *e)
+{
+    dsi_reader r;
+    DIFFSIM_ASSERT(mesh);
+    if (!mesh) return dsi_mesh_lacks(e, DSIM_ERROR_ARGUMENT, "there is no mesh to fill in");
+    memset(mesh, 0, sizeof *mesh);
+    dsi_read_begin(&r, kind, tagged, allocator, e);
+    if (dsi_read_from(&r, from, kind)) read(&r);
+    return dsi_read_end(&r, mesh);
+}
+
+/* OBJ. A point may be named before it comes: the largest number so far, and its line, are kept for the end.
+   */
+typedef struct dsi_obj_most {
+    int64_t number;
+    size_t line;
+} dsi_obj_most;
+
+/* the next point of a face or line: 1, or 0 at the end of the line and after an error */
+static int dsi_obj_index(dsi_reader *r, dsi_obj_most *most, int32_t *out)
+{
+    const char *p = r->word, *end;
+    int64_t number = 0, other;
+    int slashes = 0;
+    if (!dsi_next_word(r, 0)) return 0;
+    end = r->word + r->length;
+    if (r->length == DSI_WORD || !dsi_text_integer(&p, end, &number)) p = NULL;
+    for (; p && p < end && *p == '/'; slashes++) { /* numbers of texture and normal are read and dropped */
+        p++;
+        if (p < end && *p != '/' && !dsi_text_integer(&p, end, &other)) p = NULL;
+    }
+    if (!p || p < end || slashes > 2)
+        return dsi_read_fails(r, DSIM_ERROR_FORMAT,
+                              "the number of a point, v, v/vt, v//vn or v/vt/vn is expected");
+    if (number < 0) number += (int64_t)r->points.n + 1;
+    if (number < 1 || number > INT64_C(0x7fffffff))
+        return dsi_read_fails(r, DSIM_ERROR_RANGE, "the number of a point is expected, from 1 or -1 on");
+    if (number > most->number) most->number = number, most->line = r->line;
+    *out = (int32_t)(number - 1);
+    return 1;
+}
+
+/* f: a fan around its first point; l: each with the next */
+static int dsi_obj_element(dsi_reader *r, dsi_obj_most *most, int corners)
+{
+    int32_t first = 0, last = 0, next = 0;
+    size_t n = 0;
+    for (; dsi_obj_index(r, most, &next); n++) {
+        if (!n) first = next;
+        if (n + 1 >= (size_t)corners) {
+            int32_t *const p = dsi_more_elements(r, corners, 0);
+            if (!p) return 0;
+            p[0] = corners == 3 ? first : last;
+            p[1] = corners == 3 ? last : next;
+            if (corners == 3) p[2] = next;
+        }
+        last = next;
+    }
+    if (r->error->code) return 0;
+    return n >= (size_t)corners || dsi_read_fails(r, DSIM_ERROR_FORMAT,
+                                                  corners == 3 ? "three points of a face are expected"
+                                                               : "two points of a line are expected");
+}
+
+static int dsi_obj_point(dsi_reader *r)
+{
+    ds_real *const x = dsi_more_points(r);
+    double number = 0;
+    int k;
+    for (k = 0; k < 3; k++) {
+        if (!x) return 0;
+        dsi_next_word(r, 0);
+        if (!dsi_word_real(r, "a coordinate is expected", &number) || !dsi_set_coordinate(r, number, x + k))
+            return 0;
+    }
+    return 1;
+}
+
+static int dsi_obj(dsi_reader *r)
+{
+    dsi_obj_most most = { 0, 0 };
+    r->comments = 1;
+    while (dsi_ahead(r) >= 0) {
+        int fine = 1, used = 1;
+        dsi_next_word(r, 0);
+        if (dsi_word_is(r, "v")) fine = dsi_obj_point(r);
+        else if (dsi_word_is(r, "f")) fine = dsi_obj_element(r, &most, 3);
+        else if (dsi_word_is(r, "l")) fine = dsi_obj_element(r, &most, 2);
+        else used = 0;
+        if (!fine) return 0;
+        dsi_skip_line(r);
+        if (dsi_eat(r) < 0 && used) return dsi_read_fails(r, DSIM_ERROR_FORMAT, "a line end is expected");
+    }
+    r->length = 0;
+    if (!r->points.n) return dsi_read_fails(r, DSIM_ERROR_FORMAT, "a line that begins with v is expected");
+    if (most.number <= (int64_t)r->points.n) return 1;
+    r->line = most.line;
+    return dsi_read_fails(r, DSIM_ERROR_RANGE, "more points are expected, as this line names a later one");
+}
+
+/* Gmsh. dsi_id in rising order by a heap: in place, whatever comes, and the same everywhere. */
+static int dsi_id_below(const dsi_id *a, const dsi_id *b)
+{
+    return a->id != b->id ? a->id < b->id : a->at < b->at;
+}
+static void dsi_sift(dsi_id *a, size_t i, size_t n)
+{
+    const dsi_id down = a[i];
+    size_t child;
+    for (; (child = 2 * i + 1) < n; i = child) {
+        if (child + 1 < n && dsi_id_below(a + child, a + child + 1)) child++;
+        if (!dsi_id_below(&down, a + child)) break;
+        a[i] = a[child];
+    }
+    a[i] = down;
+}
+static void dsi_sort_ids(dsi_rows *rows)
+{
+    dsi_id *const a = (dsi_id *)rows->data;
+    size_t i, n = rows->n;
+    for (i = 1; i < n && dsi_id_below(a + i - 1, a + i); i++) continue;
+    if (i >= n) return; /* as they come from Gmsh */
+    for (i = n / 2; i--;) dsi_sift(a, i, n);
+    while (n-- > 1) {
+        const dsi_id largest = a[0];
+        a[0] = a[n];
+        a[n] = largest;
+        dsi_sift(a, 0, n);
+    }
+}
+static const dsi_id *dsi_find_id(const dsi_rows *rows, uint64_t id)
+{
+    const dsi_id *const a = (const dsi_id *)rows->data;
+    size_t low = 0, high = rows->n;
+    while (low < high) {
+        const size_t middle = low + (high - low) / 2;
+        if (a[middle].id < id) low = middle + 1;
+        else high = middle;
+    }
+    return low < rows->n && a[low].id == id ? a + low : NULL;
+}
+static int dsi_add_id(dsi_reader *r, dsi_rows *rows, uint64_t id, uint64_t at)
+{
+    dsi_id *const more = (dsi_id *)dsi_more(r, rows, 1);
+    if (!more) return 0;
+    more->id = id;
+    more->at = at;
+    return 1;
+}
+static uint64_t dsi_entity(int64_t dimension, int64_t tag)
+{
+    return (uint64_t)dimension << 32 | (uint32_t)tag;
+}
+
+/* from the name of a section to its numbers, and behind them to its end; binary: numbers as bytes from the
+   next line on */
+static int dsi_gmsh_open(dsi_reader *r, int binary)
+{
+    if (!binary) return 1;
+    r->length = 0;
+    if (dsi_eat(r) != '\n') return dsi_read_fails(r, DSIM_ERROR_FORMAT, "a new line is expected");
+    r->raw = 1;
+    return 1;
+}
+static int dsi_gmsh_close(dsi_reader *r, const char *end)
+{
+    char words[60];
+    dsi_text t = dsi_text_into(words, sizeof words);
+    r->raw = 0;
+    dsi_next_word(r, 1);
+    if (dsi_word_is(r, end)) return 1;
+    dsi_put(&t, end);
+    dsi_put(&t, " is expected");
+    return dsi_read_fails(r, DSIM_ERROR_FORMAT, words);
+}
+/* a section that is of no use, to the line of its end */
+static int dsi_gmsh_skip(dsi_reader *r)
+{
+    char end[DSI_WORD + 4] = "$End";
+    const size_t length = r->length + 3;
+    if (r->length < 2 || r->length == DSI_WORD || r->word[0] != '$')
+        return dsi_read_fails(r, DSIM_ERROR_FORMAT, "a section is expected");
+    memcpy(end + 4, r->word + 1, r->length - 1);
+    for (;;) {
+        dsi_skip_line(r);
+        if (dsi_eat(r) < 0) {
+            r->length = 0;
+            return dsi_read_fails(r, DSIM_ERROR_FORMAT, "the end of a section is expected");
+        }
+        dsi_next_word(r, 0);
+        if (r->length == length && !memcmp(r->word, end, length)) return 1;
+    }
+}
+
+/* "2.2 0 8", and for a binary file the number 1 as an int */
+static int dsi_gmsh_format(dsi_reader *r, int *version, int *binary)
+{
+    int64_t type = 0, size = 0, one = 0;
+    dsi_next_word(r, 1);
+    if (!dsi_word_is(r, "$MeshFormat"))
+        return dsi_read_fails(r, DSIM_ERROR_FORMAT, "$MeshFormat is expected");
+    dsi_next_word(r, 1);
+    *version = dsi_word_is(r, "4.1")                                                   ? 41
+               : dsi_word_is(r, "2.2") || dsi_word_is(r, "2.1") || dsi_word_is(r, "2") ? 22
+                                                                                       : 0;
+    if (!*version)
+        return dsi_read_fails(r, DSIM_ERROR_VERSION,
+                              "version 2.2 or 4.1 is expected (Mesh.MshFileVersion in Gmsh)");
+    dsi_next_word(r, 1);
+    if (!dsi_word_integer(r, "0 for text or 1 for bytes is expected", 0, 1, &type)) return 0;
+    dsi_next_word(r, 1);
+    if (!dsi_word_integer(r, "8, the bytes of a number, is expected", 8, 8, &size)) return 0;
+    *binary = type == 1;
+    if (*binary) {
+        if (!dsi_gmsh_open(r, 1) || !dsi_get_integer(r, "", &one)) return 0;
+        r->swap = one == 0x01000000;
+        if (!r->swap && one != 1) return dsi_read_fails(r, DSIM_ERROR_FORMAT, "the number 1 is expected");
+    }
+    return dsi_gmsh_close(r, "$EndMeshFormat");
+}
+
+/* 4.1: points, curves, surfaces, volumes, each with its physical groups, of which the first is kept */
+static int dsi_gmsh_entities(dsi_reader *r, int binary)
+{
+    uint64_t counts[4], n = 0, i, k;
+    int64_t tag = 0, group = 0, other;
+    double x;
+    int d;
+    if (!dsi_gmsh_open(r, binary)) return 0;
+    for (d = 0; d < 4; d++)
+        if (!dsi_get_size(r, "the number of entities is expected", counts + d)) return 0;
+    for (d = 0; d < 4; d++)
+        for (i = 0; i < counts[d]; i++) {
+            if (!dsi_get_integer(r, "the tag of an entity is expected", &tag)) return 0;
+            for (k = 0; k < (d ? 6u : 3u); k++)
+                if (!dsi_get_real(r, &x)) return 0;
+            if (!dsi_get_size(r, "a number of physical tags is expected", &n)) return 0;
+            for (k = 0, group = 0; k < n; k++) {
+                if (!dsi_get_integer(r, "a physical tag is expected", &other)) return 0;
+                if (!k) group = other;
+            }
+            if (d && !dsi_get_size(r, "a number of bounding entities is expected", &n)) return 0;
+            for (k = 0; d && k < n; k++)
+                if (!dsi_get_integer(r, "the tag of a bounding entity is expected", &other)) return 0;
+            if (!dsi_add_id(r, &r->groups, dsi_entity(d, tag), (uint64_t)(uint32_t)group)) return 0;
+        }
+    dsi_sort_ids(&r->groups);
+    return dsi_gmsh_close(r, "$EndEntities");
+}
+
+/* the names of points in rising order, each of one only */
+static int dsi_gmsh_names(dsi_reader *r)
+{
+    const dsi_id *a;
+    size_t i;
+    dsi_sort_ids(&r->ids);
+    a = (const dsi_id *)r->ids.data;
+    for (i = 1; i < r->ids.n; i++)
+        if (a[i].id == a[i - 1].id) {
+            r->length = 0;
+            return dsi_read_fails(r, DSIM_ERROR_FORMAT,
+                                  "points with different numbers are expected in this section");
+        }
+    return dsi_gmsh_close(r, "$EndNodes");
+}
+
+static int dsi_gmsh_nodes_22(dsi_reader *r, int binary)
+{
+    int64_t n = 0, i, id = 0;
+    dsi_next_word(r, 1);
+    if (!dsi_word_integer(r, "the number of points is expected", 0, INT64_MAX, &n)) return 0;
+    if (!dsi_gmsh_open(r, binary)) return 0;
+    for (i = 0; i < n; i++) {
+        ds_real *x;
+        if (!dsi_get_integer(r, "the number of a point is expected", &id)) return 0;
+        if (id < 0) return dsi_read_fails(r, DSIM_ERROR_FORMAT, "the number of a point is expected");
+        if (!dsi_add_id(r, &r->ids, (uint64_t)id, r->points.n)) return 0;
+        x = dsi_more_points(r);
+        if (!x || !dsi_get_point(r, x)) return 0;
+    }
+    return dsi_gmsh_names(r);
+}
+
+/* blocks: an entity and its points, first their names, then their coordinates, some with parameters */
+static int dsi_gmsh_nodes_41(dsi_reader *r, int binary)
+{
+    uint64_t head[4], blocks, n = 0, id = 0, i;
+    int64_t dimension = 0, tag, parametric = 0, k;
+    double x;
+    if (!dsi_gmsh_open(r, binary)) return 0;
+    for (i = 0; i < 4; i++)
+        if (!dsi_get_size(r, "a number of blocks or points is expected", head + i)) return 0;
+    for (blocks = head[0]; blocks--;) {
+        if (!dsi_get_integer(r, "the dimension of an entity is expected", &dimension) ||
+            !dsi_get_integer(r, "the tag of an entity is expected", &tag) ||
+            !dsi_get_integer(r, "0 or 1, for parametric points, is expected", &parametric) ||
+            !dsi_get_size(r, "the number of points of a block is expected", &n))
+            return 0;
+        if (dimension < 0 || dimension > 3 || parametric < 0 || parametric > 1)
+            return dsi_read_fails(r, DSIM_ERROR_FORMAT, "a dimension of 0 to 3, and 0 or 1, are expected");
+        for (i = 0; i < n; i++)
+            if (!dsi_get_size(r, "the number of a point is expected", &id) ||
+                !dsi_add_id(r, &r->ids, id, r->points.n + i))
+                return 0;
+        for (i = 0; i < n; i++) {
+            ds_real *const at = dsi_more_points(r);
+            if (!at || !dsi_get_point(r, at)) return 0;
+            for (k = 0; k < dimension * parametric; k++)
+                if (!dsi_get_real(r, &x)) return 0;
+        }
+    }
+    if (r->points.n != head[1])
+        return dsi_read_fails(r, DSIM_ERROR_FORMAT, "as many points as said are expected");
+    return dsi_gmsh_names(r);
+}
+
+/* corners of an element of this type: 1 to 4, or 0, and the error says which it is */
+static int dsi_gmsh_corners(dsi_reader *r, int64_t type)
+{
+    static const char *const others[12] = { NULL,
+                                            NULL,
+                                            NULL,
+                                            "a quadrangle",
+                                            NULL,
+                                            "a hexahedron",
+                                            "a prism",
+                                            "a pyramid",
+                                            "a line of second order",
+                                            "a triangle of second order",
+                                            "a quadrangle of second order",
+                                            "a tetrahedron of second order" };
+    char words[160];
+    dsi_text t = dsi_text_into(words, sizeof words);
+    if (type == 1 || type == 2 || type == 4) return type == 4 ? 4 : (int)type + 1;
+    if (type == 15) return 1;
+    dsi_put(&t, "a line, triangle or tetrahedron of first order (type 1, 2, 4) is expected");
+    if (type >= 3 && type < 12) {
+        dsi_put(&t, ", this is ");
+        dsi_put(&t, others[type]);
+    }
+    return dsi_read_fails(r, DSIM_ERROR_FORMAT, words);
+}
+
+/* the points of an element, by their names, as text or as bytes (4 or 8) */
+static int dsi_gmsh_element(dsi_reader *r, int version, int corners, int64_t tag)
+{
+    int32_t points[4];
+    int k;
+    for (k = 0; k < corners; k++) {
+        const dsi_id *found;
+        int64_t narrow = 0;
+        uint64_t id = 0;
+        if (version == 22 ? !dsi_get_integer(r, "the number of a point is expected", &narrow)
+                          : !dsi_get_size(r, "the number of a point is expected", &id))
+            return 0;
+        found = narrow < 0 ? NULL : dsi_find_id(&r->ids, version == 22 ? (uint64_t)narrow : id);
+        if (!found) return dsi_read_fails(r, DSIM_ERROR_RANGE, "the number of a point of $Nodes is expected");
+        points[k] = (int32_t)found->at;
+    }
+    if (corners > 1) {
+        int32_t *const p = dsi_more_elements(r, corners, (int32_t)tag);
+        if (!p) return 0;
+        for (k = 0; k < corners; k++) p[k] = points[k];
+    }
+    return 1;
+}
+
+/* Text: number, type, count of tags, tags, points. Bytes: type, count of elements, count of tags, then for
+   each its number, tags, points. */
+static int dsi_gmsh_elements_22(dsi_reader *r, int binary)
+{
+    int64_t n = 0, in_block = 1, type = 0, n_tags = 0, i = 0, j, k, id, tag, first;
+    dsi_next_word(r, 1);
+    if (!dsi_word_integer(r, "the number of elements is expected", 0, INT64_MAX, &n)) return 0;
+    if (!dsi_gmsh_open(r, binary)) return 0;
+    while (i < n) {
+        int corners;
+        if (!binary && !dsi_get_integer(r, "the number of an element is expected", &id)) return 0;
+        if (!dsi_get_integer(r, "the type of an element is expected", &type)) return 0;
+        corners = dsi_gmsh_corners(r, type);
+        if (!corners || (binary && !dsi_get_integer(r, "", &in_block)) ||
+            !dsi_get_integer(r, "a number of tags is expected", &n_tags))
+            return 0;
+        if (in_block < 1 || in_block > n - i || n_tags < 0)
+            return dsi_read_fails(r, DSIM_ERROR_FORMAT, "a number of elements and of tags is expected");
+        for (j = 0; j < in_block; j++, i++) {
+            if (binary && !dsi_get_integer(r, "", &id)) return 0;
+            for (k = 0, first = 0; k < n_tags; k++) {
+                if (!dsi_get_integer(r, "a tag is expected", &tag)) return 0;
+                if (!k) first = tag;
+            }
+            if (!dsi_gmsh_element(r, 22, corners, first)) return 0;
+        }
+    }
+    return dsi_gmsh_close(r, "$EndElements");
+}
+
+static int dsi_gmsh_elements_41(dsi_reader *r, int binary)
+{
+    uint64_t head[4], blocks, n = 0, id, i, count = 0;
+    int64_t dimension = 0, tag = 0, type = 0;
+    if (!dsi_gmsh_open(r, binary)) return 0;
+    for (i = 0; i < 4; i++)
+        if (!dsi_get_size(r, "a number of blocks or elements is expected", head + i)) return 0;
+    for (blocks = head[0]; blocks--;) {
+        const dsi_id *group;
+        int corners;
+        if (!dsi_get_integer(r, "the dimension of an entity is expected", &dimension) ||
+            !dsi_get_integer(r, "the tag of an entity is expected", &tag) ||
+            !dsi_get_integer(r, "the type of elements is expected", &type))
+            return 0;
+        corners = dsi_gmsh_corners(r, type);
+        if (!corners || !dsi_get_size(r, "the number of elements of a block is expected", &n)) return 0;
+        if (dimension != corners - 1)
+            return dsi_read_fails(r, DSIM_ERROR_FORMAT,
+                                  "elements of the dimension of their entity are expected");
+        group = dsi_find_id(&r->groups, dsi_entity(dimension, tag));
+        for (i = 0; i < n; i++, count++)
+            if (!dsi_get_size(r, "the number of an element is expected", &id) ||
+                !dsi_gmsh_element(r, 41, corners, group ? (int64_t)group->at : 0))
+                return 0;
+    }
+    if (count != head[1])
+        return dsi_read_fails(r, DSIM_ERROR_FORMAT, "as many elements as said are expected");
+    return dsi_gmsh_close(r, "$EndElements");
+}
+
+static int dsi_gmsh(dsi_reader *r)
+{
+    int version = 0, binary = 0, nodes = 0, elements = 0;
+    if (!dsi_gmsh_format(r, &version, &binary)) return 0;
+    while (dsi_next_word(r, 1)) {
+        int fine;
+        if (!nodes && dsi_word_is(r, "$Nodes")) {
+            nodes = 1;
+            fine = version == 22 ? dsi_gmsh_nodes_22(r, binary) : dsi_gmsh_nodes_41(r, binary);
+        } else if (nodes && !elements && dsi_word_is(r, "$Elements")) {
+            elements = 1;
+            fine = version == 22 ? dsi_gmsh_elements_22(r, binary) : dsi_gmsh_elements_41(r, binary);
+        } else if (!nodes && !r->groups.n && version == 41 && dsi_word_is(r, "$Entities")) {
+            fine = dsi_gmsh_entities(r, binary);
+        } else if (dsi_word_is(r, "$Nodes") || dsi_word_is(r, "$Elements") || dsi_word_is(r, "$Entities")) {
+            fine = dsi_read_fails(r, DSIM_ERROR_FORMAT,
+                                  "$Entities, $Nodes and $Elements are expected once, in this order");
+        } else {
+            fine = dsi_gmsh_skip(r);
+        }
+        if (!fine) return 0;
+    }
+    return (nodes && elements) ||
+           dsi_read_fails(r, DSIM_ERROR_FORMAT, nodes ? "$Elements is expected" : "$Nodes is expected");
+}
+
+/* TetGen: numbers behind each other, # begins a comment. `least` is the number of the first point. */
+static int dsi_tetgen_integer(dsi_reader *r, const char *what, int64_t least, int64_t most, int64_t *out)
+{
+    dsi_next_word(r, 1);
+    return dsi_word_integer(r, what, least, most, out);
+}
+static int dsi_tetgen_end(dsi_reader *r)
+{
+    return !dsi_next_word(r, 1) || dsi_read_fails(r, DSIM_ERROR_FORMAT, "the end of the file is expected");
+}
+
+static int dsi_tetgen_nodes(dsi_reader *r, int64_t *least)
+{
+    int64_t n = 0, dimension, attributes = 0, markers = 0, i, k, number = 0;
+    double x = 0;
+    r->comments = 1;
+    if (!dsi_tetgen_integer(r, "the number of points is expected", 0, INT64_C(0x7fffffff), &n) ||
+        !dsi_tetgen_integer(r, "3, the dimension, is expected", 3, 3, &dimension) ||
+        !dsi_tetgen_integer(r, "a number of attributes is expected", 0, INT64_C(0x7fffffff), &attributes) ||
+        !dsi_tetgen_integer(r, "0 or 1, for boundary markers, is expected", 0, 1, &markers))
+        return 0;
+    for (i = 0; i < n; i++) {
+        ds_real *at;
+        if (!dsi_tetgen_integer(r, "the number of a point is expected, in order, from 0 or 1 on",
+                                i ? *least + i : 0, i ? *least + i : 1, &number))
+            return 0;
+        if (!i) *least = number;
+        at = dsi_more_points(r);
+        if (!at || !dsi_get_point(r, at)) return 0;
+        for (k = 0; k < attributes + markers; k++) {
+            dsi_next_word(r, 1);
+            if (!dsi_word_real(r, "an attribute or marker is expected", &x)) return 0;
+        }
+    }
+    return dsi_tetgen_end(r);
+}
+
+static int dsi_tetgen_tets(dsi_reader *r, int64_t least)
+{
+    int64_t n = 0, corners, attributes = 0, i, k, number = 0;
+    double x = 0;
+    r->comments = 1;
+    if (!dsi_tetgen_integer(r, "the number of tetrahedra is expected", 0, INT64_C(0x7fffffff), &n) ||
+        !dsi_tetgen_integer(r, "4, the points of a tetrahedron of first order, is expected", 4, 4,
+                            &corners) ||
+        !dsi_tetgen_integer(r, "a number of attributes is expected", 0, INT64_C(0x7fffffff), &attributes))
+        return 0;
+    for (i = 0; i < n; i++) {
+        int32_t *p;
+        if (!dsi_tetgen_integer(r, "the number of a tetrahedron is expected, in order", least + i, least + i,
+                                &number))
+            return 0;
+        p = dsi_more_elements(r, 4, 0);
+        for (k = 0; k < 4; k++) {
+            if (!p) return 0;
+            if (!dsi_tetgen_integer(r, "the number of a point is expected", INT64_MIN, INT64_MAX, &number))
+                return 0;
+            number -= least;
+            if (number < 0 || number >= (int64_t)r->points.n)
+                return dsi_read_fails(r, DSIM_ERROR_RANGE,
+                                      "the number of a point of the .node file is expected");
+            p[k] = (int32_t)number;
+        }
+        for (k = 0; k < attributes; k++) {
+            dsi_next_word(r, 1);
+            if (!dsi_word_real(r, "an attribute is expected", &x)) return 0;
+            if (!k && fabs(x) < 2147483648.0 && !(floor(x) < x)) p[4] = (int32_t)x;
+        }
+    }
+    return dsi_tetgen_end(r);
+}
+
+DIFFSIM_API ds_result ds_mesh_read_obj(const ds_stream *from, const ds_allocator *allocator, ds_mesh *mesh,
+                                       ds_error *error)
+{
+    ds_error own, *const e = dsi_mesh_error(error, &own);
+    return dsi_read_mesh(dsi_obj, from, "OBJ", 0, allocator, mesh, e);
+}
+DIFFSIM_API ds_result ds_mesh_read_gmsh(const ds_stream *from, const ds_allocator *allocator, ds_mesh *mesh,
+                                        ds_error *error)
+{
+    ds_error own, *const e = dsi_mesh_error(error, &own);
+    return dsi_read_mesh(dsi_gmsh, from, "Gmsh", 1, allocator, mesh, e);
+}
+DIFFSIM_API ds_result ds_mesh_read_tetgen(const ds_stream *node, const ds_stream *ele,
+                                          const ds_allocator *allocator, ds_mesh *mesh, ds_error *error)
+{
+    ds_error own, *const e = dsi_mesh_error(error, &own);
+    dsi_reader r;
+    int64_t least = 0;
+    DIFFSIM_ASSERT(mesh);
+    if (!mesh) return dsi_mesh_lacks(e, DSIM_ERROR_ARGUMENT, "there is no mesh to fill in");
+    memset(mesh, 0, sizeof *mesh);
+    dsi_read_begin(&r, "", 1, allocator, e);
+    if (dsi_read_from(&r, node, "TetGen .node") && dsi_tetgen_nodes(&r, &least) &&
+        dsi_read_from(&r, ele, "TetGen .ele"))
+        dsi_tetgen_tets(&r, least);
+    return dsi_read_end(&r, mesh);
+}
+
+/* Writing: through a small buffer; the first refusal of the stream ends it. */
+typedef struct dsi_writer {
+    const ds_stream *stream;
+    size_t n, done;
+    int failed;
+    char buffer[1024];
+} dsi_writer;
+static void dsi_flush(dsi_writer *w)
+{
+    if (!w->failed && w->n) w->failed = w->stream->write(w->stream->user, w->buffer, w->n) != w->n;
+    if (!w->failed) w->done += w->n;
+    w->n = 0;
+}
+static void dsi_spell(dsi_writer *w, const char *words)
+{
+    const size_t n = strlen(words);
+    size_t i = 0;
+    while (i < n) {
+        const size_t part = dsi_least(n - i, sizeof w->buffer - w->n);
+        memcpy(w->buffer + w->n, words + i, part);
+        w->n += part;
+        i += part;
+        if (w->n == sizeof w->buffer) dsi_flush(w);
+    }
+}
+static void dsi_spell_size(dsi_writer *w, const char *before, size_t number, const char *after)
+{
+    char text[24];
+    dsi_text t = dsi_text_into(text, sizeof text);
+    dsi_put_size(&t, number);
+    dsi_spell(w, before);
+    dsi_spell(w, text);
+    dsi_spell(w, after);
+}
+/* n numbers with blanks between them, and a line end */
+static void dsi_spell_reals(dsi_writer *w, const ds_real *x, size_t n)
+{
+    char text[32];
+    size_t i;
+    for (i = 0; i < n; i++) {
+        ds_text_from_real(text, sizeof text, (double)x[i], 0);
+        if (i) dsi_spell(w, " ");
+        dsi_spell(w, text);
+    }
+    dsi_spell(w, "\n");
+}
+
+/* the mesh is sound, its points finite, and there is a stream */
+static ds_result dsi_write_begin(dsi_writer *w, const ds_mesh *mesh, const ds_stream *to, ds_error *e)
+{
+    size_t bad;
+    if (dsi_mesh_is_sound(mesh, e)) return e->code;
+    if (!to || !to->write) return dsi_mesh_lacks(e, DSIM_ERROR_ARGUMENT, "there is no stream to write to");
+    bad = dsi_first_non_finite(mesh->points, 3 * mesh->n_points);
+    if (bad < 3 * mesh->n_points) {
+        const ds_mesh_flaw flaw = dsi_flaw(DSIM_MESH_NON_FINITE, 1, bad / 3, 0, NULL, 0, 0);
+        return dsi_mesh_flawed(e, DSIM_ERROR_NON_FINITE, &flaw);
+    }
+    memset(w, 0, sizeof *w);
+    w->stream = to;
+    return DSIM_OK;
+}
+static ds_result dsi_write_end(dsi_writer *w, ds_error *e)
+{
+    dsi_text t;
+    dsi_flush(w);
+    if (!w->failed) return DSIM_OK;
+    t = dsi_mesh_refuse(e, DSIM_ERROR_CALLBACK, w->done, "writing stopped behind byte ");
+    dsi_put_size(&t, w->done);
+    return dsi_mesh_refused(e, &t);
+}
+
+DIFFSIM_API ds_result ds_mesh_write_obj(const ds_mesh *mesh, const ds_stream *to, ds_error *error)
+{
+    ds_error own, *const e = dsi_mesh_error(error, &own);
+    dsi_writer w;
+    size_t i, k;
+    if (dsi_write_begin(&w, mesh, to, e)) return e->code;
+    if (mesh->n_tets)
+        return dsi_mesh_lacks(e, DSIM_ERROR_ARGUMENT, "OBJ has no tetrahedra; write their boundary");
+    for (i = 0; i < mesh->n_points; i++) {
+        dsi_spell(&w, "v ");
+        dsi_spell_reals(&w, mesh->points + 3 * i, 3);
+    }
+    for (i = 0; i < mesh->n_triangles; i++)
+        for (k = 0; k < 3; k++)
+            dsi_spell_size(&w, k ? " " : "f ", (size_t)mesh->triangles[3 * i + k] + 1, k == 2 ? "\n" : "");
+    for (i = 0; i < mesh->n_edges; i++)
+        for (k = 0; k < 2; k++)
+            dsi_spell_size(&w, k ? " " : "l ", (size_t)mesh->edges[2 * i + k] + 1, k == 1 ? "\n" : "");
+    return dsi_write_end(&w, e);
+}
+
+DIFFSIM_API ds_result ds_mesh_write_gmsh(const ds_mesh *mesh, const ds_stream *to, ds_error *error)
+{
+    static const char *const types[5] = { "", "", " 1 2 ", " 2 2 ",
+                                          " 4 2 " }; /* with two tags: a group, entity 1 */
+    ds_error own, *const e = dsi_mesh_error(error, &own);
+    const int32_t *tags[5];
+    dsi_writer w;
+    size_t i, number = 0;
+    int corners, k;
+    if (dsi_write_begin(&w, mesh, to, e)) return e->code;
+    tags[2] = mesh->edge_tags, tags[3] = mesh->triangle_tags, tags[4] = mesh->tet_tags;
+    dsi_spell_size(&w, "$MeshFormat\n2.2 0 8\n$EndMeshFormat\n$Nodes\n", mesh->n_points, "\n");
+    for (i = 0; i < mesh->n_points; i++) {
+        dsi_spell_size(&w, "", i + 1, " ");
+        dsi_spell_reals(&w, mesh->points + 3 * i, 3);
+    }
+    dsi_spell_size(&w, "$EndNodes\n$Elements\n", mesh->n_edges + mesh->n_triangles + mesh->n_tets, "\n");
+    for (corners = 2; corners < 5; corners++) {
+        const int32_t *p = dsi_mesh_elements(mesh, corners);
+        for (i = 0; i < dsi_mesh_count(mesh, corners); i++, p += corners) {
+            const int64_t tag = tags[corners] ? tags[corners][i] : 0;
+            dsi_spell_size(&w, "", ++number, types[corners]);
+            dsi_spell_size(&w, tag < 0 ? "-" : "", (size_t)(tag < 0 ? -tag : tag), " 1");
+            for (k = 0; k < corners; k++) dsi_spell_size(&w, " ", (size_t)p[k] + 1, "");
+            dsi_spell(&w, "\n");
+        }
+    }
+    dsi_spell(&w, "$EndElements\n");
+    return dsi_write_end(&w, e);
+}
+
+/* fields: a name, numbers, 1 or 3 of them */
+static ds_result dsi_check_fields(const ds_mesh_field *fields, size_t n, ds_error *e)
+{
+    size_t i;
+    const char *c;
+    if (n && !fields) return dsi_mesh_lacks(e, DSIM_ERROR_ARGUMENT, "there are no fields");
+    for (i = 0; i < n; i++) {
+        const ds_mesh_field *const f = fields + i;
+        int good = f->name && *f->name && f->values && (f->components == 1 || f->components == 3);
+        for (c = f->name; good && *c; c++) good = *c > ' ' && *c <= '~';
+        if (!good) {
+            dsi_text t = dsi_mesh_refuse(e, DSIM_ERROR_ARGUMENT, i, "field ");
+            dsi_put_size(&t, i);
+            dsi_put(&t, " has no values, not 1 or 3 components, or no name without blanks");
+            return dsi_mesh_refused(e, &t);
+        }
+    }
+    return DSIM_OK;
+}
+
+/* those of points or those of cells, n numbers or vectors each */
+static void dsi_spell_fields(dsi_writer *w, const ds_mesh_field *fields, size_t n_fields, int of_cells,
+                             size_t n)
+{
+    const char *const type = sizeof(ds_real) == 4 ? " float" : " double";
+    int any = 0;
+    size_t i, j;
+    for (i = 0; i < n_fields; i++) {
+        const ds_mesh_field *const f = fields + i;
+        if (!f->of_cells != !of_cells) continue;
+        if (!any++) dsi_spell_size(w, of_cells ? "CELL_DATA " : "POINT_DATA ", n, "\n");
+        dsi_spell(w, f->components == 1 ? "SCALARS " : "VECTORS ");
+        dsi_spell(w, f->name);
+        dsi_spell(w, type);
+        dsi_spell(w, f->components == 1 ? " 1\nLOOKUP_TABLE default\n" : "\n");
+        for (j = 0; j < n; j++) dsi_spell_reals(w, f->values + j * f->components, f->components);
+    }
+}
+
+DIFFSIM_API ds_result ds_mesh_write_vtk(const ds_mesh *mesh, const ds_mesh_field *fields, size_t n_fields,
+                                        const ds_stream *to, ds_error *error)
+{
+    static const char *const types[5] = { "", "", "3\n", "5\n", "10\n" };
+    ds_error own, *const e = dsi_mesh_error(error, &own);
+    dsi_writer w;
+    size_t i, cells;
+    int corners, k;
+    if (dsi_write_begin(&w, mesh, to, e) || dsi_check_fields(fields, n_fields, e)) return e->code;
+    cells = mesh->n_edges + mesh->n_triangles + mesh->n_tets;
+    dsi_spell_size(&w, "# vtk DataFile Version 3.0\ndiffsim\nASCII\nDATASET UNSTRUCTURED_GRID\nPOINTS ",
+                   mesh->n_points, sizeof(ds_real) == 4 ? " float\n" : " double\n");
+    for (i = 0; i < mesh->n_points; i++) dsi_spell_reals(&w, mesh->points + 3 * i, 3);
+    dsi_spell_size(&w, "CELLS ", cells, " ");
+    dsi_spell_size(&w, "", 3 * mesh->n_edges + 4 * mesh->n_triangles + 5 * mesh->n_tets, "\n");
+    for (corners = 2; corners < 5; corners++) {
+        const int32_t *p = dsi_mesh_elements(mesh, corners);
+        for (i = 0; i < dsi_mesh_count(mesh, corners); i++, p += corners) {
+            dsi_spell_size(&w, "", (size_t)corners, "");
+            for (k = 0; k < corners; k++) dsi_spell_size(&w, " ", (size_t)p[k], "");
+            dsi_spell(&w, "\n");
+        }
+    }
+    dsi_spell_size(&w, "CELL_TYPES ", cells, "\n");
+    for (corners = 2; corners < 5; corners++)
+        for (i = 0; i < dsi_mesh_count(mesh, corners); i++) dsi_spell(&w, types[corners]);
+    dsi_spell_fields(&w, fields, n_fields, 1, cells);
+    dsi_spell_fields(&w, fields, n_fields, 0, mesh->n_points);
+    return dsi_write_end(&w, e);
+}
+
+/* Signed distance. Triangles stand in the order of a curve through space (Morton 1966), four to a leaf of a
+   complete binary tree of boxes; a search goes down to the nearer box first and leaves out what is farther
+   than the best so far, which at first is the distance at the last point of the grid and one spacing. */
+enum { DSI_SDF_LEAF = 4 };
+typedef struct dsi_sdf {
+    const ds_mesh *mesh;
+    ds_distance_field *grid;
+    size_t n_leaves; /* a power of two; box 1 is the root, below i are 2 i and 2 i + 1 */
+    const dsi_id *order; /* triangles, by their place on the curve [n_triangles] */
+    double *boxes; /* [2 n_leaves][6]: the lowest corner, the highest; leaves are the second half */
+    double *corners, *edges, *faces; /* normals [n_points][3], [n_triangles][3][3], [n_triangles][3] */
+} dsi_sdf;
+
+static void dsi_double_3(const ds_mesh *mesh, size_t i, double *out)
+{
+    int k;
+    for (k = 0; k < 3; k++) out[k] = (double)mesh->points[3 * i + (size_t)k];
+}
+static void dsi_minus_3(const double *a, const double *b, double *out)
+{
+    int k;
+    for (k = 0; k < 3; k++) out[k] = a[k] - b[k];
+}
+static void dsi_unit_3(double *a)
+{
+    const double length = sqrt(dsi_dot_3(a, a));
+    int k;
+    for (k = 0; k < 3; k++) a[k] /= length;
+}
+
+/* Where of a triangle x [3][3] is nearest to p: at = x0 + s (x1 - x0) + t (x2 - x0). Returns 0, 1, 2: a
+   corner; 3, 4, 5: the edge from corner 0, 1, 2 to the next; 6: the face. From: Ericson 2005, sec. 5.1.5. */
+static int dsi_nearest(double x[3][3], const double *p, double *at)
+{
+    double u[3], v[3], w[3], d[6], c[3], s = 0, t = 0;
+    int k, where;
+    dsi_minus_3(x[1], x[0], u);
+    dsi_minus_3(x[2], x[0], v);
+    for (k = 0; k < 3; k++) { /* along both sides, from each corner */
+        dsi_minus_3(p, x[k], w);
+        d[2 * k] = dsi_dot_3(u, w);
+        d[2 * k + 1] = dsi_dot_3(v, w);
+    }
+    for (k = 0; k < 3; k++) { /* weight of the corner opposite of edge k, but for a factor */
+        const int n = (k + 1) % 3;
+        c[k] = dsi_times(d[2 * k], d[2 * n + 1]) - dsi_times(d[2 * n], d[2 * k + 1]);
+    }
+    if (d[0] <= 0 && d[1] <= 0) where = 0;
+    else if (d[2] >= 0 && d[3] <= d[2]) where = 1, s = 1;
+    else if (c[0] <= 0 && d[0] >= 0 && d[2] <= 0) where = 3, s = d[0] / (d[0] - d[2]);
+    else if (d[5] >= 0 && d[4] <= d[5]) where = 2, t = 1;
+    else if (c[2] <= 0 && d[1] >= 0 && d[5] <= 0) where = 5, t = d[1] / (d[1] - d[5]);
+    else if (c[1] <= 0 && d[3] - d[2] >= 0 && d[4] - d[5] >= 0) {
+        where = 4;
+        t = (d[3] - d[2]) / ((d[3] - d[2]) + (d[4] - d[5]));
+        s = 1 - t;
+    } else {
+        const double sum = c[0] + c[1] + c[2];
+        where = 6;
+        s = c[2] / sum;
+        t = c[0] / sum;
+    }
+    for (k = 0; k < 3; k++) at[k] = x[0][k] + (dsi_times(s, u[k]) + dsi_times(t, v[k]));
+    return where;
+}
+
+/* square of the distance to a box, 0 inside */
+static double dsi_box_distance(const double *box, const double *p)
+{
+    double sum = 0;
+    int k;
+    for (k = 0; k < 3; k++) {
+        const double below = box[k] - p[k], above = p[k] - box[3 + k], out = below > above ? below : above;
+        if (out > 0) sum += dsi_times(out, out);
+    }
+    return sum;
+}
+
+/* the best of a leaf's triangles, if it is better; *sign gets the product with its normal */
+static void dsi_sdf_leaf(const dsi_sdf *f, size_t leaf, const double *p, double *best, double *sign)
+{
+    size_t i, k;
+    for (i = DSI_SDF_LEAF * leaf; i < DSI_SDF_LEAF * (leaf + 1) && i < f->mesh->n_triangles; i++) {
+        const size_t triangle = (size_t)f->order[i].at;
+        const int32_t *const corner = f->mesh->triangles + 3 * triangle;
+        double x[3][3], at[3], away[3], square;
+        size_t where;
+        for (k = 0; k < 3; k++) dsi_double_3(f->mesh, (size_t)corner[k], x[k]);
+        where = (size_t)dsi_nearest(x, p, at);
+        dsi_minus_3(p, at, away);
+        square = dsi_dot_3(away, away);
+        if (!(square < *best)) continue;
+        *best = square;
+        *sign = dsi_dot_3(away, where < 3   ? f->corners + 3 * (size_t)corner[where]
+                                : where < 6 ? f->edges + 9 * triangle + 3 * (where - 3)
+                                            : f->faces + 3 * triangle);
+    }
+}
+
+/* the signed distance of p, whose size is not above `most` */
+static double dsi_sdf_at(const dsi_sdf *f, const double *p, double most)
+{
+    double best = dsi_times(most, most), sign = 0;
+    size_t stack[2 * 8 * sizeof(size_t)], n = 0;
+    stack[n++] = 1;
+    while (n) {
+        const size_t node = stack[--n], left = 2 * node;
+        double to_left, to_right;
+        if (!(dsi_box_distance(f->boxes + 6 * node, p) < best)) continue;
+        if (node >= f->n_leaves) {
+            dsi_sdf_leaf(f, node - f->n_leaves, p, &best, &sign);
+            continue;
+        }
+        to_left = dsi_box_distance(f->boxes + 6 * left, p);
+        to_right = dsi_box_distance(f->boxes + 6 * (left + 1), p);
+        stack[n++] = to_left < to_right ? left + 1 : left; /* the farther one, for later */
+        stack[n++] = to_left < to_right ? left : left + 1;
+    }
+    return sign < 0 ? -sqrt(best) : sqrt(best);
+}
+
+/* rows of the grid */
+static void dsi_sdf_rows(void *task, size_t begin, size_t end, size_t worker)
+{
+    const dsi_sdf *const f = (const dsi_sdf *)task;
+    const ds_distance_field *const g = f->grid;
+    const double h = (double)g->spacing;
+    size_t row, k;
+    (void)worker;
+    for (row = begin; row < end; row++) {
+        double p[3], last = HUGE_VAL;
+        p[0] = (double)g->origin.x + dsi_times((double)(row / g->ny), h);
+        p[1] = (double)g->origin.y + dsi_times((double)(row % g->ny), h);
+        for (k = 0; k < g->nz; k++) {
+            p[2] = (double)g->origin.z + dsi_times((double)k, h);
+            last = dsi_sdf_at(f, p, (fabs(last) + h) * 1.000001);
+            g->values[row * g->nz + k] = (ds_real)last;
+        }
+    }
+}
+
+/* normals of faces; those of corners, weighted by angles, and of edges are their sums */
+static void dsi_sdf_normals(const dsi_sdf *f, const dsi_sides *s)
+{
+    size_t t, i, k;
+    int j;
+    for (t = 0; t < f->mesh->n_triangles; t++) {
+        double x[3][3], side[3][3], *const normal = f->faces + 3 * t, turn[3];
+        for (k = 0; k < 3; k++) dsi_double_3(f->mesh, (size_t)f->mesh->triangles[3 * t + k], x[k]);
+        for (k = 0; k < 3; k++) {
+            dsi_minus_3(x[(k + 1) % 3], x[k], side[k]);
+            dsi_unit_3(side[k]);
+        }
+        dsi_cross_3(side[0], side[1], normal);
+        dsi_unit_3(normal);
+        for (k = 0; k < 3;
+             k++) { /* the angle at corner k is that between its side and minus the one before */
+            double *const corner = f->corners + 3 * (size_t)f->mesh->triangles[3 * t + k];
+            const double *const before = side[(k + 2) % 3];
+            double angle;
+            dsi_cross_3(before, side[k], turn);
+            angle = (double)ds_real_atan2((ds_real)sqrt(dsi_dot_3(turn, turn)),
+                                          (ds_real)-dsi_dot_3(before, side[k]));
+            for (j = 0; j < 3; j++) corner[j] += dsi_times(angle, normal[j]);
+        }
+    }
+    for (i = 0; i + 1 < s->n_in; i += 2) { /* each edge has two triangles */
+        const uint32_t one = s->order[i], two = s->order[i + 1];
+        for (k = 0; k < 3; k++)
+            f->edges[3 * (size_t)one + k] = f->edges[3 * (size_t)two + k] =
+                f->faces[3 * (size_t)(one / 3) + k] + f->faces[3 * (size_t)(two / 3) + k];
+    }
+}
+
+/* low and high: of the box around a triangle */
+static void dsi_triangle_box(const ds_mesh *mesh, size_t t, double *box)
+{
+    size_t c;
+    int k;
+    for (c = 0; c < 3; c++)
+        for (k = 0; k < 3; k++) {
+            const double x = (double)mesh->points[3 * (size_t)mesh->triangles[3 * t + c] + (size_t)k];
+            if (!c || x < box[k]) box[k] = x;
+            if (!c || x > box[3 + k]) box[3 + k] = x;
+        }
+}
+static void dsi_join_boxes(double *box, const double *with)
+{
+    int k;
+    for (k = 0; k < 3; k++) {
+        if (with[k] < box[k]) box[k] = with[k];
+        if (with[3 + k] > box[3 + k]) box[3 + k] = with[3 + k];
+    }
+}
+
+/* ids [n_triangles], boxes; all: the box around the mesh, whose longest side is `side` */
+static void dsi_sdf_tree(dsi_sdf *f, dsi_id *ids, const double *all, double side)
+{
+    const size_t n = f->mesh->n_triangles;
+    dsi_rows rows;
+    size_t i, t;
+    int k, bit;
+    for (t = 0; t < n; t++) {
+        double box[6];
+        dsi_triangle_box(f->mesh, t, box);
+        ids[t].id = 0;
+        ids[t].at = t;
+        for (k = 0; k < 3; k++) { /* 16 bits of the centre along each axis, in turn */
+            const uint32_t place = (uint32_t)((box[k] / 2 + box[3 + k] / 2 - all[k]) / side * 65535.0);
+            for (bit = 0; bit < 16; bit++) ids[t].id |= (uint64_t)(place >> bit & 1u) << (3 * bit + k);
+        }
+    }
+    memset(&rows, 0, sizeof rows);
+    rows.data = ids;
+    rows.n = n;
+    dsi_sort_ids(&rows);
+    f->order = ids;
+    for (i = 0; i < 2 * f->n_leaves; i++)
+        for (k = 0; k < 3; k++)
+            f->boxes[6 * i + (size_t)k] = HUGE_VAL, f->boxes[6 * i + 3 + (size_t)k] = -HUGE_VAL;
+    for (t = 0; t < n; t++) {
+        double box[6];
+        dsi_triangle_box(f->mesh, (size_t)ids[t].at, box);
+        dsi_join_boxes(f->boxes + 6 * (f->n_leaves + t / DSI_SDF_LEAF), box);
+    }
+    for (i = f->n_leaves - 1; i; i--) {
+        dsi_join_boxes(f->boxes + 6 * i, f->boxes + 12 * i);
+        dsi_join_boxes(f->boxes + 6 * i, f->boxes + 12 * i + 6);
+    }
+}
+
+/* closed, no triangle flat, volume positive; the sides are those of the triangles, sorted */
+static ds_result dsi_sdf_is_closed(const ds_mesh *mesh, const dsi_sides *s, ds_error *e)
+{
+    double volume = 0, x[3][3], normal[3], height;
+    size_t i, k;
+    if (!mesh->n_triangles)
+        return dsi_mesh_lacks(e, DSIM_ERROR_MESH, "a closed surface has triangles, here are none");
+    i = dsi_count_hinges(mesh, s, e);
+    if (e->code) return e->code;
+    if (2 * i != s->n_in) {
+        dsi_text t = dsi_mesh_refuse(e, DSIM_ERROR_MESH, s->n_in - 2 * i, "the surface is not closed: ");
+        dsi_put_size(&t, s->n_in - 2 * i);
+        dsi_put(&t, " edges are of one triangle only; ds_mesh_border lists them");
+        return e->code;
+    }
+    for (i = 0; i < mesh->n_triangles; i++) {
+        const int32_t *const p = mesh->triangles + 3 * i;
+        const double area = dsi_mesh_measure(mesh, p, 3, &height);
+        if (height <= dsi_mesh_flat()) {
+            const ds_mesh_flaw flaw = dsi_flaw(DSIM_MESH_FLAT, 3, i, 0, p, 3, area);
+            return dsi_mesh_flawed(e, DSIM_ERROR_MESH, &flaw);
+        }
+        for (k = 0; k < 3; k++) { /* from the first point of all, for the sake of rounding */
+            double first[3];
+            dsi_double_3(mesh, (size_t)mesh->triangles[0], first);
+            dsi_double_3(mesh, (size_t)p[k], x[k]);
+            dsi_minus_3(x[k], first, x[k]);
+        }
+        dsi_cross_3(x[0], x[1], normal);
+        volume += dsi_dot_3(normal, x[2]);
+    }
+    if (volume > 0) return DSIM_OK;
+    return dsi_mesh_lacks(e, DSIM_ERROR_MESH,
+                          "the surface is wound inward; swap two points of each triangle");
+}
+
+/* the grid around the box of the mesh */
+static ds_result dsi_sdf_room(ds_distance_field *g, const ds_distance_field_desc *d, const double *all, double side,
+                              ds_error *e)
+{
+    double h = (double)d->spacing, margin = (double)d->margin, cells[3];
+    size_t bytes;
+    int k;
+    if (!dsi_double_is_finite(h) || !dsi_double_is_finite(margin) || h < 0 || margin < 0)
+        return dsi_mesh_lacks(e, DSIM_ERROR_ARGUMENT,
+                              "distance: spacing or margin is negative or not finite");
+    if (!(h > 0)) h = side / 32;
+    g->spacing = (ds_real)h;
+    h = (double)g->spacing;
+    if (!(margin > 0)) margin = 2 * h;
+    for (k = 0; k < 3; k++) {
+        cells[k] = h > 0 ? ceil((all[3 + k] - all[k] + 2 * margin) / h) : 1e300;
+        if (!(cells[k] < 2147483647.0))
+            return dsi_mesh_lacks(e, DSIM_ERROR_OVERFLOW, "distance: spacing is too small");
+    }
+    g->origin =
+        ds_v3_make((ds_real)(all[0] - margin), (ds_real)(all[1] - margin), (ds_real)(all[2] - margin));
+    g->nx = (size_t)cells[0] + 1;
+    g->ny = (size_t)cells[1] + 1;
+    g->nz = (size_t)cells[2] + 1;
+    if (ds_size_mul(g->nx, g->ny, &bytes) || ds_size_mul(bytes, g->nz, &bytes) ||
+        ds_size_mul(bytes, sizeof *g->values, &bytes))
+        return dsi_mesh_lacks(e, DSIM_ERROR_OVERFLOW, "distance: spacing is too small");
+    g->allocator = dsi_allocator(&d->allocator);
+    g->values = (ds_real *)g->allocator.resize(g->allocator.user, NULL, 0, bytes);
+    return g->values ? DSIM_OK : dsi_mesh_lacks(e, DSIM_ERROR_MEMORY, "distance: no room for the grid");
+}
+
+/* all of it but for the arena's end */
+static ds_result dsi_sdf_fill(dsi_sdf *f, const ds_distance_field_desc *d, ds_arena *arena, ds_error *e)
+{
+    const ds_mesh *const mesh = f->mesh;
+    double all[6] = { HUGE_VAL, HUGE_VAL, HUGE_VAL, -HUGE_VAL, -HUGE_VAL, -HUGE_VAL }, side = 0, box[6];
+    dsi_sides s;
+    dsi_id *ids;
+    size_t t;
+    int k;
+    const ds_result result = dsi_sides_make(&s, arena, mesh, &dsi_triangle_edges, NULL);
+    if (result) return dsi_mesh_lacks(e, result, "distance");
+    if (dsi_sdf_is_closed(mesh, &s, e)) return e->code;
+    for (t = 0; t < mesh->n_triangles; t++) {
+        dsi_triangle_box(mesh, t, box);
+        dsi_join_boxes(all, box);
+    }
+    for (k = 0; k < 3; k++)
+        if (all[3 + k] - all[k] > side) side = all[3 + k] - all[k];
+    if (dsi_sdf_room(f->grid, d, all, side, e)) return e->code;
+    for (f->n_leaves = 1; f->n_leaves * DSI_SDF_LEAF < mesh->n_triangles;) f->n_leaves *= 2;
+    ids = (dsi_id *)ds_arena_alloc(arena, mesh->n_triangles, sizeof *ids);
+    f->boxes = (double *)ds_arena_alloc(arena, 2 * f->n_leaves, 6 * sizeof(double));
+    f->corners = (double *)ds_arena_alloc(arena, mesh->n_points, 3 * sizeof(double));
+    f->edges = (double *)ds_arena_alloc(arena, mesh->n_triangles, 9 * sizeof(double));
+    f->faces = (double *)ds_arena_alloc(arena, mesh->n_triangles, 3 * sizeof(double));
+    if (arena->error.code) return dsi_mesh_lacks(e, arena->error.code, "distance");
+    dsi_sdf_normals(f, &s);
+    dsi_sdf_tree(f, ids, all, side);
+    ds_parallel_for(&d->jobs, f->grid->nx * f->grid->ny, 16, dsi_sdf_rows, f);
+    return DSIM_OK;
+}
+
+DIFFSIM_API ds_result ds_distance_field_make(const ds_mesh *mesh, const ds_distance_field_desc *desc, ds_distance_field *grid,
+                                       ds_error *error)
+{
+    ds_error own, *const e = dsi_mesh_error(error, &own);
+    ds_distance_field_desc d = DSI_ZEROED;
+    ds_arena arena;
+    dsi_sdf f;
+    size_t bad;
+    DIFFSIM_ASSERT(grid);
+    if (!grid) return dsi_mesh_lacks(e, DSIM_ERROR_ARGUMENT, "distance: there is no grid to fill in");
+    memset(grid, 0, sizeof *grid);
+    if (dsi_mesh_is_sound(mesh, e)) return e->code;
+    if (desc) d = *desc;
+    bad = dsi_first_non_finite(mesh->points, 3 * mesh->n_points);
+    if (bad < 3 * mesh->n_points) {
+        const ds_mesh_flaw flaw = dsi_flaw(DSIM_MESH_NON_FINITE, 1, bad / 3, 0, NULL, 0, 0);
+        return dsi_mesh_flawed(e, DSIM_ERROR_NON_FINITE, &flaw);
+    }
+    for (bad = 0; bad < 3 * mesh->n_points; bad++) /* squares and their sums stay finite, in float, too */
+        if (fabs((double)mesh->points[bad]) > 1e18)
+            return dsi_mesh_lacks(e, DSIM_ERROR_OVERFLOW, "distance: coordinates are above 1e18");
+    memset(&f, 0, sizeof f);
+    f.mesh = mesh;
+    f.grid = grid;
+    ds_arena_create(&arena, &d.allocator, 4096);
+    dsi_sdf_fill(&f, &d, &arena, e);
+    ds_arena_destroy(&arena);
+    if (e->code) ds_distance_field_destroy(grid);
+    return e->code;
+}
+
+DIFFSIM_API void ds_distance_field_destroy(ds_distance_field *grid)
+{
+    if (!grid) return;
+    if (grid->values)
+        grid->allocator.resize(grid->allocator.user, grid->values,
+                               grid->nx * grid->ny * grid->nz * sizeof *grid->values, 0);
+    memset(grid, 0, sizeof *grid);
 }
 
 /* >>impl 10 energies ------------------------------------------------------------------------------

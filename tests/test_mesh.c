@@ -1,6 +1,6 @@
 /* test_mesh.c - generators: measures, Euler characteristic, faces that fit, quality, the mesh of W5; every
-   flaw is found in a mesh that has it, by name, number and sentence; edges, boundary, border and hinges beside
-   a plain search; no memory, and senseless descs, leave nothing behind */
+   flaw is found in a mesh that has it, by name, number and sentence; edges, boundary, border and hinges
+   against a plain search; no memory, and senseless descs, leave nothing behind */
 #define DIFFSIM_IMPLEMENTATION
 #include "../diffsim.h"
 
@@ -257,6 +257,15 @@ static void see_boxes(void)
         }
     ds_mesh_box_desc d = { 0 };
     ds_mesh m;
+    int there = 1; /* 49 times 1/49 is not 1 */
+    for (size_t n = 1; n <= 100; n++) {
+        ds_mesh_box_desc row = { 0 };
+        row.nx = n;
+        row.ny = row.nz = 1;
+        there &= !ds_mesh_box(&row, &m, NULL) && m.points[3 * (m.n_points - 1)] == 1;
+        ds_mesh_destroy(&m);
+    }
+    TAP_OK(there, "rows of any length end where they should");
     TAP_OK(!ds_mesh_box(NULL, &m, NULL) && m.n_tets == 320, "no desc: a cube of 4 x 4 x 4");
     ds_mesh_destroy(&m);
     d.size = ds_v3_make(2, (ds_real)0.2, (ds_real)0.3);
@@ -351,6 +360,21 @@ static void see_cloth(void)
             TAP_OK(m.n_points + m.n_triangles == edges.n + 1, "%s: Euler characteristic", name);
             TAP_OK(border.n == 2 * (nx + ny), "%s: border", name);
             TAP_OK(hinges.n == edges.n - border.n, "%s: hinges", name);
+            double bent = 0; /* both triangles of a hinge, (a, b, c) and (b, a, d), face the same way */
+            for (size_t h = 0; h < hinges.n; h++) {
+                const int32_t *p = hinges.points + 4 * h;
+                double x[4][3], n[2][3], e[3], f[3], g[3], away[3];
+                for (int k = 0; k < 4; k++) point_of(&m, (size_t)p[k], x[k]);
+                minus(x[1], x[0], e);
+                minus(x[2], x[0], f);
+                minus(x[3], x[0], g);
+                cross(e, f, n[0]);
+                cross(g, e, n[1]);
+                minus(n[0], n[1], away);
+                if (!(n[0][1] > 0) || sqrt(dot(away, away)) > bent)
+                    bent = n[0][1] > 0 ? sqrt(dot(away, away)) : 9;
+            }
+            TAP_OK(bent < 1e3 * EPSILON, "%s: hinges are flat, their triangles face u x v", name);
             /* one corner of a grid of alternating diagonals has both triangles or one */
             int fan = 0;
             for (size_t k = 0; k < 3 * m.n_triangles; k++)
@@ -645,6 +669,9 @@ static void see_flaws(void)
     TAP_OK(ds_mesh_check(&m, NULL, &error) == DSIM_ERROR_ARGUMENT, "a count without an array");
     TAP_HAS(error.text, "40 tetrahedra and has no array", "says which");
     m = everything();
+    ds_mesh_report nowhere = { NULL, 3, 0, 0 };
+    TAP_OK(ds_mesh_check(&m, &nowhere, &error) == DSIM_ERROR_ARGUMENT,
+           "a report with room that is not there");
     m.n_edges = (size_t)-1;
     TAP_OK(ds_mesh_check(&m, NULL, &error) == DSIM_ERROR_OVERFLOW, "a count beyond all");
     memset(&m, 0, sizeof m);
@@ -657,7 +684,7 @@ static void see_flaws(void)
 static void see_scales(void)
 {
     const int most = IS_FLOAT ? 37 : 300;
-    int flat = 1, fine = 1, inverted = 1;
+    int flat = 1, fine = 1, inverted = 1, needles = 1;
     for (int e = -most; e <= most; e += IS_FLOAT ? 2 : 5) {
         const double scale = pow(10, e);
         for (int k = 0; k < (IS_FLOAT ? 20 : 320); k += 1) {
@@ -679,6 +706,17 @@ static void see_scales(void)
             }
         }
     }
+    for (int k = 0; k < (IS_FLOAT ? 6 : 15);
+         k++) { /* a needle is thin, not flat: its volume is 1e-28 edges^3 */
+        ds_real x[12] = { 0, 0, 0, 1, 0, 0, (ds_real)0.5, 0, 0, (ds_real)0.5, 0, 0 };
+        int32_t tet[4] = { 0, 1, 2, 3 };
+        ds_mesh m;
+        x[7] = x[11] = (ds_real)pow(10, -k);
+        memset(&m, 0, sizeof m);
+        m.n_points = 4, m.points = x, m.n_tets = 1, m.tets = tet;
+        needles &= !ds_mesh_check(&m, NULL, &error);
+    }
+    TAP_OK(needles, "a needle is not flat");
     TAP_OK(fine, "a tetrahedron of height 1e-14 (float: 1e-5) is one, at every scale");
     TAP_OK(flat, "one of height 1e-15 (float: 1e-6) or less is flat, at every scale");
     TAP_OK(inverted, "and inverted ones are inverted");

@@ -1,0 +1,22 @@
+// two tetrahedra on one face, meshed: gmsh -3 -format msh2 (or msh4) [-bin] two_volumes.geo -o NAME.msh
+Point(1) = {0, 0, 0, 0.95};
+Point(2) = {1, 0, 0, 0.95};
+Point(3) = {0, 1.1, 0, 0.95};
+Point(4) = {0, 0, 1.3, 0.95};
+Point(5) = {1, 1.2, 1.1, 0.95};
+Line(1) = {1, 2}; Line(2) = {2, 3}; Line(3) = {3, 1};
+Line(4) = {1, 4}; Line(5) = {2, 4}; Line(6) = {3, 4};
+Line(7) = {2, 5}; Line(8) = {3, 5}; Line(9) = {4, 5};
+Curve Loop(1) = {1, 2, 3}; Plane Surface(1) = {1};
+Curve Loop(2) = {1, 5, -4}; Plane Surface(2) = {2};
+Curve Loop(3) = {3, 4, -6}; Plane Surface(3) = {3};
+Curve Loop(4) = {2, 6, -5}; Plane Surface(4) = {4};
+Curve Loop(5) = {2, 8, -7}; Plane Surface(5) = {5};
+Curve Loop(6) = {5, 9, -7}; Plane Surface(6) = {6};
+Curve Loop(7) = {6, 9, -8}; Plane Surface(7) = {7};
+Surface Loop(1) = {1, 2, 3, 4}; Volume(1) = {1};
+Surface Loop(2) = {4, 5, 6, 7}; Volume(2) = {2};
+Physical Volume("low", 7) = {1};
+Physical Volume("high", 8) = {2};
+Physical Surface("floor", 3) = {1};
+Physical Curve("rim", 5) = {4};
