@@ -21723,6 +21723,7 @@ typedef struct dsi_family {
     size_t n_coordinates;
     ds_parameter_kind kinds[DSI_MOST_PARAMETERS + 1]; /* the last: of the density */
     unsigned char apart[DSI_MOST_PARAMETERS + 1]; /* has each world numbers of its own? the last: constants */
+    unsigned char from_control[DSI_MOST_PARAMETERS + 1];
     int has_density;
     ds_kernel *kernels[DSI_PARTS][DSI_ROLES];
 } dsi_family;
@@ -21964,17 +21965,30 @@ static const char *dsi_copy_name(ds_arena *arena, const ds_energy_set *set)
     return (const char *)dsi_copy_into(arena, name, strlen(name) + 1, 1);
 }
 
-/* the points of element e of world w: i W + w, then e and w */
-static void dsi_fill_lanes(int32_t *to, const int32_t *points, size_t n, size_t n_points, size_t worlds)
+/* The points of element e of world w, i W + w, and with worlds e and w behind them; column by column, as
+   loads of many lanes want them. In the arena; data NULL: no memory. */
+static ds_array dsi_lanes_of_points(ds_arena *arena, const int32_t *points, size_t n, size_t n_points,
+                                    size_t worlds)
 {
+    const size_t columns = n_points + (worlds > 1 ? 2 : 0), lanes = n * worlds;
+    int32_t *to = (int32_t *)ds_arena_alloc(arena, lanes, columns * sizeof *to);
+    ds_array r = ds_array_indices(to, lanes, columns);
     size_t e, w, i;
-    for (e = 0; e < n; e++)
-        for (w = 0; w < worlds; w++) {
-            for (i = 0; i < n_points; i++)
-                *to++ = (int32_t)((size_t)points[e * n_points + i] * worlds + w);
-            *to++ = (int32_t)e;
-            *to++ = (int32_t)w;
-        }
+    r.stride = 1;
+    r.pitch = lanes;
+    r.id = 1;
+    for (i = 0; to && i < columns; i++)
+        for (e = 0; e < n; e++)
+            for (w = 0; w < worlds; w++)
+                *to++ = (int32_t)(i < n_points ? (size_t)points[e * n_points + i] * worlds + w
+                                               : i == n_points ? e : w);
+    return r;
+}
+
+/* point i of element e */
+static int32_t dsi_point_of(const ds_array *points, size_t e, size_t i)
+{
+    return ((const int32_t *)points->data)[i * points->pitch + e];
 }
 
 /* vectors of points in so many worlds, as x */
@@ -22010,7 +22024,6 @@ static void dsi_lay_out_set(ds_energies *s, size_t k, size_t *n_param, size_t *n
     const ds_energy_set *const from = s->d.sets + k;
     const size_t n_points = from->type->n_points, n_parameters = from->type->n_parameters;
     dsi_elements *const set = s->sets + k;
-    int32_t *points;
     size_t i;
     set->name = dsi_copy_name(&s->arena, from);
     set->type = from->type;
@@ -22032,15 +22045,10 @@ static void dsi_lay_out_set(ds_energies *s, size_t k, size_t *n_param, size_t *n
     }
     set->derived_at = *n_derived;
     *n_derived += from->type->n_constants * set->rows;
-    points = (int32_t *)dsi_copy_into(&s->arena, from->points, from->n * n_points, sizeof *points);
-    set->points = ds_array_indices(points, from->n, n_points);
-    set->points.id = 1;
+    set->points = dsi_lanes_of_points(&s->arena, from->points, from->n, n_points, 1);
     set->lane_points = set->points;
-    if (s->worlds == 1 || !points) return;
-    points = (int32_t *)ds_arena_alloc(&s->arena, set->lanes, (n_points + 2) * sizeof *points);
-    set->lane_points = ds_array_indices(points, set->lanes, n_points + 2);
-    set->lane_points.id = 1;
-    if (points) dsi_fill_lanes(points, from->points, from->n, n_points, s->worlds);
+    if (s->worlds > 1)
+        set->lane_points = dsi_lanes_of_points(&s->arena, from->points, from->n, n_points, s->worlds);
 }
 
 /* inverse masses that do not depend on a density */
@@ -22104,17 +22112,20 @@ static ds_result dsi_lay_out_energies(ds_energies *s)
 
 /* Making it: kernels. */
 
-/* The names of what a kernel reads of its first n arguments: of the state, or of parameters and constants, or
-   of all. */
+/* The names of what a kernel reads of its first n arguments: of what changes in a step, that is the state and
+   controls, or of parameters and constants, or of all. */
 enum { DSI_BY_STATE = 1, DSI_BY_REST = 2, DSI_BY_ALL = 3 };
-static void dsi_names_of_inputs(const ds_kernel *kernel, size_t n, int by, char *names, size_t bytes)
+static void dsi_names_of_inputs(const ds_kernel *kernel, const dsi_family *family, size_t n, int by,
+                                char *names, size_t bytes)
 {
     dsi_text t = dsi_text_into(names, bytes);
-    size_t i;
+    size_t i, parameter = 0;
     for (i = 0; i < n && i < kernel->n_args; i++) {
         const char *const name = kernel->args[i].name;
-        if (kernel->args[i].kind != DSI_ARG_IN) continue;
-        if (!(by & (!strcmp(name, "x") || !strcmp(name, "v") ? DSI_BY_STATE : DSI_BY_REST))) continue;
+        const int numbered = name[0] == 'p' && name[1] >= '0' && name[1] <= '9';
+        const int changes =
+            numbered ? family->from_control[parameter++] : !strcmp(name, "x") || !strcmp(name, "v");
+        if (kernel->args[i].kind != DSI_ARG_IN || !(by & (changes ? DSI_BY_STATE : DSI_BY_REST))) continue;
         dsi_put(&t, name);
         dsi_put(&t, " ");
     }
@@ -22220,7 +22231,7 @@ static ds_result dsi_derive_role(ds_energies *s, size_t k, dsi_family *family, i
     const int x_is_constant = part == DSIM_ENERGY_PART_DERIVE && !s->d.rest_is_param;
     char names[256];
     ds_kernel *made;
-    dsi_names_of_inputs(kernel, n,
+    dsi_names_of_inputs(kernel, family, n,
                         role == DSI_ROLE_STATE_VJP ? DSI_BY_STATE : x_is_constant ? DSI_BY_REST : DSI_BY_ALL,
                         names, sizeof names);
     if (role == DSI_ROLE_PRODUCT && !dsi_is_loaded(kernel, "x")) return DSIM_OK;
@@ -22358,13 +22369,15 @@ static ds_result dsi_find_family(ds_energies *s, size_t k)
     wanted.has_density = set->has_density;
     for (i = 0; i <= n; i++) {
         wanted.kinds[i] = set->parameters[i].kind;
+        wanted.from_control[i] = set->parameters[i].from_control != 0;
         wanted.apart[i] =
             (unsigned char)(s->worlds > 1 && (set->parameters[i].from_control || s->d.worlds_have_params));
     }
     while (family < s->families + s->n_families &&
            (family->type != wanted.type || family->has_density != wanted.has_density ||
             memcmp(family->kinds, wanted.kinds, sizeof wanted.kinds) ||
-            memcmp(family->apart, wanted.apart, sizeof wanted.apart)))
+            memcmp(family->apart, wanted.apart, sizeof wanted.apart) ||
+            memcmp(family->from_control, wanted.from_control, sizeof wanted.from_control)))
         family++;
     set->family = family;
     if (family < s->families + s->n_families) return dsi_check_derive(s, k, family);
@@ -22601,9 +22614,9 @@ static size_t dsi_list_pairs(const ds_energies *s, int32_t *rows, int32_t *colum
         for (e = 0; rows && e < set->n; e++)
             for (a = 0; a < n_points; a++)
                 for (b = 0; b < a; b++, n++) {
-                    const int32_t *const p = (const int32_t *)set->points.data + e * n_points;
-                    rows[n] = p[a] < p[b] ? p[a] : p[b];
-                    columns[n] = p[a] < p[b] ? p[b] : p[a];
+                    const int32_t p = dsi_point_of(&set->points, e, a), q = dsi_point_of(&set->points, e, b);
+                    rows[n] = p < q ? p : q;
+                    columns[n] = p < q ? q : p;
                 }
     }
     return n;
@@ -22675,16 +22688,15 @@ static size_t dsi_find_block(const ds_block_pattern *pattern, int32_t i, int32_t
 static ds_result dsi_find_blocks(ds_energies *s, dsi_elements *set)
 {
     const size_t n = set->type->n_points;
-    const int32_t *p = (const int32_t *)set->points.data;
     uint32_t *to = (uint32_t *)ds_arena_alloc(&s->arena, set->n, n * (n + 1) / 2 * sizeof *to);
     size_t e, a, b;
     set->blocks = to;
-    for (e = 0; to && e < set->n; e++, p += n)
+    for (e = 0; to && e < set->n; e++)
         for (a = 0; a < n; a++)
             for (b = a; b < n; b++) {
-                const int turned = p[a] > p[b];
-                const size_t at = dsi_find_block(&s->pattern, turned ? p[b] : p[a], turned ? p[a] : p[b]);
-                *to++ = (uint32_t)(2 * at + (size_t)turned);
+                const int32_t p = dsi_point_of(&set->points, e, a), q = dsi_point_of(&set->points, e, b);
+                const size_t at = dsi_find_block(&s->pattern, p > q ? q : p, p > q ? p : q);
+                *to++ = (uint32_t)(2 * at + (p > q));
             }
     return s->arena.error.code;
 }
@@ -22858,7 +22870,7 @@ static ds_result dsi_energies_force_vjp(void *user, const ds_system_io *io, cons
     ds_energies *const s = (ds_energies *)user;
     dsi_numbers_at numbers = dsi_numbers_of(io);
     ds_real **const bars = numbers.at[DSI_OF_BARS];
-    const int all = bar->param_bar || bar->derived_bar || bar->control_bar;
+    const int all = bar->param_bar || bar->derived_bar;
     bars[DSI_AT_FORCE] = dsi_unlocked(f_bar);
     bars[DSI_AT_X] = bar->x_bar ? bar->x_bar : s->junk[0];
     bars[DSI_AT_V] = bar->v_bar ? bar->v_bar : s->junk[1];
@@ -22933,24 +22945,26 @@ DIFFSIM_API ds_result ds_energies_hessian_product(ds_energies *energies, const d
 
 /* The Hessian. */
 
-/* the Hessians of an action's lanes, added in their order */
+/* the Hessians of an action's lanes, added world by world, element by element */
 static void dsi_add_to_blocks(const ds_energies *s, const dsi_action *action, ds_real *values)
 {
     const dsi_elements *const set = s->sets + action->set;
     const dsi_family *const family = set->family;
     const size_t n = family->n_coordinates * (family->n_coordinates + 1) / 2;
     const size_t n_pairs = family->type->n_points * (family->type->n_points + 1) / 2;
-    size_t lane, i;
-    for (lane = 0; lane < action->lanes; lane++) {
-        const size_t element = (action->first + lane) / s->worlds, world = (action->first + lane) % s->worlds;
-        const uint32_t *const blocks = set->blocks + element * n_pairs;
+    size_t world, lane, i;
+    for (world = 0; world < s->worlds; world++) {
         ds_real *const to = values + 9 * world * s->pattern.n_blocks;
-        for (i = 0; i < n; i++) {
-            const dsi_entry_of_block *const entry = family->entries + i;
-            const uint32_t block = blocks[entry->pair];
-            const ds_real number = s->hessian[i * DSI_HESSIAN_PITCH + lane];
-            to[9 * (size_t)(block >> 1) + (block & 1 ? entry->turned : entry->at)] += number;
-            if (entry->twice) to[9 * (size_t)(block >> 1) + entry->turned] += number;
+        lane = (world + s->worlds - action->first % s->worlds) % s->worlds;
+        for (; lane < action->lanes; lane += s->worlds) {
+            const uint32_t *const blocks = set->blocks + (action->first + lane) / s->worlds * n_pairs;
+            for (i = 0; i < n; i++) {
+                const dsi_entry_of_block *const entry = family->entries + i;
+                const uint32_t block = blocks[entry->pair];
+                const ds_real number = s->hessian[i * DSI_HESSIAN_PITCH + lane];
+                to[9 * (size_t)(block >> 1) + (block & 1 ? entry->turned : entry->at)] += number;
+                if (entry->twice) to[9 * (size_t)(block >> 1) + entry->turned] += number;
+            }
         }
     }
 }
