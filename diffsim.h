@@ -2691,8 +2691,8 @@ typedef struct ds_distance_field_desc {
     ds_real spacing; /* (m). 0: 1/32 of the longest side of the box around the mesh */
     ds_real margin; /* around this box, at least (m). 0: two spacings */
 } ds_distance_field_desc;
-DIFFSIM_API ds_result ds_distance_field_make(const ds_mesh *mesh, const ds_distance_field_desc *desc, ds_distance_field *grid,
-                                       ds_error *error);
+DIFFSIM_API ds_result ds_distance_field_make(const ds_mesh *mesh, const ds_distance_field_desc *desc,
+                                             ds_distance_field *grid, ds_error *error);
 DIFFSIM_API void ds_distance_field_destroy(ds_distance_field *grid); /* the grid is {0} then; NULL is fine */
 
 /* >>api 10 energies -------------------------------------------------------------------------------
@@ -3169,6 +3169,30 @@ DIFFSIM_API size_t ds_energies_rest_at(const ds_energies *energies);
 /* The kernels that are launched, i = 0, 1, ..., to be printed (ds_kernel_print_c); NULL behind the last. */
 DIFFSIM_API const ds_kernel *ds_energies_kernel(const ds_energies *energies, size_t i);
 
+/* Energy (J) of each world, and second derivatives K of the potential energy by x. product: out = K dx [n],
+   without a matrix. */
+DIFFSIM_API ds_result ds_energies_energy(ds_energies *energies, const ds_system_io *io, double *energy);
+DIFFSIM_API ds_result ds_energies_hessian_product(ds_energies *energies, const ds_system_io *io,
+                                                  const ds_real *dx, ds_real *out);
+
+/* A symmetric matrix of 3x3 blocks, its upper half: the blocks of row i are row[i] ... row[i + 1] - 1, in
+   columns that ascend from i, the diagonal, which is always there, on. Read by columns it is the lower half,
+   each block transposed: what LDL' takes. */
+typedef struct ds_block_pattern {
+    size_t n, n_blocks; /* rows of blocks; blocks */
+    const size_t *row; /* [n + 1] */
+    const int32_t *column; /* [n_blocks] */
+} ds_block_pattern;
+
+/* With desc.hessian. pattern: rows are points, a block for each two that share an element with an energy;
+   fixed for life; NULL without desc.hessian. hessian: values [worlds][n_blocks][3][3] of K, summed element by
+   element; nothing is allocated after the first call. element: gradient [3 n_points of the type] and Hessian
+   [3 n_points][3 n_points] of one element, points in its order; either may be NULL. Errors: ORDER, without
+   desc.hessian; RANGE; NON_FINITE, with set and element. */
+DIFFSIM_API const ds_block_pattern *ds_energies_pattern(const ds_energies *energies);
+DIFFSIM_API ds_result ds_energies_hessian(ds_energies *energies, const ds_system_io *io, ds_real *values);
+DIFFSIM_API ds_result ds_energies_element(ds_energies *energies, const ds_system_io *io, size_t set,
+                                          size_t element, size_t world, ds_real *gradient, ds_real *hessian);
 /* >>api 11 systems --------------------------------------------------------------------------------
 
    An integrator makes a stepper of a system. Its state is [x (n), v (n)]; parameters and controls are those
@@ -3279,7 +3303,7 @@ DIFFSIM_API ds_result ds_integrator_stability(ds_integrator *integrator, const d
    model that stays, a state (positions and velocities) and parameters, which are plain arrays of numbers.
 
        ds_world_desc desc = { 0 };
-       desc.dt = 1e-3;
+       desc.integrator.dt = 1e-3;
        desc.gravity = ds_v3_make(0, (ds_real)-9.81, 0);
        ds_world *w = ds_world_create(&desc);
        ds_solid rubber = { 0 };
@@ -25578,7 +25602,8 @@ static ds_result dsi_sdf_is_closed(const ds_mesh *mesh, const dsi_sides *s, ds_e
 }
 
 /* the grid around the box of the mesh */
-static ds_result dsi_sdf_room(ds_distance_field *g, const ds_distance_field_desc *d, const double *all, double side,
+static ds_result dsi_sdf_room(ds_distance_field *g, const ds_distance_field_desc *d, const double *all,
+                              double side,
                               ds_error *e)
 {
     double h = (double)d->spacing, margin = (double)d->margin, cells[3];
@@ -25641,8 +25666,8 @@ static ds_result dsi_sdf_fill(dsi_sdf *f, const ds_distance_field_desc *d, ds_ar
     return DSIM_OK;
 }
 
-DIFFSIM_API ds_result ds_distance_field_make(const ds_mesh *mesh, const ds_distance_field_desc *desc, ds_distance_field *grid,
-                                       ds_error *error)
+DIFFSIM_API ds_result ds_distance_field_make(const ds_mesh *mesh, const ds_distance_field_desc *desc,
+                                             ds_distance_field *grid, ds_error *error)
 {
     ds_error own, *const e = dsi_mesh_error(error, &own);
     ds_distance_field_desc d = DSI_ZEROED;
@@ -27203,7 +27228,7 @@ typedef struct dsi_seat {
 } dsi_seat;
 typedef struct dsi_action {
     const ds_kernel *kernel;
-    size_t set, lanes, n;
+    size_t set, first, lanes, n; /* lanes from `first` on; arguments */
     dsi_seat *seats; /* [n] */
     ds_runner *runner;
 } dsi_action;
@@ -27218,10 +27243,18 @@ typedef struct dsi_phase { dsi_action *actions; size_t n; } dsi_phase;
 enum { DSI_PART_MASS = DSIM_ENERGY_PART_COUNT, DSI_PARTS };
 enum { DSI_ROLE_BASE, DSI_ROLE_FORCE, DSI_ROLE_STATE_VJP, DSI_ROLE_VJP, DSI_ROLE_JVP,
        DSI_ROLE_PRODUCT, DSI_ROLE_HESSIAN, DSI_ROLES };
+/* an entry of an element's packed Hessian: in the block of which two points, and where; turned: where if the
+   block is transposed; twice: both, on the diagonal */
+typedef struct dsi_entry_of_block { unsigned char pair, at, turned, twice; } dsi_entry_of_block;
+
 typedef struct dsi_family {
     const ds_energy_type *type;
+    unsigned char *coordinates; /* [n_coordinates] 3 point + component */
+    dsi_entry_of_block *entries; /* [n_coordinates (n_coordinates + 1) / 2] */
+    size_t n_coordinates;
     ds_parameter_kind kinds[DSI_MOST_PARAMETERS + 1]; /* the last: of the density */
     unsigned char apart[DSI_MOST_PARAMETERS + 1]; /* has each world numbers of its own? the last: constants */
+    unsigned char from_control[DSI_MOST_PARAMETERS + 1];
     int has_density;
     ds_kernel *kernels[DSI_PARTS][DSI_ROLES];
 } dsi_family;
@@ -27237,9 +27270,13 @@ typedef struct dsi_elements {
     size_t derived_at, measure;
     int has_density;
     ds_array points, lane_points; /* of the elements; of the lanes of all worlds, with two columns more */
+    uint32_t *blocks; /* [n][pairs of points, diagonal included]: 2 block + 1 if it is transposed */
 } dsi_elements;
 
 enum { DSI_MOST_ARGS = 4 * (DSI_MOST_PARAMETERS + 5) };
+/* lanes whose Hessians stand side by side before they are added; no power of two between components, which
+   would all meet in one set of a cache */
+enum { DSI_HESSIAN_LANES = 4096, DSI_HESSIAN_PITCH = 4096 + 8 };
 struct ds_energies {
     ds_energies_desc d; /* what it points to is the object's own, or NULL */
     ds_allocator allocator;
@@ -27257,6 +27294,9 @@ struct ds_energies {
     ds_real *junk[5]; /* adjoints that nobody wants: of x, v, param, derived, control */
     ds_real minus_one, one; /* adjoints of the energy */
     double *energies; /* [worlds] */
+    ds_block_pattern pattern;
+    ds_real *gradient, *hessian; /* [coordinates][DSI_HESSIAN_PITCH], packed [...][DSI_HESSIAN_PITCH] */
+    ds_runner *looking; /* launches of one lane */
     ds_array args[DSI_MOST_ARGS];
 };
 
@@ -27469,17 +27509,30 @@ static const char *dsi_copy_name(ds_arena *arena, const ds_energy_set *set)
     return (const char *)dsi_copy_into(arena, name, strlen(name) + 1, 1);
 }
 
-/* the points of element e of world w: i W + w, then e and w */
-static void dsi_fill_lanes(int32_t *to, const int32_t *points, size_t n, size_t n_points, size_t worlds)
+/* The points of element e of world w, i W + w, and with worlds e and w behind them; column by column, as
+   loads of many lanes want them. In the arena; data NULL: no memory. */
+static ds_array dsi_lanes_of_points(ds_arena *arena, const int32_t *points, size_t n, size_t n_points,
+                                    size_t worlds)
 {
+    const size_t columns = n_points + (worlds > 1 ? 2 : 0), lanes = n * worlds;
+    int32_t *to = (int32_t *)ds_arena_alloc(arena, lanes, columns * sizeof *to);
+    ds_array r = ds_array_indices(to, lanes, columns);
     size_t e, w, i;
-    for (e = 0; e < n; e++)
-        for (w = 0; w < worlds; w++) {
-            for (i = 0; i < n_points; i++)
-                *to++ = (int32_t)((size_t)points[e * n_points + i] * worlds + w);
-            *to++ = (int32_t)e;
-            *to++ = (int32_t)w;
-        }
+    r.stride = 1;
+    r.pitch = lanes;
+    r.id = 1;
+    for (i = 0; to && i < columns; i++)
+        for (e = 0; e < n; e++)
+            for (w = 0; w < worlds; w++)
+                *to++ = (int32_t)(i < n_points ? (size_t)points[e * n_points + i] * worlds + w
+                                               : i == n_points ? e : w);
+    return r;
+}
+
+/* point i of element e */
+static int32_t dsi_point_of(const ds_array *points, size_t e, size_t i)
+{
+    return ((const int32_t *)points->data)[i * points->pitch + e];
 }
 
 /* vectors of points in so many worlds, as x */
@@ -27516,7 +27569,6 @@ static void dsi_lay_out_set(ds_energies *s, size_t k, size_t *n_param, size_t *n
     const size_t n_points = from->type->n_points, n_parameters = from->type->n_parameters;
     const size_t density = dsi_density_of(from->type);
     dsi_elements *const set = s->sets + k;
-    int32_t *points;
     size_t i;
     set->name = dsi_copy_name(&s->arena, from);
     set->type = from->type;
@@ -27537,15 +27589,10 @@ static void dsi_lay_out_set(ds_energies *s, size_t k, size_t *n_param, size_t *n
     set->at[n_parameters] = set->has_density ? set->at[density] : (size_t)-1;
     set->derived_at = *n_derived;
     *n_derived += from->type->n_constants * set->rows;
-    points = (int32_t *)dsi_copy_into(&s->arena, from->points, from->n * n_points, sizeof *points);
-    set->points = ds_array_indices(points, from->n, n_points);
-    set->points.id = 1;
+    set->points = dsi_lanes_of_points(&s->arena, from->points, from->n, n_points, 1);
     set->lane_points = set->points;
-    if (s->worlds == 1 || !points) return;
-    points = (int32_t *)ds_arena_alloc(&s->arena, set->lanes, (n_points + 2) * sizeof *points);
-    set->lane_points = ds_array_indices(points, set->lanes, n_points + 2);
-    set->lane_points.id = 1;
-    if (points) dsi_fill_lanes(points, from->points, from->n, n_points, s->worlds);
+    if (s->worlds > 1)
+        set->lane_points = dsi_lanes_of_points(&s->arena, from->points, from->n, n_points, s->worlds);
 }
 
 /* inverse masses that do not depend on a density */
@@ -27609,17 +27656,20 @@ static ds_result dsi_lay_out_energies(ds_energies *s)
 
 /* Making it: kernels. */
 
-/* The names of what a kernel reads of its first n arguments: of the state, or of parameters and constants, or
-   of all. */
+/* The names of what a kernel reads of its first n arguments: of what changes in a step, that is the state and
+   controls, or of parameters and constants, or of all. */
 enum { DSI_BY_STATE = 1, DSI_BY_REST = 2, DSI_BY_ALL = 3 };
-static void dsi_names_of_inputs(const ds_kernel *kernel, size_t n, int by, char *names, size_t bytes)
+static void dsi_names_of_inputs(const ds_kernel *kernel, const dsi_family *family, size_t n, int by,
+                                char *names, size_t bytes)
 {
     dsi_text t = dsi_text_into(names, bytes);
-    size_t i;
+    size_t i, parameter = 0;
     for (i = 0; i < n && i < kernel->n_args; i++) {
         const char *const name = kernel->args[i].name;
-        if (kernel->args[i].kind != DSI_ARG_IN) continue;
-        if (!(by & (!strcmp(name, "x") || !strcmp(name, "v") ? DSI_BY_STATE : DSI_BY_REST))) continue;
+        const int numbered = name[0] == 'p' && name[1] >= '0' && name[1] <= '9';
+        const int changes =
+            numbered ? family->from_control[parameter++] : !strcmp(name, "x") || !strcmp(name, "v");
+        if (kernel->args[i].kind != DSI_ARG_IN || !(by & (changes ? DSI_BY_STATE : DSI_BY_REST))) continue;
         dsi_put(&t, name);
         dsi_put(&t, " ");
     }
@@ -27725,7 +27775,7 @@ static ds_result dsi_derive_role(ds_energies *s, size_t k, dsi_family *family, i
     const int x_is_constant = part == DSIM_ENERGY_PART_DERIVE && !s->d.rest_is_param;
     char names[256];
     ds_kernel *made;
-    dsi_names_of_inputs(kernel, n,
+    dsi_names_of_inputs(kernel, family, n,
                         role == DSI_ROLE_STATE_VJP ? DSI_BY_STATE : x_is_constant ? DSI_BY_REST : DSI_BY_ALL,
                         names, sizeof names);
     if (role == DSI_ROLE_PRODUCT && !dsi_is_loaded(kernel, "x")) return DSIM_OK;
@@ -27863,13 +27913,15 @@ static ds_result dsi_find_family(ds_energies *s, size_t k)
     wanted.has_density = set->has_density;
     for (i = 0; i <= n; i++) {
         wanted.kinds[i] = set->parameters[i].kind;
+        wanted.from_control[i] = set->parameters[i].from_control != 0;
         wanted.apart[i] =
             (unsigned char)(s->worlds > 1 && (set->parameters[i].from_control || s->d.worlds_have_params));
     }
     while (family < s->families + s->n_families &&
            (family->type != wanted.type || family->has_density != wanted.has_density ||
             memcmp(family->kinds, wanted.kinds, sizeof wanted.kinds) ||
-            memcmp(family->apart, wanted.apart, sizeof wanted.apart)))
+            memcmp(family->apart, wanted.apart, sizeof wanted.apart) ||
+            memcmp(family->from_control, wanted.from_control, sizeof wanted.from_control)))
         family++;
     set->family = family;
     if (family < s->families + s->n_families) return dsi_check_derive(s, k, family);
@@ -27989,15 +28041,24 @@ static size_t dsi_seat_again(dsi_seat *seats, size_t n, int of)
 }
 
 /* A kernel without effects is left out. Without memory the object has an error. */
+static size_t dsi_most_actions(const ds_energies *s, int phase)
+{
+    size_t most = 0, k;
+    if (phase != DSI_PHASE_HESSIAN) return 3 * s->d.n_sets;
+    for (k = 0; k < s->d.n_sets; k++) most += s->sets[k].lanes / DSI_HESSIAN_LANES + 1;
+    return most;
+}
 static void dsi_add_action(ds_energies *s, size_t k, int phase, const ds_kernel *kernel, size_t lanes,
-                         const dsi_seat *seats, size_t n)
+                           const dsi_seat *seats, size_t n)
 {
     dsi_phase *const to = s->phases + phase;
     dsi_action action;
     if (s->error.code || !kernel || (!kernel->error.code && !kernel->body.n_effects)) return;
-    if (!to->actions) to->actions = (dsi_action *)ds_arena_alloc(&s->arena, 3 * s->d.n_sets, sizeof action);
+    if (!to->actions)
+        to->actions = (dsi_action *)ds_arena_alloc(&s->arena, dsi_most_actions(s, phase), sizeof action);
     action.kernel = kernel;
     action.set = k;
+    action.first = 0;
     action.lanes = lanes;
     action.n = n;
     action.seats = (dsi_seat *)dsi_copy_into(&s->arena, seats, n, sizeof *seats);
@@ -28049,12 +28110,191 @@ static void dsi_add_derived(ds_energies *s, size_t k, int part, int phase)
     dsi_add_action(s, k, phase + 2, kernels[DSI_ROLE_JVP], set->rows, p, 2 * n);
 }
 
+/* Making it: the pattern of the Hessian. */
+
+/* pair (a, b), a <= b, of n points: rows of the upper half, one behind the other */
+static size_t dsi_pair_at(size_t n, size_t a, size_t b) { return a * (2 * n - a + 1) / 2 + b - a; }
+
+/* which number of which point the coordinates of a Hessian are: loads of x, in their order; and where its
+   entries go */
+static ds_result dsi_find_entries(ds_energies *s, dsi_family *family)
+{
+    const ds_kernel *const kernel = family->kernels[DSIM_ENERGY_PART_ENERGY][DSI_ROLE_HESSIAN];
+    const dsi_body *const body = &kernel->body;
+    dsi_entry_of_block *entry;
+    size_t n = 0, i, k;
+    family->coordinates = (unsigned char *)ds_arena_alloc(&s->arena, body->n_loads, 1);
+    if (!family->coordinates) return s->arena.error.code;
+    for (i = 0; i < body->n_loads; i++) {
+        const dsi_expr *const load = body->exprs + body->loads[i];
+        if (load->a == 1) family->coordinates[n++] = (unsigned char)(3 * body->exprs[load->b].c + load->c);
+    }
+    family->n_coordinates = n;
+    entry = family->entries = (dsi_entry_of_block *)ds_arena_alloc(&s->arena, n * (n + 1) / 2, sizeof *entry);
+    if (!entry) return s->arena.error.code;
+    for (i = 0; i < n; i++)
+        for (k = i; k < n; k++, entry++) {
+            const unsigned p = family->coordinates[i], q = family->coordinates[k];
+            const unsigned low = p / 3 <= q / 3 ? p : q, high = p / 3 <= q / 3 ? q : p;
+            entry->pair = (unsigned char)dsi_pair_at(family->type->n_points, low / 3, high / 3);
+            entry->at = (unsigned char)(low % 3 * 3 + high % 3);
+            entry->turned = (unsigned char)(high % 3 * 3 + low % 3);
+            entry->twice = p / 3 == q / 3 && i != k;
+        }
+    return DSIM_OK;
+}
+
+/* pairs of points, row <= column, of all elements with a Hessian: their number; into rows and columns, unless
+   those are NULL. The diagonal of each point comes first. */
+static size_t dsi_list_pairs(const ds_energies *s, int32_t *rows, int32_t *columns)
+{
+    size_t n = s->d.n_points, k, e, a, b, i;
+    for (i = 0; rows && i < n; i++) rows[i] = columns[i] = (int32_t)i;
+    for (k = 0; k < s->d.n_sets; k++) {
+        const dsi_elements *const set = s->sets + k;
+        const size_t n_points = set->type->n_points;
+        if (!set->family->n_coordinates) continue;
+        if (!rows) n += set->n * (n_points * (n_points - 1) / 2);
+        for (e = 0; rows && e < set->n; e++)
+            for (a = 0; a < n_points; a++)
+                for (b = 0; b < a; b++, n++) {
+                    const int32_t p = dsi_point_of(&set->points, e, a), q = dsi_point_of(&set->points, e, b);
+                    rows[n] = p < q ? p : q;
+                    columns[n] = p < q ? q : p;
+                }
+    }
+    return n;
+}
+
+/* n pairs in the order of key, those of the same key as before; first [n_keys + 1] is overwritten */
+static void dsi_sort_pairs(const int32_t *key, const int32_t *other, size_t n, size_t n_keys, size_t *first,
+                           int32_t *sorted_key, int32_t *sorted_other)
+{
+    size_t i;
+    memset(first, 0, (n_keys + 1) * sizeof *first);
+    for (i = 0; i < n; i++) first[key[i] + 1]++;
+    for (i = 0; i < n_keys; i++) first[i + 1] += first[i];
+    for (i = 0; i < n; i++) {
+        const size_t at = first[key[i]]++;
+        sorted_key[at] = key[i];
+        sorted_other[at] = other[i];
+    }
+}
+
+/* Sorted by columns, then by rows, so that columns ascend in each row; then each pair once. */
+static ds_result dsi_make_pattern(ds_energies *s)
+{
+    const size_t n_points = s->d.n_points, n = dsi_list_pairs(s, NULL, NULL);
+    const size_t bytes = n * 4 * sizeof(int32_t);
+    size_t *const row = (size_t *)ds_arena_alloc(&s->arena, n_points + 2, sizeof *row);
+    int32_t *const rows = (int32_t *)s->allocator.resize(s->allocator.user, NULL, 0, bytes);
+    int32_t *columns, *kept, i, *sorted_rows, *sorted_columns;
+    size_t n_blocks = 0, k;
+    if (!rows || !row) {
+        dsi_release(&s->allocator, rows, bytes);
+        return DSIM_ERROR_MEMORY;
+    }
+    columns = rows + n;
+    sorted_rows = columns + n;
+    sorted_columns = sorted_rows + n;
+    dsi_list_pairs(s, rows, columns);
+    dsi_sort_pairs(columns, rows, n, n_points, row, sorted_columns, sorted_rows);
+    dsi_sort_pairs(sorted_rows, sorted_columns, n, n_points, row, rows, columns);
+    for (k = 0, i = -1; k < n; k++) {
+        if (rows[k] == i && columns[k] == columns[n_blocks - 1]) continue;
+        while (i < rows[k]) row[++i] = n_blocks;
+        columns[n_blocks++] = columns[k];
+    }
+    row[n_points] = n_blocks;
+    kept = (int32_t *)dsi_copy_into(&s->arena, columns, n_blocks, sizeof *kept);
+    dsi_release(&s->allocator, rows, bytes);
+    s->pattern.n = n_points;
+    s->pattern.n_blocks = n_blocks;
+    s->pattern.row = row;
+    s->pattern.column = kept;
+    if (n_blocks > INT32_MAX) return DSIM_ERROR_OVERFLOW;
+    return kept ? DSIM_OK : DSIM_ERROR_MEMORY;
+}
+
+/* the block of points i <= j, which is there */
+static size_t dsi_find_block(const ds_block_pattern *pattern, int32_t i, int32_t j)
+{
+    size_t low = pattern->row[i], high = pattern->row[i + 1];
+    while (high - low > 1) {
+        const size_t middle = low + (high - low) / 2;
+        if (pattern->column[middle] <= j) low = middle;
+        else high = middle;
+    }
+    return low;
+}
+
+/* the blocks of each element of a set */
+static ds_result dsi_find_blocks(ds_energies *s, dsi_elements *set)
+{
+    const size_t n = set->type->n_points;
+    uint32_t *to = (uint32_t *)ds_arena_alloc(&s->arena, set->n, n * (n + 1) / 2 * sizeof *to);
+    size_t e, a, b;
+    set->blocks = to;
+    for (e = 0; to && e < set->n; e++)
+        for (a = 0; a < n; a++)
+            for (b = a; b < n; b++) {
+                const int32_t p = dsi_point_of(&set->points, e, a), q = dsi_point_of(&set->points, e, b);
+                const size_t at = dsi_find_block(&s->pattern, p > q ? q : p, p > q ? p : q);
+                *to++ = (uint32_t)(2 * at + (p > q));
+            }
+    return s->arena.error.code;
+}
+
+/* launches that compute Hessians side by side, some lanes at a time */
+static void dsi_add_hessians(ds_energies *s, size_t k)
+{
+    const dsi_elements *const set = s->sets + k;
+    const ds_kernel *const kernel = set->family->kernels[DSIM_ENERGY_PART_ENERGY][DSI_ROLE_HESSIAN];
+    const size_t n_coordinates = set->family->n_coordinates;
+    dsi_phase *const phase = s->phases + DSI_PHASE_HESSIAN;
+    dsi_seat p[DSI_MOST_ARGS];
+    size_t n = dsi_seat_part(s, set, DSIM_ENERGY_PART_ENERGY, p), first;
+    p[n] = dsi_seat_at(DSI_AT_OWN, 0, ds_array_reals(s->gradient, DSI_HESSIAN_LANES, n_coordinates));
+    p[n + 1] = dsi_seat_at(DSI_AT_OWN, 0, ds_array_reals(s->hessian, DSI_HESSIAN_LANES,
+                                                         n_coordinates * (n_coordinates + 1) / 2));
+    p[n].array.stride = p[n + 1].array.stride = 1;
+    p[n].array.pitch = p[n + 1].array.pitch = DSI_HESSIAN_PITCH;
+    for (first = 0; first < set->lanes && !s->error.code; first += DSI_HESSIAN_LANES) {
+        const size_t lanes = dsi_least(DSI_HESSIAN_LANES, set->lanes - first);
+        dsi_add_action(s, k, DSI_PHASE_HESSIAN, kernel, lanes, p, n + 2);
+        if (!s->error.code) phase->actions[phase->n - 1].first = first;
+    }
+}
+
+static ds_result dsi_make_hessians(ds_energies *s)
+{
+    ds_result result = DSIM_OK;
+    size_t most = 0, k;
+    for (k = 0; k < s->n_families && !result; k++) {
+        const ds_kernel *const kernel = s->families[k].kernels[DSIM_ENERGY_PART_ENERGY][DSI_ROLE_HESSIAN];
+        if (kernel && kernel->error.code) return dsi_energies_adopt(s, &kernel->error, 0);
+        if (kernel) result = dsi_find_entries(s, s->families + k);
+        if (s->families[k].n_coordinates > most) most = s->families[k].n_coordinates;
+    }
+    if (!result) result = dsi_make_pattern(s);
+    for (k = 0; k < s->d.n_sets && !result; k++)
+        if (s->sets[k].family->n_coordinates) result = dsi_find_blocks(s, s->sets + k);
+    s->gradient = (ds_real *)ds_arena_alloc(&s->arena, most * DSI_HESSIAN_PITCH, sizeof(ds_real));
+    s->hessian =
+        (ds_real *)ds_arena_alloc(&s->arena, most * (most + 1) / 2 * DSI_HESSIAN_PITCH, sizeof(ds_real));
+    if (!result) result = s->arena.error.code;
+    if (result) return dsi_energies_refuse_all(s, result, "no memory for its Hessian");
+    for (k = 0; k < s->d.n_sets; k++)
+        if (s->sets[k].family->n_coordinates) dsi_add_hessians(s, k);
+    return s->error.code;
+}
+
 static ds_result dsi_make_actions(ds_energies *s)
 {
-    const size_t most = s->d.n_sets * 3 * DSI_PHASE_COUNT / DSI_PLANS + 1;
-    size_t k;
+    size_t most = 0, k;
     int part;
-    s->runners = (ds_runner **)ds_arena_alloc(&s->arena, most, sizeof *s->runners);
+    for (part = 0; part < DSI_PHASE_COUNT; part++) most += dsi_most_actions(s, part);
+    s->runners = (ds_runner **)ds_arena_alloc(&s->arena, most / DSI_PLANS + 1, sizeof *s->runners);
     s->families = (dsi_family *)ds_arena_alloc(&s->arena, s->d.n_sets, sizeof *s->families);
     if (s->arena.error.code)
         return dsi_energies_refuse_all(s, s->arena.error.code, "no memory for its launches");
@@ -28065,13 +28305,16 @@ static ds_result dsi_make_actions(ds_energies *s)
         if (s->sets[k].type->derive) dsi_add_derived(s, k, DSIM_ENERGY_PART_DERIVE, DSI_PHASE_DERIVE);
         if (s->sets[k].has_density) dsi_add_derived(s, k, DSI_PART_MASS, DSI_PHASE_MASS);
     }
+    if (s->error.code || (s->d.hessian && dsi_make_hessians(s))) return s->error.code;
+    s->looking = ds_runner_create(&s->d.runner);
+    if (!s->looking) return dsi_energies_refuse_all(s, DSIM_ERROR_MEMORY, "no memory for its launches");
     return s->error.code;
 }
 
 /* Running it. */
 
-/* the array of a seat; lane (size_t)-1: of all lanes, else of this one alone */
-static ds_array dsi_seated_array(const dsi_seat *p, const dsi_numbers_at *numbers, size_t lane)
+/* the array of a seat for n lanes from `first` on */
+static ds_array dsi_seated_array(const dsi_seat *p, const dsi_numbers_at *numbers, size_t first, size_t n)
 {
     ds_array r = p->array;
     if (p->space != DSI_AT_OWN) {
@@ -28079,23 +28322,27 @@ static ds_array dsi_seated_array(const dsi_seat *p, const dsi_numbers_at *number
         r.data = from ? from + p->offset : NULL;
         if (!from) r.n = 0; /* declared, and not used: controls by derive */
     }
-    if (lane == (size_t)-1 || !p->by_lane) return r;
-    if (r.type == DSIM_ARRAY_INT32) r.data = (int32_t *)r.data + lane * dsi_stride_of(&r);
-    else if (r.data) r.data = (ds_real *)r.data + lane * dsi_stride_of(&r);
-    r.n = 1;
+    if (!p->by_lane || !r.data) return r;
+    if (r.type == DSIM_ARRAY_INT32) r.data = (int32_t *)r.data + first * dsi_stride_of(&r);
+    else r.data = (ds_real *)r.data + first * dsi_stride_of(&r);
+    r.n = n;
     return r;
 }
 
-/* one kernel over all elements of its set, or over one lane */
-static ds_result dsi_run_action(ds_energies *s, const dsi_action *action, const dsi_numbers_at *numbers,
-                                size_t lane, ds_runner *runner)
+/* one kernel over so many lanes of its set: all launches go through here */
+static ds_result dsi_launch_lanes(ds_energies *s, ds_runner *runner, const dsi_action *action,
+                                  const dsi_numbers_at *numbers, size_t first, size_t n)
 {
     size_t i;
     if (action->kernel->error.code) return dsi_energies_adopt(s, &action->kernel->error, action->set);
-    for (i = 0; i < action->n; i++) s->args[i] = dsi_seated_array(action->seats + i, numbers, lane);
-    if (ds_launch(runner, action->kernel, lane == (size_t)-1 ? action->lanes : 1, s->args, action->n))
+    for (i = 0; i < action->n; i++) s->args[i] = dsi_seated_array(action->seats + i, numbers, first, n);
+    if (ds_launch(runner, action->kernel, n, s->args, action->n))
         return dsi_energies_adopt(s, &runner->error, action->set);
     return DSIM_OK;
+}
+static ds_result dsi_run_action(ds_energies *s, const dsi_action *action, const dsi_numbers_at *numbers)
+{
+    return dsi_launch_lanes(s, action->runner, action, numbers, action->first, action->lanes);
 }
 
 static ds_result dsi_run_phase(ds_energies *s, int phase, const dsi_numbers_at *numbers)
@@ -28103,8 +28350,7 @@ static ds_result dsi_run_phase(ds_energies *s, int phase, const dsi_numbers_at *
     const dsi_phase *const actions = s->phases + phase;
     size_t k;
     for (k = 0; k < actions->n; k++)
-        if (dsi_run_action(s, actions->actions + k, numbers, (size_t)-1, actions->actions[k].runner))
-            return s->error.code;
+        if (dsi_run_action(s, actions->actions + k, numbers)) return s->error.code;
     return DSIM_OK;
 }
 
@@ -28135,7 +28381,7 @@ static ds_result dsi_refuse_force(ds_energies *s, dsi_numbers_at *numbers, ds_re
         for (lane = 0; lane < actions->actions[k].lanes; lane++) {
             const dsi_action *const action = actions->actions + k;
             memset(f, 0, s->system.n * sizeof *f);
-            if (dsi_run_action(s, action, numbers, lane, action->runner)) return s->error.code;
+            if (dsi_launch_lanes(s, s->looking, action, numbers, lane, 1)) return s->error.code;
             if (dsi_all_finite(f, s->system.n)) continue;
             t = dsi_energies_refuse(s, DSIM_ERROR_NON_FINITE, action->set, action->set, lane / s->worlds);
             if (s->worlds > 1) {
@@ -28168,7 +28414,7 @@ static ds_result dsi_energies_force_vjp(void *user, const ds_system_io *io, cons
     ds_energies *const s = (ds_energies *)user;
     dsi_numbers_at numbers = dsi_numbers_of(io);
     ds_real **const bars = numbers.at[DSI_OF_BARS];
-    const int all = bar->param_bar || bar->derived_bar || bar->control_bar;
+    const int all = bar->param_bar || bar->derived_bar;
     bars[DSI_AT_FORCE] = dsi_unlocked(f_bar);
     bars[DSI_AT_X] = bar->x_bar ? bar->x_bar : s->junk[0];
     bars[DSI_AT_V] = bar->v_bar ? bar->v_bar : s->junk[1];
@@ -28194,14 +28440,158 @@ static ds_result dsi_energies_force_jvp(void *user, const ds_system_io *io, cons
     return dsi_run_phase(s, DSI_PHASE_JVP, &numbers);
 }
 
-static ds_result dsi_energies_energy(void *user, const ds_system_io *io, double *energy)
+/* into s->energies */
+static ds_result dsi_find_energies(ds_energies *s, const ds_system_io *io)
 {
-    ds_energies *const s = (ds_energies *)user;
     const dsi_numbers_at numbers = dsi_numbers_of(io);
     size_t w;
     memset(s->energies, 0, s->worlds * sizeof *s->energies);
     if (dsi_run_phase(s, DSI_PHASE_ENERGY, &numbers)) return s->error.code;
-    for (*energy = 0, w = 0; w < s->worlds; w++) *energy += s->energies[w];
+    for (w = 0; w < s->worlds && dsi_double_is_finite(s->energies[w]); w++) continue;
+    return w == s->worlds ? DSIM_OK : dsi_energies_refuse_all(s, DSIM_ERROR_NON_FINITE, "the energy");
+}
+
+static ds_result dsi_energies_energy(void *user, const ds_system_io *io, double *energy)
+{
+    ds_energies *const s = (ds_energies *)user;
+    double sum = 0;
+    size_t w;
+    if (dsi_find_energies(s, io)) return s->error.code;
+    for (w = 0; w < s->worlds; w++) sum += s->energies[w];
+    *energy = sum;
+    return DSIM_OK;
+}
+
+DIFFSIM_API ds_result ds_energies_energy(ds_energies *energies, const ds_system_io *io, double *energy)
+{
+    const int bad = !energies || !energies->system.user || !io || !energy;
+    DIFFSIM_ASSERT(!bad);
+    if (bad) return DSIM_ERROR_ARGUMENT;
+    if (dsi_find_energies(energies, io)) return energies->error.code;
+    memcpy(energy, energies->energies, energies->worlds * sizeof *energy);
+    return DSIM_OK;
+}
+
+/* the energy's adjoint is 1 here, so what comes out is K dx and not the change of a force */
+DIFFSIM_API ds_result ds_energies_hessian_product(ds_energies *energies, const ds_system_io *io,
+                                                  const ds_real *dx, ds_real *out)
+{
+    const int bad = !energies || !energies->system.user || !io || !dx || !out;
+    dsi_numbers_at numbers;
+    DIFFSIM_ASSERT(!bad);
+    if (bad) return DSIM_ERROR_ARGUMENT;
+    numbers = dsi_numbers_of(io);
+    numbers.at[DSI_OF_DOTS][DSI_AT_X] = dsi_unlocked(dx);
+    numbers.at[DSI_OF_DOTS][DSI_AT_FORCE] = out;
+    memset(out, 0, energies->system.n * sizeof *out);
+    return dsi_run_phase(energies, DSI_PHASE_PRODUCT, &numbers);
+}
+
+/* The Hessian. */
+
+/* the Hessians of an action's lanes, added world by world, element by element */
+static void dsi_add_to_blocks(const ds_energies *s, const dsi_action *action, ds_real *values)
+{
+    const dsi_elements *const set = s->sets + action->set;
+    const dsi_family *const family = set->family;
+    const size_t n = family->n_coordinates * (family->n_coordinates + 1) / 2;
+    const size_t n_pairs = family->type->n_points * (family->type->n_points + 1) / 2;
+    size_t world, lane, i;
+    for (world = 0; world < s->worlds; world++) {
+        ds_real *const to = values + 9 * world * s->pattern.n_blocks;
+        lane = (world + s->worlds - action->first % s->worlds) % s->worlds;
+        for (; lane < action->lanes; lane += s->worlds) {
+            const uint32_t *const blocks = set->blocks + (action->first + lane) / s->worlds * n_pairs;
+            for (i = 0; i < n; i++) {
+                const dsi_entry_of_block *const entry = family->entries + i;
+                const uint32_t block = blocks[entry->pair];
+                const ds_real number = s->hessian[i * DSI_HESSIAN_PITCH + lane];
+                to[9 * (size_t)(block >> 1) + (block & 1 ? entry->turned : entry->at)] += number;
+                if (entry->twice) to[9 * (size_t)(block >> 1) + entry->turned] += number;
+            }
+        }
+    }
+}
+
+/* a Hessian is not finite: the first element with one, computed again */
+static ds_result dsi_refuse_hessian(ds_energies *s, const dsi_numbers_at *numbers)
+{
+    const dsi_phase *const phase = s->phases + DSI_PHASE_HESSIAN;
+    size_t k, lane, i;
+    for (k = 0; k < phase->n; k++) {
+        const dsi_action *const action = phase->actions + k;
+        const size_t n = s->sets[action->set].family->n_coordinates;
+        if (dsi_run_action(s, action, numbers)) return s->error.code;
+        for (lane = 0; lane < action->lanes; lane++)
+            for (i = 0; i < n * (n + 1) / 2; i++) {
+                dsi_text t;
+                if (dsi_is_finite(s->hessian[i * DSI_HESSIAN_PITCH + lane])) continue;
+                t = dsi_energies_refuse(s, DSIM_ERROR_NON_FINITE, action->set, action->set,
+                                        (action->first + lane) / s->worlds);
+                dsi_put(&t, "its Hessian");
+                return dsi_energies_refused(s, &t);
+            }
+    }
+    return dsi_energies_refuse_all(s, DSIM_ERROR_NON_FINITE, "the sum of Hessians");
+}
+
+DIFFSIM_API const ds_block_pattern *ds_energies_pattern(const ds_energies *energies)
+{
+    return energies && energies->pattern.row ? &energies->pattern : NULL;
+}
+
+DIFFSIM_API ds_result ds_energies_hessian(ds_energies *energies, const ds_system_io *io, ds_real *values)
+{
+    ds_energies *const s = energies;
+    const int bad = !s || !s->system.user || !io || !values;
+    dsi_numbers_at numbers;
+    size_t n, k;
+    DIFFSIM_ASSERT(!bad);
+    if (bad) return DSIM_ERROR_ARGUMENT;
+    if (!s->d.hessian) return dsi_energies_refuse_all(s, DSIM_ERROR_ORDER, "set desc.hessian for a Hessian");
+    numbers = dsi_numbers_of(io);
+    n = 9 * s->pattern.n_blocks * s->worlds;
+    memset(values, 0, n * sizeof *values);
+    for (k = 0; k < s->phases[DSI_PHASE_HESSIAN].n; k++) {
+        const dsi_action *const action = s->phases[DSI_PHASE_HESSIAN].actions + k;
+        if (dsi_run_action(s, action, &numbers)) return s->error.code;
+        dsi_add_to_blocks(s, action, values);
+    }
+    return dsi_all_finite(values, n) ? DSIM_OK : dsi_refuse_hessian(s, &numbers);
+}
+
+DIFFSIM_API ds_result ds_energies_element(ds_energies *energies, const ds_system_io *io, size_t set,
+                                          size_t element, size_t world, ds_real *gradient, ds_real *hessian)
+{
+    ds_energies *const s = energies;
+    const int bad = !s || !s->system.user || !io;
+    const dsi_phase *const phase = bad ? NULL : s->phases + DSI_PHASE_HESSIAN;
+    dsi_numbers_at numbers;
+    const dsi_family *family;
+    size_t n, i, k, m = 0;
+    DIFFSIM_ASSERT(!bad);
+    if (bad) return DSIM_ERROR_ARGUMENT;
+    if (!s->d.hessian) return dsi_energies_refuse_all(s, DSIM_ERROR_ORDER, "set desc.hessian for elements");
+    if (set >= s->d.n_sets || element >= s->sets[set].n || world >= s->worlds)
+        return dsi_energies_refuse_all(s, DSIM_ERROR_RANGE, "there is no such set, element or world");
+    family = s->sets[set].family;
+    n = 3 * family->type->n_points;
+    if (gradient) memset(gradient, 0, n * sizeof *gradient);
+    if (hessian) memset(hessian, 0, n * n * sizeof *hessian);
+    for (k = 0; k < phase->n && phase->actions[k].set != set; k++) continue;
+    if (k == phase->n) return DSIM_OK; /* no energy, or none that depends on x */
+    numbers = dsi_numbers_of(io);
+    if (dsi_launch_lanes(s, s->looking, phase->actions + k, &numbers, element * s->worlds + world, 1))
+        return s->error.code;
+    for (i = 0; i < family->n_coordinates; i++) {
+        const size_t row = family->coordinates[i];
+        if (gradient) gradient[row] = s->gradient[i * DSI_HESSIAN_PITCH];
+        for (k = i; k < family->n_coordinates; k++, m++) {
+            const size_t column = family->coordinates[k];
+            if (!hessian) continue;
+            hessian[row * n + column] = hessian[column * n + row] = s->hessian[m * DSI_HESSIAN_PITCH];
+        }
+    }
     return DSIM_OK;
 }
 
@@ -28382,8 +28772,10 @@ static void dsi_energies_clear(ds_energies *s)
         for (part = 0; part < DSI_PARTS; part++)
             for (role = 0; role < DSI_ROLES; role++) ds_kernel_destroy(s->families[i].kernels[part][role]);
     for (i = 0; i < s->n_runners; i++) ds_runner_destroy(s->runners[i]);
+    ds_runner_destroy(s->looking);
     ds_arena_destroy(&s->arena);
     s->n_families = s->n_runners = 0;
+    s->looking = NULL;
     s->sets = NULL;
     s->system.user = NULL;
 }

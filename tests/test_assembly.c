@@ -633,6 +633,503 @@ static void test_worlds(size_t worlds, int have_params, int rest_is_param)
     scene_free(alone);
 }
 
+/* >>second derivatives ---- */
+
+/* out = K dx from the blocks of a world */
+static void multiply(const scene *s, const ds_block_pattern *p, const ds_real *values, size_t w,
+                     const ds_real *dx, double *out)
+{
+    memset(out, 0, 3 * p->n * sizeof *out);
+    for (size_t i = 0; i < p->n; i++)
+        for (size_t b = p->row[i]; b < p->row[i + 1]; b++) {
+            const size_t j = (size_t)p->column[b];
+            for (size_t r = 0; r < 3; r++)
+                for (size_t c = 0; c < 3; c++) {
+                    const double k = (double)values[9 * (w * p->n_blocks + b) + 3 * r + c];
+                    out[3 * i + r] += k * (double)dx[vector_at(s, j, c, w)];
+                    if (j != i) out[3 * j + c] += k * (double)dx[vector_at(s, i, r, w)];
+                }
+        }
+}
+
+/* elements one by one, into a dense matrix [3 n_points][3 n_points] of a world, and their gradients */
+static int add_elements(const scene *s, ds_energies *e, const ds_system_io *io, size_t w, double *dense,
+                        double *gradient)
+{
+    const size_t n = 3 * s->n;
+    int bad = 0;
+    for (size_t k = 0; k < SETS; k++)
+        for (size_t i = 0; i < s->sets[k].n; i++) {
+            const size_t m = s->sets[k].type->n_points;
+            const int32_t *const p = s->sets[k].points + i * m;
+            ds_real g[9], h[81];
+            bad |= ds_energies_element(e, io, k, i, w, g, h) != DSIM_OK;
+            for (size_t a = 0; a < 3 * m; a++) {
+                gradient[3 * (size_t)p[a / 3] + a % 3] += (double)g[a];
+                for (size_t b = 0; b < 3 * m; b++)
+                    dense[(3 * (size_t)p[a / 3] + a % 3) * n + 3 * (size_t)p[b / 3] + b % 3] +=
+                        (double)h[a * 3 * m + b];
+            }
+        }
+    return bad;
+}
+
+static void test_hessian(size_t worlds)
+{
+    scene *const s = scene_make(4, worlds);
+    const size_t n = 3 * s->n, w = worlds - 1;
+    ds_energies *e;
+    const ds_system *system;
+    const ds_block_pattern *p;
+    numbers r, d, moved;
+    ds_real *values;
+    double *dense = (double *)calloc(n * n + 2 * n, sizeof *dense);
+    double *const gradient = dense + n * n, *const by_blocks = gradient + n;
+    double miss[5] = { 0, 0, 0, 0, 0 }, size = 0, h = sizeof(ds_real) == 4 ? 1e-2 : 1e-5;
+    int ascends = 1, bad = 0;
+    s->desc.hessian = 1;
+    e = energies_make(&s->desc);
+    system = ds_energies_system(e);
+    r = numbers_make(system), d = numbers_make(system), moved = numbers_make(system);
+    scene_numbers(s, e, system, &r);
+    numbers_random(&d, 23);
+    p = ds_energies_pattern(e);
+    if (!TAP_OK(p && p->n == s->n && dense, "there is a pattern")) return;
+    for (size_t i = 0; i < p->n; i++) {
+        ascends &= (size_t)p->column[p->row[i]] == i;
+        for (size_t b = p->row[i] + 1; b < p->row[i + 1]; b++) ascends &= p->column[b - 1] < p->column[b];
+    }
+    /* rows 4 x 4: edges along both axes and one diagonal of each cell */
+    TAP_OK(ascends && p->n_blocks == s->n + 2 * s->n_springs + 9 && p->row[p->n] == p->n_blocks,
+           "%d blocks, each once, ascending from the diagonal", (int)p->n_blocks);
+    values = (ds_real *)calloc(9 * p->n_blocks * worlds, sizeof *values);
+    {
+        const ds_system_io io = io_of(&r);
+        ds_system_io io_moved = io;
+        io_moved.x = moved.at[X];
+        TAP_OK(!ds_energies_hessian(e, &io, values) && !ds_energies_hessian_product(e, &io, d.at[X], d.at[F]),
+               "Hessian and product");
+        TAP_OK(!add_elements(s, e, &io, w, dense, gradient), "each element");
+        multiply(s, p, values, w, d.at[X], by_blocks);
+        for (size_t i = 0; i < n; i++) {
+            const size_t at = vector_at(s, i / 3, i % 3, w);
+            double by_elements = 0;
+            for (size_t j = 0; j < n; j++) {
+                by_elements += dense[i * n + j] * (double)d.at[X][vector_at(s, j / 3, j % 3, w)];
+                miss[2] = fmax(miss[2], fabs(dense[i * n + j] - dense[j * n + i]));
+            }
+            miss[0] = fmax(miss[0], fabs(by_blocks[i] - (double)d.at[F][at]));
+            miss[1] = fmax(miss[1], fabs(by_blocks[i] - by_elements));
+            size = fmax(size, fabs(by_blocks[i]));
+        }
+        /* forces of the energy alone: without velocity and pressure, the force is minus the gradient */
+        memset(r.at[V], 0, r.n[V] * sizeof(ds_real));
+        memset(r.at[CONTROL], 0, worlds * sizeof(ds_real));
+        memset(by_blocks, 0, n * sizeof *by_blocks);
+        for (int sign = -1; sign <= 1; sign += 2) {
+            for (size_t i = 0; i < r.n[X]; i++)
+                moved.at[X][i] = r.at[X][i] + (ds_real)(sign * h) * d.at[X][i];
+            bad |= system->force(system->user, &io_moved, moved.at[F]) != DSIM_OK;
+            for (size_t i = 0; i < n; i++)
+                by_blocks[i] -= sign / (2 * h) * (double)moved.at[F][vector_at(s, i / 3, i % 3, w)];
+        }
+        bad |= system->force(system->user, &io, r.at[F]) != DSIM_OK;
+    }
+    for (size_t i = 0; i < n; i++) {
+        const size_t at = vector_at(s, i / 3, i % 3, w);
+        miss[3] = fmax(miss[3], fabs(by_blocks[i] - (double)d.at[F][at]));
+        miss[4] = fmax(miss[4], fabs(gradient[i] + (double)r.at[F][at]));
+    }
+    TAP_OK(miss[0] <= tight * size && size > 1, "world %d: blocks and product: off by %.2g", (int)w, miss[0]);
+    TAP_OK(miss[1] <= tight * size, "world %d: blocks and elements: off by %.2g", (int)w, miss[1]);
+    TAP_OK(miss[2] <= 0, "world %d: it is symmetric: off by %.2g", (int)w, miss[2]);
+    TAP_OK(!bad && miss[3] <= (sizeof(ds_real) == 4 ? 2e-2 : 1e-7) * size,
+           "world %d: a quotient of forces: off by %.2g", (int)w, miss[3]);
+    TAP_OK(miss[4] <= tight * size, "world %d: gradients of elements sum up to minus the force: off by %.2g",
+           (int)w, miss[4]);
+    free(dense);
+    free(values);
+    numbers_free(&r);
+    numbers_free(&d);
+    numbers_free(&moved);
+    ds_energies_destroy(e);
+    scene_free(s);
+}
+
+/* >>memory and threads ---- */
+
+/* forces, adjoints, tangents, energy, derived numbers, Hessian of a scene; a hash of all of it */
+static ds_result run_scene(const scene *s, ds_energies *e, uint64_t *hash, size_t times, meter *m,
+                           size_t *calls)
+{
+    const ds_system *const system = ds_energies_system(e);
+    const ds_block_pattern *const p = ds_energies_pattern(e);
+    ds_result result = ds_energies_error(e)->code;
+    numbers r, bars, dots;
+    ds_real *values;
+    if (!system) return result;
+    values = (ds_real *)calloc(9 * p->n_blocks * s->worlds, sizeof *values);
+    r = numbers_make(system), bars = numbers_make(system), dots = numbers_make(system);
+    numbers_random(&r, 3);
+    for (size_t i = 0; i < s->n; i++)
+        for (size_t k = 0; k < 3 * s->worlds; k++)
+            r.at[X][vector_at(s, i, k % 3, k / 3)] += s->rest[3 * i + k % 3];
+    for (*hash = 0; times-- > 0 && !result;) {
+        const ds_system_io io = io_of(&r);
+        double energy = 0;
+        if (calls && m) *calls = m->calls;
+        numbers_random(&dots, 8);
+        memset(bars.at[X], 0, bars.n[X] * sizeof(ds_real));
+        memset(bars.at[PARAM], 0, bars.n[PARAM] * sizeof(ds_real));
+        memset(bars.at[CONTROL], 0, bars.n[CONTROL] * sizeof(ds_real));
+        memset(bars.at[V], 0, bars.n[V] * sizeof(ds_real));
+        memset(bars.at[DERIVED], 0, bars.n[DERIVED] * sizeof(ds_real));
+        memcpy(bars.at[F], dots.at[F], dots.n[F] * sizeof(ds_real));
+        result = system->derive(system->user, r.at[PARAM], r.at[DERIVED]);
+        if (!result && all_of(system, &r, &bars, &dots)) result = ds_energies_error(e)->code;
+        if (!result) result = system->energy(system->user, &io, &energy);
+        if (!result) result = ds_energies_hessian(e, &io, values);
+        if (!result) result = ds_energies_hessian_product(e, &io, dots.at[X], dots.at[F]);
+        *hash = ds_hash_reals(values, 9 * p->n_blocks * s->worlds, *hash);
+        for (size_t i = 0; i < ARRAYS; i++) {
+            *hash = ds_hash_reals(r.at[i], r.n[i], *hash);
+            *hash = ds_hash_reals(bars.at[i], bars.n[i], *hash);
+            *hash = ds_hash_reals(dots.at[i], dots.n[i], *hash);
+        }
+        *hash = ds_hash_bytes(&energy, sizeof energy, *hash);
+    }
+    free(values);
+    numbers_free(&r);
+    numbers_free(&bars);
+    numbers_free(&dots);
+    return result;
+}
+
+static void test_memory(void)
+{
+    scene *const s = scene_make(3, 2);
+    meter m;
+    uint64_t hash, want = 0;
+    size_t calls = 0, points = 0, k;
+    ds_energies *e;
+    s->desc.hessian = 1;
+    s->desc.worlds_have_params = 1;
+    s->desc.runner.allocator = meter_allocator(&m);
+    e = energies_make(&s->desc);
+    TAP_OK(!run_scene(s, e, &want, 3, &m, &calls) && calls == m.calls,
+           "after the first calls nothing is allocated");
+    ds_energies_destroy(e);
+    TAP_OK(!m.live, "nothing leaks");
+    for (int for_good = 0; for_good < 2; for_good++) {
+        int named = 1, clean = 1, done = 0;
+        for (k = 1, points = 0; k < 20000 && !done; k += 1 + k / 64) {
+            ds_result result;
+            s->desc.runner.allocator = meter_allocator(&m);
+            m.fail_at = k;
+            m.for_good = for_good;
+            e = ds_energies_create(&s->desc);
+            result = e ? run_scene(s, e, &hash, 1, NULL, NULL) : DSIM_ERROR_MEMORY;
+            done = m.calls < k;
+            if (done) named &= result == DSIM_OK && !ds_energies_error(e)->code;
+            else named &= result == DSIM_ERROR_MEMORY && ds_energies_error(e)->text[0], points++;
+            ds_energies_destroy(e);
+            clean &= !m.live;
+        }
+        TAP_OK(named && done && points > 100, "failing %s at %d points: each a named error",
+               for_good ? "for good" : "once", (int)points);
+        TAP_OK(clean, "failing %s: nothing leaks", for_good ? "for good" : "once");
+    }
+    scene_free(s);
+}
+
+/* the pieces of a loop, the last first */
+static void backward_for(void *user, size_t n, size_t grain, ds_task_fn *fn, void *task)
+{
+    const size_t workers = *(const size_t *)user, piece = (n + workers - 1) / workers;
+    (void)grain;
+    for (size_t w = workers; w-- > 0;)
+        if (w * piece < n) fn(task, w * piece, (w + 1) * piece < n ? (w + 1) * piece : n, w);
+}
+
+static void test_threads(size_t side, size_t worlds)
+{
+    scene *const s = scene_make(side, worlds);
+    uint64_t hash[3] = { 0, 0, 0 };
+    size_t workers[3] = { 1, 2, 5 };
+    s->desc.hessian = 1;
+    s->desc.worlds_have_params = worlds > 1;
+    for (size_t k = 0; k < 3; k++) {
+        ds_energies *e;
+        if (k) {
+            s->desc.runner.jobs.parallel_for = backward_for;
+            s->desc.runner.jobs.user = workers + k;
+            s->desc.runner.jobs.n_workers = workers[k];
+        }
+        e = energies_make(&s->desc);
+        TAP_OK(!run_scene(s, e, hash + k, 1, NULL, NULL), "%d workers", (int)workers[k]);
+        ds_energies_destroy(e);
+    }
+    TAP_OK(hash[0] && hash[0] == hash[1] && hash[0] == hash[2],
+           "%d worlds of %d points: the same bits with 1, 2, 5 workers", (int)worlds, (int)s->n);
+    scene_free(s);
+}
+
+/* two sets of a type share kernels; others have their own */
+static size_t count_kernels(const ds_energies_desc *desc)
+{
+    ds_energies *const e = energies_make(desc);
+    size_t n = 0;
+    while (ds_energies_kernel(e, n)) n++;
+    ds_energies_destroy(e);
+    return n;
+}
+static void test_kernels(void)
+{
+    scene *const s = scene_make(3, 1);
+    size_t one, two, other;
+    ds_energy_set sets[2];
+    sets[0] = sets[1] = s->sets[SPRINGS];
+    s->desc.sets = sets;
+    s->desc.n_sets = 1;
+    one = count_kernels(&s->desc);
+    s->desc.n_sets = 2;
+    two = count_kernels(&s->desc);
+    sets[1].parameters = NULL;
+    other = count_kernels(&s->desc);
+    TAP_OK(one > 0 && two == one && other == 2 * one, "sets of one type and kinds share kernels: %d, %d, %d",
+           (int)one, (int)two, (int)other);
+    scene_free(s);
+}
+
+/* >>misuse ---- */
+
+static void wrong_no_points(scene *s) { s->desc.n_points = 0; }
+static void wrong_no_sets(scene *s) { s->desc.n_sets = 0; }
+static void wrong_label(scene *s) { s->desc.label = DSIM_GRADIENT_LABEL_COUNT; }
+static void wrong_type(scene *s) { s->sets[MUSCLES].type = NULL; }
+static void wrong_parts(scene *s)
+{
+    static const ds_energy_type nothing = { "nothing", 2, 0, 0, "", NULL, NULL, NULL, NULL };
+    s->sets[MUSCLES].type = &nothing;
+}
+static void wrong_built_in(scene *s) { s->sets[SPRINGS].type = ds_energy_get_type(DSIM_ENERGY_COUNT); }
+static void wrong_count(scene *s) { s->sets[SPRINGS].n = 0; }
+static void wrong_index(scene *s) { s->sheets[3 * 5 + 1] = (int32_t)s->n; }
+static void wrong_negative(scene *s) { s->springs[7] = -1; }
+static void wrong_twice(scene *s) { s->sheets[3 * 2 + 2] = s->sheets[3 * 2]; }
+static void wrong_rest(scene *s) { s->rest[3 * 4 + 1] = (ds_real)NAN; }
+static void wrong_no_rest(scene *s) { s->desc.rest = NULL; }
+static void wrong_mass(scene *s) { s->mass[3] = -1; }
+static void wrong_nan_mass(scene *s) { s->mass[2] = (ds_real)INFINITY; }
+static void wrong_no_mass(scene *s)
+{
+    s->desc.n_sets = 2;
+    s->mass[5] = 0;
+}
+static void wrong_acceleration(scene *s) { s->acceleration[3 * 6] = (ds_real)NAN; }
+static void wrong_measure(scene *s) { s->sets[SHEETS].measure = 3; }
+static void wrong_controls(scene *s) { s->desc.n_control--; }
+static ds_energy_parameter wrong[4];
+static void wrong_kind(scene *s)
+{
+    memcpy(wrong, sheet_parameters, sizeof wrong);
+    wrong[2].kind = (ds_parameter_kind)7;
+    s->sets[SHEETS].parameters = wrong;
+}
+static void wrong_derived_control(scene *s)
+{
+    memcpy(wrong, sheet_parameters, sizeof wrong);
+    wrong[1].from_control = 1;
+    wrong[1].kind = DSIM_PARAMETER_SHARED;
+    wrong[1].control_at = 3;
+    s->sets[SHEETS].parameters = wrong;
+}
+static void wrong_shared_control(scene *s)
+{
+    memcpy(wrong, sheet_parameters, sizeof wrong);
+    wrong[0].from_control = 1;
+    s->sets[SHEETS].parameters = wrong;
+}
+static void wrong_density(scene *s) { s->sets[SHEETS].density.from_control = 1; }
+static ds_var sheet_loads_too_much(ds_element *e) { return ds_dot3(ds_point(e, 3), ds_point(e, 0)); }
+static void wrong_energy(scene *s)
+{
+    static const ds_energy_type bad = { "bad", 3, 4, 3, "", sheet_loads_too_much, NULL, NULL, sheet_derive };
+    s->sets[SHEETS].type = &bad;
+}
+
+static const struct { void (*spoil)(scene *s); ds_result code; size_t index; const char *text; } misuses[] = {
+    { wrong_no_points, DSIM_ERROR_ARGUMENT, 0, "n_points is 0" },
+    { wrong_no_sets, DSIM_ERROR_ARGUMENT, 0, "there are no sets" },
+    { wrong_label, DSIM_ERROR_ARGUMENT, 0, "label" },
+    { wrong_type, DSIM_ERROR_ARGUMENT, MUSCLES, "set 1: it has no type" },
+    { wrong_parts, DSIM_ERROR_ARGUMENT, MUSCLES, "set 1: its type has neither energy nor" },
+    { wrong_built_in, DSIM_ERROR_ARGUMENT, SPRINGS, "set 0: its type has neither energy nor" },
+    { wrong_count, DSIM_ERROR_ARGUMENT, SPRINGS, "set 0: it has no elements" },
+    { wrong_index, DSIM_ERROR_RANGE, SHEETS, "set 2, element 5: has the point 9 of 9" },
+    { wrong_negative, DSIM_ERROR_RANGE, SPRINGS, "set 0, element 3: has the point -1 of 9" },
+    { wrong_twice, DSIM_ERROR_ARGUMENT, SHEETS, "set 2, element 2: has twice the point" },
+    { wrong_rest, DSIM_ERROR_NON_FINITE, 4, "point 4: its rest position" },
+    { wrong_no_rest, DSIM_ERROR_ARGUMENT, SHEETS, "set 2: its type derives constants: give rest" },
+    { wrong_mass, DSIM_ERROR_ARGUMENT, 3, "point 3: its mass is negative" },
+    { wrong_nan_mass, DSIM_ERROR_ARGUMENT, 2, "point 2: its mass is negative or not finite" },
+    { wrong_no_mass, DSIM_ERROR_ARGUMENT, 5, "point 5: it has no mass" },
+    { wrong_acceleration, DSIM_ERROR_NON_FINITE, 6, "point 6: its acceleration" },
+    { wrong_measure, DSIM_ERROR_ARGUMENT, SHEETS, "set 2: it has a density, and `measure` is no constant" },
+    { wrong_controls, DSIM_ERROR_ARGUMENT, MUSCLES, "set 1: parameter 1: its controls go beyond" },
+    { wrong_kind, DSIM_ERROR_ARGUMENT, SHEETS, "set 2: parameter 2: there is no such kind" },
+    { wrong_derived_control, DSIM_ERROR_ARGUMENT, SHEETS,
+      "set 2 'sheet': its constants depend on a parameter that is a control, number 1" },
+    { wrong_shared_control, DSIM_ERROR_RACE, SHEETS, "set 2: two of its parameters are the same controls" },
+    { wrong_density, DSIM_ERROR_ARGUMENT, SHEETS, "set 2: a density is a parameter" },
+    { wrong_energy, DSIM_ERROR_ARGUMENT, SHEETS, "there is no point 3" } };
+
+static void test_misuse(void)
+{
+    for (size_t i = 0; i < COUNT(misuses); i++) {
+        scene *const s = scene_make(3, 1);
+        meter m;
+        ds_energies *e;
+        size_t live;
+        s->desc.runner.allocator = meter_allocator(&m);
+        e = energies_make(&s->desc);
+        ds_energies_destroy(e);
+        misuses[i].spoil(s);
+        e = ds_energies_create(&s->desc);
+        live = m.live;
+        TAP_OK(!ds_energies_system(e) && !ds_energies_kernel(e, 0) &&
+                   ds_energies_error(e)->code == misuses[i].code &&
+                   ds_energies_error(e)->index == misuses[i].index,
+               "refused: %s", misuses[i].text);
+        TAP_HAS(ds_energies_error(e)->text, misuses[i].text, "it is named");
+        ds_energies_destroy(e);
+        TAP_OK(live < 16384 && !m.live, "nothing is half-built");
+        scene_free(s);
+    }
+    TAP_OK(!ds_energies_create(NULL), "no desc");
+    TAP_HAS(ds_energies_error(NULL)->text, "no desc", "what NULL means");
+    TAP_OK(!ds_energies_system(NULL) && !ds_energies_kernel(NULL, 0) && !ds_energies_pattern(NULL) &&
+               ds_energies_rest_at(NULL) == (size_t)-1 && ds_energies_param_at(NULL, 0, 0) == (size_t)-1 &&
+               ds_energies_hessian(NULL, NULL, NULL) == DSIM_ERROR_ARGUMENT &&
+               ds_energies_hessian_product(NULL, NULL, NULL, NULL) == DSIM_ERROR_ARGUMENT &&
+               ds_energies_energy(NULL, NULL, NULL) == DSIM_ERROR_ARGUMENT &&
+               ds_energies_element(NULL, NULL, 0, 0, 0, NULL, NULL) == DSIM_ERROR_ARGUMENT,
+           "NULL is safe");
+    ds_energies_destroy(NULL);
+}
+
+static int derives(const ds_system *s, numbers *r, ds_result code)
+{
+    return s->derive(s->user, r->at[PARAM], r->at[DERIVED]) == code;
+}
+
+/* what is found when numbers come in */
+static void test_bad_numbers(size_t worlds)
+{
+    scene *const s = scene_make(3, worlds);
+    ds_energies *e;
+    const ds_system *system;
+    numbers r;
+    double energy;
+    ds_real kept, *at;
+    s->desc.rest_is_param = s->desc.worlds_have_params = 1;
+    e = energies_make(&s->desc);
+    system = ds_energies_system(e);
+    r = numbers_make(system);
+    scene_numbers(s, e, system, &r);
+    {
+        const ds_system_io io = io_of(&r);
+        /* point 5 of the last world: springs along its row meet it first */
+        at = r.at[X] + vector_at(s, 5, 1, worlds - 1);
+        kept = *at;
+        *at = (ds_real)NAN;
+        TAP_OK(system->force(system->user, &io, r.at[F]) == DSIM_ERROR_NON_FINITE, "a bad force");
+        TAP_HAS(ds_energies_error(e)->text, "set 0 'spring', element 3", "its set and element");
+        if (worlds > 1) TAP_HAS(ds_energies_error(e)->text, "world 2", "and world");
+        TAP_OK(system->error(system->user) == ds_energies_error(e) && ds_energies_error(e)->index == SPRINGS,
+               "by the error of the system");
+        TAP_OK(system->energy(system->user, &io, &energy) == DSIM_ERROR_NON_FINITE, "an energy");
+        *at = kept;
+        TAP_OK(!system->force(system->user, &io, r.at[F]), "afterwards it goes on");
+        TAP_OK(ds_energies_hessian(e, &io, r.at[F]) == DSIM_ERROR_ORDER && !ds_energies_pattern(e),
+               "no Hessian without its flag");
+    }
+    at = r.at[PARAM] + ds_energies_param_at(e, SHEETS, 1) + 4 * worlds;
+    kept = *at;
+    *at = (ds_real)INFINITY;
+    TAP_OK(derives(system, &r, DSIM_ERROR_NON_FINITE), "a bad parameter");
+    TAP_HAS(ds_energies_error(e)->text, "set 2 'sheet', element 4: parameter 1", "its name");
+    *at = kept;
+    at = r.at[PARAM] + ds_energies_rest_at(e) + vector_at(s, 7, 1, worlds - 1);
+    kept = *at;
+    *at = (ds_real)NAN;
+    TAP_OK(derives(system, &r, DSIM_ERROR_NON_FINITE), "a bad rest position");
+    TAP_HAS(ds_energies_error(e)->text, "point 7: its rest position", "its point");
+    *at = kept + 5; /* point 7 crosses over: triangle 7 = (8, 5, 7) of the last cell turns round */
+    TAP_OK(derives(system, &r, DSIM_ERROR_ARGUMENT), "an inverted rest shape");
+    TAP_HAS(ds_energies_error(e)->text, "its rest shape is inverted or empty", "is named: %s",
+            ds_energies_error(e)->text);
+    *at = kept;
+    TAP_OK(derives(system, &r, DSIM_OK), "and mended");
+    at = r.at[PARAM] + ds_energies_param_at(e, SHEETS, 4);
+    kept = *at;
+    *at = 1000; /* the density is a logarithm */
+    TAP_OK(derives(system, &r, DSIM_ERROR_ARGUMENT), "a mass that is infinite");
+    TAP_HAS(ds_energies_error(e)->text, "its mass is not positive and finite", "is named: %s",
+            ds_energies_error(e)->text);
+    *at = kept;
+    numbers_free(&r);
+    ds_energies_destroy(e);
+    scene_free(s);
+}
+
+/* an operation without a derivative: the force is there, its adjoint is refused by name */
+static ds_var steps_energy(ds_element *e)
+{
+    const ds_var x = ds_x(ds_point(e, 0));
+    return ds_mul(ds_floor(ds_parameter(e, 0)), ds_square(x));
+}
+static void test_not_differentiable(void)
+{
+    static const ds_energy_type steps = { "steps", 1, 1, 0, "height", steps_energy, NULL, NULL, NULL };
+    static const int32_t point = 0;
+    ds_energy_set set;
+    ds_energies_desc desc;
+    ds_energies *e;
+    const ds_system *system;
+    numbers r, bars;
+    ds_real mass = 1;
+    memset(&set, 0, sizeof set);
+    memset(&desc, 0, sizeof desc);
+    set.type = &steps;
+    set.n = 1;
+    set.points = &point;
+    desc.n_points = 1;
+    desc.mass = &mass;
+    desc.sets = &set;
+    desc.n_sets = 1;
+    e = energies_make(&desc);
+    system = ds_energies_system(e);
+    r = numbers_make(system), bars = numbers_make(system);
+    r.at[X][0] = 2;
+    r.at[PARAM][0] = (ds_real)3.5;
+    {
+        const ds_system_io io = io_of(&r);
+        ds_system_bar bar = bar_of(&bars);
+        TAP_OK(!system->force(system->user, &io, r.at[F]) && r.at[F][0] == -12, "the force is there");
+        TAP_OK(system->force_vjp(system->user, &io, r.at[F], &bar) == DSIM_ERROR_NOT_DIFFERENTIABLE,
+               "its adjoint by the parameter is refused");
+        TAP_HAS(ds_energies_error(e)->text, "floor", "by the name of the operation");
+        bar.param_bar = bar.derived_bar = bar.control_bar = NULL;
+        r.at[F][0] = 1;
+        TAP_OK(!system->force_vjp(system->user, &io, r.at[F], &bar) && bars.at[X][0] == -6,
+               "the adjoint by x alone is there");
+    }
+    numbers_free(&r);
+    numbers_free(&bars);
+    ds_energies_destroy(e);
+}
+
 int main(void)
 {
     test_by_hand(0);
@@ -641,5 +1138,15 @@ int main(void)
     test_worlds(2, 0, 0);
     test_worlds(8, 1, 1);
     test_worlds(37, 1, 0);
+    test_hessian(1);
+    test_hessian(3);
+    test_memory();
+    test_threads(40, 1);
+    test_threads(7, 50);
+    test_kernels();
+    test_misuse();
+    test_bad_numbers(1);
+    test_bad_numbers(3);
+    test_not_differentiable();
     return tap_end();
 }
