@@ -1,5 +1,6 @@
-/* test_energies.c - every built-in energy: its value is the formula, its derivatives are those of its values and
-   of independent programs, and it has the invariances that CLAIMS says; rest shapes, patches, small strains */
+/* test_energies.c - every built-in energy: its value is the formula, its derivatives are those of its values
+   and of independent programs, and it has the invariances that CLAIMS says; rest shapes, patches, small
+   strains */
 #define DIFFSIM_IMPLEMENTATION
 #include "../diffsim.h"
 
@@ -40,8 +41,8 @@ static int launch(const element *e, const ds_kernel *k, const ds_array *args, si
 }
 
 /* the arguments of a part; what is NULL is no array. Returns their number. */
-static size_t arguments(const element *e, ds_energy_part part, ds_array *a, const ds_real *x, const ds_real *v,
-                        const ds_real *p, const ds_real *c, const ds_real *result)
+static size_t arguments(const element *e, ds_energy_part part, ds_array *a, const ds_real *x,
+                        const ds_real *v, const ds_real *p, const ds_real *c, const ds_real *result)
 {
     static const int32_t points[POINTS] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 };
     const ds_array none = { NULL, 0, 0, 0, 0, DSIM_ARRAY_REAL, 0 };
@@ -259,7 +260,10 @@ static double span(const element *e) /* from point 0 to point 1 */
 }
 static double square(double a) { return a * a; }
 
-static double value_spring(const element *e) { return (double)e->p[0] / 2 * square(span(e) - (double)e->p[1]); }
+static double value_spring(const element *e)
+{
+    return (double)e->p[0] / 2 * square(span(e) - (double)e->p[1]);
+}
 static double value_actuated(const element *e)
 {
     const double l0 = (double)e->p[1] * (1 + (double)e->p[2] * (double)e->p[3]);
@@ -453,8 +457,8 @@ enum {
     RESTS = 8,       /* 0, with a force of 0, at the rest shape; dissipation: at v = 0 */
     FINITE = 16,     /* value, gradient, Hessian are finite for flat, inverted, collapsed elements */
     PLANE = 32,      /* z takes no part */
-    SOLID = 64,      /* the patch test; either orientation; a Hessian at rest as that of LINEAR, with the mu and
-                        la that `small` says */
+    SOLID = 64,      /* the patch test; either orientation; a Hessian at rest as that of LINEAR, with the
+                        moduli that `small` says */
     ISOTROPIC = 128  /* turned at rest, the same energy */
 };
 enum small { SAME, ONLY_MU, RAW, PLANE_STRESS };
@@ -479,7 +483,8 @@ static const claim CLAIMS[] = {
     { DSIM_ENERGY_ACTUATED_SPRING, MOVES | TURNS | RESTS | FINITE, SAME, { 100, 1.25, 0.4, -0.5 },
       value_actuated },
     { DSIM_ENERGY_ZERO_LENGTH_SPRING, MOVES | FINITE, SAME, { 100, 3 }, value_zero_length },
-    { DSIM_ENERGY_TORSION, MOVES | TURNS | RESTS | FINITE, SAME, { 10, 0.78539816339744831 }, value_torsion },
+    { DSIM_ENERGY_TORSION, MOVES | TURNS | RESTS | FINITE, SAME, { 10, 0.78539816339744831 },
+      value_torsion },
     { DSIM_ENERGY_TORSION_2D, MOVES | TURNS_Z | RESTS | FINITE | PLANE, SAME, { 10, -0.78539816339744831 },
       value_torsion_2d },
     { DSIM_ENERGY_GRAVITY, FINITE, SAME, { 2, 0.5, -9.8, 0.25 }, value_gravity },
@@ -505,17 +510,19 @@ static const claim CLAIMS[] = {
     { DSIM_ENERGY_FIBRE_LENGTH_2D, MOVES | TURNS_Z | FINITE | PLANE, SAME, { 0.3, 500, 1, 2, 0.7 },
       value_fibre_length },
     { DSIM_ENERGY_VOLUME_ACTIVATION, MOVES | TURNED | FINITE, SAME, { 0.3, 500 }, value_volume },
-    { DSIM_ENERGY_VOLUME_ACTIVATION_2D, MOVES | TURNS_Z | ISOTROPIC | FINITE | PLANE, SAME, { 0.3, 500, 0.7 },
-      value_volume },
+    { DSIM_ENERGY_VOLUME_ACTIVATION_2D, MOVES | TURNS_Z | ISOTROPIC | FINITE | PLANE, SAME,
+      { 0.3, 500, 0.7 }, value_volume },
     { DSIM_ENERGY_RAYLEIGH, MOVES | RESTS | FINITE, SAME, { 1000, 0.3, 0.01 }, value_rayleigh },
-    { DSIM_ENERGY_RAYLEIGH_2D, MOVES | RESTS | FINITE | PLANE, SAME, { 1000, 0.3, 0.01, 0.7 }, value_rayleigh },
+    { DSIM_ENERGY_RAYLEIGH_2D, MOVES | RESTS | FINITE | PLANE, SAME, { 1000, 0.3, 0.01, 0.7 },
+      value_rayleigh },
     { DSIM_ENERGY_OBJECTIVE_DAMPING, MOVES | TURNED | RESTS | FINITE, SAME, { 20 }, value_objective },
-    { DSIM_ENERGY_OBJECTIVE_DAMPING_2D, MOVES | TURNS_Z | ISOTROPIC | RESTS | FINITE | PLANE, SAME, { 20, 0.7 },
-      value_objective },
+    { DSIM_ENERGY_OBJECTIVE_DAMPING_2D, MOVES | TURNS_Z | ISOTROPIC | RESTS | FINITE | PLANE, SAME,
+      { 20, 0.7 }, value_objective },
 };
 enum { N_CLAIMS = sizeof CLAIMS / sizeof CLAIMS[0] };
 
-/* shapes at rest by the number of points; the first two points are 1 apart, the angle at point 1 is 45 degrees */
+/* shapes at rest by the number of points; of two, they are 1 apart, of three, the angle at point 1 is 45
+   degrees */
 static void rest_shape(element *e, int flat)
 {
     static const double pair[6] = { 0, 0, 0, 0.6, 0, 0.8 }, three[9] = { 0, 0, 0, 1, 0, 0, 0.25, 0.75, 0 };
@@ -548,7 +555,10 @@ static void shake(element *e, ds_rng *rng, double much)
 static double largest(const ds_real *a, size_t n)
 {
     double most = 0;
-    for (size_t i = 0; i < n; i++) most = fmax(most, isfinite((double)a[i]) ? fabs((double)a[i]) : (double)INFINITY);
+    for (size_t i = 0; i < n; i++) {
+        const double size = fabs((double)a[i]);
+        most = isfinite(size) ? fmax(most, size) : (double)INFINITY;
+    }
     return most;
 }
 static double off(const ds_real *a, const ds_real *b, size_t n)
@@ -591,7 +601,8 @@ static void turn(const double Q[9], ds_real *x, size_t n)
 /* what moves: coordinates of x or v, parameters, rest positions */
 static ds_real *number_of(element *e, int what, size_t i)
 {
-    return what == 0 ? (e->part == DSIM_ENERGY_PART_ENERGY ? e->x : e->v) + i : what == 1 ? e->p + i : e->X + i;
+    if (what == 0) return (e->part == DSIM_ENERGY_PART_ENERGY ? e->x : e->v) + i;
+    return what == 1 ? e->p + i : e->X + i;
 }
 
 /* the slope of the gradient (with G NULL, of the energy) by a number, from six points around it */
@@ -695,7 +706,8 @@ static void differences(element *e, double worst[4])
             constants_dot(e, &move);
             gradient_dot(e, &move, got);
             slope(e, what, i, step, want);
-            worst[1 + what] = fmax(worst[1 + what], off(got, want, e->n) * step / (2e-3 * largest(G, e->n) + 1e-300));
+            worst[1 + what] =
+                fmax(worst[1 + what], off(got, want, e->n) * step / (2e-3 * largest(G, e->n) + 1e-300));
         }
 }
 
@@ -757,7 +769,8 @@ static double invariances(element *e, const claim *c, ds_rng *rng)
         *e = kept;
     }
     if (c->holds & PLANE) {
-        for (size_t i = 2; i < e->n; i += 3) e->x[i] += (ds_real)i, e->v[i] -= (ds_real)i, e->X[i] += (ds_real)i;
+        for (size_t i = 2; i < e->n; i += 3)
+            e->x[i] += (ds_real)i, e->v[i] -= (ds_real)i, e->X[i] += (ds_real)i;
         derive(e);
         worst = fmax(worst, fabs(energy(e) - E) / f);
         for (size_t i = 2; i < e->n; i += 3) worst = fmax(worst, fabs((double)G[i]));
@@ -826,14 +839,15 @@ static double off_linear(element *e, const claim *c)
     return off(H, want, e->n * (e->n + 1) / 2) / largest(want, e->n * (e->n + 1) / 2);
 }
 
-/* A simplex cut into d + 1 by a point inside: moved by any affine map, no force acts on that point. Returns the
-   force there, relative to that on the others. */
+/* A simplex cut into d + 1 by a point inside: moved by any affine map, no force acts on that point. Returns
+   the force there, relative to that on the others. */
 static double patch(const element *e, ds_rng *rng)
 {
     const size_t d = e->type->n_points - 1, lanes = d + 1, points = d + 2;
     const ds_array none = { NULL, 0, 0, 0, 0, DSIM_ARRAY_REAL, 0 };
     int32_t corner[4 * 4];
-    ds_real X[15] = { 0 }, x[15] = { 0 }, F[9], c[4 * CONSTANTS], bar[15] = { 0 }, one[1] = { 1 }, p[PARAMETERS][4];
+    ds_real X[15] = { 0 }, x[15] = { 0 }, F[9], c[4 * CONSTANTS], bar[15] = { 0 }, one[1] = { 1 };
+    ds_real p[PARAMETERS][4];
     ds_array a[2 * ARGS], parts[PARAMETERS];
     size_t n = 0;
     for (size_t i = 0; i < 3 * lanes; i++) X[i] = e->X[i];
@@ -889,12 +903,12 @@ static void test_row(const claim *c, ds_energy_part part, ds_rng *rng)
         if (!IS_FLOAT && trial < 2) differences(&e, far);
     }
     TAP_OK(value <= (IS_FLOAT ? 2e-3 : 1e-11), "%s %s: the formula (%.1e)", name, what, value);
-    TAP_OK(derivatives <= tolerance(), "%s %s: gradient, Hessian, tangents and adjoints agree (%.1e)", name, what,
-           derivatives);
+    TAP_OK(derivatives <= tolerance(), "%s %s: gradient, Hessian, tangents and adjoints agree (%.1e)", name,
+           what, derivatives);
     if (!IS_FLOAT)
         TAP_OK(far[0] < 1e-8 && far[1] < 1e-8 && far[2] < 1e-8 && far[3] < 1e-8,
-               "%s %s: by differences: gradient, Hessian, by parameters, by rest (%.0e %.0e %.0e %.0e)", name, what,
-               far[0], far[1], far[2], far[3]);
+               "%s %s: by differences: gradient, Hessian, by parameters, by rest (%.0e %.0e %.0e %.0e)", name,
+               what, far[0], far[1], far[2], far[3]);
     TAP_OK(same <= (IS_FLOAT ? 1e-3 : 1e-12), "%s %s: moved, turned and the like (%.1e)", name, what, same);
     if (c->holds & FINITE) TAP_OK(is_finite(&e), "%s %s: finite for flat and inverted elements", name, what);
     if (c->holds & RESTS) {
@@ -922,14 +936,349 @@ static void test_table(void)
         while (k < N_CLAIMS && CLAIMS[k].energy != (ds_energy)i) k++;
         if (!TAP_OK(k < N_CLAIMS, "%s has its claims", type->name)) continue;
         for (const char *at = type->parameters; *at; at++) commas += *at == ',';
-        TAP_OK(commas + (*type->parameters != 0) == type->n_parameters, "%s: a name for each parameter", type->name);
+        TAP_OK(commas + (*type->parameters != 0) == type->n_parameters, "%s: a name for each parameter",
+               type->name);
         if (type->energy) test_row(CLAIMS + k, DSIM_ENERGY_PART_ENERGY, &rng);
         if (type->dissipation) test_row(CLAIMS + k, DSIM_ENERGY_PART_DISSIPATION, &rng);
     }
 }
 
+/* >>oracle ---- */
+
+static double relative(double got, double want, double size) { return fabs(got - want) / size; }
+
+/* the worst of energy, gradient, Hessian, by young, by poisson, by the rest positions */
+static void against_tet(element *e, const oracle_tet *o, double worst[6])
+{
+    static ds_real H[TANGENTS];
+    const int no_log = !strcmp(o->material, "stable_neo_hookean_nolog");
+    const double mu = o->mu, la = no_log ? o->la - mu : o->la; /* of ds_lame */
+    const double young = mu * (3 * la + 2 * mu) / (la + mu), nu = la / (2 * (la + mu));
+    const double slopes[2][2] = { /* of mu, la by young, poisson */
+        { 1 / (2 * (1 + nu)), -young / (2 * (1 + nu) * (1 + nu)) },
+        { nu / ((1 + nu) * (1 - 2 * nu)),
+          young * (1 + 2 * nu * nu) / ((1 + nu) * (1 + nu) * (1 - 2 * nu) * (1 - 2 * nu)) }
+    };
+    ds_real G[COORDINATES], G_dot[COORDINATES];
+    double F[9], volume, size[4] = { 0, 1e-300, 1e-300, 1e-300 }, rest = 0;
+    for (size_t i = 0; i < 12; i++) e->X[i] = (ds_real)o->X[i], e->x[i] = (ds_real)o->x[i];
+    e->p[0] = (ds_real)young, e->p[1] = (ds_real)nu, e->p[2] = 1;
+    derive(e);
+    hessian(e, G, H);
+    deformation(e, e->x, F, &volume);
+    if (!strcmp(o->material, "stable_neo_hookean_raw")) /* its energy is not 0 at rest */
+        rest = volume * (la / 2 * square(0.75 * mu / la) - mu / 2 * log(4.0));
+    size[0] = fmax(fabs(o->energy), mu * volume);
+    for (int i = 0; i < 45; i++) size[2] = fmax(size[2], fabs(o->hessian[i]));
+    for (int i = 0; i < 81; i++) size[3] = fmax(size[3], fabs(o->by_rest[i]));
+    for (int i = 0; i < 9; i++) size[1] = fmax(size[1], fabs(o->gradient[i]));
+    size[1] = fmax(size[1], size[2] * 0.1);
+    worst[0] = fmax(worst[0], relative(energy(e), o->energy - rest, size[0]));
+    for (size_t i = 0, at = 0; i < 9; i++) {
+        worst[1] = fmax(worst[1], relative((double)G[3 + i], o->gradient[i], size[1]));
+        for (size_t j = i; j < 9; j++, at++)
+            worst[2] = fmax(worst[2], relative(hessian_at(e, H, 3 + i, 3 + j), o->hessian[at], size[2]));
+    }
+    for (size_t k = 0; k < 11; k++) { /* by young, poisson, nine rest coordinates */
+        moves move;
+        memset(&move, 0, sizeof move);
+        if (k < 2) move.p[k] = 1;
+        else move.X[3 + k - 2] = 1;
+        constants_dot(e, &move);
+        gradient_dot(e, &move, G_dot);
+        for (size_t i = 0; i < 9; i++) {
+            const double by_la = o->by_la[i], by_mu = o->by_mu[i] + (no_log ? by_la : 0);
+            const double want =
+                k < 2 ? by_mu * slopes[0][k] + by_la * slopes[1][k] : o->by_rest[9 * i + k - 2];
+            const double moduli = size[1] / young * (k == 1 ? young / (1 - 2 * nu) : 1);
+            const size_t which = k < 2 ? 3 + k : 5;
+            worst[which] =
+                fmax(worst[which], relative((double)G_dot[3 + i], want, k < 2 ? moduli : size[3]));
+        }
+    }
+}
+
+static void test_tets(void)
+{
+    static const struct { const char *material; ds_energy energy; } names[] = {
+        { "stable_neo_hookean_lame", DSIM_ENERGY_STABLE_NEO_HOOKEAN },
+        { "stable_neo_hookean_raw", DSIM_ENERGY_STABLE_NEO_HOOKEAN_RAW },
+        { "stable_neo_hookean_nolog", DSIM_ENERGY_STABLE_NEO_HOOKEAN_NO_LOG },
+        { "neo_hookean_log", DSIM_ENERGY_NEO_HOOKEAN },
+        { "neo_hookean_Jm1", DSIM_ENERGY_NEO_HOOKEAN_J1 },
+        { "stvk", DSIM_ENERGY_STVK },
+        { "linear", DSIM_ENERGY_LINEAR },
+        { "arap", DSIM_ENERGY_ARAP },
+        { "corotated", DSIM_ENERGY_COROTATED },
+        { "fixed_corotated", DSIM_ENERGY_FIXED_COROTATED }
+    };
+    size_t all = 0;
+    for (size_t m = 0; m < sizeof names / sizeof names[0]; m++) {
+        double worst[6] = { 0, 0, 0, 0, 0, 0 };
+        size_t n = 0;
+        element e;
+        if (!element_begin(&e, ds_energy_get_type(names[m].energy), DSIM_ENERGY_PART_ENERGY)) continue;
+        for (size_t i = 0; i < sizeof ORACLE_TETS / sizeof ORACLE_TETS[0]; i++)
+            if (!strcmp(ORACLE_TETS[i].material, names[m].material)) {
+                against_tet(&e, ORACLE_TETS + i, worst);
+                n++;
+            }
+        all += n;
+        TAP_OK(n >= 6 && worst[0] <= (IS_FLOAT ? 1e-3 : 1e-10) && worst[1] <= tolerance() &&
+               worst[2] <= tolerance() && worst[3] <= tolerance() && worst[4] <= tolerance() &&
+               worst[5] <= tolerance(),
+               "%s, %d tetrahedra of the reference: energy, gradient, Hessian, by young, poisson, rest "
+               "(%.0e %.0e %.0e %.0e %.0e %.0e)", e.type->name, (int)n, worst[0], worst[1], worst[2],
+               worst[3], worst[4], worst[5]);
+        element_end(&e);
+    }
+    TAP_OK(all == sizeof ORACLE_TETS / sizeof ORACLE_TETS[0], "every tetrahedron of the reference was asked");
+}
+
+static void test_springs(void)
+{
+    static ds_real H[TANGENTS];
+    double worst[4] = { 0, 0, 0, 0 };
+    element e;
+    element_begin(&e, ds_energy_get_type(DSIM_ENERGY_SPRING), DSIM_ENERGY_PART_ENERGY);
+    for (size_t k = 0; k < sizeof ORACLE_SPRINGS / sizeof ORACLE_SPRINGS[0]; k++) {
+        const oracle_spring *const o = ORACLE_SPRINGS + k;
+        ds_real G[COORDINATES], G_dot[COORDINATES];
+        moves move;
+        memset(&move, 0, sizeof move);
+        for (int i = 0; i < 6; i++) e.x[i] = (ds_real)o->x[i];
+        e.p[0] = (ds_real)o->stiffness, e.p[1] = (ds_real)o->rest_length, move.p[1] = 1;
+        hessian(&e, G, H);
+        gradient_dot(&e, &move, G_dot);
+        worst[0] = fmax(worst[0], relative(energy(&e), o->energy, o->energy));
+        for (size_t i = 0; i < 6; i++) {
+            worst[1] = fmax(worst[1], relative((double)G[i], o->gradient[i], o->stiffness));
+            worst[2] = fmax(worst[2], relative((double)G_dot[i], o->by_rest_length[i], o->stiffness));
+            for (size_t j = 0; j < 6; j++)
+                worst[3] = fmax(worst[3], relative(hessian_at(&e, H, i, j), o->hessian[6 * i + j],
+                                                   o->stiffness));
+        }
+    }
+    TAP_OK(worst[0] <= 10 * tolerance() && worst[1] <= tolerance() && worst[2] <= tolerance() &&
+           worst[3] <= tolerance(), "spring, the reference (%.0e %.0e %.0e %.0e)", worst[0], worst[1],
+           worst[2], worst[3]);
+    element_end(&e);
+}
+
+/* >>helpers ---- */
+
+/* the force of RAYLEIGH is -time K v, K the Hessian of LINEAR at rest */
+static void test_rayleigh(void)
+{
+    static ds_real H[TANGENTS];
+    for (int plane = 0; plane < 2; plane++) {
+        element e, linear;
+        ds_real G[COORDINATES], K_v[COORDINATES], ignored[COORDINATES];
+        ds_rng rng = ds_rng_make(11, 0);
+        element_begin(&e, ds_energy_get_type(plane ? DSIM_ENERGY_RAYLEIGH_2D : DSIM_ENERGY_RAYLEIGH),
+                      DSIM_ENERGY_PART_DISSIPATION);
+        element_begin(&linear, ds_energy_get_type(plane ? DSIM_ENERGY_LINEAR_2D : DSIM_ENERGY_LINEAR),
+                      DSIM_ENERGY_PART_ENERGY);
+        e.p[0] = 1000, e.p[1] = (ds_real)0.3, e.p[2] = (ds_real)0.01, e.p[3] = 2;
+        memcpy(linear.p, e.p, sizeof e.p);
+        rest_shape(&e, plane), rest_shape(&linear, plane);
+        derive(&e), derive(&linear);
+        shake(&e, &rng, 0.3);
+        hessian(&linear, ignored, H);
+        gradient(&e, G);
+        for (size_t i = 0; i < e.n; i++) {
+            double sum = 0;
+            for (size_t j = 0; j < e.n; j++) sum += hessian_at(&e, H, i, j) * (double)e.v[j];
+            K_v[i] = (ds_real)(0.01 * sum);
+        }
+        TAP_OK(off(G, K_v, e.n) <= tolerance() * largest(G, e.n), "%s: time K v (%.1e)", e.type->name,
+               off(G, K_v, e.n) / largest(G, e.n));
+        element_end(&e), element_end(&linear);
+    }
+}
+
+static void test_lame(void)
+{
+    ds_tape *const t = ds_tape_create(NULL);
+    const ds_var young = ds_input(t, 1000), poisson = ds_input(t, 0.3);
+    ds_var mu, la, flat_mu, flat_la;
+    ds_lame(young, poisson, &mu, &la);
+    ds_lame_plane_stress(young, poisson, &flat_mu, &flat_la);
+    TAP_NEAR(ds_value(mu), 1000 / 2.6, 4 * tolerance(), "mu");
+    TAP_NEAR(ds_value(flat_mu), 1000 / 2.6, 4 * tolerance(), "mu of plane stress");
+    TAP_NEAR(ds_value(la), 300 / (1.3 * 0.4), 4 * tolerance(), "la");
+    TAP_NEAR(ds_value(flat_la), 300 / 0.91, 4 * tolerance(), "la of plane stress");
+    ds_backward(la);
+    TAP_NEAR(ds_grad(poisson), 1000 * 1.18 / (1.69 * 0.16), 10 * tolerance(), "la by poisson");
+    ds_backward(flat_la);
+    TAP_NEAR(ds_grad(poisson), 1000 * 1.09 / (0.91 * 0.91), 10 * tolerance(),
+             "la of plane stress by poisson");
+    ds_tape_destroy(t);
+}
+
+/* plane stress as a plane strain of other moduli, as the comment at DSI_ENERGIES_SOLID says */
+static void test_plane_stress(void)
+{
+    static ds_real H[TANGENTS], want[TANGENTS];
+    const double young = 1000, nu = 0.3;
+    element stress, other;
+    ds_real G[COORDINATES];
+    element_begin(&stress, ds_energy_get_type(DSIM_ENERGY_LINEAR_PLANE_STRESS_2D), DSIM_ENERGY_PART_ENERGY);
+    element_begin(&other, ds_energy_get_type(DSIM_ENERGY_STVK_2D), DSIM_ENERGY_PART_ENERGY);
+    rest_shape(&stress, 1), rest_shape(&other, 1);
+    stress.p[0] = (ds_real)young, stress.p[1] = (ds_real)nu, stress.p[3] = other.p[3] = 1;
+    other.p[0] = (ds_real)(young * (1 + 2 * nu) / ((1 + nu) * (1 + nu)));
+    other.p[1] = (ds_real)(nu / (1 + nu));
+    derive(&stress), derive(&other);
+    hessian(&stress, G, want);
+    hessian(&other, G, H);
+    TAP_OK(off(H, want, 45) <= tolerance() * largest(want, 45), "plane stress by other moduli");
+    element_end(&stress), element_end(&other);
+}
+
+/* value, slope, curvature on both sides of the border and in a tie */
+static void test_log(void)
+{
+    ds_tape *const t = ds_tape_create(NULL);
+    static const double at[] = { 3, 0.1000001, 0.1, 0.0999999, 0.05, 0, -2 };
+    for (size_t i = 0; i < sizeof at / sizeof at[0]; i++) {
+        const double a = at[i], u = (a - 0.1) / 0.1, out = a >= 0.1;
+        const double want[3] = { out != 0 ? log(a) : log(0.1) + u - u * u / 2, out != 0 ? 1 / a : 10 - 10 * u,
+                                 out != 0 ? -1 / (a * a) : -100 };
+        ds_real second[1];
+        ds_var x, f;
+        ds_tape_reset(t);
+        x = ds_input(t, a);
+        f = ds_log_guarded(x, (double)(ds_real)0.1);
+        TAP_OK(!ds_hessian(f, &x, 1, second) &&
+               relative((double)ds_value(f), want[0], 1) < 10 * tolerance() &&
+               relative((double)ds_grad(x), want[1], 10) < 10 * tolerance() &&
+               relative((double)second[0], want[2], 100) < (IS_FLOAT ? 1e-3 : 1e-11),
+               "ds_log_guarded at %g: %g %g %g", a, (double)ds_value(f), (double)ds_grad(x),
+               (double)second[0]);
+    }
+    ds_tape_destroy(t);
+}
+
+/* the factor at speed r for the limit 2, and the slope of the clamped speed along v, by formula */
+static double clamped(int tanh_form, double r)
+{
+    const double c = 2;
+    if (tanh_form) return r * (r > 0 ? tanh(c / r) : 1);
+    return r > c ? c / pow(1 + pow(c / r, 8), 0.125) : r / pow(1 + pow(r / c, 8), 0.125);
+}
+static void test_speed(void)
+{
+    static const double speeds[] = { 0, 1e-9, 0.05, 1, 1.999, 2, 2.001, 5, 1e6 };
+    ds_tape *const t = ds_tape_create(NULL);
+    for (int form = 0; form < 2; form++)
+        for (size_t i = 0; i < sizeof speeds / sizeof speeds[0]; i++) {
+            const double r = speeds[i], step = 1e-3 * (r > 0.01 ? r : 0);
+            const double want = clamped(form, r);
+            double slope_along = 1, across = r > 0 ? want / r : 1;
+            ds_var3 v, w;
+            ds_var limit, f;
+            ds_v3 along, out;
+            const ds_real direction[3] = { 1, 1, 1 };
+            ds_real second[3];
+            ds_var one[3];
+            double across_slope = 0;
+            if (step > 0)
+                slope_along = (clamped(form, r - 2 * step) - 8 * clamped(form, r - step) +
+                               8 * clamped(form, r + step) - clamped(form, r + 2 * step)) / (12 * step);
+            ds_tape_reset(t);
+            v = ds_input3(t, ds_v3_make((ds_real)(0.6 * r), 0, (ds_real)(0.8 * r)));
+            limit = ds_input(t, 2);
+            w = form ? ds_clamp_speed_tanh(v, limit) : ds_clamp_speed(v, limit);
+            out = ds_value3(w);
+            f = ds_add(ds_mul(ds_c(0.6), ds_x(w)), ds_mul(ds_c(0.8), ds_z(w)));
+            ds_backward(f);
+            along = ds_grad3(v);
+            TAP_OK(relative((double)out.x * 0.6 + (double)out.z * 0.8, want, want > 1 ? want : 1) <
+                   10 * tolerance(),
+                   "%s at speed %g: %g", form ? "ds_clamp_speed_tanh" : "ds_clamp_speed", r, want);
+            TAP_OK(relative((double)along.x * 0.6 + (double)along.z * 0.8, slope_along, 1) <
+                   (IS_FLOAT ? 1e-3 : 1e-8), "its slope along v: %g", slope_along);
+            f = ds_y(w);
+            ds_backward(f);
+            along = ds_grad3(v);
+            TAP_OK(relative((double)along.y, across, 1) < 10 * tolerance(), "its slope across v: %g", across);
+            one[0] = ds_x(v), one[1] = ds_y(v), one[2] = ds_z(v);
+            if (step > 0)
+                across_slope = (clamped(form, r + step) / (r + step) - clamped(form, r - step) / (r - step)) /
+                               (2 * step);
+            TAP_OK(!ds_hessian_vector(f, one, direction, 3, second) &&
+                   relative((double)second[1], 1.4 * across_slope, 1) < (IS_FLOAT ? 1e-3 : 1e-5),
+                   "how that changes: %g", (double)second[1]);
+        }
+    ds_tape_destroy(t);
+}
+
+/* on a tape: F = I at rest, the linear map where it is one, the volume */
+static void test_gradients(void)
+{
+    static const double at[12] = { 0.1, 0.2, 0.3, 1.1, 0.1, 0, 0.2, 0.9, 0.1, 0.1, 0.2, 1.1 };
+    static const double map[9] = { 1.2, 0.3, -0.1, 0, 0.8, 0.2, 0.4, 0.1, 1.1 };
+    ds_tape *const t = ds_tape_create(NULL);
+    ds_var3 X[4], x[4];
+    ds_var33 inverse;
+    ds_var flat[4], F22[4], area, volume;
+    ds_m3 F;
+    double worst = 0;
+    for (int i = 0; i < 4; i++) {
+        const double *const a = at + 3 * i;
+        X[i] = ds_input3(t, ds_v3_make((ds_real)a[0], (ds_real)a[1], (ds_real)a[2]));
+        x[i] = ds_input3(t, ds_v3_make((ds_real)(map[0] * a[0] + map[1] * a[1] + map[2] * a[2]),
+                                       (ds_real)(map[3] * a[0] + map[4] * a[1] + map[5] * a[2]),
+                                       (ds_real)(map[6] * a[0] + map[7] * a[1] + map[8] * a[2])));
+    }
+    volume = ds_rest_of_tet(X, &inverse);
+    F = ds_value33(ds_gradient_of_tet(x, inverse));
+    for (int i = 0; i < 9; i++) worst = fmax(worst, fabs((double)F.m[i] - map[i]));
+    TAP_OK(worst < 10 * tolerance() && ds_value(volume) > 0, "F of a tetrahedron is the map (%.1e)", worst);
+    TAP_NEAR(ds_value(ds_rest_of_tet(x, NULL)) / ds_value(volume),
+             1.2 * (0.88 - 0.02) - 0.3 * -0.08 - 0.1 * -0.32, 10 * tolerance(), "the volume grows by det F");
+    area = ds_rest_of_triangle(X, flat);
+    ds_gradient_of_triangle(X, flat, F22);
+    for (int i = 0; i < 4; i++)
+        TAP_OK(relative((double)ds_value(F22[i]), i % 3 == 0, 1) < 10 * tolerance(),
+               "F of a triangle at rest is I: entry %d", i);
+    TAP_NEAR(ds_value(area), fabs((1.0 * 0.7 - -0.1 * 0.1) / 2), 10 * tolerance(), "its area");
+    ds_tape_destroy(t);
+}
+
+/* parameters that are shared, or logarithms: the same numbers */
+static void test_kinds(void)
+{
+    static const ds_parameter_kind kinds[2] = { DSIM_PARAMETER_SHARED_LOG, DSIM_PARAMETER_PER_ELEMENT };
+    ds_kernel *const k =
+        ds_energy_kernel(NULL, ds_energy_get_type(DSIM_ENERGY_SPRING), DSIM_ENERGY_PART_ENERGY, kinds);
+    ds_runner *const r = ds_runner_create(NULL);
+    ds_real x[12] = { 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 3, 0 }, log_k[1], l0[2] = { 1, 1 }, sum[1] = { 0 };
+    int32_t points[4] = { 0, 1, 2, 3 };
+    ds_array a[5];
+    log_k[0] = ds_real_log(10);
+    a[0] = ds_array_indices(points, 2, 2), a[1] = ds_array_reals(x, 4, 3), a[2] = ds_array_reals(log_k, 1, 1);
+    a[3] = ds_array_reals(l0, 2, 1), a[4] = ds_array_reals(sum, 1, 1);
+    TAP_OK(!ds_launch(r, k, 2, a, 5), "two springs of one stiffness, given as its logarithm");
+    TAP_NEAR(sum[0], 5 * 1 + 5 * 4, 100 * tolerance(), "their energy");
+    TAP_OK(!ds_energy_get_type((ds_energy)-1)->energy && !ds_energy_get_type(DSIM_ENERGY_COUNT)->energy,
+           "an energy that is none is a type without a part");
+    ds_runner_destroy(r);
+    ds_kernel_destroy(k);
+}
+
 int main(void)
 {
     test_table();
+    test_tets();
+    test_springs();
+    test_rayleigh();
+    test_lame();
+    test_plane_stress();
+    test_log();
+    test_speed();
+    test_gradients();
+    test_kinds();
     return tap_end();
 }
