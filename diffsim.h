@@ -24305,6 +24305,22 @@ DSI_INLINE const ds_var *dsi_here_22(const ds_var *x, const char *file, int line
 #define ds_inverse22(p, out) (ds_inverse22)(dsi_here_22(p, __FILE__, __LINE__), out)
 #define ds_polar22(p, out) (ds_polar22)(dsi_here_22(p, __FILE__, __LINE__), out)
 #define ds_stretch22(p) (ds_stretch22)(dsi_here_22(p, __FILE__, __LINE__))
+/* points */
+DSI_INLINE const ds_var3 *dsi_here_points(const ds_var3 *x, const char *file, int line)
+{
+    if (x) dsi_here(x->rec, file, line);
+    return x;
+}
+#define ds_rest_of_tet(p, inverse) (ds_rest_of_tet)(dsi_here_points(p, __FILE__, __LINE__), inverse)
+#define ds_rest_of_triangle(p, inverse) (ds_rest_of_triangle)(dsi_here_points(p, __FILE__, __LINE__), inverse)
+#define ds_gradient_of_tet(p, inverse) (ds_gradient_of_tet)(dsi_here_points(p, __FILE__, __LINE__), inverse)
+#define ds_gradient_of_triangle(p, inverse, F) \
+    (ds_gradient_of_triangle)(dsi_here_points(p, __FILE__, __LINE__), inverse, F)
+#define ds_lame(p, q, mu, la) (ds_lame)(DSI_HERE(r1, p), DSI_HERE(r1, q), mu, la)
+#define ds_lame_plane_stress(p, q, mu, la) (ds_lame_plane_stress)(DSI_HERE(r1, p), DSI_HERE(r1, q), mu, la)
+#define ds_log_guarded(p, least) (ds_log_guarded)(DSI_HERE(r1, p), least)
+#define ds_clamp_speed(p, q) DSI_HERE_2(ds_clamp_speed, r3, r1, p, q)
+#define ds_clamp_speed_tanh(p, q) DSI_HERE_2(ds_clamp_speed_tanh, r3, r1, p, q)
 #define ds_backward_many(f, seeds, n) dsi_here_backward(f, seeds, n, __FILE__, __LINE__)
 #define ds_sum(x, n) dsi_here_sum(x, n, __FILE__, __LINE__)
 #define ds_weighted_sum(w, x, n) dsi_here_weighted_sum(w, x, n, __FILE__, __LINE__)

@@ -24,7 +24,8 @@ typedef struct element {
     ds_energy_part part;               /* ENERGY or DISSIPATION */
     size_t n;                          /* coordinates */
     ds_real X[COORDINATES], x[COORDINATES], v[COORDINATES], p[PARAMETERS], c[CONSTANTS];
-    ds_kernel *derive, *energy, *adjoint, *gradient, *hessian, *energy_dot, *adjoint_dot, *mixed, *derive_dot;
+    ds_kernel *derive, *energy, *adjoint, *gradient, *hessian, *energy_dot, *adjoint_dot, *mixed;
+    ds_kernel *derive_dot, *derive_bar;
     ds_runner *runner;
 } element;
 
@@ -84,9 +85,10 @@ static int element_begin(element *e, const ds_energy_type *type, ds_energy_part 
     if (type->derive) {
         e->derive = ds_energy_kernel(NULL, type, DSIM_ENERGY_PART_DERIVE, NULL);
         e->derive_dot = ds_kernel_tangent(e->derive, NULL);
+        e->derive_bar = ds_kernel_adjoint(e->derive, NULL);
     }
     const ds_kernel *const all[] = { e->energy, e->adjoint, e->gradient, e->hessian, e->energy_dot,
-                                     e->adjoint_dot, e->mixed, e->derive, e->derive_dot };
+                                     e->adjoint_dot, e->mixed, e->derive, e->derive_dot, e->derive_bar };
     int good = e->runner != NULL;
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         if (i < 7 || type->derive) {
@@ -101,6 +103,7 @@ static void element_end(element *e)
     ds_kernel_destroy(e->derive), ds_kernel_destroy(e->energy), ds_kernel_destroy(e->adjoint);
     ds_kernel_destroy(e->gradient), ds_kernel_destroy(e->hessian), ds_kernel_destroy(e->energy_dot);
     ds_kernel_destroy(e->adjoint_dot), ds_kernel_destroy(e->mixed), ds_kernel_destroy(e->derive_dot);
+    ds_kernel_destroy(e->derive_bar);
     ds_runner_destroy(e->runner);
 }
 
@@ -164,6 +167,15 @@ static void constants_dot(const element *e, moves *dot)
     size_t n = arguments(e, DSIM_ENERGY_PART_DERIVE, a, e->X, NULL, e->p, NULL, NULL);
     n += of_moves(e, DSIM_ENERGY_PART_DERIVE, a + n, dot);
     if (e->derive_dot) launch(e, e->derive_dot, a, n);
+}
+
+/* what X and p gain from what the constants have */
+static void constants_bar(const element *e, moves *bar)
+{
+    ds_array a[2 * ARGS];
+    size_t n = arguments(e, DSIM_ENERGY_PART_DERIVE, a, e->X, NULL, e->p, NULL, NULL);
+    n += of_moves(e, DSIM_ENERGY_PART_DERIVE, a + n, bar);
+    if (e->derive_bar) launch(e, e->derive_bar, a, n);
 }
 
 /* what w.G gains by x, v, p, c: the adjoint of the adjoint */
@@ -628,6 +640,31 @@ static double slope(element *e, int what, size_t i, double step, ds_real *G)
     return sum;
 }
 
+#define SIDE(sum, size, a, b, n) \
+    for (size_t i = 0; i < (n); i++) { \
+        sum += (double)(a)[i] * (double)(b)[i]; \
+        size += fabs((double)(a)[i] * (double)(b)[i]); \
+    }
+
+/* the tangent of the constants against their adjoint */
+static double exact_constants(const element *e, ds_rng *rng)
+{
+    double forward = 0, back = 0, size = 1e-300;
+    ds_real seed[CONSTANTS];
+    moves dot, bar;
+    memset(&dot, 0, sizeof dot);
+    memset(&bar, 0, sizeof bar);
+    for (size_t i = 0; i < COORDINATES; i++) dot.X[i] = (ds_real)between(rng, -1, 1);
+    for (size_t i = 0; i < PARAMETERS; i++) dot.p[i] = (ds_real)between(rng, -1, 1) * e->p[i];
+    constants_dot(e, &dot);
+    for (size_t i = 0; i < CONSTANTS; i++) seed[i] = bar.c[i] = (ds_real)between(rng, -1, 1);
+    constants_bar(e, &bar);
+    SIDE(forward, size, seed, dot.c, CONSTANTS)
+    SIDE(back, size, bar.X, dot.X, COORDINATES)
+    SIDE(back, size, bar.p, dot.p, PARAMETERS)
+    return fabs(forward - back) / size;
+}
+
 /* gradient, Hessian, tangents and adjoints of all kinds agree; returns the worst, relative to the largest */
 static double exact(element *e, ds_rng *rng)
 {
@@ -668,18 +705,13 @@ static double exact(element *e, ds_rng *rng)
     gradient_dot(e, &move, G_dot);
     mixed(e, w, &bar);
     size = 1e-300;
-#define SIDE(name, n) \
-    for (size_t i = 0; i < (n); i++) { \
-        back += (double)bar.name[i] * (double)move.name[i]; \
-        size += fabs((double)bar.name[i] * (double)move.name[i]); \
-    }
-    SIDE(x, COORDINATES) SIDE(v, COORDINATES) SIDE(p, PARAMETERS) SIDE(c, CONSTANTS)
-#undef SIDE
-    for (size_t i = 0; i < e->n; i++) {
-        forward += (double)w[i] * (double)G_dot[i];
-        size += fabs((double)w[i] * (double)G_dot[i]);
-    }
-    return fmax(worst, fabs(forward - back) / size);
+    SIDE(back, size, bar.x, move.x, COORDINATES)
+    SIDE(back, size, bar.v, move.v, COORDINATES)
+    SIDE(back, size, bar.p, move.p, PARAMETERS)
+    SIDE(back, size, bar.c, move.c, CONSTANTS)
+    SIDE(forward, size, w, G_dot, e->n)
+    worst = fmax(worst, fabs(forward - back) / size);
+    return fmax(worst, exact_constants(e, rng));
 }
 
 /* the derivatives against differences: by coordinates, by parameters, by rest positions */
@@ -959,7 +991,7 @@ static void against_tet(element *e, const oracle_tet *o, double worst[6])
         { nu / ((1 + nu) * (1 - 2 * nu)),
           young * (1 + 2 * nu * nu) / ((1 + nu) * (1 + nu) * (1 - 2 * nu) * (1 - 2 * nu)) }
     };
-    ds_real G[COORDINATES], G_dot[COORDINATES];
+    ds_real G[COORDINATES], w[COORDINATES];
     double F[9], volume, size[4] = { 0, 1e-300, 1e-300, 1e-300 }, rest = 0;
     for (size_t i = 0; i < 12; i++) e->X[i] = (ds_real)o->X[i], e->x[i] = (ds_real)o->x[i];
     e->p[0] = (ds_real)young, e->p[1] = (ds_real)nu, e->p[2] = 1;
@@ -979,22 +1011,20 @@ static void against_tet(element *e, const oracle_tet *o, double worst[6])
         for (size_t j = i; j < 9; j++, at++)
             worst[2] = fmax(worst[2], relative(hessian_at(e, H, 3 + i, 3 + j), o->hessian[at], size[2]));
     }
-    for (size_t k = 0; k < 11; k++) { /* by young, poisson, nine rest coordinates */
-        moves move;
-        memset(&move, 0, sizeof move);
-        if (k < 2) move.p[k] = 1;
-        else move.X[3 + k - 2] = 1;
-        constants_dot(e, &move);
-        gradient_dot(e, &move, G_dot);
-        for (size_t i = 0; i < 9; i++) {
-            const double by_la = o->by_la[i], by_mu = o->by_mu[i] + (no_log ? by_la : 0);
-            const double want =
-                k < 2 ? by_mu * slopes[0][k] + by_la * slopes[1][k] : o->by_rest[9 * i + k - 2];
-            const double moduli = size[1] / young * (k == 1 ? young / (1 - 2 * nu) : 1);
-            const size_t which = k < 2 ? 3 + k : 5;
-            worst[which] =
-                fmax(worst[which], relative((double)G_dot[3 + i], want, k < 2 ? moduli : size[3]));
+    for (size_t i = 0; i < 9; i++) { /* by young, poisson, nine rest coordinates: adjoint of the adjoint */
+        const double by_la = o->by_la[i], by_mu = o->by_mu[i] + (no_log ? by_la : 0);
+        moves bar;
+        memset(w, 0, sizeof w);
+        w[3 + i] = 1;
+        mixed(e, w, &bar);
+        constants_bar(e, &bar);
+        for (size_t k = 0; k < 2; k++) {
+            const double want = by_mu * slopes[0][k] + by_la * slopes[1][k];
+            const double moduli = size[1] / (k == 0 ? young : 1 - 2 * nu);
+            worst[3 + k] = fmax(worst[3 + k], relative((double)bar.p[k], want, moduli));
         }
+        for (size_t k = 0; k < 9; k++)
+            worst[5] = fmax(worst[5], relative((double)bar.X[3 + k], o->by_rest[9 * i + k], size[3]));
     }
 }
 
