@@ -2596,15 +2596,15 @@ DIFFSIM_API void ds_lame(ds_var young, ds_var poisson, ds_var *mu, ds_var *la);
 DIFFSIM_API void ds_lame_plane_stress(ds_var young, ds_var poisson, ds_var *mu, ds_var *la);
 
 /* The deformation gradient F = Ds Dm^-1 of a tetrahedron, or of a triangle in the x-y plane, row by row: Ds
-   and Dm have the edges from point 0 now and at rest as columns. rest_of: volume (area) of the points X, at
-   least 0, and Dm^-1, not finite if that is 0.  From: Sifakis and Barbic 2012, section 4. */
-DIFFSIM_API ds_var ds_rest_of_tet(const ds_var3 X[4], ds_var33 *inverse);
-DIFFSIM_API ds_var ds_rest_of_triangle(const ds_var3 X[3], ds_var inverse[4]);
+   and Dm have the edges from point 0 now and at rest as columns. rest_of: volume (area) of the points, at
+   least 0, and Dm^-1, or NULL, not finite if that is 0.  From: Sifakis and Barbic 2012, section 4. */
+DIFFSIM_API ds_var ds_rest_of_tet(const ds_var3 rest[4], ds_var33 *inverse);
+DIFFSIM_API ds_var ds_rest_of_triangle(const ds_var3 rest[3], ds_var inverse[4]);
 DIFFSIM_API ds_var33 ds_gradient_of_tet(const ds_var3 x[4], ds_var33 inverse);
-DIFFSIM_API void ds_gradient_of_triangle(const ds_var3 x[3], const ds_var inverse[4], ds_var F[4]);
+DIFFSIM_API void ds_gradient_of_triangle(const ds_var3 x[3], const ds_var inverse[4], ds_var gradient[4]);
 
-/* log a for a >= least, a constant above 0; below it the parabola that has value, slope and curvature there
-   in common with it: finite, and the steeper the further. */
+/* log a for a >= least, a constant above 0 (else: NaN); below it the parabola that has value, slope and
+   curvature there in common with it: finite, and the steeper the further. */
 DIFFSIM_API ds_var ds_log_guarded(ds_var a, double least);
 
 /* A velocity v no faster than limit > 0, smooth everywhere, with r = |v|:
@@ -21659,10 +21659,13 @@ DIFFSIM_API void (ds_gradient_of_triangle)(const ds_var3 x[3], const ds_var inve
    In a tie the later operand moves: a, and the 0. */
 DIFFSIM_API ds_var (ds_log_guarded)(ds_var a, double least)
 {
-    const ds_var high = ds_log(ds_max(ds_c(least), a));
-    const ds_var excess = ds_sub(a, ds_c(least));
-    const ds_var u = ds_min(ds_mul(excess, ds_c(1 / least)), ds_c(0));
-    const ds_var half = ds_mul(ds_c(0.5), ds_square(u));
+    ds_var high, excess, u, half;
+    DIFFSIM_ASSERT(least > 0);
+    if (!(least > 0)) return ds_c((double)dsi_nan());
+    high = ds_log(ds_max(ds_c(least), a));
+    excess = ds_sub(a, ds_c(least));
+    u = ds_min(ds_mul(excess, ds_c(1 / least)), ds_c(0));
+    half = ds_mul(ds_c(0.5), ds_square(u));
     return ds_add(high, ds_sub(u, half));
 }
 
@@ -24314,8 +24317,8 @@ DSI_INLINE const ds_var3 *dsi_here_points(const ds_var3 *x, const char *file, in
 #define ds_rest_of_tet(p, inverse) (ds_rest_of_tet)(dsi_here_points(p, __FILE__, __LINE__), inverse)
 #define ds_rest_of_triangle(p, inverse) (ds_rest_of_triangle)(dsi_here_points(p, __FILE__, __LINE__), inverse)
 #define ds_gradient_of_tet(p, inverse) (ds_gradient_of_tet)(dsi_here_points(p, __FILE__, __LINE__), inverse)
-#define ds_gradient_of_triangle(p, inverse, F) \
-    (ds_gradient_of_triangle)(dsi_here_points(p, __FILE__, __LINE__), inverse, F)
+#define ds_gradient_of_triangle(p, inverse, out) \
+    (ds_gradient_of_triangle)(dsi_here_points(p, __FILE__, __LINE__), inverse, out)
 #define ds_lame(p, q, mu, la) (ds_lame)(DSI_HERE(r1, p), DSI_HERE(r1, q), mu, la)
 #define ds_lame_plane_stress(p, q, mu, la) (ds_lame_plane_stress)(DSI_HERE(r1, p), DSI_HERE(r1, q), mu, la)
 #define ds_log_guarded(p, least) (ds_log_guarded)(DSI_HERE(r1, p), least)

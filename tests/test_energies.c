@@ -1187,6 +1187,7 @@ static void test_log(void)
                "ds_log_guarded at %g: %g %g %g", a, (double)ds_value(f), (double)ds_grad(x),
                (double)second[0]);
     }
+    TAP_OK(isnan((double)ds_value(ds_log_guarded(ds_input(t, 1), 0))), "a border of 0 is a NaN");
     ds_tape_destroy(t);
 }
 
