@@ -2448,8 +2448,9 @@ DIFFSIM_API ds_var33 ds_constant33(ds_element *element, size_t i); /* numbers i 
             "k/2 |x0 - x1|^2 and R = c/2 |v0 - v1|^2: ties two points, smooth everywhere") \
     DSI_ROW(TORSION, ("torsion", 3, 2, 0, dsi_torsion, NULL, NULL, NULL), \
             "stiffness (N m), rest angle (rad)", \
-            "k/2 (theta - theta0)^2, theta the angle at point 1 between points 0 and 2, 0 to pi; where all " \
-            "are in a line, or two in one place, without a force and a Hessian") \
+            "k/2 (theta - theta0)^2, theta the angle at point 1 between points 0 and 2, 0 to pi; where " \
+            "straight smooth if theta0 = pi; else there, where folded, and where two points are in one " \
+            "place, without a force") \
     DSI_ROW(TORSION_2D, ("torsion_2d", 3, 2, 0, dsi_torsion_2d, NULL, NULL, NULL), \
             "stiffness (N m), rest angle (rad)", \
             "the same in the x-y plane, from point 0 anticlockwise to point 2; theta - theta0 is taken " \
@@ -21755,16 +21756,28 @@ static void dsi_arms(ds_element *e, ds_var3 *a, ds_var3 *b)
     *b = ds_sub3(ds_point(e, 2), middle);
 }
 
-/* theta = atan2(|a x b|, a.b); where an arm has no length, the angle 0 of (0, 1), which does not move */
+/* With the bend f = pi - theta = atan2(|a x b|, -a.b), E = k/2 (f - f0)^2. Near a straight line f is a root,
+   but f^2 is smooth: with t^2 = |a x b|^2 / (a.b)^2 below 1e-6, where f = t (1 - t^2/3 + t^4/5) to rounding,
+   E = k/2 (f^2 - 2 f f0 + f0^2). Where an arm has no length, the angle is that of (0, -1), which does not
+   move. */
 static ds_var dsi_torsion(ds_element *e)
 {
-    ds_var3 a, b;
-    ds_var sine, cosine, there;
+    const ds_var rest = ds_sub(ds_c(3.141592653589793), ds_parameter(e, 1));
+    ds_var3 a, b, n;
+    ds_var square, c, c2, there, straight, t2, series, near, far;
     dsi_arms(e, &a, &b);
-    sine = ds_safe_norm3(ds_cross3(a, b));
+    n = ds_cross3(a, b);
+    square = ds_dot3(n, n);
     there = ds_mul(ds_dot3(a, a), ds_dot3(b, b));
-    cosine = ds_select(there, ds_dot3(a, b), ds_c(1));
-    return dsi_half_square(ds_parameter(e, 0), ds_sub(ds_atan2(sine, cosine), ds_parameter(e, 1)));
+    c = ds_neg(ds_select(there, ds_dot3(a, b), ds_c(1)));
+    c2 = ds_square(c);
+    straight = ds_select(ds_lt(ds_c(0), c), ds_lt(square, ds_mul(ds_c(1e-6), c2)), ds_c(0));
+    t2 = ds_div(square, ds_select(straight, c2, ds_c(1)));
+    series = ds_add(ds_c(1), ds_mul(t2, ds_sub(ds_mul(ds_c(0.2), t2), ds_c(1.0 / 3))));
+    near = ds_mul(ds_safe_sqrt(t2), ds_mul(series, ds_mul(ds_c(2), rest)));
+    near = ds_add(ds_sub(ds_mul(t2, ds_square(series)), near), ds_square(rest));
+    far = ds_square(ds_sub(ds_atan2(ds_safe_norm3(n), c), rest));
+    return ds_mul(ds_c(0.5), ds_mul(ds_parameter(e, 0), ds_select(straight, near, far)));
 }
 
 /* theta - theta0 = atan2(s cos theta0 - c sin theta0, c cos theta0 + s sin theta0), s = a x b, c = a.b */

@@ -1278,6 +1278,39 @@ static void test_gradients(void)
     ds_tape_destroy(t);
 }
 
+/* a torsion spring that is straight at rest: smooth there, and on both sides of where the series ends */
+static void test_straight(void)
+{
+    static const double bends[] = { 0, 1e-9, 1e-5, 0.9e-3, 1.1e-3, 0.1 };
+    element e;
+    element_begin(&e, ds_energy_get_type(DSIM_ENERGY_TORSION), DSIM_ENERGY_PART_ENERGY);
+    e.p[0] = 10, e.p[1] = (ds_real)3.14159265358979323846;
+    for (size_t i = 0; i < sizeof bends / sizeof bends[0]; i++) {
+        static ds_real H[TANGENTS];
+        const double f = bends[i];
+        ds_real G[COORDINATES];
+        double far[4] = { 0, 0, 0, 0 }, along, across;
+        memset(e.x, 0, sizeof e.x);
+        e.x[0] = -1;
+        e.x[6] = (ds_real)(2 * cos(f)), e.x[7] = (ds_real)(2 * sin(f));
+        hessian(&e, G, H);
+        along = sin(f) * sin(f) * hessian_at(&e, H, 6, 6) - 2 * sin(f) * cos(f) * hessian_at(&e, H, 6, 7)
+              + cos(f) * cos(f) * hessian_at(&e, H, 7, 7);
+        across = f > 0 ? 2.5 * f / tan(f) : 2.5;
+        TAP_OK(relative(energy(&e), 5 * f * f, 5 * f * f + 1e-6) < (IS_FLOAT ? 1e-3 : 1e-11) &&
+               relative(hypot((double)G[6], (double)G[7]), 5 * f, 1) < (IS_FLOAT ? 1e-4 : 1e-12) &&
+               relative(along, 2.5, 1) < (IS_FLOAT ? 5e-3 : 1e-9) &&
+               relative(hessian_at(&e, H, 8, 8), across, 1) < (IS_FLOAT ? 1e-3 : 1e-9),
+               "torsion bent by %g: energy, force, Hessian (%.9f %.9f)", f, along, hessian_at(&e, H, 8, 8));
+        if (!IS_FLOAT && f < 1e-6) {
+            memcpy(e.X, e.x, sizeof e.X);
+            differences(&e, far);
+            TAP_OK(far[1] < 1e-6, "its Hessian by differences (%.0e)", far[1]);
+        }
+    }
+    element_end(&e);
+}
+
 /* parameters that are shared, or logarithms: the same numbers */
 static void test_kinds(void)
 {
@@ -1310,6 +1343,7 @@ int main(void)
     test_log();
     test_speed();
     test_gradients();
+    test_straight();
     test_kinds();
     return tap_end();
 }
