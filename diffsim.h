@@ -21764,7 +21764,7 @@ static ds_var dsi_torsion(ds_element *e)
 {
     const ds_var rest = ds_sub(ds_c(3.141592653589793), ds_parameter(e, 1));
     ds_var3 a, b, n;
-    ds_var square, c, c2, there, straight, t2, series, near, far;
+    ds_var square, c, c2, there, straight, t2, series, inside, outside;
     dsi_arms(e, &a, &b);
     n = ds_cross3(a, b);
     square = ds_dot3(n, n);
@@ -21774,10 +21774,10 @@ static ds_var dsi_torsion(ds_element *e)
     straight = ds_select(ds_lt(ds_c(0), c), ds_lt(square, ds_mul(ds_c(1e-6), c2)), ds_c(0));
     t2 = ds_div(square, ds_select(straight, c2, ds_c(1)));
     series = ds_add(ds_c(1), ds_mul(t2, ds_sub(ds_mul(ds_c(0.2), t2), ds_c(1.0 / 3))));
-    near = ds_mul(ds_safe_sqrt(t2), ds_mul(series, ds_mul(ds_c(2), rest)));
-    near = ds_add(ds_sub(ds_mul(t2, ds_square(series)), near), ds_square(rest));
-    far = ds_square(ds_sub(ds_atan2(ds_safe_norm3(n), c), rest));
-    return ds_mul(ds_c(0.5), ds_mul(ds_parameter(e, 0), ds_select(straight, near, far)));
+    inside = ds_mul(ds_safe_sqrt(t2), ds_mul(series, ds_mul(ds_c(2), rest)));
+    inside = ds_add(ds_sub(ds_mul(t2, ds_square(series)), inside), ds_square(rest));
+    outside = ds_square(ds_sub(ds_atan2(ds_safe_norm3(n), c), rest));
+    return ds_mul(ds_c(0.5), ds_mul(ds_parameter(e, 0), ds_select(straight, inside, outside)));
 }
 
 /* theta - theta0 = atan2(s cos theta0 - c sin theta0, c cos theta0 + s sin theta0), s = a x b, c = a.b */

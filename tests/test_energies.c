@@ -902,14 +902,14 @@ static double patch(const element *e, ds_rng *rng)
     a[n++] = ds_array_reals(X, points, 3);
     for (size_t i = 0; i < e->type->n_parameters; i++) a[n++] = parts[i];
     a[n++] = ds_array_reals(c, lanes, e->type->n_constants);
-    if (ds_launch(e->runner, e->derive, lanes, a, n)) return INFINITY;
+    if (ds_launch(e->runner, e->derive, lanes, a, n)) return (double)INFINITY;
     a[1] = ds_array_reals(x, points, 3);
     a[n++] = none;
     a[n++] = none;
     a[n++] = ds_array_reals(bar, points, 3);
     for (size_t i = 0; i < e->type->n_parameters + 1; i++) a[n++] = none;
     a[n++] = ds_array_reals(one, 1, 1);
-    if (ds_launch(e->runner, e->adjoint, lanes, a, n)) return INFINITY;
+    if (ds_launch(e->runner, e->adjoint, lanes, a, n)) return (double)INFINITY;
     return largest(bar + 3 * lanes, 3) / largest(bar, 3 * lanes);
 }
 
