@@ -2811,8 +2811,9 @@ DIFFSIM_API ds_var ds_sdf_grid(ds_arg field, const ds_grid *grid, ds_var3 x, ds_
             "k/2 |x0 - x1|^2 and R = c/2 |v0 - v1|^2: ties two points, smooth everywhere") \
     DSI_ROW(TORSION, ("torsion", 3, 2, 0, dsi_torsion, NULL, NULL, NULL), \
             "stiffness (N m), rest angle (rad)", \
-            "k/2 (theta - theta0)^2, theta the angle at point 1 between points 0 and 2, 0 to pi; where all " \
-            "are in a line, or two in one place, without a force and a Hessian") \
+            "k/2 (theta - theta0)^2, theta the angle at point 1 between points 0 and 2, 0 to pi; where " \
+            "straight smooth if theta0 = pi; else there, where folded, and where two points are in one " \
+            "place, without a force") \
     DSI_ROW(TORSION_2D, ("torsion_2d", 3, 2, 0, dsi_torsion_2d, NULL, NULL, NULL), \
             "stiffness (N m), rest angle (rad)", \
             "the same in the x-y plane, from point 0 anticlockwise to point 2; theta - theta0 is taken " \
@@ -3032,15 +3033,15 @@ DIFFSIM_API void ds_lame(ds_var young, ds_var poisson, ds_var *mu, ds_var *la);
 DIFFSIM_API void ds_lame_plane_stress(ds_var young, ds_var poisson, ds_var *mu, ds_var *la);
 
 /* The deformation gradient F = Ds Dm^-1 of a tetrahedron, or of a triangle in the x-y plane, row by row: Ds
-   and Dm have the edges from point 0 now and at rest as columns. rest_of: volume (area) of the points X, at
-   least 0, and Dm^-1, not finite if that is 0.  From: Sifakis and Barbic 2012, section 4. */
-DIFFSIM_API ds_var ds_rest_of_tet(const ds_var3 X[4], ds_var33 *inverse);
-DIFFSIM_API ds_var ds_rest_of_triangle(const ds_var3 X[3], ds_var inverse[4]);
+   and Dm have the edges from point 0 now and at rest as columns. rest_of: volume (area) of the points, at
+   least 0, and Dm^-1, or NULL, not finite if that is 0.  From: Sifakis and Barbic 2012, section 4. */
+DIFFSIM_API ds_var ds_rest_of_tet(const ds_var3 rest[4], ds_var33 *inverse);
+DIFFSIM_API ds_var ds_rest_of_triangle(const ds_var3 rest[3], ds_var inverse[4]);
 DIFFSIM_API ds_var33 ds_gradient_of_tet(const ds_var3 x[4], ds_var33 inverse);
-DIFFSIM_API void ds_gradient_of_triangle(const ds_var3 x[3], const ds_var inverse[4], ds_var F[4]);
+DIFFSIM_API void ds_gradient_of_triangle(const ds_var3 x[3], const ds_var inverse[4], ds_var gradient[4]);
 
-/* log a for a >= least, a constant above 0; below it the parabola that has value, slope and curvature there
-   in common with it: finite, and the steeper the further. */
+/* log a for a >= least, a constant above 0 (else: NaN); below it the parabola that has value, slope and
+   curvature there in common with it: finite, and the steeper the further. */
 DIFFSIM_API ds_var ds_log_guarded(ds_var a, double least);
 
 /* A velocity v no faster than limit > 0, smooth everywhere, with r = |v|:
@@ -25927,10 +25928,13 @@ DIFFSIM_API void (ds_gradient_of_triangle)(const ds_var3 x[3], const ds_var inve
    In a tie the later operand moves: a, and the 0. */
 DIFFSIM_API ds_var (ds_log_guarded)(ds_var a, double least)
 {
-    const ds_var high = ds_log(ds_max(ds_c(least), a));
-    const ds_var excess = ds_sub(a, ds_c(least));
-    const ds_var u = ds_min(ds_mul(excess, ds_c(1 / least)), ds_c(0));
-    const ds_var half = ds_mul(ds_c(0.5), ds_square(u));
+    ds_var high, excess, u, half;
+    DIFFSIM_ASSERT(least > 0);
+    if (!(least > 0)) return ds_c((double)dsi_nan());
+    high = ds_log(ds_max(ds_c(least), a));
+    excess = ds_sub(a, ds_c(least));
+    u = ds_min(ds_mul(excess, ds_c(1 / least)), ds_c(0));
+    half = ds_mul(ds_c(0.5), ds_square(u));
     return ds_add(high, ds_sub(u, half));
 }
 
@@ -26020,16 +26024,28 @@ static void dsi_arms(ds_element *e, ds_var3 *a, ds_var3 *b)
     *b = ds_sub3(ds_point(e, 2), middle);
 }
 
-/* theta = atan2(|a x b|, a.b); where an arm has no length, the angle 0 of (0, 1), which does not move */
+/* With the bend f = pi - theta = atan2(|a x b|, -a.b), E = k/2 (f - f0)^2. Near a straight line f is a root,
+   but f^2 is smooth: with t^2 = |a x b|^2 / (a.b)^2 below 1e-6, where f = t (1 - t^2/3 + t^4/5) to rounding,
+   E = k/2 (f^2 - 2 f f0 + f0^2). Where an arm has no length, the angle is that of (0, -1), which does not
+   move. */
 static ds_var dsi_torsion(ds_element *e)
 {
-    ds_var3 a, b;
-    ds_var sine, cosine, there;
+    const ds_var rest = ds_sub(ds_c(3.141592653589793), ds_parameter(e, 1));
+    ds_var3 a, b, n;
+    ds_var square, c, c2, there, straight, t2, series, inside, outside;
     dsi_arms(e, &a, &b);
-    sine = ds_safe_norm3(ds_cross3(a, b));
+    n = ds_cross3(a, b);
+    square = ds_dot3(n, n);
     there = ds_mul(ds_dot3(a, a), ds_dot3(b, b));
-    cosine = ds_select(there, ds_dot3(a, b), ds_c(1));
-    return dsi_half_square(ds_parameter(e, 0), ds_sub(ds_atan2(sine, cosine), ds_parameter(e, 1)));
+    c = ds_neg(ds_select(there, ds_dot3(a, b), ds_c(1)));
+    c2 = ds_square(c);
+    straight = ds_select(ds_lt(ds_c(0), c), ds_lt(square, ds_mul(ds_c(1e-6), c2)), ds_c(0));
+    t2 = ds_div(square, ds_select(straight, c2, ds_c(1)));
+    series = ds_add(ds_c(1), ds_mul(t2, ds_sub(ds_mul(ds_c(0.2), t2), ds_c(1.0 / 3))));
+    inside = ds_mul(ds_safe_sqrt(t2), ds_mul(series, ds_mul(ds_c(2), rest)));
+    inside = ds_add(ds_sub(ds_mul(t2, ds_square(series)), inside), ds_square(rest));
+    outside = ds_square(ds_sub(ds_atan2(ds_safe_norm3(n), c), rest));
+    return ds_mul(ds_c(0.5), ds_mul(ds_parameter(e, 0), ds_select(straight, inside, outside)));
 }
 
 /* theta - theta0 = atan2(s cos theta0 - c sin theta0, c cos theta0 + s sin theta0), s = a x b, c = a.b */
@@ -33122,6 +33138,22 @@ DSI_INLINE const ds_var *dsi_here_22(const ds_var *x, const char *file, int line
 #define ds_inverse22(p, out) (ds_inverse22)(dsi_here_22(p, __FILE__, __LINE__), out)
 #define ds_polar22(p, out) (ds_polar22)(dsi_here_22(p, __FILE__, __LINE__), out)
 #define ds_stretch22(p) (ds_stretch22)(dsi_here_22(p, __FILE__, __LINE__))
+/* points */
+DSI_INLINE const ds_var3 *dsi_here_points(const ds_var3 *x, const char *file, int line)
+{
+    if (x) dsi_here(x->rec, file, line);
+    return x;
+}
+#define ds_rest_of_tet(p, inverse) (ds_rest_of_tet)(dsi_here_points(p, __FILE__, __LINE__), inverse)
+#define ds_rest_of_triangle(p, inverse) (ds_rest_of_triangle)(dsi_here_points(p, __FILE__, __LINE__), inverse)
+#define ds_gradient_of_tet(p, inverse) (ds_gradient_of_tet)(dsi_here_points(p, __FILE__, __LINE__), inverse)
+#define ds_gradient_of_triangle(p, inverse, out) \
+    (ds_gradient_of_triangle)(dsi_here_points(p, __FILE__, __LINE__), inverse, out)
+#define ds_lame(p, q, mu, la) (ds_lame)(DSI_HERE(r1, p), DSI_HERE(r1, q), mu, la)
+#define ds_lame_plane_stress(p, q, mu, la) (ds_lame_plane_stress)(DSI_HERE(r1, p), DSI_HERE(r1, q), mu, la)
+#define ds_log_guarded(p, least) (ds_log_guarded)(DSI_HERE(r1, p), least)
+#define ds_clamp_speed(p, q) DSI_HERE_2(ds_clamp_speed, r3, r1, p, q)
+#define ds_clamp_speed_tanh(p, q) DSI_HERE_2(ds_clamp_speed_tanh, r3, r1, p, q)
 #define ds_backward_many(f, seeds, n) dsi_here_backward(f, seeds, n, __FILE__, __LINE__)
 #define ds_sum(x, n) dsi_here_sum(x, n, __FILE__, __LINE__)
 #define ds_weighted_sum(w, x, n) dsi_here_weighted_sum(w, x, n, __FILE__, __LINE__)

@@ -13,12 +13,15 @@ typedef struct body {
     ds_arg x, y, sum, edge;
     ds_index lane;
     ds_var v;
-    ds_var3 p;
+    ds_var3 p, points[4];
+    ds_var33 m;
+    ds_var numbers[4];
     ds_grid grid;
 } body;
 static body begin(void)
 {
     body b;
+    int i;
     b.k = ds_kernel_begin(NULL, "lines");
     b.x = ds_arg_in(b.k, "x", 9);
     b.y = ds_arg_out(b.k, "y", 3);
@@ -27,6 +30,8 @@ static body begin(void)
     b.lane = ds_lane(b.k);
     b.v = ds_load(b.x, b.lane);
     b.p = ds_load3(b.x, b.lane);
+    b.m = ds_load33(b.x, b.lane);
+    for (i = 0; i < 4; i++) b.points[i] = b.p, b.numbers[i] = b.v;
     b.grid = ds_grid_make(1, &b.lane, DSIM_WALL_CLAMP);
     return b;
 }
@@ -98,6 +103,15 @@ static void test_calls(void)
     TELLS(ds_grid_laplacian(b.x, 0, &b.grid, &b.lane));
     TELLS(ds_grid_gradient(b.x, 0, &b.grid, &b.lane, slope));
     TELLS(ds_grid_divergence(b.x, &b.grid, &b.lane));
+    TELLS(ds_rest_of_tet(b.points, NULL));
+    TELLS(ds_rest_of_triangle(b.points, NULL));
+    TELLS(ds_gradient_of_tet(b.points, b.m));
+    TELLS(ds_gradient_of_triangle(b.points, b.numbers, w));
+    TELLS(ds_lame(b.v, ds_c(0.3), w, w + 1));
+    TELLS(ds_lame_plane_stress(b.v, ds_c(0.3), w, w + 1));
+    TELLS(ds_log_guarded(b.v, 0.1));
+    TELLS(ds_clamp_speed(b.p, ds_c(2)));
+    TELLS(ds_clamp_speed_tanh(b.p, ds_c(2)));
 }
 
 /* one call that is refused; what comes behind it does not take the blame */
