@@ -3789,7 +3789,8 @@ DIFFSIM_API ds_result ds_check_stepper(const ds_stepper *stepper, const ds_step_
              ds_error *error), \
             (node, ele, &allocator, mesh, error)) \
     DSI_ROW(ds_result, ds_distance_field_make, \
-            (const ds_mesh *mesh, const ds_distance_field_desc &desc, ds_distance_field *grid, ds_error *error), \
+            (const ds_mesh *mesh, const ds_distance_field_desc &desc, ds_distance_field *grid, \
+             ds_error *error), \
             (mesh, &desc, grid, error)) \
     DSI_ROW(ds_result, ds_mesh_box, (const ds_mesh_box_desc &desc, ds_mesh *mesh, ds_error *error), \
             (&desc, mesh, error)) \
