@@ -2488,7 +2488,7 @@ DIFFSIM_API ds_var ds_sdf_grid(ds_arg field, const ds_grid *grid, ds_var3 x, ds_
    is 0 where they are flat, in (-pi, pi], and jumps where they fold through each other. Triangles without an
    area have no energy and no force. Air acts on triangles, from either side alike. */
 #define DSI_SHEET(DSI_ROW, NAME, name, sentence) \
-    DSI_ROW(NAME, (#name, 3, 4, 4, dsi_##name, NULL, NULL, dsi_derive_sheet), \
+    DSI_ROW(NAME, (#name, 3, 4, 6, dsi_##name, NULL, NULL, dsi_derive_sheet), \
             "young (Pa), poisson (1), thickness (m), density (kg/m^3)", sentence)
 #define DSI_ENERGIES_SHELL(DSI_ROW) \
     DSI_SHEET(DSI_ROW, MEMBRANE_NEO_HOOKEAN, membrane_neo_hookean, \
@@ -21583,7 +21583,8 @@ static ds_var dsi_spring(ds_element *e)
 
 /* Shells. Triangles know their rest shape in their own plane: with edges (a, 0) and (b, c) there, constants
    0, 1, 2 are 1/a, -b/(a c), 1/c, so that the columns of F are f1 = c0 d1 and f2 = c1 d1 + c2 d2, d the edges
-   now; constant 3 is area times thickness. Without an area all are 0. */
+   now; 3 and 4 are mu and la = E nu / (1 - nu^2), of plane stress; 5 is area times thickness. Without an area
+   all but mu and la are 0. */
 
 /* rest edges and twice the area's vector of the triangle of rest points 0, i, j */
 static ds_var3 dsi_rest_edges(ds_element *e, size_t i, size_t j, ds_var3 *d1, ds_var3 *d2)
@@ -21597,18 +21598,20 @@ static void dsi_derive_sheet(ds_element *e, ds_var *constants)
 {
     ds_var3 d1, d2;
     const ds_var twice = ds_safe_norm3(dsi_rest_edges(e, 1, 2, &d1, &d2)), a = ds_safe_norm3(d1);
-    constants[0] = ds_select(twice, ds_safe_div(ds_c(1), a), ds_c(0));
+    const ds_var young = ds_parameter(e, 0), poisson = ds_parameter(e, 1), one = ds_c(1);
+    constants[0] = ds_select(twice, ds_safe_div(one, a), ds_c(0));
     /* -b / (a c) with b = d1.d2 / a and c = twice / a */
     constants[1] = ds_neg(ds_safe_div(ds_dot3(d1, d2), ds_mul(a, twice)));
     constants[2] = ds_safe_div(a, twice);
-    constants[3] = ds_mul(ds_mul(ds_c(0.5), twice), ds_parameter(e, 2));
+    constants[3] = ds_div(young, ds_mul(ds_c(2), ds_add(one, poisson)));
+    constants[4] = ds_div(ds_mul(young, poisson), ds_sub(one, ds_square(poisson)));
+    constants[5] = ds_mul(ds_mul(ds_c(0.5), twice), ds_parameter(e, 2));
 }
 
-/* C and J of a membrane, its Lame parameters: la = E nu / (1 - nu^2) in plane stress */
+/* C and J of a membrane, its Lame parameters */
 typedef struct dsi_sheet { ds_var c11, c12, c22, trace, j, mu, la; } dsi_sheet;
 static void dsi_sheet_of(ds_element *e, dsi_sheet *s)
 {
-    const ds_var young = ds_parameter(e, 0), poisson = ds_parameter(e, 1), one = ds_c(1);
     const ds_var3 d1 = ds_sub3(ds_point(e, 1), ds_point(e, 0)), d2 = ds_sub3(ds_point(e, 2), ds_point(e, 0));
     const ds_var3 f1 = ds_scale3(d1, ds_constant(e, 0));
     const ds_var3 f2 = ds_axpy3(ds_constant(e, 1), d1, ds_scale3(d2, ds_constant(e, 2)));
@@ -21617,8 +21620,8 @@ static void dsi_sheet_of(ds_element *e, dsi_sheet *s)
     s->c22 = ds_dot3(f2, f2);
     s->trace = ds_add(s->c11, s->c22);
     s->j = ds_safe_norm3(ds_cross3(f1, f2)); /* sqrt(det C), without its cancellation */
-    s->mu = ds_div(young, ds_mul(ds_c(2), ds_add(one, poisson)));
-    s->la = ds_div(ds_mul(young, poisson), ds_sub(one, ds_square(poisson)));
+    s->mu = ds_constant(e, 3);
+    s->la = ds_constant(e, 4);
 }
 
 /* log J, below Jm by its parabola: log Jm + u - u^2/2, u = (J - Jm) / Jm: C2, and it pushes back */
@@ -21631,7 +21634,7 @@ static ds_var dsi_log_above(ds_var j, double least)
     return ds_select(is_below, below, ds_log(ds_select(is_below, ds_c(1), j)));
 }
 
-static ds_var dsi_sheet_energy(ds_element *e, ds_var density) { return ds_mul(ds_constant(e, 3), density); }
+static ds_var dsi_sheet_energy(ds_element *e, ds_var density) { return ds_mul(ds_constant(e, 5), density); }
 
 /* From: Bonet and Wood 2008 */
 static ds_var dsi_membrane_neo_hookean(ds_element *e)
