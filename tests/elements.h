@@ -149,6 +149,17 @@ static inline int element_gradient(element *e, ds_energy_part part, ds_real *gra
     return 1;
 }
 
+/* does a type name each of its parameters, with a unit? */
+static inline int element_is_named(const ds_energy_type *type)
+{
+    size_t commas = 0, units = 0;
+    for (const char *at = type->parameters; *at; at++) {
+        commas += *at == ',';
+        units += *at == ')';
+    }
+    return commas + 1 == type->n_parameters && units == type->n_parameters;
+}
+
 /* largest |a - b| over the largest |b|, where that is not 0 */
 static inline double apart(const ds_real *a, const double *b, size_t n)
 {

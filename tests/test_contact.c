@@ -862,6 +862,9 @@ int main(void)
 {
     fill_cells();
     TAP_OK(CONTACTS == 45, "five shapes, three laws, with two kinds of friction or none");
+    for (size_t row = 0; row < CONTACTS; row++)
+        TAP_OK(element_is_named(ds_energy_get_type(contacts[row])), "%s: names and units",
+               ds_energy_get_type(contacts[row])->name);
     barriers();
     frictions();
     softpluses();

@@ -186,6 +186,13 @@ static void rigid_motions(void)
         }
 }
 
+static void names(void)
+{
+    for (int s = 0; s < SHELLS; s++)
+        TAP_OK(element_is_named(ds_energy_get_type(shells[s])), "%s: a name and a unit for each parameter",
+               ds_energy_get_type(shells[s])->name);
+}
+
 /* no force at rest, whose Hessian is finite and has the rigid motions in its null space */
 static void rest_states(void)
 {
@@ -437,6 +444,7 @@ static void air(void)
 
 int main(void)
 {
+    names();
     oracle_of_hinges();
     oracle_of_membranes();
     derivatives();
