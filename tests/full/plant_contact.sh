@@ -42,7 +42,7 @@ plant 'a line without ends' 'capsule' 's|ds_naxpy3(ds_clamp(along, ds_c(0), ds_c
 plant 'a side of a box without a slope' 'on side' 's|is_out = ds_lt(ds_c(0), largest);|is_out = ds_le(ds_c(0), largest);|'
 plant 'a slope that forgets its turn' 'box' \
     's|^    if (slope) \*slope = ds_rotate3(ds_pack4(w, u), \*slope);||'
-plant 'slopes of knots that are wrong' 'grid' \
+plant 'slopes of knots that are wrong' 'within the cone' \
     's|^    k->w_dot\[1\] = ds_fma(ds_c(1.5), t2, ds_mul(ds_c(-2), t));|    k->w_dot[1] = ds_fma(ds_c(1.5), t2, ds_mul(ds_c(-1.9), t));|'
 plant 'a place outside that is not brought back' 'outside|grid' \
     's|^    return ds_add(value\[0\], ds_safe_norm3(beyond));|    return value[0];|'
@@ -50,7 +50,7 @@ plant 'a normal force without the slope' 'grid.*friction|within the cone' \
     's|ds_parameter(e, 0), ds_parameter(e, 1)), ds_safe_norm3(slope));|ds_parameter(e, 0), ds_parameter(e, 1)), ds_c(1));|'
 plant 'damping that pulls' 'no more' \
     's|^    return ds_select(ds_lt(z, ds_c(0.5)), ds_mul(ds_c(0.5), ds_mul(z, away)), fast);|    return (void)fast, ds_mul(ds_c(0.5), ds_mul(z, away));|'
-plant 'friction of the whole velocity' 'against the motion|within the cone' \
+plant 'friction of the whole velocity' 'no more' \
     's|rub = slide(ds_dot3(along, along)|rub = slide(ds_dot3(v, v)|'
 plant 'a field that is not counted' 'no field 4|field 4' \
     's|"there is no field ", i, 1, DSI_MOST_FIELDS)|"there is no field ", i, 1, 9)|'
