@@ -2911,11 +2911,12 @@ DIFFSIM_API ds_var ds_sdf_grid(ds_arg field, const ds_grid *grid, ds_var3 x, ds_
 
 /* Shells. Membranes: triangles in space, F the 3x2 change of their edges, C = F'F, plane stress; their last
    constant is the rest measure, area times thickness (m^3). Hinges: two triangles with a common edge, points
-   the edge's two, then what is opposite, in (0, 1, 2) and (1, 0, 3), as ds_mesh_hinges gives them; the angle
-   is 0 where they are flat, in (-pi, pi], and jumps where they fold through each other. Triangles without an
-   area have no energy and no force. Air acts on triangles, from either side alike. */
+   the edge's two, then what is opposite, in (0, 1, 2) and (1, 0, 3), as ds_mesh_hinges gives them. The angle
+   is 0 where they are flat, above 0 where the edge is a ridge on the side of their normals, in (-pi, pi], and
+   jumps where they fold through each other. Triangles without an area have no energy and no force. Air acts
+   on triangles, from either side alike. */
 #define DSI_SHEET(DSI_ROW, NAME, name, sentence) \
-    DSI_ROW(NAME, (#name, 3, 4, 4, dsi_##name, NULL, NULL, dsi_derive_sheet), \
+    DSI_ROW(NAME, (#name, 3, 4, 6, dsi_##name, NULL, NULL, dsi_derive_sheet), \
             "young (Pa), poisson (1), thickness (m), density (kg/m^3)", sentence)
 #define DSI_ENERGIES_SHELL(DSI_ROW) \
     DSI_SHEET(DSI_ROW, MEMBRANE_NEO_HOOKEAN, membrane_neo_hookean, \
@@ -2938,7 +2939,8 @@ DIFFSIM_API ds_var ds_sdf_grid(ds_arg field, const ds_grid *grid, ds_var3 x, ds_
             "times the coefficient; |.| rounded")
 
 /* Contact of a point with a fixed or moving obstacle: each shape with each law, of the gap, which is the
-   distance less the point's offset. The first numbers are the law's, then the shape's:
+   distance less the point's offset, such as half the thickness of a cloth. The first numbers are the law's,
+   then the shape's:
 
        PENALTY    f = stiffness ramp(-gap, width): nothing beyond the width, which may be 0
        SOFTPLUS   f = stiffness width log(1 + exp(-gap / width)): at every distance, width > 0
@@ -2947,6 +2949,7 @@ DIFFSIM_API ds_var ds_sdf_grid(ds_arg field, const ds_grid *grid, ds_var3 x, ds_
    NAME_FRICTION and NAME_TANH are that energy with a dissipation, of numbers that follow: friction f by
    ds_friction_smooth or ds_friction_tanh of the speed along the surface, and damping: all of the normal force
    is f (1 - damping * speed away), rounded, not below 0 (Hunt and Crossley 1975). velocity is the obstacle's.
+   f is that of the present place, so that the force's derivative by x is not symmetric.
    A BOX has a unit quaternion; GRID takes its distances from field 0, and cells is how many along each axis.
 
    DSI_CONTACT(DSI_ROW, PLANE, plane, 4, "normal x (1), ...", PENALTY, penalty) gives three rows,
@@ -26569,7 +26572,8 @@ static void dsi_derive_fibre(ds_element *e, ds_var *constants)
 
 /* Shells. Triangles know their rest shape in their own plane: with edges (a, 0) and (b, c) there, constants
    0, 1, 2 are 1/a, -b/(a c), 1/c, so that the columns of F are f1 = c0 d1 and f2 = c1 d1 + c2 d2, d the edges
-   now; constant 3 is area times thickness. Without an area all are 0. */
+   now; 3 and 4 are mu and la = E nu / (1 - nu^2), of plane stress; 5 is area times thickness. Without an area
+   all but mu and la are 0. Points are loaded in their order, which is that of a Hessian's coordinates. */
 
 /* rest edges and twice the area's vector of the triangle of rest points 0, i, j */
 static ds_var3 dsi_rest_edges(ds_element *e, size_t i, size_t j, ds_var3 *d1, ds_var3 *d2)
@@ -26583,19 +26587,21 @@ static void dsi_derive_sheet(ds_element *e, ds_var *constants)
 {
     ds_var3 d1, d2;
     const ds_var twice = ds_safe_norm3(dsi_rest_edges(e, 1, 2, &d1, &d2)), a = ds_safe_norm3(d1);
-    constants[0] = ds_select(twice, ds_safe_div(ds_c(1), a), ds_c(0));
+    const ds_var young = ds_parameter(e, 0), poisson = ds_parameter(e, 1), one = ds_c(1);
+    constants[0] = ds_select(twice, ds_safe_div(one, a), ds_c(0));
     /* -b / (a c) with b = d1.d2 / a and c = twice / a */
     constants[1] = ds_neg(ds_safe_div(ds_dot3(d1, d2), ds_mul(a, twice)));
     constants[2] = ds_safe_div(a, twice);
-    constants[3] = ds_mul(ds_mul(ds_c(0.5), twice), ds_parameter(e, 2));
+    constants[3] = ds_div(young, ds_mul(ds_c(2), ds_add(one, poisson)));
+    constants[4] = ds_div(ds_mul(young, poisson), ds_sub(one, ds_square(poisson)));
+    constants[5] = ds_mul(ds_mul(ds_c(0.5), twice), ds_parameter(e, 2));
 }
 
-/* C and J of a membrane, its Lame parameters: la = E nu / (1 - nu^2) in plane stress */
+/* C and J of a membrane, its Lame parameters */
 typedef struct dsi_sheet { ds_var c11, c12, c22, trace, j, mu, la; } dsi_sheet;
 static void dsi_sheet_of(ds_element *e, dsi_sheet *s)
 {
-    const ds_var young = ds_parameter(e, 0), poisson = ds_parameter(e, 1), one = ds_c(1);
-    const ds_var3 d1 = ds_sub3(ds_point(e, 1), ds_point(e, 0)), d2 = ds_sub3(ds_point(e, 2), ds_point(e, 0));
+    const ds_var3 x0 = ds_point(e, 0), d1 = ds_sub3(ds_point(e, 1), x0), d2 = ds_sub3(ds_point(e, 2), x0);
     const ds_var3 f1 = ds_scale3(d1, ds_constant(e, 0));
     const ds_var3 f2 = ds_axpy3(ds_constant(e, 1), d1, ds_scale3(d2, ds_constant(e, 2)));
     s->c11 = ds_dot3(f1, f1);
@@ -26603,8 +26609,8 @@ static void dsi_sheet_of(ds_element *e, dsi_sheet *s)
     s->c22 = ds_dot3(f2, f2);
     s->trace = ds_add(s->c11, s->c22);
     s->j = ds_safe_norm3(ds_cross3(f1, f2)); /* sqrt(det C), without its cancellation */
-    s->mu = ds_div(young, ds_mul(ds_c(2), ds_add(one, poisson)));
-    s->la = ds_div(ds_mul(young, poisson), ds_sub(one, ds_square(poisson)));
+    s->mu = ds_constant(e, 3);
+    s->la = ds_constant(e, 4);
 }
 
 /* log J, below Jm by its parabola: log Jm + u - u^2/2, u = (J - Jm) / Jm: C2, and it pushes back */
@@ -26617,7 +26623,7 @@ static ds_var dsi_log_above(ds_var j, double least)
     return ds_select(is_below, below, ds_log(ds_select(is_below, ds_c(1), j)));
 }
 
-static ds_var dsi_sheet_energy(ds_element *e, ds_var density) { return ds_mul(ds_constant(e, 3), density); }
+static ds_var dsi_sheet_energy(ds_element *e, ds_var density) { return ds_mul(ds_constant(e, 5), density); }
 
 /* From: Bonet and Wood 2008 */
 static ds_var dsi_membrane_neo_hookean(ds_element *e)
@@ -26712,7 +26718,8 @@ static void dsi_derive_hinge(ds_element *e, ds_var *constants)
 
 static dsi_bend dsi_bend_now(ds_element *e)
 {
-    return dsi_bend_of(ds_point(e, 0), ds_point(e, 1), ds_point(e, 2), ds_point(e, 3));
+    const ds_var3 x0 = ds_point(e, 0), x1 = ds_point(e, 1), x2 = ds_point(e, 2);
+    return dsi_bend_of(x0, x1, x2, ds_point(e, 3));
 }
 
 static ds_var dsi_hinge(ds_element *e)
@@ -27168,11 +27175,6 @@ static void dsi_declare_element(ds_element *e)
     else if (type->n_constants) e->constants = ds_arg_in(e->kernel, "c", type->n_constants);
     if (e->part == DSIM_ENERGY_PART_FORCE) e->result = ds_arg_sum(e->kernel, "force", 3);
     else if (!derives) e->result = ds_arg_sum(e->kernel, "energy", 1);
-    /* the coordinates of its derivatives: all points in their order, whatever the function asks for first */
-    for (i = 0; i < type->n_points; i++) {
-        dsi_load_point(e, e->x, i);
-        if (e->v.kernel) dsi_load_point(e, e->v, i);
-    }
 }
 
 /* calls the function of the part and puts what it gives where it belongs */

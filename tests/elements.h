@@ -24,7 +24,8 @@ static const int is_float = sizeof(ds_real) == 4;
 static ds_runner *element_runner;
 
 /* the arrays of a kernel of a part, in the order of its arguments; out is its result */
-static size_t element_arrays(element *e, ds_energy_part part, ds_real *out, size_t fields, ds_array *to)
+static inline size_t element_arrays(element *e, ds_energy_part part, ds_real *out, size_t fields,
+                                    ds_array *to)
 {
     static const int32_t points[MOST_POINTS] = { 0, 1, 2, 3 };
     const ds_energy_type *const t = e->type;
@@ -42,13 +43,13 @@ static size_t element_arrays(element *e, ds_energy_part part, ds_real *out, size
     return n;
 }
 
-static size_t element_results(const element *e, ds_energy_part part)
+static inline size_t element_results(const element *e, ds_energy_part part)
 {
     return part == DSIM_ENERGY_PART_FORCE ? 3 * e->type->n_points
          : part == DSIM_ENERGY_PART_DERIVE ? e->type->n_constants : 1;
 }
 
-static int element_launch(const ds_kernel *k, const ds_array *arrays, size_t n)
+static inline int element_launch(const ds_kernel *k, const ds_array *arrays, size_t n)
 {
     if (!element_runner) element_runner = ds_runner_create(NULL);
     if (!k || ds_kernel_error(k)->code || ds_launch(element_runner, k, 1, arrays, n)) {
@@ -63,7 +64,7 @@ static int element_launch(const ds_kernel *k, const ds_array *arrays, size_t n)
 typedef struct element_kernels { const ds_energy_type *type; ds_kernel *of[4][4]; } element_kernels;
 static element_kernels element_seen[96];
 static size_t element_n_seen;
-static ds_kernel *element_kernel(const ds_energy_type *type, ds_energy_part part, int form)
+static inline ds_kernel *element_kernel(const ds_energy_type *type, ds_energy_part part, int form)
 {
     const char *const by = part == DSIM_ENERGY_PART_ENERGY ? "x" : "v";
     size_t i = 0;
@@ -80,7 +81,7 @@ static ds_kernel *element_kernel(const ds_energy_type *type, ds_energy_part part
     }
     return *k;
 }
-static void element_forget(void)
+static inline void element_forget(void)
 {
     for (size_t i = 0; i < element_n_seen; i++)
         for (int j = 0; j < 16; j++) ds_kernel_destroy(element_seen[i].of[j / 4][j % 4]);
@@ -91,7 +92,7 @@ static void element_forget(void)
 }
 
 /* the value of a part: out [element_results] */
-static int element_value(element *e, ds_energy_part part, ds_real *out)
+static inline int element_value(element *e, ds_energy_part part, ds_real *out)
 {
     ds_kernel *const k = element_kernel(e->type, part, 0);
     ds_array arrays[MOST_NUMBERS + 8];
@@ -99,13 +100,13 @@ static int element_value(element *e, ds_energy_part part, ds_real *out)
     return element_launch(k, arrays, element_arrays(e, part, out, e->field != NULL, arrays));
 }
 
-static int element_derive(element *e)
+static inline int element_derive(element *e)
 {
     return !e->type->n_constants || element_value(e, DSIM_ENERGY_PART_DERIVE, e->c);
 }
 
 /* an element of zeros, to collect bars in; its field, if any, is `field` */
-static element element_zero(const element *e, ds_real *field)
+static inline element element_zero(const element *e, ds_real *field)
 {
     element r;
     memset(&r, 0, sizeof r);
@@ -117,7 +118,7 @@ static element element_zero(const element *e, ds_real *field)
 }
 
 /* bar gains the adjoint of a part's value: seed [element_results] */
-static int element_adjoint(element *e, ds_energy_part part, ds_real *seed, element *bar)
+static inline int element_adjoint(element *e, ds_energy_part part, ds_real *seed, element *bar)
 {
     ds_array arrays[2 * (MOST_NUMBERS + 8)];
     ds_real out[MOST_NUMBERS] = { 0 };
@@ -128,7 +129,7 @@ static int element_adjoint(element *e, ds_energy_part part, ds_real *seed, eleme
 
 /* energy's gradient by x, or the dissipation's by v, [3 n_points], and the Hessian [3 n_points]^2, which may
    be NULL */
-static int element_gradient(element *e, ds_energy_part part, ds_real *gradient, ds_real *hessian)
+static inline int element_gradient(element *e, ds_energy_part part, ds_real *gradient, ds_real *hessian)
 {
     ds_kernel *const k = element_kernel(e->type, part, hessian ? 3 : 2);
     const size_t d = 3 * e->type->n_points;
@@ -148,8 +149,19 @@ static int element_gradient(element *e, ds_energy_part part, ds_real *gradient, 
     return 1;
 }
 
+/* does a type name each of its parameters, with a unit? */
+static inline int element_is_named(const ds_energy_type *type)
+{
+    size_t commas = 0, units = 0;
+    for (const char *at = type->parameters; *at; at++) {
+        commas += *at == ',';
+        units += *at == ')';
+    }
+    return commas + 1 == type->n_parameters && units == type->n_parameters;
+}
+
 /* largest |a - b| over the largest |b|, where that is not 0 */
-static double apart(const ds_real *a, const double *b, size_t n)
+static inline double apart(const ds_real *a, const double *b, size_t n)
 {
     double most = 0, size = 0;
     for (size_t i = 0; i < n; i++) {
@@ -160,7 +172,7 @@ static double apart(const ds_real *a, const double *b, size_t n)
     return size > 0 ? most / size : most;
 }
 
-static int all_finite(const ds_real *a, size_t n)
+static inline int all_finite(const ds_real *a, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         if (!isfinite((double)a[i])) return 0;
@@ -169,18 +181,18 @@ static int all_finite(const ds_real *a, size_t n)
 
 /* random numbers, the same everywhere */
 static uint32_t element_seed = 1;
-static double element_random(double low, double high)
+static inline double element_random(double low, double high)
 {
     element_seed = element_seed * 1664525u + 1013904223u;
     return low + (high - low) * ((element_seed >> 8) / 16777216.0);
 }
 
 /* The numbers that a part depends on, and what it gives: the gradient by x or v, the force, or constants. */
-static size_t element_outputs(const element *e, ds_energy_part part)
+static inline size_t element_outputs(const element *e, ds_energy_part part)
 {
     return part == DSIM_ENERGY_PART_DERIVE ? e->type->n_constants : 3 * e->type->n_points;
 }
-static int element_output(element *e, ds_energy_part part, ds_real *out)
+static inline int element_output(element *e, ds_energy_part part, ds_real *out)
 {
     if (part == DSIM_ENERGY_PART_ENERGY || part == DSIM_ENERGY_PART_DISSIPATION)
         return element_gradient(e, part, out, NULL);
@@ -188,7 +200,7 @@ static int element_output(element *e, ds_energy_part part, ds_real *out)
 }
 
 /* e + h dot */
-static element element_moved(const element *e, const element *dot, double h, ds_real *field)
+static inline element element_moved(const element *e, const element *dot, double h, ds_real *field)
 {
     element r = *e;
     for (size_t i = 0; i < MOST_COORDINATES; i++) {
@@ -207,7 +219,7 @@ static element element_moved(const element *e, const element *dot, double h, ds_
 }
 
 /* sum of a_i b_i over what a part reads; *size gains the |products| */
-static double element_dot(const element *a, const element *b, ds_energy_part part, double *size)
+static inline double element_dot(const element *a, const element *b, ds_energy_part part, double *size)
 {
     const int derives = part == DSIM_ENERGY_PART_DERIVE, moves = part != DSIM_ENERGY_PART_ENERGY && !derives;
     double sum = 0;
@@ -233,8 +245,8 @@ static double element_dot(const element *a, const element *b, ds_energy_part par
 }
 
 /* y_dot = J dot, bar = J'y_bar, J the derivative of element_output by all that it reads */
-static int element_products(element *e, ds_energy_part part, element *dot, ds_real *y_dot, ds_real *y_bar,
-                            element *bar)
+static inline int element_products(element *e, ds_energy_part part, element *dot, ds_real *y_dot,
+                                   ds_real *y_bar, element *bar)
 {
     const int form = part == DSIM_ENERGY_PART_ENERGY || part == DSIM_ENERGY_PART_DISSIPATION ? 2 : 0;
     const ds_kernel *const base = element_kernel(e->type, part, form);
@@ -260,7 +272,7 @@ static int element_products(element *e, ds_energy_part part, element *dot, ds_re
 /* worst error of derivatives of a part's output: of the dot-product identity, and of the tangent against
    differences (of fourth order, step h; 0 in float) */
 typedef struct element_errors { double identity, difference; } element_errors;
-static element_errors element_check(element *e, ds_energy_part part, double h)
+static inline element_errors element_check(element *e, ds_energy_part part, double h)
 {
     enum { MOST_FIELD = 4096 };
     static ds_real field_dot[MOST_FIELD], field_bar[MOST_FIELD], field_moved[MOST_FIELD];
@@ -303,7 +315,7 @@ static element_errors element_check(element *e, ds_energy_part part, double h)
 }
 
 /* the gradient of an energy or a dissipation against differences of its value */
-static double element_first(element *e, ds_energy_part part, double h)
+static inline double element_first(element *e, ds_energy_part part, double h)
 {
     ds_real gradient[MOST_COORDINATES], value[1];
     double fd[MOST_COORDINATES];

@@ -806,6 +806,61 @@ static void coulomb(void)
     TAP_NEAR((stop_after(2, 0.301) - stop_after(2, 0.299)) / 0.002, -2.2652622041001247, 1e-3, "by friction");
 }
 
+/* One ball for all points: its numbers are shared, the stiffness by its logarithm; derivatives by them are
+   the sums of those of the points. */
+static void shared_obstacle(void)
+{
+    enum { POINTS = 5, NUMBERS = 7 };
+    ds_parameter_kind kinds[NUMBERS];
+    int32_t points[POINTS];
+    ds_real x[3 * POINTS], x_bar[3 * POINTS], p[NUMBERS], p_bar[NUMBERS], out[1] = { 0 }, one[1] = { 1 };
+    double want[NUMBERS + 1], got[NUMBERS];
+    ds_array arrays[2 * (NUMBERS + 3)];
+    const ds_energy_type *type;
+    ds_kernel *k, *adjoint;
+    size_t n = 2;
+    memset(want, 0, sizeof want);
+    for (size_t i = 0; i < POINTS; i++) {
+        contact c = make(0);
+        for (size_t row = 0; row < CONTACTS && (c.shape != SPHERE || c.law != PENALTY || c.resists); row++)
+            c = make(row);
+        element bar = element_zero(&c.e, NULL);
+        ds_real value[1];
+        place(&c, random_gap(&c));
+        memcpy(x + 3 * i, c.e.x, 3 * sizeof *x);
+        memcpy(p, c.e.p, sizeof p);
+        element_value(&c.e, DSIM_ENERGY_PART_ENERGY, value);
+        element_adjoint(&c.e, DSIM_ENERGY_PART_ENERGY, one, &bar);
+        want[NUMBERS] += (double)value[0];
+        for (size_t q = 0; q < NUMBERS; q++) want[q] += (double)bar.p[q];
+        points[i] = (int32_t)i;
+    }
+    want[0] *= (double)p[0]; /* by its logarithm */
+    p[0] = ds_real_log(p[0]);
+    for (size_t q = 0; q < NUMBERS; q++) kinds[q] = q ? DSIM_PARAMETER_SHARED : DSIM_PARAMETER_SHARED_LOG;
+    type = ds_energy_get_type(DSIM_ENERGY_SPHERE_PENALTY);
+    k = ds_energy_kernel(NULL, type, DSIM_ENERGY_PART_ENERGY, kinds);
+    adjoint = ds_kernel_adjoint(k, NULL);
+    memset(x_bar, 0, sizeof x_bar);
+    memset(p_bar, 0, sizeof p_bar);
+    arrays[0] = ds_array_indices(points, POINTS, 1);
+    arrays[1] = ds_array_reals(x, POINTS, 3);
+    for (size_t q = 0; q < NUMBERS; q++) arrays[n++] = ds_array_reals(p + q, 1, 1);
+    arrays[n++] = ds_array_reals(out, 1, 1);
+    for (size_t i = 0; i < n; i++) arrays[n + i] = arrays[i];
+    arrays[n + 1].data = x_bar;
+    for (size_t q = 0; q < NUMBERS; q++) arrays[n + 2 + q].data = p_bar + q;
+    arrays[2 * n - 1].data = one;
+    TAP_OK(!ds_launch(element_runner, k, POINTS, arrays, n) &&
+           !ds_launch(element_runner, adjoint, POINTS, arrays, 2 * n), "one ball for all points");
+    TAP_NEAR(out[0], want[NUMBERS], PICK(1e-5, 1e-13), "the sum of energies");
+    for (size_t q = 0; q < NUMBERS; q++) got[q] = fabs((double)p_bar[q] - want[q]) / (1e-3 + fabs(want[q]));
+    for (size_t q = 0; q < NUMBERS; q++)
+        TAP_OK(got[q] < PICK(1e-3, 1e-11), "derivative by its number %d, %.2g", (int)q, got[q]);
+    ds_kernel_destroy(k);
+    ds_kernel_destroy(adjoint);
+}
+
 /* what is refused */
 static ds_var asks_too_much(ds_element *e) { return ds_load(ds_field(e, 4), ds_i(0)); }
 static ds_var asks_for_two(ds_element *e)
@@ -833,6 +888,13 @@ static void misuse(void)
     type.energy = flat_grid;
     k = ds_energy_kernel(NULL, &type, DSIM_ENERGY_PART_ENERGY, NULL);
     TAP_HAS(ds_kernel_error(k)->text, "3 axes", "a flat grid");
+    {
+        const ds_arg nowhere = { NULL, 0 };
+        const ds_var3 x0 = { NULL, 0 };
+        const ds_grid grid = ds_grid_make(3, NULL, DSIM_WALL_CLAMP);
+        const ds_var d = ds_sdf_grid(nowhere, &grid, x0, ds_c(1), NULL);
+        TAP_OK(!d.rec, "no field, no number");
+    }
     ds_kernel_destroy(k);
     type.energy = asks_for_two;
     k = ds_energy_kernel(NULL, &type, DSIM_ENERGY_PART_ENERGY, NULL);
@@ -862,6 +924,9 @@ int main(void)
 {
     fill_cells();
     TAP_OK(CONTACTS == 45, "five shapes, three laws, with two kinds of friction or none");
+    for (size_t row = 0; row < CONTACTS; row++)
+        TAP_OK(element_is_named(ds_energy_get_type(contacts[row])), "%s: names and units",
+               ds_energy_get_type(contacts[row])->name);
     barriers();
     frictions();
     softpluses();
@@ -880,6 +945,7 @@ int main(void)
     sides();
     linear_field();
     coulomb();
+    shared_obstacle();
     misuse();
     element_forget();
     return tap_end();

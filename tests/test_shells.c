@@ -186,6 +186,13 @@ static void rigid_motions(void)
         }
 }
 
+static void names(void)
+{
+    for (int s = 0; s < SHELLS; s++)
+        TAP_OK(element_is_named(ds_energy_get_type(shells[s])), "%s: a name and a unit for each parameter",
+               ds_energy_get_type(shells[s])->name);
+}
+
 /* no force at rest, whose Hessian is finite and has the rigid motions in its null space */
 static void rest_states(void)
 {
@@ -233,7 +240,7 @@ static void small_strains(void)
             e.x[3 * i + 1] = (ds_real)(y + strain[2] * x + strain[1] * y);
         }
         element_derive(&e);
-        TAP_NEAR(e.c[3], 0.4 * 0.01, tight, "%s: area times thickness", e.type->name);
+        TAP_NEAR(e.c[5], 0.4 * 0.01, tight, "%s: area times thickness", e.type->name);
         element_value(&e, DSIM_ENERGY_PART_ENERGY, value);
         want = mu * (strain[0] * strain[0] + strain[1] * strain[1] + 2 * strain[2] * strain[2]);
         want = 0.4 * 0.01 * (want + 0.5 * la * (strain[0] + strain[1]) * (strain[0] + strain[1]));
@@ -437,6 +444,7 @@ static void air(void)
 
 int main(void)
 {
+    names();
     oracle_of_hinges();
     oracle_of_membranes();
     derivatives();
