@@ -605,6 +605,48 @@ static void test_plain_form(void)
     TAP_OK(same, "semi-implicit Euler has the bits of the plain loop");
 }
 
+/* steps and adjoints of every method, clamp and width of vectors have the same bits in every build */
+static void test_bits(void)
+{
+    const uint64_t want = is_float ? UINT64_C(0xe1840b45e7740b6c) : UINT64_C(0xfe3f05bd9f944570);
+    static ds_real state[2 * FLAT], next[2 * FLAT], bar[2 * FLAT], back[2 * FLAT], trace[16 * FLAT];
+    uint64_t hash = 0;
+    int bad = 0;
+    for (int kind = 0; kind < DSIM_INTEGRATOR_COUNT; kind++)
+        for (int clamp = 0; clamp < DSIM_SPEED_CLAMP_COUNT; clamp++) {
+            given a;
+            const ds_system system = given_system(&a, FLAT);
+            ds_integrator_desc d = desc_of((ds_integrator_kind)kind, DAMPED | LOSSY | SUBSTEPS, 0.1);
+            ds_integrator *it;
+            const ds_stepper *s;
+            ds_step_io io;
+            ds_step_bar b;
+            d.clamp = (ds_speed_clamp)clamp;
+            d.speed_limit = 0.75;
+            ring_start(a.f, FLAT, 100);
+            ring_start(a.g, FLAT, 101);
+            ring_start(state, 2 * FLAT, 102);
+            ring_start(bar, 2 * FLAT, 103);
+            for (size_t i = 0; i < FLAT; i++) a.im[i] = i % 5 == 2 ? 0 : 1 / (1 + (ds_real)i / 8);
+            it = ds_integrator_create(&system, &d);
+            s = ds_integrator_stepper(it);
+            memset(&io, 0, sizeof io);
+            memset(&b, 0, sizeof b);
+            memset(back, 0, sizeof back);
+            io.state = state;
+            io.next = next;
+            b.next_bar = bar;
+            b.state_bar = back;
+            bad |= s->trace_bytes > sizeof trace || s->step(s->user, &io, trace) ||
+                   s->vjp(s->user, &io, trace, &b);
+            hash = ds_hash_reals(next, 2 * FLAT, hash);
+            hash = ds_hash_reals(back, 2 * FLAT, hash);
+            ds_integrator_destroy(it);
+        }
+    TAP_OK(!bad && hash == want, "the bits of every machine: %08lx%08lx", (unsigned long)(hash >> 32),
+           (unsigned long)(hash & 0xffffffffu));
+}
+
 /* one step without a force */
 static ds_real speed_after(ds_integrator_desc *d, ds_real speed, ds_real *x)
 {
@@ -1168,6 +1210,7 @@ int main(void)
     test_geometry();
     test_momentum();
     test_plain_form();
+    test_bits();
     test_clamps();
     test_pins();
     test_substeps();
