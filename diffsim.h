@@ -234,6 +234,7 @@ typedef DIFFSIM_REAL ds_real;
 #define ds_runner_create ds_runner_create_float
 #define ds_launch ds_launch_float
 #define ds_launch_grid ds_launch_grid_float
+#define ds_launch_prepare ds_launch_prepare_float
 #define ds_rollout_create ds_rollout_create_float
 #define ds_rollout_init ds_rollout_init_float
 #define ds_rollout_plan ds_rollout_plan_float
@@ -2010,6 +2011,20 @@ DIFFSIM_API ds_result ds_launch(ds_runner *runner, const ds_kernel *kernel, size
                                 size_t n_args);
 DIFFSIM_API ds_result ds_launch_grid(ds_runner *runner, const ds_kernel *kernel, const size_t *lanes,
                                      const ds_array *args, size_t n_args); /* lanes [rank] */
+
+/* A launch that is made many times, with all but the memory of its numbers the same: prepared once, with all
+   checks and plans; then a run does what a launch does, with the same bits, and allocates nothing, unless
+   numbers decide which elements are used (ds_floor_index). args: as in ds_launch_grid, copied; what is in
+   index arrays must stay as it is. data [n_args]: where numbers are in this run, entries of index arrays are
+   not looked at; NULL: where they were when the launch was prepared. Runner and kernel live longer than what
+   is prepared with them.
+   Errors, said by ds_runner_error: prepare returns NULL for those of ds_launch. run: ARGUMENT, data that is
+   NULL or not aligned; RACE; and those of numbers, which ds_launch finds, too: RANGE; NON_FINITE (validate). */
+typedef struct ds_prepared ds_prepared;
+DIFFSIM_API ds_prepared *ds_launch_prepare(ds_runner *runner, const ds_kernel *kernel, const size_t *lanes,
+                                           const ds_array *args, size_t n_args);
+DIFFSIM_API ds_result ds_prepared_run(ds_prepared *prepared, void *const *data);
+DIFFSIM_API void ds_prepared_destroy(ds_prepared *prepared); /* NULL is fine */
 
 /* Programs that simulators share: recorded with the operations above, so derivatives come with those.
 
@@ -13982,7 +13997,8 @@ typedef struct dsi_run {
     int wide;
     dsi_numbers x;
     dsi_gain_fn *const *gains; /* of 1 to DSI_MOST_GAINS terms */
-    ds_real *numbers; /* slots [width], numbers below floors [width], uniforms [DSI_STRIDE] */
+    ds_real *numbers; /* slots [width], numbers below floors [width] */
+    ds_real *uniforms; /* [n_uniforms][DSI_STRIDE] */
     dsi_line *lines, *own_lines; /* of the block: the plan's, or its own */
     dsi_source *sources; /* of the streams */
     dsi_target *targets; /* of the effects */
@@ -14928,14 +14944,19 @@ static void dsi_run_steps(dsi_run *run, const dsi_lane_block *block, unsigned wh
         if (run->kernel->args[p->body.effects[i].arg].kind != DSI_ARG_OUT) dsi_look_at(run, i, block);
 }
 
-/* Printed text, in the place of steps. When uniforms are known: them, and where the values of effects will
-   be; x.at of sums and updates is set, since their places are no others'. */
+/* Printed text, in the place of steps. What is the same in all lanes, once it is known. */
+static void dsi_tell_uniforms(dsi_run *run)
+{
+    size_t i;
+    for (i = 0; run->text.kernel && i < run->program->n_uniforms; i++)
+        run->text.uniforms[i] = run->uniforms[i * DSI_STRIDE];
+}
+/* where the values of effects will be; x.at of sums and updates is set, since their places are no others' */
 static void dsi_prepare_text(dsi_run *run)
 {
     dsi_printed_run *const t = &run->text;
     const dsi_program *const p = run->program;
     size_t i;
-    for (i = 0; i < p->n_uniforms; i++) t->uniforms[i] = run->x.at[p->n_slots + i][0];
     for (i = 0; i < p->body.n_effects; i++) {
         const dsi_effect *const e = p->body.effects + i;
         const size_t source = p->sources[i];
@@ -15028,13 +15049,15 @@ static void dsi_run_text(dsi_run *run, const dsi_lane_block *block, unsigned wha
     dsi_run_effects(run, block, what);
 }
 
-/* what is the same in all lanes, integers too; 0: an index is outside */
-static int dsi_run_once(dsi_run *run)
+/* What is the same in all lanes, integers too; 0: an index is outside. known: done before, and only numbers
+   in arrays may be others. */
+static int dsi_run_once(dsi_run *run, int known)
 {
     const dsi_program *const p = run->program;
     const dsi_body *const body = &p->body;
     dsi_lane_block block;
     size_t i, k, next = 0;
+    int same = known; /* all numbers so far */
     memset(&block, 0, sizeof block);
     block.n = 1;
     for (i = 0; i < p->n_uniform; i++) {
@@ -15042,14 +15065,15 @@ static int dsi_run_once(dsi_run *run)
         const dsi_instruction *const step = p->steps + next;
         ds_real number = 0;
         if (e->op >= DSI_X_first_index) {
-            if (!dsi_find_line(run, p->once[i], &block, DSI_LINE)) return 0;
+            if (!known && !dsi_find_line(run, p->once[i], &block, DSI_LINE)) return 0;
             continue;
         }
         next++;
         if (e->op < DSI_X_constant || e->op == DSI_X_gate) {
-            p->fns[next - 1](&run->x, step, DSI_STRIDE);
+            if (!same) p->fns[next - 1](&run->x, step, DSI_STRIDE);
             continue;
         }
+        if (known && e->op != DSI_X_load) continue;
         if (e->op == DSI_X_constant)
             number = (ds_real)dsi_from_bits(dsi_bits_of(e));
         else if (e->op == DSI_X_number)
@@ -15058,6 +15082,8 @@ static int dsi_run_once(dsi_run *run)
             if (!dsi_is_inside(run, dsi_line_of(run, e->b), 1, e->a, 0)) return 0;
             dsi_load_lanes(run->args + e->a, e->c, dsi_line_of(run, e->b), &number, 1);
         }
+        if (known && !memcmp(&number, run->x.at[step->out], sizeof number)) continue;
+        same = 0;
         for (k = 0; k < DSI_STRIDE; k++) run->x.at[step->out][k] = number;
     }
     return 1;
@@ -15305,18 +15331,19 @@ DIFFSIM_API ds_runner *ds_runner_create(const ds_runner_desc *desc)
     runner->desc.allocator = allocator;
     return runner;
 }
+static void dsi_release_plan(const ds_allocator *allocator, dsi_plan *plan)
+{
+    dsi_release(allocator, plan->blocks, plan->cap_blocks * sizeof *plan->blocks);
+    dsi_release(allocator, plan->reach, plan->cap_reach * sizeof *plan->reach);
+    dsi_release(allocator, plan->lines, plan->cap_lines * sizeof *plan->lines);
+}
 DIFFSIM_API void ds_runner_destroy(ds_runner *runner)
 {
     ds_allocator allocator;
     size_t i;
     if (!runner) return;
     allocator = runner->desc.allocator;
-    for (i = 0; i < DSI_PLANS; i++) {
-        dsi_plan *const plan = runner->plans + i;
-        dsi_release(&allocator, plan->blocks, plan->cap_blocks * sizeof *plan->blocks);
-        dsi_release(&allocator, plan->reach, plan->cap_reach * sizeof *plan->reach);
-        dsi_release(&allocator, plan->lines, plan->cap_lines * sizeof *plan->lines);
-    }
+    for (i = 0; i < DSI_PLANS; i++) dsi_release_plan(&allocator, runner->plans + i);
     dsi_release(&allocator, runner->memory, runner->cap_memory);
     allocator.resize(allocator.user, runner, sizeof *runner, 0);
 }
@@ -15423,6 +15450,11 @@ static size_t dsi_bytes_of(ds_array_type type)
     return type == DSIM_ARRAY_REAL ? sizeof(ds_real) : type == DSIM_ARRAY_DOUBLE ? sizeof(double) : 4;
 }
 
+static size_t dsi_alignment_of(ds_array_type type)
+{
+    return sizeof(void *) == 4 ? 4 : dsi_bytes_of(type);
+}
+
 /* bytes from the first number of an array to behind its last; 0: none */
 static size_t dsi_extent_of_array(const ds_array *a)
 {
@@ -15467,10 +15499,24 @@ static ds_result dsi_check_array(ds_runner *runner, const ds_kernel *kernel, con
     /* elements stand one behind the other, or components do */
     if (a->n > 1 && stride <= pitch * (a->components - 1) && pitch <= stride * (a->n - 1))
         return dsi_launch_refuse_arg(runner, kernel, arg, "stride or pitch is so small that numbers overlap");
-    if (a->n &&
-        (uintptr_t)a->data % (dsi_bytes_of(a->type) > 4 && sizeof(void *) == 4 ? 4 : dsi_bytes_of(a->type)))
+    if (a->n && (uintptr_t)a->data % dsi_alignment_of(a->type))
         return dsi_launch_refuse_arg(runner, kernel, arg, "data is not aligned for its type");
     return DSIM_OK;
+}
+
+static int dsi_is_writing(int kind)
+{
+    return kind == DSI_ARG_OUT || kind == DSI_ARG_SUM || kind == DSI_ARG_UPDATE;
+}
+
+/* argument i, which is written, shares numbers with argument k */
+static ds_result dsi_refuse_overlap(ds_runner *runner, const ds_kernel *kernel, size_t i, size_t k)
+{
+    dsi_text t = dsi_launch_refuse(runner, kernel, DSIM_ERROR_RACE, i, i);
+    dsi_put(&t, "is written and overlaps argument '");
+    dsi_put(&t, kernel->args[k].name);
+    dsi_put(&t, "'");
+    return dsi_launch_refused(runner, &t);
 }
 
 /* each array, and that nothing written is also something else */
@@ -15488,31 +15534,25 @@ static ds_result dsi_check_arrays(ds_runner *runner, const ds_kernel *kernel, co
         if (kernel->args[i].kind != DSI_ARG_NONE && dsi_check_array(runner, kernel, args + i, i))
             return runner->error.code;
     for (i = 0; i < n_args; i++) {
-        const int kind = kernel->args[i].kind;
-        if (kind != DSI_ARG_OUT && kind != DSI_ARG_SUM && kind != DSI_ARG_UPDATE) continue;
+        if (!dsi_is_writing(kernel->args[i].kind)) continue;
         for (k = 0; k < n_args; k++)
-            if (k != i && kernel->args[k].kind != DSI_ARG_NONE && dsi_is_overlapping(args + i, args + k)) {
-                dsi_text t = dsi_launch_refuse(runner, kernel, DSIM_ERROR_RACE, i, i);
-                dsi_put(&t, "is written and overlaps argument '");
-                dsi_put(&t, kernel->args[k].name);
-                dsi_put(&t, "'");
-                return dsi_launch_refused(runner, &t);
-            }
+            if (k != i && kernel->args[k].kind != DSI_ARG_NONE && dsi_is_overlapping(args + i, args + k))
+                return dsi_refuse_overlap(runner, kernel, i, k);
     }
     return DSIM_OK;
 }
 
-/* Scratch memory of a run: one block, cut into arrays. memory NULL: only counts. Returns its bytes. */
-static size_t dsi_lay_out_run(dsi_run *run, char *memory)
-{
-    const dsi_program *const p = run->program;
-    size_t end = 63, i, k; /* so that the first array can be aligned */
+/* The memory of a run: what is known before it runs, and scratch, which other runs may use in between. Each
+   one block, cut into arrays. memory NULL: only counts. Returns its bytes. */
 #define DSI_CUT(T, array, count) \
     end = (end + 63) / 64 * 64; \
     if (memory) (array) = (T *)(void *)(memory - (uintptr_t)memory % 64 + end); \
     end += (count) * sizeof(T);
-    DSI_CUT(ds_real, run->numbers, (p->n_slots + p->n_before) * run->width + p->n_uniforms * DSI_STRIDE)
-    DSI_CUT(int64_t, run->tables, p->n_lines * run->width)
+static size_t dsi_lay_out_run(dsi_run *run, char *memory)
+{
+    const dsi_program *const p = run->program;
+    size_t end = 63; /* so that the first array can be aligned */
+    DSI_CUT(ds_real, run->uniforms, p->n_uniforms * DSI_STRIDE)
     DSI_CUT(ds_real *, run->x.at, p->n_places)
     DSI_CUT(size_t, run->x.mask, p->n_places)
     DSI_CUT(dsi_line, run->own_lines, p->n_lines)
@@ -15520,56 +15560,83 @@ static size_t dsi_lay_out_run(dsi_run *run, char *memory)
     DSI_CUT(dsi_target, run->targets, p->body.n_effects)
     DSI_CUT(uint32_t, run->order, p->n_adders)
     DSI_CUT(int64_t, run->owned, 2 * p->n_shared)
-    DSI_CUT(ds_real, run->reducing, p->n_reduced * DSI_STRIDE)
     if (run->text.kernel) {
         dsi_printed_run *const t = &run->text;
-        DSI_CUT(ds_real, t->numbers, (p->n_inputs + p->body.n_effects) * run->width)
         DSI_CUT(ds_real, t->uniforms, p->n_uniforms)
         DSI_CUT(const ds_real *, t->in, p->n_inputs)
         DSI_CUT(ds_real *, t->out, p->body.n_effects)
         DSI_CUT(ds_real *, t->to, p->body.n_effects)
     }
+    return end;
+}
+static size_t dsi_lay_out_scratch(dsi_run *run, char *memory)
+{
+    const dsi_program *const p = run->program;
+    size_t end = 63;
+    DSI_CUT(ds_real, run->numbers, (p->n_slots + p->n_before) * run->width)
+    DSI_CUT(int64_t, run->tables, p->n_lines * run->width)
+    DSI_CUT(ds_real, run->reducing, p->n_reduced * DSI_STRIDE)
+    if (run->text.kernel) {
+        DSI_CUT(ds_real, run->text.numbers, (p->n_inputs + p->body.n_effects) * run->width)
+    }
+    return end;
+}
 #undef DSI_CUT
+
+/* what is in that memory but for data: places in scratch memory, indices and lengths of streams */
+static void dsi_tie_run(dsi_run *run)
+{
+    const dsi_program *const p = run->program;
+    const size_t behind = p->n_slots + p->n_uniforms + p->n_streams;
+    size_t i, k;
     run->lines = run->own_lines;
-    for (i = 0; memory && i < p->n_places; i++) {
-        ds_real *const uniforms = run->numbers + (p->n_slots + p->n_before) * run->width;
-        const size_t behind = p->n_slots + p->n_uniforms + p->n_streams;
+    run->gains = DSI_BY_WIDTH(gain, run->wide);
+    for (i = 0; i < p->n_places; i++) {
         run->x.mask[i] = (size_t)-1;
         if (i < p->n_slots) run->x.at[i] = run->numbers + i * run->width;
         else if (i < p->n_slots + p->n_uniforms) {
-            run->x.at[i] = uniforms + (i - p->n_slots) * DSI_STRIDE;
+            run->x.at[i] = run->uniforms + (i - p->n_slots) * DSI_STRIDE;
             run->x.mask[i] = 0;
         } else run->x.at[i] = i < behind ? NULL : run->numbers + (p->n_slots + i - behind) * run->width;
     }
-    run->gains = DSI_BY_WIDTH(gain, run->wide);
-    for (i = 0; memory && i < p->n_sums; i++)
+    for (i = 0; i < p->n_sums; i++)
         for (k = 0; k < p->sums[i].count; k++) run->order[p->sums[i].first + k] = (uint32_t)k;
-    for (i = 0; memory && i < p->body.n_effects; i++) {
-        const dsi_effect *const e = p->body.effects + i;
-        const ds_array *const array = run->args + e->arg;
-        run->targets[i].line = p->index_at[e->index];
-        run->targets[i].first = array->data && array->type == DSIM_ARRAY_REAL
-                                    ? (ds_real *)array->data + dsi_component_at(array, e->component)
-                                    : NULL;
-    }
-    for (i = 0; memory && i < p->n_streams; i++) {
+    for (i = 0; i < p->body.n_effects; i++) run->targets[i].line = p->index_at[p->body.effects[i].index];
+    for (i = 0; i < p->n_streams; i++) {
         const dsi_stream *const stream = p->streams + i;
-        const ds_array *const array = run->args + stream->arg;
         dsi_source *const source = run->sources + i;
         source->line = p->index_at[stream->index];
         source->slot = run->text.kernel ? run->text.numbers + i * run->width
                                         : run->numbers + stream->slot * run->width;
-        source->n = array->n;
-        source->stride = dsi_stride_of(array);
-        source->first = array->data && array->type == DSIM_ARRAY_REAL
-                            ? (ds_real *)array->data + dsi_component_at(array, stream->component)
-                            : NULL;
-        source->packed = source->stride == 1 && !stream->copied ? source->first : NULL;
-        if (array->n * source->stride > INT32_MAX) source->first = NULL;
+        source->n = run->args[stream->arg].n;
+        source->stride = dsi_stride_of(run->args + stream->arg);
         /* other parts may write behind the last lane */
         source->whole = run->n_parts > 1 && run->kernel->args[stream->arg].kind == DSI_ARG_UPDATE;
     }
-    return end;
+}
+
+/* where a component begins in an array of numbers, or NULL */
+static ds_real *dsi_component_in(const ds_array *array, size_t component)
+{
+    if (!array->data || array->type != DSIM_ARRAY_REAL) return NULL;
+    return (ds_real *)array->data + dsi_component_at(array, component);
+}
+/* where the numbers of streams and effects are */
+static void dsi_bind_run(const dsi_run *run)
+{
+    const dsi_program *const p = run->program;
+    size_t i;
+    for (i = 0; i < p->body.n_effects; i++) {
+        const dsi_effect *const e = p->body.effects + i;
+        run->targets[i].first = dsi_component_in(run->args + e->arg, e->component);
+    }
+    for (i = 0; i < p->n_streams; i++) {
+        const dsi_stream *const stream = p->streams + i;
+        dsi_source *const source = run->sources + i;
+        source->first = dsi_component_in(run->args + stream->arg, stream->component);
+        source->packed = source->stride == 1 && !stream->copied ? source->first : NULL;
+        if (source->n * source->stride > INT32_MAX) source->first = NULL;
+    }
 }
 
 /* Lanes of a block: as many as keep its numbers in a first cache, but not so few that the steps themselves
@@ -15683,6 +15750,7 @@ static ds_result dsi_launch_begin(ds_runner *runner, const ds_kernel *kernel, co
     run->inner = run->lanes[run->rank - 1];
     run->text.kernel = dsi_find_printed(runner, kernel);
     run->width = dsi_choose_width(run->program, runner->desc.width, run->text.kernel != NULL);
+    run->width = dsi_least(run->width, dsi_whole(run->n_lanes + run->n_lanes / 4)); /* rows may be joined */
     run->wide = dsi_wide();
     run->validates = runner->desc.validate != 0;
     if (runner->desc.jobs.parallel_for && run->n_lanes >= DSI_PARALLEL_LANES)
@@ -15761,48 +15829,84 @@ static ds_result dsi_validate(ds_runner *runner, dsi_run *run)
     return dsi_launch_refused(runner, &t);
 }
 
-/* Scratch memory: runs [n_parts], what reductions come to, then that of each part. Plans with the first run,
-   then does all parts. */
+/* scratch memory of n_parts runs: what reductions come to, then that of each part; bytes */
+static size_t dsi_reduced_bytes(const dsi_run *run)
+{
+    const size_t chunks = (run->n_lanes + DSI_CHUNK - 1) / DSI_CHUNK;
+    return dsi_round_up(chunks * run->program->n_reduced * sizeof(ds_real));
+}
+static void dsi_use_scratch(dsi_run *runs, char *memory)
+{
+    const size_t reduced = dsi_reduced_bytes(runs), each = dsi_lay_out_scratch(runs, NULL) + 64;
+    const size_t n_parts = runs->n_parts;
+    size_t i;
+    for (i = 0; i < n_parts; i++) {
+        runs[i].reduced = (ds_real *)(void *)memory;
+        dsi_lay_out_scratch(runs + i, memory + reduced + i * each);
+        dsi_tie_run(runs + i);
+        if (runs->text.kernel) dsi_prepare_text(runs + i);
+    }
+}
+
+/* the blocks of all parts, into the plan of the first */
+static ds_result dsi_plan_runs(ds_runner *runner, dsi_run *runs)
+{
+    const ds_result result = dsi_make_plan(runs, &runner->desc.allocator);
+    dsi_text t;
+    if (!result) dsi_find_homes(runs);
+    if (!result) return DSIM_OK;
+    if (result == DSIM_ERROR_RANGE) return dsi_refuse_range(runner, runs);
+    t = dsi_launch_refuse(runner, runs->kernel, result, 0, (size_t)-1);
+    dsi_put(&t, "no memory for the plan of so many lanes: ");
+    dsi_put_size(&t, runs->n_lanes);
+    return dsi_launch_refused(runner, &t);
+}
+
+/* Memory of the runner: runs [n_parts], what is known of each, scratch. Plans with the first run, then does
+   all parts. */
 static ds_result dsi_launch_run(ds_runner *runner, dsi_run *run)
 {
-    const size_t chunks = (run->n_lanes + DSI_CHUNK - 1) / DSI_CHUNK, n_parts = run->n_parts;
-    const size_t head = dsi_round_up(n_parts * sizeof *run);
-    const size_t reduced = dsi_round_up(chunks * run->program->n_reduced * sizeof(ds_real));
+    const size_t n_parts = run->n_parts, head = dsi_round_up(n_parts * sizeof *run);
     const size_t each = dsi_lay_out_run(run, NULL) + 64;
+    const size_t scratch = dsi_reduced_bytes(run) + n_parts * (dsi_lay_out_scratch(run, NULL) + 64);
     dsi_run *runs;
     uint64_t key;
     size_t i;
-    ds_result result = dsi_reserve(runner, run->kernel, head + reduced + n_parts * each);
+    ds_result result = dsi_reserve(runner, run->kernel, head + n_parts * each + scratch);
     if (result) return result;
     runs = (dsi_run *)runner->memory;
-    run->reduced = (ds_real *)(void *)((char *)runner->memory + head);
     for (i = 0; i < n_parts; i++) {
         runs[i] = *run;
         runs[i].part = i;
-        dsi_lay_out_run(runs + i, (char *)runner->memory + head + reduced + i * each);
+        dsi_lay_out_run(runs + i, (char *)runner->memory + head + i * each);
+    }
+    dsi_use_scratch(runs, (char *)runner->memory + head + n_parts * each);
+    for (i = 0; i < n_parts; i++) {
+        dsi_bind_run(runs + i);
         dsi_find_owned(runs + i);
-        if (!dsi_run_once(runs + i)) return dsi_refuse_range(runner, runs + i);
-        if (run->text.kernel) dsi_prepare_text(runs + i);
+        if (!dsi_run_once(runs + i, 0)) return dsi_refuse_range(runner, runs + i);
+        dsi_tell_uniforms(runs + i);
     }
     key = runner->desc.validate ? 0 : dsi_plan_key(run);
     runs->plan = dsi_find_plan(runner, key);
     runs->plan->used = runner->launches;
     for (i = 1; i < n_parts; i++) runs[i].plan = runs->plan;
-    if (!runs->plan->key) {
-        result = dsi_make_plan(runs, &runner->desc.allocator);
-        if (result == DSIM_ERROR_RANGE) return dsi_refuse_range(runner, runs);
-        if (result) {
-            dsi_text t = dsi_launch_refuse(runner, run->kernel, result, 0, (size_t)-1);
-            dsi_put(&t, "no memory for the plan of so many lanes: ");
-            dsi_put_size(&t, run->n_lanes);
-            return dsi_launch_refused(runner, &t);
-        }
-        dsi_find_homes(runs);
-        runs->plan->key = key;
-    }
+    if (!runs->plan->key && (result = dsi_plan_runs(runner, runs)) != DSIM_OK) return result;
+    runs->plan->key = key;
     if (runner->desc.validate && (result = dsi_validate(runner, runs)) != DSIM_OK) return result;
     dsi_run_all(&runner->desc.jobs, runs);
     return DSIM_OK;
+}
+
+/* its body has ended, without an error */
+static ds_result dsi_check_kernel(ds_runner *runner, const ds_kernel *kernel)
+{
+    const ds_result code = kernel->error.code ? kernel->error.code : DSIM_ERROR_ORDER;
+    dsi_text t;
+    if (!kernel->error.code && kernel->ended) return DSIM_OK;
+    t = dsi_launch_refuse(runner, kernel, code, 0, (size_t)-1);
+    dsi_put(&t, kernel->error.code ? kernel->error.text : "its body has not ended: ds_kernel_end");
+    return dsi_launch_refused(runner, &t);
 }
 
 /* refusals first: nothing is written before every index is known to be inside */
@@ -15813,13 +15917,8 @@ DIFFSIM_API ds_result ds_launch_grid(ds_runner *runner, const ds_kernel *kernel,
     DIFFSIM_ASSERT(runner && kernel && lanes);
     if (!runner || !kernel || !lanes) return DSIM_ERROR_ARGUMENT;
     memset(&runner->error, 0, sizeof runner->error);
-    if (kernel->error.code || !kernel->ended) {
-        const ds_result code = kernel->error.code ? kernel->error.code : DSIM_ERROR_ORDER;
-        dsi_text t = dsi_launch_refuse(runner, kernel, code, 0, (size_t)-1);
-        dsi_put(&t, kernel->error.code ? kernel->error.text : "its body has not ended: ds_kernel_end");
-        return dsi_launch_refused(runner, &t);
-    }
-    if (dsi_check_arrays(runner, kernel, args, n_args) || dsi_launch_begin(runner, kernel, lanes, args, &run))
+    if (dsi_check_kernel(runner, kernel) || dsi_check_arrays(runner, kernel, args, n_args) ||
+        dsi_launch_begin(runner, kernel, lanes, args, &run))
         return runner->error.code;
     return run.n_lanes ? dsi_launch_run(runner, &run) : DSIM_OK;
 }
@@ -15833,6 +15932,292 @@ DIFFSIM_API ds_result ds_launch(ds_runner *runner, const ds_kernel *kernel, size
         return dsi_launch_refused(runner, &t);
     }
     return ds_launch_grid(runner, kernel, &lanes, args, n_args);
+}
+
+/* Prepared launches. What ds_launch lays out and plans in the memory of the runner is kept here; scratch
+   memory is the runner's, since one launch is made at a time.
+
+   Where printed text finds the numbers of all blocks in place, and reads and writes nothing else, a run is
+   direct: it knows of each block, input and effect the argument, and where in it the first lane stands. */
+
+/* `count` objects of `bytes`, aligned for any type; as dsi_take_reals */
+static void *dsi_take(dsi_scratch *room, size_t count, size_t bytes)
+{
+    void *const at = room->base ? room->base + room->used : NULL;
+    size_t whole = 0;
+    if (ds_size_mul(count, bytes, &whole) || ds_size_add(whole, DSI_ALIGN - 1, &whole) ||
+        ds_size_add(whole / DSI_ALIGN * DSI_ALIGN, room->used, &room->used))
+        room->result = DSIM_ERROR_OVERFLOW;
+    return at;
+}
+
+/* number `offset` of argument `arg` */
+typedef struct dsi_point { size_t offset, arg; } dsi_point;
+
+struct ds_prepared {
+    ds_runner *runner;
+    const char *printed; /* what ds_runner_printed says of it */
+    ds_array *args; /* [n_args] */
+    void **first; /* [n_args] data when it was prepared */
+    ds_real **data; /* [n_args] in a direct run */
+    size_t *extents; /* [n_args] bytes */
+    dsi_run *runs; /* [n_parts] */
+    dsi_plan plan;
+    dsi_point *points; /* of a direct run: [n_blocks][n_streams + n_effects]; NULL: it is none */
+    size_t bytes, cap_points;
+    const void *scratch; /* the runner's memory, as the runs know it */
+    int known; /* what is the same in all lanes, and the plan, hold for every run */
+};
+
+/* the object and its arrays, then what the runs know; counted, or handed out */
+static void dsi_lay_out_prepared(ds_prepared *p, dsi_run *run, dsi_scratch *room)
+{
+    const size_t n_args = run->kernel->n_args, each = dsi_lay_out_run(run, NULL) + 64;
+    char *known;
+    size_t i;
+    dsi_take(room, 1, sizeof *p);
+    p->args = (ds_array *)dsi_take(room, n_args, sizeof *p->args);
+    p->first = (void **)dsi_take(room, n_args, sizeof *p->first);
+    p->data = (ds_real **)dsi_take(room, n_args, sizeof *p->data);
+    p->extents = (size_t *)dsi_take(room, n_args, sizeof *p->extents);
+    p->runs = (dsi_run *)dsi_take(room, run->n_parts, sizeof *p->runs);
+    known = (char *)dsi_take(room, run->n_parts, each);
+    for (i = 0; known && i < run->n_parts; i++) {
+        p->runs[i] = *run;
+        p->runs[i].part = i;
+        p->runs[i].args = p->args;
+        p->runs[i].plan = &p->plan;
+        dsi_lay_out_run(p->runs + i, known + i * each);
+    }
+}
+
+/* Does printed text find everything it reads and writes in this block in place? */
+static int dsi_is_direct(const dsi_run *run, const dsi_lane_block *block)
+{
+    const dsi_program *const p = run->program;
+    const int adds = block->adding || block->gathers;
+    size_t i;
+    if (!dsi_is_in_place(run) || p->n_inputs != p->n_streams) return 0;
+    for (i = 0; !adds && i < p->n_streams; i++)
+        if ((uint64_t)run->lines[run->sources[i].line].first + dsi_whole(block->extent) > run->sources[i].n)
+            return 0;
+    for (i = 0; !adds && i < p->body.n_effects; i++) {
+        const dsi_effect *const e = p->body.effects + i;
+        if (run->kernel->args[e->arg].kind != DSI_ARG_OUT || !run->text.out[i] ||
+            !dsi_in_place(run->args + e->arg, e->component, dsi_line_of(run, e->index), block))
+            return 0;
+    }
+    return 1;
+}
+
+static dsi_point dsi_point_at(const dsi_run *run, size_t arg, size_t component, size_t line)
+{
+    dsi_point r;
+    r.offset = (size_t)run->lines[line].first + dsi_component_at(run->args + arg, component);
+    r.arg = arg;
+    return r;
+}
+
+/* the points of all blocks, if all of them are direct. Errors: MEMORY */
+static ds_result dsi_find_points(ds_prepared *prepared)
+{
+    dsi_run *const run = prepared->runs;
+    const dsi_program *const p = run->program;
+    const size_t each = p->n_streams + p->body.n_effects;
+    void *points = NULL;
+    dsi_point *to;
+    dsi_lane_block block;
+    ds_result result;
+    size_t k, i;
+    if (!run->text.kernel || run->n_parts > 1 || run->validates || !prepared->known) return DSIM_OK;
+    for (k = 0; k < run->plan->n_blocks; k++) {
+        if (!run->plan->blocks[k].kept) return DSIM_OK;
+        dsi_find_planned(run, k, &block);
+        if (!dsi_is_direct(run, &block)) return DSIM_OK;
+    }
+    result = dsi_grow(&prepared->runner->desc.allocator, &points, &prepared->cap_points,
+                      run->plan->n_blocks * each, SIZE_MAX / 64, sizeof *to);
+    prepared->points = to = (dsi_point *)points;
+    for (k = 0; k < run->plan->n_blocks && !result; k++) {
+        dsi_find_planned(run, k, &block);
+        for (i = 0; i < p->n_streams; i++)
+            *to++ = dsi_point_at(run, p->streams[i].arg, p->streams[i].component, run->sources[i].line);
+        for (i = 0; i < p->body.n_effects; i++)
+            *to++ = dsi_point_at(run, p->body.effects[i].arg, p->body.effects[i].component,
+                                 run->targets[i].line);
+    }
+    run->lines = run->own_lines;
+    return result;
+}
+
+/* block after block, without a look at any index */
+static void dsi_run_direct(ds_prepared *prepared)
+{
+    dsi_run *const run = prepared->runs;
+    const dsi_program *const p = run->program;
+    const dsi_printed_run *const t = &run->text;
+    ds_real *const *const data = prepared->data;
+    const dsi_point *at = prepared->points;
+    size_t k, i;
+    for (i = 0; i < run->kernel->n_args; i++) prepared->data[i] = (ds_real *)prepared->args[i].data;
+    dsi_run_once(run, 1);
+    dsi_tell_uniforms(run);
+    for (k = 0; k < prepared->plan.n_blocks; k++) {
+        const dsi_planned *const b = prepared->plan.blocks + k;
+        const size_t extent = (b->rows - 1) * b->pitch + b->n;
+        for (i = 0; i < p->n_streams; i++, at++) t->in[i] = data[at->arg] + at->offset;
+        for (i = 0; i < p->body.n_effects; i++, at++) t->to[i] = data[at->arg] + at->offset;
+        if (b->gathers) t->kernel->gather(b->rows, b->n, b->pitch, t->in, t->uniforms, t->to);
+        else if (b->adding) t->kernel->fn(b->rows, b->n, b->pitch, t->in, t->uniforms, t->to, b->adding);
+        else t->kernel->fn(1, dsi_whole(extent), 0, t->in, t->uniforms, t->to, 0);
+    }
+}
+
+/* where the data of the arguments are now */
+static ds_result dsi_know_runs(ds_prepared *p, int known)
+{
+    size_t i;
+    if (p->scratch != p->runner->memory) dsi_use_scratch(p->runs, (char *)p->runner->memory);
+    p->scratch = p->runner->memory;
+    for (i = 0; i < p->runs->n_parts; i++) {
+        dsi_run *const run = p->runs + i;
+        dsi_bind_run(run);
+        run->lines = run->own_lines;
+        run->is_bad = run->late = 0;
+        if (!known) dsi_find_owned(run);
+        if (!dsi_run_once(run, known)) return dsi_refuse_range(p->runner, run);
+        dsi_tell_uniforms(run);
+    }
+    return known ? DSIM_OK : dsi_plan_runs(p->runner, p->runs);
+}
+
+/* a run; the data of its arguments are as they must be */
+static ds_result dsi_run_prepared(ds_prepared *p)
+{
+    ds_result result;
+    p->runner->printed = p->printed;
+    if (p->points) {
+        dsi_run_direct(p);
+        return DSIM_OK;
+    }
+    if (!p->runs->n_lanes) return DSIM_OK;
+    result = dsi_know_runs(p, p->known);
+    if (!result && p->runs->validates) result = dsi_validate(p->runner, p->runs);
+    if (!result) dsi_run_all(&p->runner->desc.jobs, p->runs);
+    return result;
+}
+
+/* scratch memory, plan and points. An index that numbers decide, or one that is no line though it is the same
+   in all lanes, is found again in each run. */
+static ds_result dsi_plan_prepared(ds_prepared *p, const ds_kernel *kernel)
+{
+    dsi_run *const run = p->runs;
+    const size_t scratch =
+        dsi_reduced_bytes(run) + run->n_parts * (dsi_lay_out_scratch(run, NULL) + 64);
+    ds_result result = dsi_reserve(p->runner, kernel, scratch);
+    size_t i;
+    if (!result) result = dsi_know_runs(p, 0);
+    if (result) return result;
+    p->known = !run->program->floors;
+    for (i = 0; i < run->program->n_uniform; i++) {
+        const uint32_t x = run->program->once[i];
+        if (run->program->body.exprs[x].op < DSI_X_first_index) continue;
+        if (run->own_lines[run->program->index_at[x]].table) p->known = 0;
+    }
+    return dsi_find_points(p);
+}
+
+DIFFSIM_API ds_prepared *ds_launch_prepare(ds_runner *runner, const ds_kernel *kernel, const size_t *lanes,
+                                           const ds_array *args, size_t n_args)
+{
+    ds_prepared plan, *p;
+    dsi_run run;
+    dsi_scratch room = DSI_ZEROED;
+    size_t bytes, i;
+    DIFFSIM_ASSERT(runner && kernel && lanes);
+    if (!runner || !kernel || !lanes) return NULL;
+    memset(&runner->error, 0, sizeof runner->error);
+    if (dsi_check_kernel(runner, kernel) || dsi_check_arrays(runner, kernel, args, n_args) ||
+        dsi_launch_begin(runner, kernel, lanes, args, &run))
+        return NULL;
+    memset(&plan, 0, sizeof plan);
+    dsi_lay_out_prepared(&plan, &run, &room);
+    bytes = room.used;
+    if (!room.result)
+        room.base = (char *)runner->desc.allocator.resize(runner->desc.allocator.user, NULL, 0, bytes);
+    if (!room.base) {
+        dsi_text t = dsi_launch_refuse(runner, kernel, DSIM_ERROR_MEMORY, 0, (size_t)-1);
+        dsi_put(&t, "no memory to prepare it, in bytes ");
+        dsi_put_size(&t, bytes);
+        dsi_launch_refused(runner, &t);
+        return NULL;
+    }
+    memset(room.base, 0, bytes);
+    room.used = 0;
+    p = (ds_prepared *)(void *)room.base;
+    dsi_lay_out_prepared(p, &run, &room);
+    p->runner = runner;
+    p->printed = runner->printed;
+    p->bytes = bytes;
+    for (i = 0; i < n_args; i++) {
+        p->args[i] = args[i];
+        p->first[i] = args[i].data;
+        if (kernel->args[i].kind != DSI_ARG_NONE) p->extents[i] = dsi_extent_of_array(args + i);
+    }
+    if (!run.n_lanes || !dsi_plan_prepared(p, kernel)) return p;
+    ds_prepared_destroy(p);
+    return NULL;
+}
+
+DIFFSIM_API void ds_prepared_destroy(ds_prepared *prepared)
+{
+    ds_allocator allocator;
+    if (!prepared) return;
+    allocator = prepared->runner->desc.allocator;
+    dsi_release_plan(&allocator, &prepared->plan);
+    dsi_release(&allocator, prepared->points, prepared->cap_points * sizeof *prepared->points);
+    allocator.resize(allocator.user, prepared, prepared->bytes, 0);
+}
+
+/* Do arguments i, which is written, and k share numbers? As a rule not even bytes between the first and the
+   last of each. */
+static int dsi_is_meeting(const ds_prepared *p, size_t i, size_t k)
+{
+    const uintptr_t a = (uintptr_t)p->args[i].data, b = (uintptr_t)p->args[k].data;
+    return a < b + p->extents[k] && b < a + p->extents[i] && dsi_is_overlapping(p->args + i, p->args + k);
+}
+
+/* the data of all arguments but indices: there, aligned, and nothing that is written is something else */
+static ds_result dsi_check_data(const ds_prepared *p)
+{
+    const ds_kernel *const kernel = p->runs->kernel;
+    size_t i, k;
+    for (i = 0; i < kernel->n_args; i++) {
+        const ds_array *const a = p->args + i;
+        if (!p->extents[i]) continue;
+        if (!a->data) return dsi_launch_refuse_arg(p->runner, kernel, i, "data is NULL");
+        if ((uintptr_t)a->data % dsi_alignment_of(a->type))
+            return dsi_launch_refuse_arg(p->runner, kernel, i, "data is not aligned for its type");
+    }
+    for (i = 0; i < kernel->n_args; i++)
+        for (k = 0; dsi_is_writing(kernel->args[i].kind) && k < kernel->n_args; k++)
+            if (k != i && dsi_is_meeting(p, i, k)) return dsi_refuse_overlap(p->runner, kernel, i, k);
+    return DSIM_OK;
+}
+
+DIFFSIM_API ds_result ds_prepared_run(ds_prepared *prepared, void *const *data)
+{
+    ds_prepared *const p = prepared;
+    const ds_kernel *kernel;
+    size_t i;
+    DIFFSIM_ASSERT(p);
+    if (!p) return DSIM_ERROR_ARGUMENT;
+    kernel = p->runs->kernel;
+    memset(&p->runner->error, 0, sizeof p->runner->error);
+    for (i = 0; i < kernel->n_args; i++)
+        p->args[i].data = data && kernel->args[i].kind != DSI_ARG_INDEX ? data[i] : p->first[i];
+    if (data && dsi_check_data(p)) return p->runner->error.code;
+    return dsi_run_prepared(p);
 }
 
 #ifdef DSI_QUICKLY_COMPILED
@@ -18851,17 +19236,6 @@ DIFFSIM_API ds_result ds_array_smooth_max_vjp(const ds_array *a, double sharpnes
 
    A frame is a state, and where there is room for second derivatives its tangent behind it. */
 
-/* `count` objects of `bytes`, aligned for any type; as dsi_take_reals */
-static void *dsi_take(dsi_scratch *room, size_t count, size_t bytes)
-{
-    void *const at = room->base ? room->base + room->used : NULL;
-    size_t whole = 0;
-    if (ds_size_mul(count, bytes, &whole) || ds_size_add(whole, DSI_ALIGN - 1, &whole) ||
-        ds_size_add(whole / DSI_ALIGN * DSI_ALIGN, room->used, &room->used))
-        room->result = DSIM_ERROR_OVERFLOW;
-    return at;
-}
-
 /* A step recorded on a tape. The trace of a step is the serial number of its record: a derivative that
    finds the same number on the tape need not record again. */
 
@@ -19202,6 +19576,7 @@ enum { DSI_RUN_STEP, DSI_RUN_ADJOINT, DSI_RUN_ERASER, DSI_RUN_TANGENT, DSI_RUN_S
 
 typedef struct dsi_listed {
     const ds_kernel *kernels[DSI_RUN_COUNT]; /* ERASER NULL: nothing is stored, or all of it is filled */
+    ds_prepared *prepared[DSI_RUN_COUNT]; /* when they were first needed */
     int owned; /* the derivatives are its own, not those of an earlier launch of the same kernel */
     int skips; /* the adjoint adds nothing */
     size_t lanes[3], n;
@@ -19230,8 +19605,8 @@ struct ds_launch_list {
     ds_arena arena; /* bindings and numbers */
     dsi_listed *launches;
     dsi_slot_of_trace *slots;
-    ds_runner **runners; /* one for each DSI_PLANS launches, so that plans stay */
-    size_t n, cap_launches, n_slots, cap_slots, n_runners, cap_runners, n_trace, most_args;
+    ds_runner *runner;
+    size_t n, cap_launches, n_slots, cap_slots, n_trace, most_args;
     ds_array *args; /* [4 most_args] */
     dsi_part_of_state *kept; /* [n_kept] of the state, what launches do not fill: to be copied */
     size_t n_kept;
@@ -19302,11 +19677,6 @@ static ds_result dsi_list_adopt(ds_launch_list *list, const ds_error *error, siz
 }
 
 /* Building the list. */
-
-static int dsi_is_writing(int kind)
-{
-    return kind == DSI_ARG_OUT || kind == DSI_ARG_SUM || kind == DSI_ARG_UPDATE;
-}
 
 /* how many numbers there are of each kind */
 static size_t dsi_size_of_space(const ds_launch_list *list, ds_bound to)
@@ -19491,6 +19861,7 @@ static ds_result dsi_derive_launch(ds_launch_list *list, dsi_listed *launch)
 static void dsi_end_launch(dsi_listed *launch)
 {
     size_t i;
+    for (i = 0; i < DSI_RUN_COUNT; i++) ds_prepared_destroy(launch->prepared[i]);
     for (i = DSI_RUN_ADJOINT; launch->owned && i < DSI_RUN_COUNT; i++)
         ds_kernel_destroy((ds_kernel *)(uintptr_t)launch->kernels[i]);
 }
@@ -19674,19 +20045,6 @@ static ds_result dsi_find_first_touches(ds_launch_list *list)
     return DSIM_OK;
 }
 
-/* runners for all launches of all kinds */
-static ds_result dsi_make_runners(ds_launch_list *list)
-{
-    const size_t n = (list->n * DSI_RUN_COUNT + DSI_PLANS - 1) / DSI_PLANS;
-    list->runners = (ds_runner **)ds_arena_alloc(&list->arena, n, sizeof *list->runners);
-    if (!list->runners) return list->arena.error.code;
-    for (; list->n_runners < n; list->n_runners++) {
-        list->runners[list->n_runners] = ds_runner_create(&list->d.runner);
-        if (!list->runners[list->n_runners]) return DSIM_ERROR_MEMORY;
-    }
-    return DSIM_OK;
-}
-
 /* numbers of the list's own */
 static ds_result dsi_make_numbers(ds_launch_list *list)
 {
@@ -19711,13 +20069,17 @@ static ds_result dsi_make_numbers(ds_launch_list *list)
 /* one kernel of launch j, over all its lanes */
 static ds_result dsi_run_listed(ds_launch_list *list, size_t j, int what, size_t n_args)
 {
-    const dsi_listed *const launch = list->launches + j;
-    const ds_kernel *const kernel = launch->kernels[what];
-    ds_runner *const runner = list->runners[((size_t)what * list->n + j) / DSI_PLANS];
-    if (kernel->error.code) return dsi_list_adopt(list, &kernel->error, j);
-    if (ds_launch_grid(runner, kernel, launch->lanes, list->args, n_args))
-        return dsi_list_adopt(list, &runner->error, j);
-    return DSIM_OK;
+    dsi_listed *const launch = list->launches + j;
+    ds_prepared *p = launch->prepared[what];
+    size_t i;
+    if (!p) {
+        if (launch->kernels[what]->error.code)
+            return dsi_list_adopt(list, &launch->kernels[what]->error, j);
+        p = launch->prepared[what] =
+            ds_launch_prepare(list->runner, launch->kernels[what], launch->lanes, list->args, n_args);
+    }
+    for (i = 0; p && i < n_args; i++) p->args[i].data = list->args[i].data;
+    return p && !dsi_run_prepared(p) ? DSIM_OK : dsi_list_adopt(list, &list->runner->error, j);
 }
 
 /* args [at ...]: the arguments of launch j in these spaces */
@@ -20033,7 +20395,7 @@ DIFFSIM_API void ds_launch_list_destroy(ds_launch_list *list)
     if (!list) return;
     allocator = list->allocator;
     for (i = 0; i < list->n; i++) dsi_end_launch(list->launches + i);
-    for (i = 0; i < list->n_runners; i++) ds_runner_destroy(list->runners[i]);
+    ds_runner_destroy(list->runner);
     dsi_release(&allocator, list->launches, list->cap_launches * sizeof *list->launches);
     dsi_release(&allocator, list->slots, list->cap_slots * sizeof *list->slots);
     ds_arena_destroy(&list->arena);
@@ -20080,7 +20442,8 @@ DIFFSIM_API const ds_stepper *ds_launch_list_stepper(ds_launch_list *list)
     for (j = 0; j < list->n && !result; j++)
         for (i = 0; i < list->launches[j].n && !result; i++) result = dsi_find_source(list, j, i);
     if (!result) result = dsi_find_first_touches(list);
-    if (!result) result = dsi_make_runners(list);
+    if (!result && !list->runner) list->runner = ds_runner_create(&list->d.runner);
+    if (!result && !list->runner) result = DSIM_ERROR_MEMORY;
     if (!result) result = dsi_make_numbers(list);
     if (result) {
         dsi_list_refuse(list, result, list->n, NULL, 0, "no memory for the numbers of the list");
