@@ -22952,8 +22952,9 @@ static ds_result dsi_power_method(dsi_flow *w, int by_velocity, double *size)
         for (i = 0; i < it->n && length > 0; i++) x[i] = (ds_real)((double)im[i] * (double)f[i] / length);
     }
     if (dsi_double_is_finite(*size)) return DSIM_OK;
-    return dsi_integrator_say(&it->error, DSIM_ERROR_NON_FINITE,
-                              "the tangent of the force is not finite at step ", io.step);
+    dsi_integrator_say(&it->error, DSIM_ERROR_NON_FINITE, "the tangent of the force is not finite at step ",
+                       io.step);
+    return dsi_integrator_told(it);
 }
 
 /* Where x'' = -w^2 x - d v becomes unstable; d: of the force, damping: of the desc. From the conditions of

@@ -872,7 +872,10 @@ static void test_whole_rollout(void)
 
 /* a chain of points of masses im between walls, springs of stiffness k: the largest frequency is known */
 enum { CHAIN = 3 * 20 };
-typedef struct chain { ds_real k, c, im[CHAIN]; int bad; } chain;
+typedef struct chain {
+    ds_real k, c, im[CHAIN];
+    int bad; /* a force is NaN, and 1: the tangent fails, 3: it is NaN, too */
+} chain;
 static ds_result chain_jvp(void *user, const ds_system_io *io, const ds_system_dot *dot, ds_real *f)
 {
     const chain *const c = (const chain *)user;
@@ -881,7 +884,8 @@ static ds_result chain_jvp(void *user, const ds_system_io *io, const ds_system_d
         const ds_real left = i < 3 ? 0 : dot->x_dot[i - 3], right = i + 3 < CHAIN ? dot->x_dot[i + 3] : 0;
         f[i] = c->k * (left + right - 2 * dot->x_dot[i]) - c->c * dot->v_dot[i];
     }
-    return c->bad ? DSIM_ERROR_SINGULAR : DSIM_OK;
+    if (c->bad == 3) f[4] = (ds_real)NAN;
+    return c->bad == 1 ? DSIM_ERROR_SINGULAR : DSIM_OK;
 }
 static ds_result chain_force(void *user, const ds_system_io *io, ds_real *f)
 {
@@ -968,6 +972,39 @@ static void test_stability(void)
         }
 }
 
+/* nothing to be unstable, and what cannot be told */
+static void test_no_stability(void)
+{
+    static ds_real state[2 * CHAIN];
+    const ds_real one[1] = { 1 };
+    ds_integrator_desc d = desc_of(DSIM_INTEGRATOR_RK4, 0, 0.1);
+    ds_system system;
+    ds_integrator *it;
+    ds_stability s;
+    ds_step_io io;
+    chain c;
+    given a;
+    memset(&io, 0, sizeof io);
+    io.state = state;
+    io.param = one;
+    for (int kind = 0; kind < DSIM_INTEGRATOR_COUNT; kind++) {
+        d.kind = (ds_integrator_kind)kind;
+        system = given_system(&a, 3);
+        it = ds_integrator_create(&system, &d);
+        TAP_OK(!ds_integrator_stability(it, &io, &s) && s.frequency == 0 && s.damping == 0, "%s", s.text);
+        TAP_OK(s.dt > 1e300, "a given force is stable with any dt");
+        TAP_HAS(s.text, "any dt", "and so it says");
+        ds_integrator_destroy(it);
+    }
+    system = chain_system(&c, 1, 0);
+    it = ds_integrator_create(&system, &d);
+    c.bad = 3;
+    TAP_OK(ds_integrator_stability(it, &io, &s) == DSIM_ERROR_NON_FINITE, "%s",
+           ds_integrator_error(it)->text);
+    TAP_HAS(ds_integrator_error(it)->text, "the tangent of the force is not finite", "it is named");
+    ds_integrator_destroy(it);
+}
+
 /* a rollout that blows up says where, and what would not */
 static void test_blow_up(void)
 {
@@ -976,11 +1013,12 @@ static void test_blow_up(void)
         { DSIM_INTEGRATOR_SEMI_IMPLICIT_EULER, 0, 4000, "is stable up to dt = 0.0158" },
         { DSIM_INTEGRATOR_RK4, 0, 4000, "is stable up to dt = 0.0224" },
         { DSIM_INTEGRATOR_EXPLICIT_EULER, 0, 4000, "is stable with no dt" },
-        { DSIM_INTEGRATOR_VELOCITY_VERLET, 1, 1, "cannot be told" } };
+        { DSIM_INTEGRATOR_VELOCITY_VERLET, 1, 1, "cannot be told" },
+        { DSIM_INTEGRATOR_VELOCITY_VERLET, 2, 1, "dt is short enough" } };
     for (size_t i = 0; i < COUNT(is); i++) {
         chain c;
         const ds_system system = chain_system(&c, 1000, 0);
-        const ds_integrator_desc d = desc_of(is[i].kind, 0, 0.1);
+        const ds_integrator_desc d = desc_of(is[i].kind, 0, is[i].bad == 2 ? 0.01 : 0.1);
         ds_integrator *const it = ds_integrator_create(&system, &d);
         ds_rollout_desc rd;
         ds_rollout *rollout;
@@ -1216,6 +1254,7 @@ int main(void)
     test_substeps();
     test_whole_rollout();
     test_stability();
+    test_no_stability();
     test_blow_up();
     test_misuse();
     test_failures();
