@@ -22,5 +22,7 @@ plant 'a dt that is taken for stable and is not' 'stable below|unstable beyond' 
     's|^    h = 4 / (d + sqrt(d \* d + 4 \* w \* w));|    h = 4 / (d + sqrt(d * d + 2 * w * w));|'
 plant 'a substep that begins where the last one did' 'four substeps|dot products' \
     's/^    return trace ? (ds_real \*)(uintptr_t)trace + (j - 1) \* 2 \* it->n : it->between\[j & 1\];/    return it->between[0];/'
+plant 'a stepper that is not asked why' 'the dt that would be stable' \
+    's/^    const ds_error \*const why = r->s.explain ? r->s.explain(r->s.user, io, bad) : NULL;/    const ds_error *const why = io ? NULL : r->s.explain(r->s.user, io, bad);/'
 
 finish
