@@ -22292,7 +22292,7 @@ DIFFSIM_API ds_kernel *(ds_energy_kernel)(const ds_kernel_desc *desc, const ds_e
    the clamp.
 
    Where inverse masses or dt have a derivative (`moves`) all forces are kept, and adjoints of accelerations
-   pass through an additional loop, dsi_gain_stage; the other loops then take 1 in place of inverse masses.
+   pass through an additional loop, dsi_gain_stage; the others then take 1 in place of inverse masses.
    By dt: whatever a multiplies has one factor h, so h_bar gains a_bar a / h at each stage.
 
    From: Hairer, Lubich, Wanner 2006, ch. I and VI; Groot and Warren 1997 (Verlet with forces that depend on
@@ -22308,7 +22308,7 @@ typedef struct dsi_flat {
     const ds_real *lx, *lv;
     ds_real *x1, *v1, *vp; /* what comes out; v + h a */
     ds_real *xb, *vb, *zx, *zv; /* adjoints of x and v at the start, and of a stage */
-    ds_real *fb, *b; /* adjoints of the force, and of v' before the loss */
+    ds_real *fb, *b, *im_bar; /* adjoints of the force, of v' before the loss, of inverse masses */
     ds_real h, half, sixth; /* h, h / 2, h / 6 */
     ds_real early, late; /* x' = x + early v + late v' */
     ds_real decay, keep; /* exp(-damping h) or of h / 2; 1 - velocity_loss */
@@ -22458,6 +22458,15 @@ DSI_INLINE void dsi_flat_back_rk4(const dsi_flat *m, size_t i)
     m->zx[i] = 0;
     m->zv[i] = m->p * m->lx[i] + m->q * zx - m->drag * a;
 }
+/* b = 1, where pinned 0 */
+DSI_INLINE void dsi_flat_mobile(const dsi_flat *m, size_t i) { m->b[i] = m->im[i] != 0 ? 1 : 0; }
+/* fb is the adjoint of a = im f + g:  im_bar += f a_bar,  f_bar = im a_bar */
+DSI_INLINE void dsi_flat_gain_mass(const dsi_flat *m, size_t i)
+{
+    const ds_real a = m->fb[i], im = m->im[i], gain = a * m->f[0][i];
+    m->im_bar[i] += im != 0 ? gain : 0;
+    m->fb[i] = a * im;
+}
 /* x_bar += zx,  v_bar += zv */
 DSI_INLINE void dsi_flat_gain(const dsi_flat *m, size_t i)
 {
@@ -22498,6 +22507,7 @@ DSI_ROW(euler) DSI_ROW(back_euler) DSI_ROW(drift) DSI_ROW(back_drift)
 DSI_ROW(decay) DSI_ROW(back_decay)
 DSI_ROW(verlet) DSI_ROW(verlet_again) DSI_ROW(verlet_end) DSI_ROW(back_verlet) DSI_ROW(back_verlet_end)
 DSI_ROW(rk4) DSI_ROW(rk4_end) DSI_ROW(back_rk4_end) DSI_ROW(back_rk4) DSI_ROW(gain)
+DSI_ROW(mobile) DSI_ROW(gain_mass)
 #undef DSI_ROW
 #undef DSI_EACH_OF
 #undef DSI_IVDEP
@@ -22683,7 +22693,6 @@ static void dsi_flow_factors(dsi_flow *w)
 static ds_result dsi_flow_begin(dsi_flow *w, ds_integrator *it, const ds_step_io *io, int mode)
 {
     double dt = it->d.dt;
-    size_t i;
     memset(w, 0, sizeof *w);
     memset(&it->error, 0, sizeof it->error);
     w->it = it;
@@ -22699,8 +22708,8 @@ static ds_result dsi_flow_begin(dsi_flow *w, ds_integrator *it, const ds_step_io
     dsi_flow_factors(w);
     w->m.im = it->s.inverse_mass ? it->im : io->derived + it->s.inverse_mass_at;
     w->m.g = it->g;
-    if (it->moves && mode != DSI_FLOW_STEP)
-        for (i = 0; i < it->n; i++) it->mobile[i] = w->m.im[i] != 0;
+    w->m.b = it->mobile;
+    if (it->moves && mode != DSI_FLOW_STEP) dsi_each_mobile(&w->m, it->n);
     return DSIM_OK;
 }
 
@@ -23141,23 +23150,26 @@ static ds_result dsi_integrator_jvp(void *user, const ds_step_io *io, const void
 
 /* Adjoint. */
 
-/* Where masses or dt move: fb is the adjoint of the acceleration of stage k. Those of the inverse masses and
-   of h gain, and it becomes the adjoint of the force. */
+/* Where the adjoint of inverse masses or dt is wanted, fb is that of the acceleration of stage k. They gain,
+   and it becomes the adjoint of the force. */
 static void dsi_gain_stage(dsi_flow *w, size_t k)
 {
     ds_integrator *const it = w->it;
     const double drag = dsi_flow_drag(w);
+    dsi_flat m = w->m;
     double sum = 0;
     size_t i;
-    for (i = 0; i < it->n; i++) {
-        const double a = (double)it->fb[i];
-        if (w->m.im[i] == 0) continue;
-        if (w->im_bar) w->im_bar[i] += (ds_real)(a * (double)w->f[k][i]);
-        sum += a * dsi_stage_rate(w, k, i, drag);
-        it->fb[i] = (ds_real)(a * (double)w->m.im[i]);
-    }
+    for (i = 0; i < it->n && it->d.dt_is_param; i++)
+        if (m.im[i] != 0) sum += (double)it->fb[i] * dsi_stage_rate(w, k, i, drag);
     w->h_bar += sum / w->h;
+    m.fb = it->fb;
+    m.f[0] = w->f[k];
+    m.im_bar = w->im_bar;
+    if (w->im_bar) dsi_each_gain_mass(&m, it->n);
+    else
+        for (i = 0; i < it->n; i++) it->fb[i] *= m.im[i];
 }
+static int dsi_flow_gains(const dsi_flow *w) { return w->im_bar || w->it->d.dt_is_param; }
 
 /* x_bar, v_bar, those of the parameters and so on gain, from fb of stage k */
 static ds_result dsi_back_stage(dsi_flow *w, size_t k, ds_real *x_bar, ds_real *v_bar)
@@ -23167,17 +23179,17 @@ static ds_result dsi_back_stage(dsi_flow *w, size_t k, ds_real *x_bar, ds_real *
     ds_system_bar bar = w->bar;
     bar.x_bar = x_bar;
     bar.v_bar = v_bar;
-    if (it->moves) dsi_gain_stage(w, k);
+    if (dsi_flow_gains(w)) dsi_gain_stage(w, k);
     return dsi_system_failed(it, it->s.force_vjp(it->s.user, &io, it->fb, &bar),
                              "the adjoint of the force failed at step ", io.step);
 }
 
-/* the loops of the way back; where masses move, they get none */
+/* the loops of the way back; where dsi_gain_stage multiplies with masses, they do not */
 static dsi_flat dsi_back_flat(const dsi_flow *w)
 {
     const ds_integrator *const it = w->it;
     dsi_flat m = w->m;
-    if (it->moves) m.im = it->mobile;
+    if (dsi_flow_gains(w)) m.im = it->mobile;
     m.fb = it->fb;
     m.b = it->b;
     m.zx = it->z;

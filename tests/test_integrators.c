@@ -192,7 +192,7 @@ static double dot_product_miss(const ds_stepper *s, int *bad)
 {
     static ds_real trace[100 * N];
     ds_real state[2 * N], next[2 * N], next_dot[2 * N], next_bar[2 * N], dot[MOST], bar[MOST];
-    ds_real derived[N_DERIVED];
+    ds_real derived[N_DERIVED], alone[2 * N];
     ds_step_io io;
     ds_step_bar b;
     ds_step_dot d;
@@ -221,6 +221,11 @@ static double dot_product_miss(const ds_stepper *s, int *bad)
     b.derived_bar = b.control_bar + 2;
     *bad |= s->trace_bytes > sizeof trace || s->step(s->user, &io, trace) ||
             s->vjp(s->user, &io, trace, &b) || s->jvp(s->user, &io, trace, &d);
+    /* the state's alone are the same numbers */
+    memset(alone, 0, sizeof alone);
+    b.state_bar = alone;
+    b.param_bar = b.control_bar = b.derived_bar = NULL;
+    *bad |= s->vjp(s->user, &io, trace, &b) || memcmp(alone, bar, sizeof alone);
     left = inner(next_bar, next_dot, 2 * N, &size);
     right = inner(bar, dot, MOST, &other);
     return fabs(left - right) / (size > other ? size : other);
