@@ -2019,7 +2019,7 @@ DIFFSIM_API ds_result ds_launch_grid(ds_runner *runner, const ds_kernel *kernel,
    not looked at; NULL: where they were when the launch was prepared. Runner and kernel live longer than what
    is prepared with them.
    Errors, said by ds_runner_error: prepare returns NULL for those of ds_launch. run: ARGUMENT, data that is
-   NULL or not aligned; RACE; and those of numbers, which ds_launch finds, too: RANGE; NON_FINITE (validate). */
+   NULL or not aligned; RACE; and those of numbers, as a launch has them: RANGE; NON_FINITE (validate). */
 typedef struct ds_prepared ds_prepared;
 DIFFSIM_API ds_prepared *ds_launch_prepare(ds_runner *runner, const ds_kernel *kernel, const size_t *lanes,
                                            const ds_array *args, size_t n_args);
@@ -2145,10 +2145,11 @@ typedef struct ds_step_io {
 } ds_step_io;
 
 /* Adjoint: state_bar += (df/dx)' next_bar, and so on; param_bar is that of p with d held, derived_bar that of
-   d. Outputs may be NULL: not wanted. */
+   d. Outputs may be NULL: not wanted. spare: next_bar, where nobody reads it afterwards and it may be
+   overwritten; or NULL. */
 typedef struct ds_step_bar {
     const ds_real *next_bar;
-    ds_real *state_bar, *param_bar, *control_bar, *derived_bar;
+    ds_real *state_bar, *param_bar, *control_bar, *derived_bar, *spare;
 } ds_step_bar;
 /* Tangent: next_dot = df/dx state_dot + df/dp param_dot + df/du control_dot + df/dd derived_dot. No dot is
    NULL, but where there are no such numbers. */
@@ -2184,7 +2185,8 @@ typedef ds_result ds_derive_second_fn(void *user, const ds_real *param, const ds
    same step, such as a converged point or a factorisation; it holds no pointers of its own. A step may get
    NULL: no derivative follows. vjp, jvp and second may be NULL: gradients, tangents, Hessians are then
    refused. So may those of derive; derive itself there must be, unless n_derived is 0. error: the sentence of
-   the last failure, or NULL. explain: why a number of next, `entry`, is not finite, or NULL. */
+   the last failure, or NULL. stateless: vjp reads neither state nor next (that of a linear step does not), so
+   that no state need be kept for it. explain: why a number of next, `entry`, is not finite, or NULL. */
 typedef struct ds_stepper {
     void *user;
     size_t n_state, n_param, n_control, trace_bytes;
@@ -2199,6 +2201,7 @@ typedef struct ds_stepper {
     ds_derive_vjp_fn *derive_vjp;
     ds_derive_jvp_fn *derive_jvp;
     ds_derive_second_fn *derive_second;
+    int stateless;
     const ds_error *(*explain)(void *user, const ds_step_io *io, size_t entry);
 } ds_stepper;
 
@@ -2213,7 +2216,7 @@ typedef ds_result ds_loss_second_fn(void *user, const ds_step_io *io, const ds_s
 /* Which states are kept; the others are computed again on the way back. One row: name, what it is. */
 #define DSI_CHECKPOINTS(DSI_ROW) \
     DSI_ROW(AUTO, "of those below that fit into memory_limit, the one with the fewest steps run again") \
-    DSI_ROW(ALL, "every state and trace") \
+    DSI_ROW(ALL, "every state and trace; no state where none is read: stateless, loss_at_end, not second") \
     DSI_ROW(EVERY, "the first state of each segment; states and traces of one segment") \
     DSI_ROW(BINOMIAL, "some states, moved as the way back goes: Griewank and Walther 2000")
 typedef enum ds_checkpoints {
@@ -2231,6 +2234,7 @@ typedef struct ds_rollout_desc {
     ds_loss_fn *loss; /* NULL: no gradients */
     ds_loss_second_fn *loss_second; /* NULL: no products with Hessians */
     void *loss_user;
+    int loss_at_end; /* the loss is of x_steps alone, and called there only */
     size_t memory_limit; /* bytes of the whole rollout. 0: no limit */
     ds_checkpoints checkpoints;
     size_t interval; /* EVERY: steps of a segment. 0: as long as fits; without a limit, of least memory */
@@ -13737,18 +13741,35 @@ typedef uint64_t dsi_real_bits;
 #define DSI_BELOW_SIGN UINT64_C(0x7fffffffffffffff)
 #define DSI_LOWEST_EXPONENT UINT64_C(0x0010000000000000)
 #endif
+enum { DSI_BITS_AT_ONCE = 64 / sizeof(ds_real) }; /* of one vector, or the compiler keeps them in memory */
 #define DSI_FINITE_OF(target, attribute) \
     attribute static int dsi_lanes_finite_##target(const ds_real *x, size_t n) \
     { \
-        dsi_real_bits any[DSI_STRIDE], bits[DSI_STRIDE]; \
+        dsi_real_bits any[DSI_BITS_AT_ONCE], bits[DSI_BITS_AT_ONCE]; \
         size_t i, k; \
         memset(any, 0, sizeof any); \
-        for (i = 0; i + DSI_STRIDE <= n; i += DSI_STRIDE) { \
+        for (i = 0; i + DSI_BITS_AT_ONCE <= n; i += DSI_BITS_AT_ONCE) { \
             memcpy(bits, x + i, sizeof bits); \
-            for (k = 0; k < DSI_STRIDE; k++) any[k] |= (bits[k] & DSI_BELOW_SIGN) + DSI_LOWEST_EXPONENT; \
+            for (k = 0; k < DSI_BITS_AT_ONCE; k++) \
+                any[k] |= (bits[k] & DSI_BELOW_SIGN) + DSI_LOWEST_EXPONENT; \
         } \
-        for (k = 1; k < DSI_STRIDE; k++) any[0] |= any[k]; \
+        for (k = 1; k < DSI_BITS_AT_ONCE; k++) any[0] |= any[k]; \
         return any[0] <= DSI_BELOW_SIGN && dsi_all_finite(x + i, n - i); \
+    }
+
+/* sum of squares of n numbers, in double: DSI_STRIDE partial sums, added up in pairs; products are rounded */
+#define DSI_SQUARES_OF(target, attribute) \
+    attribute static double dsi_lanes_squares_##target(const ds_real *x, size_t n) \
+    { \
+        double sum[DSI_STRIDE]; \
+        size_t i, k, half; \
+        for (k = 0; k < DSI_STRIDE; k++) sum[k] = 0; \
+        for (i = 0; i + DSI_STRIDE <= n; i += DSI_STRIDE) \
+            for (k = 0; k < DSI_STRIDE; k++) sum[k] += (double)x[i + k] * (double)x[i + k]; \
+        for (k = 0; i < n; i++, k++) sum[k] += (double)x[i] * (double)x[i]; \
+        for (half = DSI_STRIDE / 2; half; half /= 2) \
+            for (k = 0; k < half; k++) sum[k] += sum[k + half]; \
+        return sum[0]; \
     }
 
 /* to[i] + sign[0] from[0][i] + ..., term after term, n of them, any number; signs are +1 or -1 */
@@ -13801,11 +13822,15 @@ DSI_GATHER_OF(avx512, DSI_AVX512)
 DSI_FINITE_OF(plain, )
 DSI_FINITE_OF(avx2, DSI_AVX2)
 DSI_FINITE_OF(avx512, DSI_AVX512)
+DSI_SQUARES_OF(plain, )
+DSI_SQUARES_OF(avx2, DSI_AVX2)
+DSI_SQUARES_OF(avx512, DSI_AVX512)
 #else
 #define DSI_ROW(name, operands) DSI_LANES_OF(name, operands, plain, )
 DSI_GAINS_OF(plain, )
 DSI_GATHER_OF(plain, )
 DSI_FINITE_OF(plain, )
+DSI_SQUARES_OF(plain, )
 #endif
 DSI_LANE_OPS(DSI_ROW)
 DSI_ROW(mul_add, 4)
@@ -13820,6 +13845,7 @@ DSI_ROW(sub_mul, 6)
 #undef DSI_CALL_3
 #undef DSI_LANES_OF
 #undef DSI_FINITE_OF
+#undef DSI_SQUARES_OF
 #undef DSI_BELOW_SIGN
 #undef DSI_LOWEST_EXPONENT
 #undef DSI_GATHER_OF
@@ -15116,7 +15142,7 @@ static int dsi_join_row(const dsi_run *run)
     const dsi_plan *const plan = run->plan;
     const size_t last = plan->n_blocks - 1, before = last ? last - 1 : 0;
     dsi_planned *const row = plan->blocks + last, *const above = plan->blocks + before;
-    const dsi_line *const begin = plan->lines + before * p->n_lines;
+    const dsi_line *const begin = plan->lines ? plan->lines + before * p->n_lines : NULL;
     int64_t pitch = 0;
     size_t i, extent = 0;
     int gathers, direct;
@@ -15171,7 +15197,7 @@ static ds_result dsi_make_plan(dsi_run *run, const ds_allocator *allocator)
         plan->n_blocks++;
         planned->kept = n_lines * plan->n_blocks <= plan->cap_lines;
         for (i = 0; i < n_lines; i++) planned->kept = planned->kept && !run->lines[i].table;
-        if (planned->kept)
+        if (planned->kept && n_lines)
             memcpy(plan->lines + n_lines * (plan->n_blocks - 1), run->lines, n_lines * sizeof *plan->lines);
         flat += block.n;
         plan->n_blocks -= (size_t)dsi_join_row(run);
@@ -15221,7 +15247,8 @@ static void dsi_find_planned(dsi_run *run, size_t k, dsi_lane_block *block)
     block->adding = planned->contested || planned->home != run->part ? 0 : planned->adding;
     block->gathers = planned->contested || planned->home != run->part ? 0 : planned->gathers;
     block->in_place = planned->in_place;
-    run->lines = planned->kept ? run->plan->lines + k * run->program->n_lines : run->own_lines;
+    run->lines = run->own_lines;
+    if (planned->kept && run->plan->lines) run->lines = run->plan->lines + k * run->program->n_lines;
     if (planned->kept) return;
     dsi_begin_block(run, planned->flat, block);
     block->n = planned->n;
@@ -19582,7 +19609,8 @@ typedef struct dsi_listed {
     size_t lanes[3], n;
     ds_binding *bindings; /* [n] */
     size_t *sources; /* [n] of what the adjoint reads: a slot, or one of the two above */
-    unsigned char *fills; /* [n]: what is stored in this argument is all of it; 2: none was there before */
+    unsigned char *fills; /* [n]: what is stored in this argument is all of it */
+    unsigned char *first; /* [n]: it is known what is stored here, and that no launch before touches it */
 } dsi_listed;
 /* the numbers begin ... end - 1 of the state */
 typedef struct dsi_part_of_state { size_t begin, end; } dsi_part_of_state;
@@ -19601,14 +19629,14 @@ struct ds_launch_list {
     ds_allocator allocator;
     ds_error error;
     ds_stepper stepper;
-    int complete;
+    int complete, ready; /* the seam is given away; what the first call needs is there */
     ds_arena arena; /* bindings and numbers */
     dsi_listed *launches;
     dsi_slot_of_trace *slots;
     ds_runner *runner;
     size_t n, cap_launches, n_slots, cap_slots, n_trace, most_args;
     ds_array *args; /* [4 most_args] */
-    dsi_part_of_state *kept; /* [n_kept] of the state, what launches do not fill: to be copied */
+    dsi_part_of_state *kept; /* [n_kept] of the state, what is not stored first: to be copied */
     size_t n_kept;
     ds_real *state, *state_bar, *state_dot, *state_bar_dot; /* [n_state] */
     ds_real *scratch, *scratch_bar, *scratch_dot, *scratch_bar_dot; /* [n_scratch] */
@@ -19913,6 +19941,7 @@ DIFFSIM_API ds_result ds_launch_list_add(ds_launch_list *list, const ds_kernel *
     launch.bindings = (ds_binding *)ds_arena_alloc(&list->arena, n, sizeof *bindings);
     launch.sources = (size_t *)ds_arena_alloc(&list->arena, n, sizeof *launch.sources);
     launch.fills = (unsigned char *)ds_arena_alloc(&list->arena, n, 1);
+    launch.first = (unsigned char *)ds_arena_alloc(&list->arena, n, 1);
     launches = list->launches;
     result = list->arena.error.code;
     if (!result && list->n == list->cap_launches)
@@ -20003,19 +20032,92 @@ static int dsi_is_touched_before(const ds_launch_list *list, size_t j, const ds_
     return 0;
 }
 
-/* takes begin ... end - 1, which no part has twice, out of the parts */
-static void dsi_take_out(ds_launch_list *list, size_t begin, size_t end)
+/* does the adjoint of any launch read the state, before the step or after it? */
+static int dsi_is_reading_state(const ds_launch_list *list)
 {
-    size_t k;
-    for (k = 0; k < list->n_kept; k++) {
-        dsi_part_of_state *const part = list->kept + k;
-        if (begin < part->begin || end > part->end) continue;
-        list->kept[list->n_kept].begin = end;
-        list->kept[list->n_kept++].end = part->end;
-        part->end = begin;
-        return;
-    }
+    size_t j, i;
+    for (j = 0; j < list->n; j++)
+        for (i = 0; i < list->launches[j].n; i++) {
+            const dsi_listed *const launch = list->launches + j;
+            const ds_kernel *const adjoint = launch->kernels[DSI_RUN_ADJOINT];
+            const ds_kernel *const eraser = launch->kernels[DSI_RUN_ERASER];
+            const ds_bound to = launch->bindings[i].to;
+            if (to != DSIM_BOUND_STATE && to != DSIM_BOUND_BEFORE) continue;
+            if (launch->sources[i] != DSI_SOURCE_BOUND && launch->sources[i] != DSI_SOURCE_BEFORE) continue;
+            if (adjoint->error.code || dsi_is_read(adjoint, i)) return 1;
+            if (eraser && dsi_is_read(eraser, i)) return 1;
+        }
+    return 0;
 }
+
+/* numbers of the list's own, made when they are first needed: n of them, zero. 0: no memory */
+static int dsi_need(ds_launch_list *list, ds_real **numbers, size_t n)
+{
+    if (!*numbers) *numbers = (ds_real *)ds_arena_alloc(&list->arena, n, sizeof **numbers);
+    return *numbers != NULL;
+}
+static ds_result dsi_lacks_memory(ds_launch_list *list)
+{
+    return dsi_list_refuse(list, DSIM_ERROR_MEMORY, list->n, NULL, 0,
+                           "no memory for the numbers of the list");
+}
+/* what an adjoint needs beside what is asked for */
+static int dsi_need_bars(ds_launch_list *list, const ds_step_bar *bar)
+{
+    const ds_launch_list_desc *const d = &list->d;
+    return (bar->spare || dsi_need(list, &list->state_bar, d->n_state)) &&
+           dsi_need(list, &list->scratch_bar, d->n_scratch) &&
+           (bar->state_bar || dsi_need(list, &list->junk[0], d->n_state)) &&
+           (bar->param_bar || dsi_need(list, &list->junk[1], d->n_param)) &&
+           (bar->control_bar || dsi_need(list, &list->junk[2], d->n_control)) &&
+           (bar->derived_bar || dsi_need(list, &list->junk[3], d->n_derived));
+}
+/* and a Hessian */
+static int dsi_need_motion(ds_launch_list *list)
+{
+    const ds_launch_list_desc *const d = &list->d;
+    return dsi_need(list, &list->state, d->n_state) && dsi_need(list, &list->state_dot, d->n_state) &&
+           dsi_need(list, &list->scratch_dot, d->n_scratch) &&
+           dsi_need(list, &list->state_bar_dot, d->n_state) &&
+           dsi_need(list, &list->scratch_bar_dot, d->n_scratch) &&
+           dsi_need(list, &list->trace_dot, list->n_trace);
+}
+
+/* Running it. */
+
+/* args [at ...]: the arguments of launch j in these spaces */
+static void dsi_put_args(ds_launch_list *list, size_t j, size_t at, const dsi_spaces *spaces)
+{
+    const dsi_listed *const launch = list->launches + j;
+    size_t i;
+    for (i = 0; i < launch->n; i++) list->args[at + i] = dsi_bound_array(launch->bindings + i, spaces);
+}
+
+/* launch j, ready to be run with the arguments in args; NULL: list->runner has the error */
+static ds_prepared *dsi_prepare_listed(ds_launch_list *list, size_t j, int what, size_t n_args)
+{
+    dsi_listed *const launch = list->launches + j;
+    if (!launch->prepared[what])
+        launch->prepared[what] =
+            ds_launch_prepare(list->runner, launch->kernels[what], launch->lanes, list->args, n_args);
+    return launch->prepared[what];
+}
+
+/* one kernel of launch j, over all its lanes; what bindings say was checked when it was added */
+static ds_result dsi_run_listed(ds_launch_list *list, size_t j, int what, size_t n_args)
+{
+    const ds_kernel *const kernel = list->launches[j].kernels[what];
+    ds_prepared *p;
+    size_t i;
+    if (kernel->error.code) return dsi_list_adopt(list, &kernel->error, j);
+    p = dsi_prepare_listed(list, j, what, n_args);
+    for (i = 0; p && i < n_args; i++) p->args[i].data = list->args[i].data;
+    return p && !dsi_run_prepared(p) ? DSIM_OK : dsi_list_adopt(list, &list->runner->error, j);
+}
+
+/* First touch. What a launch stores where none before has touched anything need not be copied on the way
+   forward; on the way back its adjoint ends there. Its plan tells which numbers those are, unless numbers
+   decide it; or they are all of the argument. */
 
 /* are its numbers all there are from its first to its last, element by element or component by component? */
 static int dsi_is_dense(const ds_array *a)
@@ -20024,70 +20126,96 @@ static int dsi_is_dense(const ds_array *a)
     return (stride == a->components && a->pitch <= 1) || (stride == 1 && a->pitch == a->n);
 }
 
-/* First touch: what a launch fills, and none before has touched, is not copied on the way forward; on the way
-   back its adjoint ends there. */
-static ds_result dsi_find_first_touches(ds_launch_list *list)
+/* stored [n_state] becomes 1 where effects of a launch store into its argument `arg` */
+static void dsi_mark_stored(const ds_prepared *p, const ds_binding *b, size_t arg, unsigned char *stored)
 {
-    size_t j, i, n = 1;
-    for (j = 0; j < list->n; j++) n += list->launches[j].n;
-    list->kept = (dsi_part_of_state *)ds_arena_alloc(&list->arena, n, sizeof *list->kept);
-    if (!list->kept) return list->arena.error.code;
-    list->n_kept = 1;
-    list->kept[0].end = list->d.n_state;
+    dsi_run *const run = p->runs;
+    const dsi_body *const body = &run->program->body;
+    size_t k, i, row, lane;
+    for (k = 0; k < run->plan->n_blocks; k++) {
+        dsi_lane_block block;
+        dsi_find_planned(run, k, &block);
+        for (i = 0; i < body->n_effects; i++) {
+            const dsi_effect *const effect = body->effects + i;
+            const size_t first = b->offset + dsi_component_at(&b->array, effect->component);
+            for (row = 0; effect->arg == arg && row < block.rows; row++)
+                for (lane = 0; lane < block.n; lane++) {
+                    const int64_t at = dsi_line_at(dsi_line_of(run, effect->index), lane);
+                    stored[first + ((size_t)at + row * block.pitch) * dsi_stride_of(&b->array)] = 1;
+                }
+        }
+    }
+    run->lines = run->own_lines;
+}
+
+/* is it known what launch j stores into its argument i? */
+static int dsi_is_knowing(const dsi_listed *launch, size_t i)
+{
+    const ds_prepared *const p = launch->prepared[DSI_RUN_STEP];
+    return p && p->known && p->runs->n_lanes && launch->bindings[i].to == DSIM_BOUND_STATE;
+}
+
+/* Marks all that is stored first; how many parts of the state are left, and in *left how many numbers.
+   exactly 0: arguments only that are filled, without gaps. */
+static size_t dsi_mark_first(ds_launch_list *list, int exactly, unsigned char *stored, size_t *left)
+{
+    size_t j, i, n = 0;
+    memset(stored, 0, list->d.n_state);
     for (j = 0; j < list->n; j++)
         for (i = 0; i < list->launches[j].n; i++) {
-            const ds_binding *const b = list->launches[j].bindings + i;
-            if (!list->launches[j].fills[i] || dsi_is_touched_before(list, j, b)) continue;
-            if (!dsi_is_dense(&b->array)) continue;
-            list->launches[j].fills[i] = 2;
-            if (b->to == DSIM_BOUND_STATE) dsi_take_out(list, b->offset, b->offset + dsi_numbers_in(b));
+            dsi_listed *const launch = list->launches + j;
+            const ds_binding *const b = launch->bindings + i;
+            const int whole = launch->fills[i] && dsi_is_dense(&b->array);
+            launch->first[i] = 0;
+            if (launch->kernels[DSI_RUN_STEP]->args[i].kind != DSI_ARG_OUT) continue;
+            if (!whole && !(exactly && dsi_is_knowing(launch, i))) continue;
+            if (dsi_is_touched_before(list, j, b)) continue;
+            launch->first[i] = 1;
+            if (whole && b->to == DSIM_BOUND_STATE) memset(stored + b->offset, 1, dsi_numbers_in(b));
+            else if (!whole) dsi_mark_stored(launch->prepared[DSI_RUN_STEP], b, i, stored);
         }
-    return DSIM_OK;
-}
-
-/* numbers of the list's own */
-static ds_result dsi_make_numbers(ds_launch_list *list)
-{
-    const ds_launch_list_desc *const d = &list->d;
-    const struct { ds_real **at; size_t n; } parts[] = {
-        { &list->state, d->n_state }, { &list->state_bar, d->n_state },
-        { &list->state_dot, d->n_state }, { &list->state_bar_dot, d->n_state },
-        { &list->scratch, d->n_scratch }, { &list->scratch_bar, d->n_scratch },
-        { &list->scratch_dot, d->n_scratch }, { &list->scratch_bar_dot, d->n_scratch },
-        { &list->trace_dot, list->n_trace },
-        { &list->junk[0], d->n_state }, { &list->junk[1], d->n_param }, { &list->junk[2], d->n_control },
-        { &list->junk[3], d->n_derived } };
-    size_t i;
-    for (i = 0; i < sizeof parts / sizeof *parts; i++)
-        *parts[i].at = (ds_real *)ds_arena_alloc(&list->arena, parts[i].n, sizeof(ds_real));
-    list->args = (ds_array *)ds_arena_alloc(&list->arena, 4 * list->most_args, sizeof *list->args);
-    return list->arena.error.code;
-}
-
-/* Running it. */
-
-/* one kernel of launch j, over all its lanes */
-static ds_result dsi_run_listed(ds_launch_list *list, size_t j, int what, size_t n_args)
-{
-    dsi_listed *const launch = list->launches + j;
-    ds_prepared *p = launch->prepared[what];
-    size_t i;
-    if (!p) {
-        if (launch->kernels[what]->error.code)
-            return dsi_list_adopt(list, &launch->kernels[what]->error, j);
-        p = launch->prepared[what] =
-            ds_launch_prepare(list->runner, launch->kernels[what], launch->lanes, list->args, n_args);
+    for (i = *left = 0; i < list->d.n_state; i++) {
+        *left += !stored[i];
+        n += !stored[i] && (!i || stored[i - 1]);
     }
-    for (i = 0; p && i < n_args; i++) p->args[i].data = list->args[i].data;
-    return p && !dsi_run_prepared(p) ? DSIM_OK : dsi_list_adopt(list, &list->runner->error, j);
+    return n;
 }
 
-/* args [at ...]: the arguments of launch j in these spaces */
-static void dsi_put_args(ds_launch_list *list, size_t j, size_t at, const dsi_spaces *spaces)
+/* The parts of the state to be copied; if they would be too short on the average, some numbers more. */
+static ds_result dsi_find_first_touches(ds_launch_list *list)
 {
-    const dsi_listed *const launch = list->launches + j;
-    size_t i;
-    for (i = 0; i < launch->n; i++) list->args[at + i] = dsi_bound_array(launch->bindings + i, spaces);
+    const size_t n_state = list->d.n_state;
+    unsigned char *const stored =
+        (unsigned char *)list->allocator.resize(list->allocator.user, NULL, 0, n_state);
+    size_t n, left = 0, i;
+    if (!stored) return DSIM_ERROR_MEMORY;
+    n = dsi_mark_first(list, 1, stored, &left);
+    if (8 * n > left + 64) n = dsi_mark_first(list, 0, stored, &left);
+    list->kept = (dsi_part_of_state *)ds_arena_alloc(&list->arena, n, sizeof *list->kept);
+    list->n_kept = 0;
+    for (i = 0; list->kept && i < n_state; i++) {
+        if (stored[i]) continue;
+        if (!i || stored[i - 1]) list->kept[list->n_kept++].begin = i;
+        list->kept[list->n_kept - 1].end = i + 1;
+    }
+    list->allocator.resize(list->allocator.user, stored, n_state, 0);
+    return list->kept ? DSIM_OK : DSIM_ERROR_MEMORY;
+}
+
+/* what the first call needs: launches prepared as far as they can be, with the arrays of this step */
+static ds_result dsi_ready_list(ds_launch_list *list, const dsi_spaces *spaces)
+{
+    ds_result result;
+    size_t j;
+    if (list->ready) return DSIM_OK;
+    for (j = 0; j < list->n; j++) {
+        dsi_put_args(list, j, 0, spaces);
+        dsi_prepare_listed(list, j, DSI_RUN_STEP, list->launches[j].n);
+    }
+    result = dsi_find_first_touches(list);
+    if (result) return dsi_lacks_memory(list);
+    list->ready = 1;
+    return DSIM_OK;
 }
 
 /* the same as its adjoint wants them; trace: of numbers, or of their tangents */
@@ -20188,11 +20316,11 @@ static void dsi_begin_launches(const ds_launch_list *list, const ds_real *from, 
     }
     dsi_fill_reals(scratch, 0, list->d.n_scratch);
 }
-/* what adjoints begin with: all of those of the state */
+/* what adjoints begin with: all of those of the state, where they are not there already */
 static void dsi_begin_adjoints(const ds_launch_list *list, const ds_real *from, ds_real *state,
                                ds_real *scratch)
 {
-    dsi_copy_reals(state, from, list->d.n_state);
+    if (state != from) dsi_copy_reals(state, from, list->d.n_state);
     dsi_fill_reals(scratch, 0, list->d.n_scratch);
 }
 /* and end with: those of what was copied are those of the state before; to NULL: not wanted */
@@ -20212,10 +20340,11 @@ static ds_result dsi_list_step(void *user, const ds_step_io *io, void *trace)
 {
     ds_launch_list *const list = (ds_launch_list *)user;
     const dsi_spaces spaces = dsi_spaces_of_step(list, io, io->next);
-    ds_result result = DSIM_OK;
+    ds_result result;
     size_t j;
     memset(&list->error, 0, sizeof list->error);
-    dsi_begin_launches(list, io->state, io->next, list->scratch);
+    result = dsi_ready_list(list, &spaces);
+    if (!result) dsi_begin_launches(list, io->state, io->next, list->scratch);
     for (j = 0; j < list->n && !result; j++) {
         if (trace) dsi_fill_slots(list, j, &spaces, (ds_real *)trace);
         dsi_put_args(list, j, 0, &spaces);
@@ -20233,7 +20362,7 @@ static ds_result dsi_erase(ds_launch_list *list, size_t j)
     size_t i, e, c;
     for (i = 0; i < launch->n; i++) {
         const ds_array *const a = list->args + launch->n + i;
-        if (kernel->args[i].kind != DSI_ARG_OUT || launch->fills[i] == 2) continue;
+        if (kernel->args[i].kind != DSI_ARG_OUT || launch->first[i]) continue;
         rest |= !launch->fills[i];
         for (e = 0; launch->fills[i] && e < a->n; e++)
             for (c = 0; c < a->components; c++)
@@ -20258,14 +20387,20 @@ static ds_result dsi_list_vjp(void *user, const ds_step_io *io, const void *trac
 {
     ds_launch_list *const list = (ds_launch_list *)user;
     const dsi_spaces spaces = dsi_spaces_of_step(list, io, io->next);
-    const dsi_spaces bars = dsi_spaces_of_bars(list, bar, list->state_bar, list->scratch_bar);
-    ds_result result = DSIM_OK;
+    ds_real *state_bar;
+    dsi_spaces bars;
+    ds_result result;
     size_t j;
     memset(&list->error, 0, sizeof list->error);
-    dsi_begin_adjoints(list, bar->next_bar, list->state_bar, list->scratch_bar);
-    for (j = list->n; j-- > 0 && !result;)
+    result = dsi_ready_list(list, &spaces);
+    if (!result && !dsi_need_bars(list, bar)) result = dsi_lacks_memory(list);
+    if (result) return result;
+    state_bar = bar->spare ? bar->spare : list->state_bar;
+    bars = dsi_spaces_of_bars(list, bar, state_bar, list->scratch_bar);
+    dsi_begin_adjoints(list, bar->next_bar, state_bar, list->scratch_bar);
+    for (j = list->n; !result && j-- > 0;)
         result = dsi_launch_back(list, j, &spaces, (const ds_real *)trace, &bars);
-    if (!result) dsi_end_adjoints(list, bar->state_bar, list->state_bar);
+    if (!result) dsi_end_adjoints(list, bar->state_bar, state_bar);
     return result;
 }
 
@@ -20275,9 +20410,9 @@ static ds_result dsi_tangents(ds_launch_list *list, const ds_step_io *io, const 
                               ds_real *trace_dot)
 {
     const dsi_spaces spaces = dsi_spaces_of_step(list, io, list->state);
-    ds_result result = DSIM_OK;
+    ds_result result = dsi_ready_list(list, &spaces);
     size_t j;
-    memset(&list->error, 0, sizeof list->error);
+    if (result) return result;
     dsi_begin_launches(list, io->state, list->state, list->scratch);
     dsi_begin_launches(list, dots->at[DSIM_BOUND_BEFORE], dots->at[DSIM_BOUND_STATE], list->scratch_dot);
     for (j = 0; j < list->n && !result; j++) {
@@ -20296,6 +20431,10 @@ static ds_result dsi_list_jvp(void *user, const ds_step_io *io, const void *trac
     ds_launch_list *const list = (ds_launch_list *)user;
     dsi_spaces dots = dsi_spaces_of(dot->state_dot, dot->param_dot, dot->control_dot, dot->derived_dot);
     (void)trace;
+    memset(&list->error, 0, sizeof list->error);
+    if (!dsi_need(list, &list->state, list->d.n_state) ||
+        !dsi_need(list, &list->scratch_dot, list->d.n_scratch))
+        return dsi_lacks_memory(list);
     dsi_add_spaces(&dots, dot->next_dot, list->scratch_dot);
     return dsi_tangents(list, io, &dots, NULL);
 }
@@ -20317,6 +20456,10 @@ static ds_result dsi_list_second(void *user, const ds_step_io *io, const void *t
     wanted.param_bar = s->param_bar_dot;
     wanted.control_bar = s->control_bar_dot;
     wanted.derived_bar = s->derived_bar_dot;
+    wanted.spare = NULL;
+    memset(&list->error, 0, sizeof list->error);
+    if (!dsi_need_bars(list, &none) || !dsi_need_bars(list, &wanted) || !dsi_need_motion(list))
+        return dsi_lacks_memory(list);
     bars = dsi_spaces_of_bars(list, &none, list->state_bar, list->scratch_bar);
     bar_dots = dsi_spaces_of_bars(list, &wanted, list->state_bar_dot, list->scratch_bar_dot);
     dsi_add_spaces(&dots, list->state_dot, list->scratch_dot);
@@ -20429,9 +20572,10 @@ static void dsi_list_seam(ds_launch_list *list)
     s->derive_vjp = d->derive_vjp ? dsi_list_derive_vjp : NULL;
     s->derive_jvp = d->derive_jvp ? dsi_list_derive_jvp : NULL;
     s->derive_second = d->derive_second ? dsi_list_derive_second : NULL;
+    s->stateless = !dsi_is_reading_state(list);
 }
 
-/* sources of all adjoints, then runners and numbers; the seam is the list's own */
+/* sources of all adjoints, then a runner and what each step needs; the seam is the list's own */
 DIFFSIM_API const ds_stepper *ds_launch_list_stepper(ds_launch_list *list)
 {
     ds_stepper *const s = list ? &list->stepper : NULL;
@@ -20441,12 +20585,12 @@ DIFFSIM_API const ds_stepper *ds_launch_list_stepper(ds_launch_list *list)
     if (list->complete) return s;
     for (j = 0; j < list->n && !result; j++)
         for (i = 0; i < list->launches[j].n && !result; i++) result = dsi_find_source(list, j, i);
-    if (!result) result = dsi_find_first_touches(list);
     if (!result && !list->runner) list->runner = ds_runner_create(&list->d.runner);
     if (!result && !list->runner) result = DSIM_ERROR_MEMORY;
-    if (!result) result = dsi_make_numbers(list);
+    list->args = (ds_array *)ds_arena_alloc(&list->arena, 4 * list->most_args, sizeof *list->args);
+    if (!list->args || !dsi_need(list, &list->scratch, list->d.n_scratch)) result = DSIM_ERROR_MEMORY;
     if (result) {
-        dsi_list_refuse(list, result, list->n, NULL, 0, "no memory for the numbers of the list");
+        dsi_lacks_memory(list);
         return NULL;
     }
     dsi_list_seam(list);
@@ -20542,6 +20686,7 @@ struct ds_rollout {
     ds_real *frames;
     char *traces;
     size_t frame_reals, trace_bytes; /* from one to the next */
+    int keeps; /* states; else two of them take turns where all would be kept */
     size_t *kept; /* BINOMIAL: the numbers of the states in the slots, rising; kept[0] = 0 */
     size_t top; /* the highest slot in use */
     size_t after; /* BINOMIAL: the state in the last frame; 0: none */
@@ -20664,8 +20809,14 @@ static void dsi_lay_out_rollout(ds_rollout *r, dsi_scratch *room)
 /* whole segments of K steps */
 static size_t dsi_segments(size_t T, size_t K) { return (T - 1) / K + 1; }
 
-/* how many frames, traces and entries of `kept` a schedule takes */
-static void dsi_count_frames(size_t T, const ds_checkpoint_plan *plan, size_t count[3])
+/* are states read on the way back? */
+static int dsi_is_keeping(const ds_stepper *s, const ds_rollout_desc *d)
+{
+    return !s->stateless || !d->loss_at_end || d->second;
+}
+
+/* how many frames, traces and entries of `kept` a schedule takes; keeps: states, where all are kept */
+static void dsi_count_frames(size_t T, const ds_checkpoint_plan *plan, int keeps, size_t count[3])
 {
     count[2] = 0;
     switch (plan->checkpoints) {
@@ -20679,7 +20830,7 @@ static void dsi_count_frames(size_t T, const ds_checkpoint_plan *plan, size_t co
         count[2] = plan->slots;
         break;
     default:
-        count[0] = T + 1;
+        count[0] = keeps ? T + 1 : 2;
         count[1] = T;
     }
 }
@@ -20689,7 +20840,7 @@ static size_t dsi_plan_bytes(const dsi_planning *p, const ds_checkpoint_plan *pl
 {
     dsi_scratch room = DSI_ZEROED;
     size_t count[3];
-    dsi_count_frames(p->d->steps, plan, count);
+    dsi_count_frames(p->d->steps, plan, dsi_is_keeping(p->s, p->d), count);
     room.used = p->fixed;
     dsi_take(&room, count[0], p->frame);
     dsi_take(&room, count[1], p->trace);
@@ -20816,7 +20967,9 @@ static void dsi_choose_plan(dsi_planning *p, ds_checkpoint_plan *plan)
 static void dsi_put_plan(const dsi_planning *p, ds_checkpoint_plan *plan, dsi_text *t)
 {
     dsi_put(t, ds_checkpoints_name(plan->checkpoints));
-    if (plan->checkpoints == DSIM_CHECKPOINTS_EVERY) {
+    if (plan->checkpoints == DSIM_CHECKPOINTS_ALL && !dsi_is_keeping(p->s, p->d)) {
+        dsi_put(t, ", no state kept");
+    } else if (plan->checkpoints == DSIM_CHECKPOINTS_EVERY) {
         dsi_put(t, ", segments of ");
         dsi_put_size(t, plan->interval);
     } else if (plan->checkpoints == DSIM_CHECKPOINTS_BINOMIAL) {
@@ -20922,7 +21075,8 @@ static ds_rollout *dsi_rollout_begin(void *memory, const ds_stepper *stepper, co
     r->trace_bytes = dsi_round_up(stepper->trace_bytes);
     room.base = (char *)memory;
     dsi_lay_out_rollout(r, &room);
-    dsi_count_frames(desc->steps, plan, count);
+    r->keeps = dsi_is_keeping(stepper, desc);
+    dsi_count_frames(desc->steps, plan, r->keeps, count);
     r->frames = (ds_real *)dsi_take(&room, count[0], r->frame_reals * sizeof(ds_real));
     r->traces = (char *)dsi_take(&room, count[1], r->trace_bytes);
     r->kept = (size_t *)dsi_take(&room, count[2], sizeof *r->kept);
@@ -21095,7 +21249,7 @@ static ds_result dsi_arrive(ds_rollout *r, size_t k, const ds_real *x)
     ds_real value = 0;
     ds_step_bar bar;
     ds_result result;
-    if (!r->d.loss) return DSIM_OK;
+    if (!r->d.loss || (k < r->d.steps && r->d.loss_at_end)) return DSIM_OK;
     memset(&bar, 0, sizeof bar);
     if (r->moves) {
         dsi_fill_reals(r->seed, 0, of_derived + r->s.n_derived);
@@ -21219,16 +21373,18 @@ static void dsi_copy_frame(const ds_rollout *r, ds_real *to, const ds_real *from
     memcpy(to, from, r->frame_reals * sizeof *to);
 }
 
+/* of x_k; where no state is kept, two take turns, and on the way back it is any */
+static ds_real *dsi_frame_of_all(const ds_rollout *r, size_t k) { return dsi_frame(r, r->keeps ? k : k % 2); }
 static ds_result dsi_prepare_all(ds_rollout *r, size_t k, dsi_place_in_time *at)
 {
     ds_result result = DSIM_OK;
     if (!r->reached) dsi_put_start(r, dsi_frame(r, 0));
     while (!result && r->reached <= k) {
         const size_t i = r->reached;
-        result = dsi_advance(r, i, dsi_frame(r, i), dsi_frame(r, i + 1), dsi_trace(r, i));
+        result = dsi_advance(r, i, dsi_frame_of_all(r, i), dsi_frame_of_all(r, i + 1), dsi_trace(r, i));
     }
-    at->from = dsi_frame(r, k);
-    at->to = dsi_frame(r, k + 1);
+    at->from = dsi_frame_of_all(r, k);
+    at->to = dsi_frame_of_all(r, k + 1);
     at->trace = dsi_trace(r, k);
     return result;
 }
@@ -21426,6 +21582,7 @@ static ds_result dsi_add_loss(ds_rollout *r, const dsi_way_back *w, size_t k, co
 {
     const ds_step_io io = dsi_step_io(r, k, x, NULL);
     ds_result result = DSIM_OK;
+    if (k < r->d.steps && r->d.loss_at_end) return DSIM_OK;
     if (w->kind != DSI_SWEEP_GAUSS_NEWTON) {
         ds_real value = 0;
         ds_step_bar out;
@@ -21434,6 +21591,7 @@ static ds_result dsi_add_loss(ds_rollout *r, const dsi_way_back *w, size_t k, co
         out.param_bar = r->param_bar;
         out.control_bar = dsi_row(r->control_bar, k, r);
         out.derived_bar = r->derived_bar;
+        out.spare = NULL;
         result = r->d.loss(r->d.loss_user, &io, &value, &out);
     }
     if (!result && w->kind != DSI_SWEEP_GRADIENT) {
@@ -21457,12 +21615,14 @@ static ds_result dsi_retreat(ds_rollout *r, const dsi_way_back *w, size_t k, con
         bar.param_bar = r->param_bar;
         bar.control_bar = dsi_row(r->control_bar, k, r);
         bar.derived_bar = r->derived_bar;
+        bar.spare = w->kind == DSI_SWEEP_GRADIENT ? r->bar[0] : NULL;
     } else {
         bar.next_bar = r->bar_dot[0];
         bar.state_bar = r->bar_dot[1];
         bar.param_bar = w->out.param;
         bar.control_bar = dsi_row(w->out.control, k, r);
         bar.derived_bar = r->derived_bar_dot;
+        bar.spare = r->bar_dot[0];
     }
     result = r->s.vjp(r->s.user, &io, at->trace, &bar);
     if (!result && w->kind == DSI_SWEEP_HESSIAN) {
@@ -21475,16 +21635,10 @@ static ds_result dsi_retreat(ds_rollout *r, const dsi_way_back *w, size_t k, con
     return result ? dsi_rollout_failed(r, result, "the adjoint failed at step ", k, 1) : DSIM_OK;
 }
 
-/* Euclidean length, in double: four sums that do not wait for each other; the slow way where squares leave
-   their range */
+/* Euclidean length, in double; the slow way where squares leave their range */
 static double dsi_length(const ds_real *x, size_t n)
 {
-    double sum[4] = { 0, 0, 0, 0 }, all;
-    size_t i, k;
-    for (i = 0; i + 4 <= n; i += 4)
-        for (k = 0; k < 4; k++) sum[k] += dsi_times((double)x[i + k], (double)x[i + k]);
-    for (; i < n; i++) sum[0] += dsi_times((double)x[i], (double)x[i]);
-    all = (sum[0] + sum[1]) + (sum[2] + sum[3]);
+    const double all = DSI_BY_WIDTH(squares, dsi_wide())(x, n);
     return all > 1e-200 && all < 1e200 ? sqrt(all) : dsi_norm(x, n, 1);
 }
 
@@ -25085,6 +25239,7 @@ static ds_result dsi_step_adjoint(void *user, const ds_real *in, size_t n_in, ds
     bar.param_bar = out + s->n_state;
     bar.control_bar = bar.param_bar + s->n_param;
     bar.derived_bar = c->derived_bar;
+    bar.spare = NULL;
     result = s->vjp(s->user, &c->io, c->trace, &bar);
     if (result || !s->n_derived) return result;
     return s->derive_vjp(s->user, c->io.param, c->derived, c->derived_bar, bar.param_bar);

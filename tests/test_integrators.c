@@ -219,6 +219,7 @@ static double dot_product_miss(const ds_stepper *s, int *bad)
     b.param_bar = bar + 2 * N;
     b.control_bar = bar + 2 * N + N_PARAM;
     b.derived_bar = b.control_bar + 2;
+    b.spare = NULL;
     *bad |= s->trace_bytes > sizeof trace || s->step(s->user, &io, trace) ||
             s->vjp(s->user, &io, trace, &b) || s->jvp(s->user, &io, trace, &d);
     /* the state's alone are the same numbers */

@@ -5,6 +5,8 @@
 
 #include "tap.h"
 
+#include "launches.h"
+
 #include <math.h>
 #include <stdlib.h>
 
@@ -252,8 +254,9 @@ static void unpack(const ds_real *upper, size_t n, ds_real *H)
 
 static int launch(ds_runner *r, const ds_kernel *k, const ds_array *args, size_t n)
 {
+    const size_t lanes = LANES;
     if (ds_kernel_error(k)->code) tap_diag("%s", ds_kernel_error(k)->text);
-    if (!ds_launch(r, k, LANES, args, n)) return 1;
+    if (!launch_all_ways(r, k, &lanes, args, n)) return 1;
     tap_diag("%s", ds_runner_error(r)->text);
     return 0;
 }

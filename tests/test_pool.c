@@ -4,6 +4,8 @@
 #define DIFFSIM_IMPLEMENTATION
 #include "../diffsim.h"
 #include "tap.h"
+
+#include "launches.h"
 #include <stdlib.h>
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
@@ -351,7 +353,7 @@ static uint64_t launch(ds_runner *runner, const ds_kernel *kernel, const trial *
         at_work.args[i].data = at_work.memory[i];
         memcpy(at_work.memory[i], fresh.memory[i], s->n * s->components * sizeof(double));
     }
-    if (ds_launch_grid(runner, kernel, t->rank == 2 ? grid : &flat, at_work.args, n_args)) {
+    if (launch_all_ways(runner, kernel, t->rank == 2 ? grid : &flat, at_work.args, n_args)) {
         tap_diag("%s", ds_runner_error(runner)->text);
         return 0;
     }

@@ -243,6 +243,7 @@ static void *create(int which, int as_text)
         d.runner.n_printed = sizeof printed / sizeof printed[0];
     }
     r.loss_user = l;
+    r.loss_at_end = 1;
     if (l->start && l->numbers && l->param && l->target && l->grad &&
         (which == W6 ? chains_make(l, &d, &r) : wave_make(l, &d, &r)))
         l->rollout = ds_rollout_create(ds_launch_list_stepper(l->list), &r);

@@ -2,6 +2,7 @@
    and, where the text was compiled in (-DPRINTED='"file"'), by it; results must have the same bits, whose
    hash is printed, and what the runner says of each kernel. */
 #include "diffsim.h"
+#include "launches.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -468,7 +469,7 @@ static uint64_t run(ds_runner *runner, size_t k, int layout, size_t lanes)
     memset(args, 0, sizeof args);
     grid[1] = lanes / SIDE;
     for (i = 0; i < n_args; i++) args[i] = make_array(all[k].components[i], layout, n, &state);
-    if (ds_launch_grid(runner, all[k].kernel, grid, args, n_args)) puts(ds_runner_error(runner)->text);
+    if (launch_all_ways(runner, all[k].kernel, grid, args, n_args)) puts(ds_runner_error(runner)->text);
     for (i = 0; i < n_args; i++) {
         if (args[i].type != DSIM_ARRAY_INT32) hash = hash_array(args + i, n * args[i].components, hash);
         free(args[i].data);

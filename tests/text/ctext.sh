@@ -5,7 +5,7 @@
 . text/tap.sh
 
 warnings='-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wdouble-promotion -Werror'
-include=-I$(dirname "$header")
+include="-I$(dirname "$header") -I."
 native=
 echo 'int main(void) { return 0; }' >"$work/native.c"
 $CC -march=native "$work/native.c" -o "$work/native" 2>/dev/null && native=-march=native

@@ -8,6 +8,7 @@
 
    A kernel that fails is said with its seed, from which it is made again. */
 #include "diffsim.h"
+#include "launches.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -691,7 +692,7 @@ static void free_arrays(ds_array *args, size_t n)
 static int launch(ds_runner *r, const ds_kernel *k, const body *b, const ds_array *args, size_t n)
 {
     if (ds_kernel_error(k)->code) return printf("# %s\n", ds_kernel_error(k)->text) < 0;
-    if (!ds_launch_grid(r, k, b->grid, args, n)) return 1;
+    if (!launch_all_ways(r, k, b->grid, args, n)) return 1;
     printf("# %s\n", ds_runner_error(r)->text);
     return 0;
 }

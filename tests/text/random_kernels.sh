@@ -12,7 +12,7 @@ seeds=30
 test -n "$FULL" && seconds=60 seeds=60
 seconds=${KERNEL_SECONDS:-$seconds}
 first=${SEED:-$first}
-include=-I$(dirname "$header")
+include="-I$(dirname "$header") -I."
 
 # build NAME COMPILER FLAG ...: tcc, which cannot link gcc's objects, makes its own implementation
 build()
