@@ -2677,8 +2677,8 @@ typedef struct ds_stability {
     double dt; /* s */
     char text[240];
 } ds_stability;
-/* io: next is not looked at; derived is what the system's derive makes. Errors: ARGUMENT, without force_jvp or
-   a part of io; NON_FINITE; those of the system. */
+/* io: next is not looked at; derived is what the system's derive makes. Errors: ARGUMENT, without force_jvp
+   or a part of io; NON_FINITE; those of the system. */
 DIFFSIM_API ds_result ds_integrator_stability(ds_integrator *integrator, const ds_step_io *io,
                                               ds_stability *stability);
 
