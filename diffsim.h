@@ -2213,7 +2213,7 @@ typedef ds_result ds_derive_second_fn(void *user, const ds_real *param, const ds
    NULL: no derivative follows. vjp, jvp and second may be NULL: gradients, tangents, Hessians are then
    refused. So may those of derive; derive itself there must be, unless n_derived is 0. error: the sentence of
    the last failure, or NULL. stateless: vjp reads neither state nor next (that of a linear step does not), so
-   that no state need be kept for it. */
+   that no state need be kept for it. explain: why a number of next, `entry`, is not finite, or NULL. */
 typedef struct ds_stepper {
     void *user;
     size_t n_state, n_param, n_control, trace_bytes;
@@ -2229,6 +2229,7 @@ typedef struct ds_stepper {
     ds_derive_jvp_fn *derive_jvp;
     ds_derive_second_fn *derive_second;
     int stateless;
+    const ds_error *(*explain)(void *user, const ds_step_io *io, size_t entry);
 } ds_stepper;
 
 /* The loss is a sum over the states x_0 ... x_steps: called for each, it adds its part to *value and, unless
@@ -3275,8 +3276,9 @@ typedef struct ds_integrator_desc {
    aligned for any type. The system is copied with inverse_mass and acceleration; what `user` points to is
    not. Steps allocate nothing. stepper: the object's own, NULL for NULL; without force_vjp or force_jvp it
    has no adjoint or tangent. error: of the last call.
-   Errors of a step: those of the system; ARGUMENT, a dt that is no positive number; NON_FINITE, a velocity
-   after it: the sentence says in which degree of freedom (index) that began, and what dt would be stable. */
+   Errors of a step: those of the system; ARGUMENT, a dt that is no positive number. Where a rollout meets a
+   state that is not finite, its error says in which degree of freedom that began (the index of the error
+   here), and what dt would be stable. */
 typedef struct ds_integrator ds_integrator;
 DIFFSIM_API ds_result ds_integrator_check(const ds_system *system, const ds_integrator_desc *desc,
                                           ds_error *error);
@@ -3297,7 +3299,8 @@ typedef struct ds_stability {
     double dt; /* s */
     char text[240];
 } ds_stability;
-/* io: next is not looked at. Errors: ARGUMENT, without force_jvp; NON_FINITE; those of the system. */
+/* io: next is not looked at; derived is what the system's derive makes. Errors: ARGUMENT, without force_jvp
+   or a part of io; NON_FINITE; those of the system. */
 DIFFSIM_API ds_result ds_integrator_stability(ds_integrator *integrator, const ds_step_io *io,
                                               ds_stability *stability);
 
@@ -22136,6 +22139,23 @@ static ds_result dsi_advance_dot(ds_rollout *r, size_t k, const ds_step_io *io, 
     return DSIM_OK;
 }
 
+/* a number of x_{k+1} is not finite; the stepper may know why */
+DSI_APART ds_result dsi_rollout_blame(ds_rollout *r, size_t k, const ds_step_io *io, size_t bad)
+{
+    const ds_error *const why = r->s.explain ? r->s.explain(r->s.user, io, bad) : NULL;
+    const char *const what = "a state is not finite after step ";
+    dsi_text t;
+    if (!why || !why->code) return dsi_rollout_stop(r, DSIM_ERROR_NON_FINITE, what, k, bad);
+    t = dsi_rollout_refuse(r, DSIM_ERROR_NON_FINITE, r->number + k, what);
+    dsi_put_size(&t, r->number + k);
+    dsi_put(&t, ", entry ");
+    dsi_put_size(&t, bad);
+    dsi_put(&t, ": ");
+    dsi_put(&t, why->text);
+    if (r->d.log.write) r->d.log.write(r->d.log.user, r->error.code, r->error.text);
+    return r->error.code;
+}
+
 /* One step, from a frame to another. The first time the loss is asked before, and the state is remembered as
    the last good one if the step fails. Without a trace of its own a tangent takes the first. */
 static ds_result dsi_advance(ds_rollout *r, size_t k, const ds_real *from, ds_real *to, char *trace)
@@ -22151,8 +22171,7 @@ static ds_result dsi_advance(ds_rollout *r, size_t k, const ds_real *from, ds_re
         if (result) dsi_rollout_failed(r, result, "the stepper failed at step ", k, 1);
     }
     bad = result ? n : dsi_first_bad(to, n);
-    if (bad < n)
-        result = dsi_rollout_stop(r, DSIM_ERROR_NON_FINITE, "a state is not finite after step ", k, bad);
+    if (bad < n) result = dsi_rollout_blame(r, k, &io, bad);
     if (!result && r->d.validate) result = dsi_look_twice(r, k, &io);
     if (!result && r->moves) result = dsi_advance_dot(r, k, &io, trace);
     if (result) {
@@ -28880,7 +28899,7 @@ DIFFSIM_API const ds_kernel *ds_energies_kernel(const ds_energies *energies, siz
    the clamp.
 
    Where inverse masses or dt have a derivative (`moves`) all forces are kept, and adjoints of accelerations
-   pass through an additional loop, dsi_gain_stage; the other loops then take 1 in place of inverse masses.
+   pass through an additional loop, dsi_gain_stage; the others then take 1 in place of inverse masses.
    By dt: whatever a multiplies has one factor h, so h_bar gains a_bar a / h at each stage.
 
    From: Hairer, Lubich, Wanner 2006, ch. I and VI; Groot and Warren 1997 (Verlet with forces that depend on
@@ -28896,7 +28915,7 @@ typedef struct dsi_flat {
     const ds_real *lx, *lv;
     ds_real *x1, *v1, *vp; /* what comes out; v + h a */
     ds_real *xb, *vb, *zx, *zv; /* adjoints of x and v at the start, and of a stage */
-    ds_real *fb, *b; /* adjoints of the force, and of v' before the loss */
+    ds_real *fb, *b, *im_bar; /* adjoints of the force, of v' before the loss, of inverse masses */
     ds_real h, half, sixth; /* h, h / 2, h / 6 */
     ds_real early, late; /* x' = x + early v + late v' */
     ds_real decay, keep; /* exp(-damping h) or of h / 2; 1 - velocity_loss */
@@ -28971,6 +28990,13 @@ DSI_INLINE void dsi_flat_verlet(const dsi_flat *m, size_t i)
     m->vp[i] = im != 0 ? pushed : v;
     m->x1[i] = m->x[i] + m->h * w;
 }
+/* vp alone */
+DSI_INLINE void dsi_flat_verlet_again(const dsi_flat *m, size_t i)
+{
+    const ds_real v = m->v[i], im = m->im[i], kick = m->half * (m->f[0][i] * im + m->g[i]);
+    const ds_real pushed = v + kick + kick;
+    m->vp[i] = im != 0 ? pushed : v;
+}
 /* v' = keep decay (w + h/2 a(x', vp)) */
 DSI_INLINE void dsi_flat_verlet_end(const dsi_flat *m, size_t i)
 {
@@ -28987,13 +29013,13 @@ DSI_INLINE void dsi_flat_back_verlet_end(const dsi_flat *m, size_t i)
     m->zx[i] = m->lx[i];
     m->zv[i] = 0;
 }
-/* w_bar = b + zv + h zx,  a_bar = h/2 (zv + w_bar);  x_bar += zx;  zv = v_bar, before the first decay */
+/* w_bar = b + zv + h zx,  a_bar = h/2 (zv + w_bar);  x_bar += zx,  v_bar += w_bar */
 DSI_INLINE void dsi_flat_back_verlet(const dsi_flat *m, size_t i)
 {
     const ds_real zx = m->zx[i], zv = m->zv[i], w = m->b[i] + zv + m->h * zx;
     m->fb[i] = m->half * (zv + w) * m->im[i];
     m->xb[i] += zx;
-    m->zv[i] = w;
+    m->vb[i] += w;
 }
 
 /* a - drag v of one stage; what is pinned has none */
@@ -29039,6 +29065,15 @@ DSI_INLINE void dsi_flat_back_rk4(const dsi_flat *m, size_t i)
     m->zx[i] = 0;
     m->zv[i] = m->p * m->lx[i] + m->q * zx - m->drag * a;
 }
+/* b = 1, where pinned 0 */
+DSI_INLINE void dsi_flat_mobile(const dsi_flat *m, size_t i) { m->b[i] = m->im[i] != 0 ? 1 : 0; }
+/* fb is the adjoint of a = im f + g:  im_bar += f a_bar,  f_bar = im a_bar */
+DSI_INLINE void dsi_flat_gain_mass(const dsi_flat *m, size_t i)
+{
+    const ds_real a = m->fb[i], im = m->im[i], gain = a * m->f[0][i];
+    m->im_bar[i] += im != 0 ? gain : 0;
+    m->fb[i] = a * im;
+}
 /* x_bar += zx,  v_bar += zv */
 DSI_INLINE void dsi_flat_gain(const dsi_flat *m, size_t i)
 {
@@ -29077,8 +29112,9 @@ DSI_INLINE void dsi_flat_gain(const dsi_flat *m, size_t i)
 #endif
 DSI_ROW(euler) DSI_ROW(back_euler) DSI_ROW(drift) DSI_ROW(back_drift)
 DSI_ROW(decay) DSI_ROW(back_decay)
-DSI_ROW(verlet) DSI_ROW(verlet_end) DSI_ROW(back_verlet_end) DSI_ROW(back_verlet)
+DSI_ROW(verlet) DSI_ROW(verlet_again) DSI_ROW(verlet_end) DSI_ROW(back_verlet) DSI_ROW(back_verlet_end)
 DSI_ROW(rk4) DSI_ROW(rk4_end) DSI_ROW(back_rk4_end) DSI_ROW(back_rk4) DSI_ROW(gain)
+DSI_ROW(mobile) DSI_ROW(gain_mass)
 #undef DSI_ROW
 #undef DSI_EACH_OF
 #undef DSI_IVDEP
@@ -29264,7 +29300,6 @@ static void dsi_flow_factors(dsi_flow *w)
 static ds_result dsi_flow_begin(dsi_flow *w, ds_integrator *it, const ds_step_io *io, int mode)
 {
     double dt = it->d.dt;
-    size_t i;
     memset(w, 0, sizeof *w);
     memset(&it->error, 0, sizeof it->error);
     w->it = it;
@@ -29280,8 +29315,8 @@ static ds_result dsi_flow_begin(dsi_flow *w, ds_integrator *it, const ds_step_io
     dsi_flow_factors(w);
     w->m.im = it->s.inverse_mass ? it->im : io->derived + it->s.inverse_mass_at;
     w->m.g = it->g;
-    if (it->moves && mode != DSI_FLOW_STEP)
-        for (i = 0; i < it->n; i++) it->mobile[i] = w->m.im[i] != 0;
+    w->m.b = it->mobile;
+    if (it->moves && mode != DSI_FLOW_STEP) dsi_each_mobile(&w->m, it->n);
     return DSIM_OK;
 }
 
@@ -29426,6 +29461,10 @@ static ds_result dsi_advance_verlet(dsi_flow *w)
     if (result) return result;
     m.f[0] = w->f[0];
     m.vp = it->v[tangent][1];
+    if (w->mode == DSI_FLOW_REPLAY && !it->d.dt_is_param) { /* w is not asked for, and x' is there */
+        dsi_each_verlet_again(&m, it->n);
+        return dsi_stage(w, 1, w->v1 - it->n, m.vp);
+    }
     dsi_each_verlet(&m, it->n);
     if (moves) dsi_gain_times(m.x1, w->h_dot, w->along->m.v1, it->n);
     result = dsi_stage(w, 1, m.x1, m.vp);
@@ -29529,8 +29568,9 @@ static ds_result dsi_power_method(dsi_flow *w, int by_velocity, double *size)
         for (i = 0; i < it->n && length > 0; i++) x[i] = (ds_real)((double)im[i] * (double)f[i] / length);
     }
     if (dsi_double_is_finite(*size)) return DSIM_OK;
-    return dsi_integrator_say(&it->error, DSIM_ERROR_NON_FINITE,
-                              "the tangent of the force is not finite at step ", io.step);
+    dsi_integrator_say(&it->error, DSIM_ERROR_NON_FINITE, "the tangent of the force is not finite at step ",
+                       io.step);
+    return dsi_integrator_told(it);
 }
 
 /* Where x'' = -w^2 x - d v becomes unstable; d: of the force, damping: of the desc. From the conditions of
@@ -29602,7 +29642,7 @@ DIFFSIM_API ds_result ds_integrator_stability(ds_integrator *integrator, const d
 
 /* The step. */
 
-/* "velocity of degree of freedom 7 (point 2, y)" */
+/* "7 (point 2, y)" */
 static void dsi_put_freedom(dsi_text *t, size_t i, size_t n)
 {
     static const char *const axes[] = { ", x)", ", y)", ", z)" };
@@ -29613,55 +29653,61 @@ static void dsi_put_freedom(dsi_text *t, size_t i, size_t n)
     dsi_put(t, axes[i % 3]);
 }
 
-/* Which number of a step is the first that is not finite: a force, or a velocity if no force is. The step is
-   done again, slowly. */
-static void dsi_flow_seek(dsi_flow *w, const char **what, size_t *i)
+/* Which number of a step is the first that is not finite: a force, or else the velocity or position `entry`
+   says. The step is done again, slowly. */
+static const char *dsi_flow_seek(dsi_flow *w, size_t entry, size_t *at)
 {
     const size_t n = w->it->n;
-    size_t j, k;
-    for (j = 0, *i = n; j < w->it->substeps && *i == n; j++) {
+    size_t j, k, i;
+    for (j = 0; j < w->it->substeps; j++) {
         dsi_flow_at(w, NULL, j);
         if (dsi_flow_advance(w)) break;
-        *what = "the force at step ";
-        for (k = 0; k < w->it->stages && *i == n; k++)
-            for (*i = 0; *i < n && (dsi_is_finite(w->f[k][*i]) || w->m.im[*i] == 0); ++*i) continue;
-        if (*i < n) return;
-        *what = "the velocity after step ";
-        *i = dsi_first_non_finite(w->m.v1, n);
+        for (k = 0; k < w->it->stages; k++)
+            for (i = 0; i < n; i++) {
+                if (dsi_is_finite(w->f[k][i]) || w->m.im[i] == 0) continue;
+                *at = i;
+                return "the force";
+            }
     }
+    *at = entry % n;
+    return entry < n ? "the position" : "the velocity";
 }
 
-/* a velocity after a step is not finite: where that began, and whether the step is too long */
-DSI_APART ds_result dsi_flow_blame(dsi_flow *w)
+/* where a number that is not finite comes from, and whether the step is too long */
+static const ds_error *dsi_integrator_explain(void *user, const ds_step_io *io, size_t entry)
 {
-    ds_integrator *const it = w->it;
-    const double dt = w->h * (double)it->substeps;
-    const char *what = "the velocity after step ";
+    ds_integrator *const it = (ds_integrator *)user;
+    const ds_logger log = it->d.log;
+    const char *what;
     ds_stability s;
+    dsi_flow w;
     dsi_text t;
-    size_t i;
-    dsi_flow_seek(w, &what, &i);
+    size_t i = 0;
+    memset(&it->d.log, 0, sizeof it->d.log); /* what fails here has no sentence of its own */
     memset(&s, 0, sizeof s);
-    if (!it->s.force_jvp || dsi_flow_stability(w, &s)) s.dt = (double)dsi_nan();
+    if (dsi_flow_begin(&w, it, io, DSI_FLOW_STEP)) what = NULL;
+    else what = dsi_flow_seek(&w, entry, &i);
+    if (!what || !it->s.force_jvp || dsi_flow_stability(&w, &s)) s.dt = (double)dsi_nan();
+    it->d.log = log;
     memset(&it->error, 0, sizeof it->error);
+    if (!what) return NULL;
     it->error.code = DSIM_ERROR_NON_FINITE;
     it->error.index = i;
     t = dsi_text_into(it->error.text, sizeof it->error.text);
     dsi_put(&t, "integrator: ");
     dsi_put(&t, what);
-    dsi_put_size(&t, w->io->step);
     dsi_put(&t, " is not finite in degree of freedom ");
     dsi_put_freedom(&t, i, it->n);
-    if (s.dt < dt) {
+    if (s.dt < w.h * (double)it->substeps) {
         dsi_put(&t, s.dt > 0 ? "; dt is too long: in the state before it "
                              : "; take another integrator: in the state before it ");
         dsi_put(&t, s.text);
         if (s.dt > 0) dsi_put(&t, "; take a shorter dt or more substeps");
     } else {
-        dsi_put(&t, s.dt >= dt ? "; dt is short enough" : "; whether dt is short enough cannot be told");
+        dsi_put(&t, s.dt > 0 ? "; dt is short enough" : "; whether dt is short enough cannot be told");
         dsi_put(&t, ": see what the force does in the state before it");
     }
-    return dsi_integrator_told(it);
+    return &it->error;
 }
 
 static ds_result dsi_integrator_step(void *user, const ds_step_io *io, void *trace)
@@ -29674,8 +29720,7 @@ static ds_result dsi_integrator_step(void *user, const ds_step_io *io, void *tra
         dsi_flow_at(&w, trace, j);
         result = dsi_flow_advance(&w);
     }
-    if (result || dsi_first_bad(io->next + it->n, it->n) == it->n) return result;
-    return dsi_flow_blame(&w);
+    return result;
 }
 
 /* Tangent. */
@@ -29712,23 +29757,26 @@ static ds_result dsi_integrator_jvp(void *user, const ds_step_io *io, const void
 
 /* Adjoint. */
 
-/* Where masses or dt move: fb is the adjoint of the acceleration of stage k. Those of the inverse masses and
-   of h gain, and it becomes the adjoint of the force. */
+/* Where the adjoint of inverse masses or dt is wanted, fb is that of the acceleration of stage k. They gain,
+   and it becomes the adjoint of the force. */
 static void dsi_gain_stage(dsi_flow *w, size_t k)
 {
     ds_integrator *const it = w->it;
     const double drag = dsi_flow_drag(w);
+    dsi_flat m = w->m;
     double sum = 0;
     size_t i;
-    for (i = 0; i < it->n; i++) {
-        const double a = (double)it->fb[i];
-        if (w->m.im[i] == 0) continue;
-        if (w->im_bar) w->im_bar[i] += (ds_real)(a * (double)w->f[k][i]);
-        sum += a * dsi_stage_rate(w, k, i, drag);
-        it->fb[i] = (ds_real)(a * (double)w->m.im[i]);
-    }
+    for (i = 0; i < it->n && it->d.dt_is_param; i++)
+        if (m.im[i] != 0) sum += (double)it->fb[i] * dsi_stage_rate(w, k, i, drag);
     w->h_bar += sum / w->h;
+    m.fb = it->fb;
+    m.f[0] = w->f[k];
+    m.im_bar = w->im_bar;
+    if (w->im_bar) dsi_each_gain_mass(&m, it->n);
+    else
+        for (i = 0; i < it->n; i++) it->fb[i] *= m.im[i];
 }
+static int dsi_flow_gains(const dsi_flow *w) { return w->im_bar || w->it->d.dt_is_param; }
 
 /* x_bar, v_bar, those of the parameters and so on gain, from fb of stage k */
 static ds_result dsi_back_stage(dsi_flow *w, size_t k, ds_real *x_bar, ds_real *v_bar)
@@ -29738,17 +29786,17 @@ static ds_result dsi_back_stage(dsi_flow *w, size_t k, ds_real *x_bar, ds_real *
     ds_system_bar bar = w->bar;
     bar.x_bar = x_bar;
     bar.v_bar = v_bar;
-    if (it->moves) dsi_gain_stage(w, k);
+    if (dsi_flow_gains(w)) dsi_gain_stage(w, k);
     return dsi_system_failed(it, it->s.force_vjp(it->s.user, &io, it->fb, &bar),
                              "the adjoint of the force failed at step ", io.step);
 }
 
-/* the loops of the way back; where masses move, they get none */
+/* the loops of the way back; where dsi_gain_stage multiplies with masses, they do not */
 static dsi_flat dsi_back_flat(const dsi_flow *w)
 {
     const ds_integrator *const it = w->it;
     dsi_flat m = w->m;
-    if (it->moves) m.im = it->mobile;
+    if (dsi_flow_gains(w)) m.im = it->mobile;
     m.fb = it->fb;
     m.b = it->b;
     m.zx = it->z;
@@ -29778,17 +29826,24 @@ static ds_result dsi_back_euler(dsi_flow *w)
 static ds_result dsi_back_verlet(dsi_flow *w)
 {
     const ds_integrator *const it = w->it;
-    const int by_dt = it->d.dt_is_param;
-    const dsi_flat m = dsi_back_flat(w);
+    const int by_dt = it->d.dt_is_param, decays = it->d.damping > 0;
+    dsi_flat m = dsi_back_flat(w);
     ds_result result;
     dsi_each_back_verlet_end(&m, it->n);
-    if (by_dt && it->d.damping > 0) dsi_back_gain_decay(w, m.lv, w->u);
+    if (by_dt && decays) dsi_back_gain_decay(w, m.lv, w->u);
     result = dsi_back_stage(w, 1, m.zx, m.zv);
     if (result) return result;
     if (by_dt) w->h_bar += dsi_inner(m.zx, m.v1, it->n);
+    if (decays) { /* the adjoint behind the first decay; no force is in f[1] on the way back */
+        m.vb = it->f[1];
+        dsi_fill_reals(m.vb, 0, it->n);
+    }
     dsi_each_back_verlet(&m, it->n);
-    result = dsi_back_stage(w, 0, m.xb, m.zv);
-    if (by_dt && it->d.damping > 0) dsi_back_gain_decay(w, m.zv, w->V[0]);
+    result = dsi_back_stage(w, 0, m.xb, m.vb);
+    if (by_dt && decays) dsi_back_gain_decay(w, m.vb, w->V[0]);
+    if (!decays) return result;
+    m.zv = m.vb;
+    m.vb = w->m.vb;
     dsi_each_back_decay(&m, it->n);
     return result;
 }
@@ -29992,6 +30047,7 @@ static void dsi_integrator_seam(ds_integrator *it)
     s->vjp = it->s.force_vjp ? dsi_integrator_vjp : NULL;
     s->jvp = it->s.force_jvp ? dsi_integrator_jvp : NULL;
     s->error = dsi_integrator_error_of;
+    s->explain = dsi_integrator_explain;
     s->label = it->s.label;
     s->n_derived = it->s.n_derived;
     s->derive = it->s.derive ? dsi_integrator_derive : NULL;

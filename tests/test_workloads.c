@@ -1,5 +1,6 @@
-/* Whole rollouts as lists of launches: a cloth of springs (W1_64) and a wave (W2_128), loss and gradient
-   against numbers on which a hand-written adjoint, JAX, Taichi and Warp agree to 3e-13. */
+/* Whole rollouts as lists of launches: a cloth of springs (W1_64), as a system of forces, too, and a wave
+   (W2_128), loss and gradient against numbers on which a hand-written adjoint, JAX, Taichi and Warp agree to
+   3e-13. */
 #define DIFFSIM_IMPLEMENTATION
 #include "../diffsim.h"
 
@@ -128,9 +129,25 @@ static ds_result w1_loss(void *user, const ds_step_io *io, ds_real *value, const
     return DSIM_OK;
 }
 
-static void test_cloth(void)
+/* loss and gradient of the cloth */
+static void check_cloth(const ds_rollout *r)
 {
     static double stiff_bar[W1_SPRINGS], x_bar[3 * W1_POINTS];
+    double a, c;
+    for (size_t i = 0; i < W1_SPRINGS; i++) stiff_bar[i] = (double)ds_rollout_param_grad(r)[i];
+    for (size_t i = 0; i < 3 * W1_POINTS; i++) x_bar[i] = (double)ds_rollout_state_grad(r)[i];
+    TAP_NEAR(ds_rollout_loss(r), 0.006853346447758, tight, "W1_64: loss");
+    checksums(stiff_bar, W1_SPRINGS, &a, &c);
+    TAP_NEAR(a, 3.715312419068e-09, tight, "by stiffness");
+    TAP_NEAR(c / 3.715312419068e-09, 6.975593807761e-10 / 3.715312419068e-09, tight, "each with its own");
+    checksums(x_bar, 3 * W1_POINTS, &a, &c);
+    TAP_NEAR(a, 0.002583056639568, tight, "by positions");
+    TAP_NEAR(c / 0.002583056639568, -0.0001002265984029 / 0.002583056639568, 30 * tight,
+             "each with its own");
+}
+
+static void test_cloth(void)
+{
     const size_t springs = W1_SPRINGS, points = W1_POINTS;
     ds_kernel *const force = w1_force(), *const move = w1_move();
     const ds_binding x = ds_bind(DSIM_BOUND_STATE, 0, points, 3);
@@ -140,7 +157,6 @@ static void test_cloth(void)
     ds_launch_list *list;
     ds_rollout *r;
     ds_binding b[5];
-    double a, c;
     w1_data();
     memset(&d, 0, sizeof d);
     d.n_state = 6 * W1_POINTS;
@@ -167,20 +183,89 @@ static void test_cloth(void)
            "a cloth keeps no trace");
     r = ds_rollout_create(ds_launch_list_stepper(list), &rd);
     run(r, "W1_64", w1_state, w1_stiff, W1_STEPS);
-    for (size_t i = 0; i < W1_SPRINGS; i++) stiff_bar[i] = (double)ds_rollout_param_grad(r)[i];
-    for (size_t i = 0; i < 3 * W1_POINTS; i++) x_bar[i] = (double)ds_rollout_state_grad(r)[i];
-    TAP_NEAR(ds_rollout_loss(r), 0.006853346447758, tight, "W1_64: loss");
-    checksums(stiff_bar, W1_SPRINGS, &a, &c);
-    TAP_NEAR(a, 3.715312419068e-09, tight, "by stiffness");
-    TAP_NEAR(c / 3.715312419068e-09, 6.975593807761e-10 / 3.715312419068e-09, tight, "each with its own");
-    checksums(x_bar, 3 * W1_POINTS, &a, &c);
-    TAP_NEAR(a, 0.002583056639568, tight, "by positions");
-    TAP_NEAR(c / 0.002583056639568, -0.0001002265984029 / 0.002583056639568, 30 * tight,
-             "each with its own");
+    check_cloth(r);
     ds_rollout_destroy(r);
     ds_launch_list_destroy(list);
     ds_kernel_destroy(force);
     ds_kernel_destroy(move);
+}
+
+/* The same as a system of forces and an integrator: kernels launched by hand. */
+typedef struct cloth {
+    ds_runner *runner;
+    ds_kernel *force, *adjoint;
+} cloth;
+
+static void cloth_args(ds_array *args, const ds_system_io *io)
+{
+    args[0] = ds_array_indices(&w1_ends[0][0], W1_SPRINGS, 2);
+    args[0].id = 1;
+    args[1] = ds_array_reals((ds_real *)(uintptr_t)io->x, W1_POINTS, 3);
+    args[2] = ds_array_reals(w1_rest, W1_SPRINGS, 1);
+    args[3] = ds_array_reals((ds_real *)(uintptr_t)io->param, W1_SPRINGS, 1);
+}
+static ds_result cloth_force(void *user, const ds_system_io *io, ds_real *f)
+{
+    cloth *const c = (cloth *)user;
+    ds_array args[5];
+    memset(f, 0, 3 * W1_POINTS * sizeof *f);
+    cloth_args(args, io);
+    args[4] = ds_array_reals(f, W1_POINTS, 3);
+    return ds_launch(c->runner, c->force, W1_SPRINGS, args, 5);
+}
+static ds_result cloth_vjp(void *user, const ds_system_io *io, const ds_real *f_bar, const ds_system_bar *bar)
+{
+    cloth *const c = (cloth *)user;
+    ds_array args[10];
+    memset(args, 0, sizeof args);
+    cloth_args(args, io);
+    args[6] = ds_array_reals(bar->x_bar, W1_POINTS, 3);
+    args[8] = ds_array_reals(bar->param_bar, W1_SPRINGS, 1);
+    args[9] = ds_array_reals((ds_real *)(uintptr_t)f_bar, W1_POINTS, 3);
+    return ds_launch(c->runner, c->adjoint, W1_SPRINGS, args, 10);
+}
+
+static void test_cloth_system(void)
+{
+    static ds_real im[3 * W1_POINTS], g[3 * W1_POINTS];
+    ds_integrator_desc d;
+    ds_rollout_desc rd;
+    ds_integrator *it;
+    ds_system s;
+    ds_rollout *r;
+    cloth c;
+    w1_data();
+    c.runner = ds_runner_create(NULL);
+    c.force = w1_force();
+    c.adjoint = ds_kernel_adjoint(c.force, "x stiff");
+    for (int i = 0; i < 3 * W1_POINTS; i++) {
+        im[i] = w1_mask[i / 3];
+        g[i] = i % 3 == 2 ? (ds_real)-9.8 : 0;
+    }
+    memset(&s, 0, sizeof s);
+    s.user = &c;
+    s.n = 3 * W1_POINTS;
+    s.n_param = W1_SPRINGS;
+    s.inverse_mass = im;
+    s.acceleration = g;
+    s.force = cloth_force;
+    s.force_vjp = cloth_vjp;
+    memset(&d, 0, sizeof d);
+    d.dt = 1e-3;
+    d.velocity_loss = 1e-3;
+    it = ds_integrator_create(&s, &d);
+    memset(&rd, 0, sizeof rd);
+    rd.steps = W1_STEPS;
+    rd.loss = w1_loss;
+    rd.memory_limit = (size_t)20 << 20;
+    r = ds_rollout_create(ds_integrator_stepper(it), &rd);
+    run(r, "W1_64 as a system", w1_state, w1_stiff, W1_STEPS);
+    check_cloth(r);
+    ds_rollout_destroy(r);
+    ds_integrator_destroy(it);
+    ds_kernel_destroy(c.force);
+    ds_kernel_destroy(c.adjoint);
+    ds_runner_destroy(c.runner);
 }
 
 /* W2: u_t = 2 u_{t-1} - u_{t-2} + a lap u_{t-1} - b lap u_{t-2}, zero outside: cells with a border of zeros.
@@ -298,6 +383,7 @@ static void test_wave(void)
 int main(void)
 {
     test_cloth();
+    test_cloth_system();
     test_wave();
     return tap_end();
 }
