@@ -20146,7 +20146,6 @@ static ds_result dsi_record_anew(ds_recorded *r, dsi_record_of *record, const ds
     at->param = ds_inputs(record->tape, io->param, r->d.n_param);
     at->control = ds_inputs(record->tape, io->control, controls);
     record->n_in = r->d.n_state + r->d.n_param + controls;
-    for (i = 0; i < record->n_in; i++) record->in[i] = dsi_view(at->state.rec, at->state.at + i);
     for (i = 0; i < record->n_out; i++) record->out[i] = ds_c(is_step ? (double)dsi_nan() : 0);
     result = is_step ? r->d.step(r->d.user, at, record->out) : r->d.loss(r->d.user, at, record->out);
     for (i = 0; !result && i < record->n_out; i++)
@@ -20157,11 +20156,20 @@ static ds_result dsi_record_anew(ds_recorded *r, dsi_record_of *record, const ds
     return DSIM_OK;
 }
 
+/* are these the parameters that the tape has? */
+static int dsi_has_params(const dsi_record_of *record, const ds_real *param)
+{
+    const ds_step_vars *const at = &record->at;
+    const ds_real *const values = record->tape->rec.values + (at->state.at & UINT32_MAX);
+    return !memcmp(values + at->state.n, param, at->param.n * sizeof *param);
+}
+
 /* new numbers into the record; BRANCH: another way is taken */
 static ds_result dsi_record_replay(ds_recorded *r, dsi_record_of *record, const ds_step_io *io)
 {
     ds_result result = ds_set_inputs(record->at.state, io->state);
-    if (!result && r->d.n_param) result = ds_set_inputs(record->at.param, io->param);
+    if (!result && r->d.n_param && !dsi_has_params(record, io->param))
+        result = ds_set_inputs(record->at.param, io->param);
     if (!result && r->d.n_control) result = ds_set_inputs(record->at.control, io->control);
     return result ? result : ds_replay(record->tape);
 }
@@ -20207,8 +20215,8 @@ static ds_result dsi_recorded_step(void *user, const ds_step_io *io, void *trace
 /* to [n] += from [n]; NULL: not wanted */
 static void dsi_gain(ds_real *to, const ds_real *from, size_t n)
 {
-    size_t i;
-    for (i = 0; to && i < n; i++) to[i] += from[i];
+    const ds_real one = 1;
+    if (to) DSI_BY_WIDTH(gain, dsi_wide())[0](to, &from, &one, n);
 }
 
 /* adjoints of the inputs, which lie one behind the other, to where they are wanted; as numbers of the tape */
@@ -20259,6 +20267,8 @@ static ds_result dsi_recorded_jvp(void *user, const ds_step_io *io, const void *
     size_t i;
     if (result) return result;
     dsi_gather_dots(r, record, dot->state_dot, dot->param_dot, dot->control_dot);
+    for (i = 0; i < record->n_in; i++)
+        record->in[i] = dsi_view(record->at.state.rec, record->at.state.at + i);
     if (ds_forward(record->in, r->dots, record->n_in)) return dsi_recorded_refuse(r, record, "the tangent");
     for (i = 0; i < record->n_out; i++) dot->next_dot[i] = dsi_peek(record->out[i], record->tape->motion, 0);
     return DSIM_OK;
@@ -20279,7 +20289,7 @@ static ds_result dsi_recorded_motion(ds_recorded *r, dsi_record_of *record, cons
         result = dsi_recorded_refuse(r, record, "the tangent of the adjoint");
     if (result) return result;
     dsi_gather_dots(r, record, s->state_dot, s->param_dot, s->control_dot);
-    memcpy(m.tan + dsi_slot(record->in[0]), r->dots, record->n_in * sizeof *r->dots);
+    memcpy(m.tan + (record->at.state.at & UINT32_MAX), r->dots, record->n_in * sizeof *r->dots);
     for (i = 0; seeds_dot && i < record->n_out; i++)
         if (record->out[i].rec) m.dot[dsi_slot(record->out[i])] += seeds_dot[i];
     result = dsi_move_carefully(&m);

@@ -391,9 +391,11 @@ static inline ds_result derived_loss(void *user, const ds_step_io *io, ds_real *
 {
     ds_real numbers[3], bars[3];
     const ds_step_io seen = pendulum_sees((derived_pendulum *)user, io, numbers);
-    const ds_step_bar own = bar ? pendulum_bars(bar, bars) : (ds_step_bar){ NULL, NULL, NULL, NULL, NULL };
-    pendulum_loss(NULL, &seen, value, bar ? &own : NULL);
-    if (bar) pendulum_hands_back((derived_pendulum *)user, io, bars, bar);
+    ds_step_bar own;
+    if (!bar) return pendulum_loss(NULL, &seen, value, NULL);
+    own = pendulum_bars(bar, bars);
+    pendulum_loss(NULL, &seen, value, &own);
+    pendulum_hands_back((derived_pendulum *)user, io, bars, bar);
     return DSIM_OK;
 }
 static inline ds_result derived_loss_second(void *user, const ds_step_io *io, const ds_step_second *s)
