@@ -3192,7 +3192,7 @@ typedef struct ds_block_pattern {
 /* With desc.hessian. pattern: rows are points, a block for each two that share an element with an energy;
    fixed for life; NULL without desc.hessian. hessian: values [worlds][n_blocks][3][3] of K, summed element by
    element; nothing is allocated after the first call. element: gradient [3 n_points of the type] and Hessian
-   [3 n_points][3 n_points] of one element, points in its order; either may be NULL. Errors: ORDER, without
+   [3 n_points][3 n_points] of one element, points in its order; either may be NULL. Errors: ARGUMENT, without
    desc.hessian; RANGE; NON_FINITE, with set and element. */
 DIFFSIM_API const ds_block_pattern *ds_energies_pattern(const ds_energies *energies);
 DIFFSIM_API ds_result ds_energies_hessian(ds_energies *energies, const ds_system_io *io, ds_real *values);
@@ -27324,7 +27324,7 @@ typedef struct dsi_elements {
 enum { DSI_MOST_ARGS = 4 * (DSI_MOST_PARAMETERS + 5) };
 /* lanes whose Hessians stand side by side before they are added; no power of two between components, which
    would all meet in one set of a cache */
-enum { DSI_HESSIAN_LANES = 4096, DSI_HESSIAN_PITCH = 4096 + 8 };
+enum { DSI_HESSIAN_LANES = 2048, DSI_HESSIAN_PITCH = 2048 + 8 };
 struct ds_energies {
     ds_energies_desc d; /* what it points to is the object's own, or NULL */
     ds_allocator allocator;
@@ -28596,7 +28596,8 @@ DIFFSIM_API ds_result ds_energies_hessian(ds_energies *energies, const ds_system
     size_t n, k;
     DIFFSIM_ASSERT(!bad);
     if (bad) return DSIM_ERROR_ARGUMENT;
-    if (!s->d.hessian) return dsi_energies_refuse_all(s, DSIM_ERROR_ORDER, "set desc.hessian for a Hessian");
+    if (!s->d.hessian)
+        return dsi_energies_refuse_all(s, DSIM_ERROR_ARGUMENT, "there is no Hessian without desc.hessian");
     numbers = dsi_numbers_of(io);
     n = 9 * s->pattern.n_blocks * s->worlds;
     memset(values, 0, n * sizeof *values);
@@ -28619,7 +28620,8 @@ DIFFSIM_API ds_result ds_energies_element(ds_energies *energies, const ds_system
     size_t n, i, k, m = 0;
     DIFFSIM_ASSERT(!bad);
     if (bad) return DSIM_ERROR_ARGUMENT;
-    if (!s->d.hessian) return dsi_energies_refuse_all(s, DSIM_ERROR_ORDER, "set desc.hessian for elements");
+    if (!s->d.hessian)
+        return dsi_energies_refuse_all(s, DSIM_ERROR_ARGUMENT, "there are no elements without desc.hessian");
     if (set >= s->d.n_sets || element >= s->sets[set].n || world >= s->worlds)
         return dsi_energies_refuse_all(s, DSIM_ERROR_RANGE, "there is no such set, element or world");
     family = s->sets[set].family;

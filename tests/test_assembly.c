@@ -412,6 +412,27 @@ static void check_force(const ds_system *s, numbers *r, const char *scene_name)
     numbers_random(&dots, 17);
     memcpy(f_bar, dots.at[F], s->n * sizeof *f_bar);
     TAP_OK(!s->force_vjp(s->user, &io, f_bar, &bar), "%s: vjp", scene_name);
+    {   /* what is not wanted does not change the rest; adjoints add: 1 + bar */
+        double miss = 0;
+        ds_system_bar some = bar_of(&up);
+        some.param_bar = some.derived_bar = NULL;
+        for (size_t i = 0; i < F; i++)
+            for (size_t k = 0; k < up.n[i]; k++) up.at[i][k] = 1;
+        TAP_OK(!s->force_vjp(s->user, &io, f_bar, &some), "%s: vjp of state and controls", scene_name);
+        for (size_t i = 0; i < F; i++)
+            for (size_t k = 0; k < up.n[i]; k++) {
+                const double want = i == PARAM || i == DERIVED ? 1 : 1 + (double)bars.at[i][k];
+                miss = fmax(miss, fabs((double)up.at[i][k] - want) / (1 + fabs(want)));
+            }
+        TAP_OK(miss <= 10 * tight, "%s: the same as with all others: off by %.2g", scene_name, miss);
+        some.x_bar = some.v_bar = NULL;
+        some.control_bar = NULL;
+        some.param_bar = up.at[PARAM];
+        TAP_OK(!s->force_vjp(s->user, &io, f_bar, &some), "%s: vjp of parameters alone", scene_name);
+        for (size_t k = 0; k < up.n[PARAM]; k++)
+            miss = fmax(miss, fabs((double)up.at[PARAM][k] - 1 - (double)bars.at[PARAM][k]));
+        TAP_OK(miss <= 20 * tight, "%s: they gain the same: off by %.2g", scene_name, miss);
+    }
     for (size_t i = 0; i < F; i++) {
         double left, right, size = 0, miss = 0, moved = 0;
         for (size_t k = 0; k < F; k++) memset(only.at[k], 0, only.n[k] * sizeof(ds_real));
@@ -589,6 +610,14 @@ static void test_worlds(size_t worlds, int have_params, int rest_is_param)
         if (many->energy(many->user, &io, &energy)) TAP_OK(0, "energy");
     }
     TAP_OK(fabs(energy - sum) <= tight * fabs(sum), "%d worlds: the energy is that of all", (int)worlds);
+    {
+        const ds_system_io io = io_of(&r), io1 = io_of(&r1);
+        double of_each[64], last = 0;
+        take_world(s, e, many, &r, worlds - 1, &r1);
+        TAP_OK(!ds_energies_energy(e, &io, of_each) && !single->energy(single->user, &io1, &last),
+               "%d worlds: the energy of each", (int)worlds);
+        TAP_NEAR(of_each[worlds - 1], last, tight, "%d worlds: that of the last", (int)worlds);
+    }
     if (all_of(many, &r, &bars, &dots)) TAP_OK(0, "%s", ds_energies_error(e)->text);
     for (size_t w = 0; w < worlds; w++) {
         take_world(s, e, many, &r, w, &rw);
@@ -1051,7 +1080,9 @@ static void test_bad_numbers(size_t worlds)
         TAP_OK(system->energy(system->user, &io, &energy) == DSIM_ERROR_NON_FINITE, "an energy");
         *at = kept;
         TAP_OK(!system->force(system->user, &io, r.at[F]), "afterwards it goes on");
-        TAP_OK(ds_energies_hessian(e, &io, r.at[F]) == DSIM_ERROR_ORDER && !ds_energies_pattern(e),
+        TAP_OK(ds_energies_hessian(e, &io, r.at[F]) == DSIM_ERROR_ARGUMENT &&
+                   ds_energies_element(e, &io, 0, 0, 0, NULL, NULL) == DSIM_ERROR_ARGUMENT &&
+                   !ds_energies_pattern(e),
                "no Hessian without its flag");
     }
     at = r.at[PARAM] + ds_energies_param_at(e, SHEETS, 1) + 4 * worlds;
