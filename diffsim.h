@@ -23045,7 +23045,7 @@ DIFFSIM_API ds_result ds_rollout_load(ds_rollout *rollout, const ds_stream *from
 /* >>impl 9 geometry -------------------------------------------------------------------------------
 
    In this order: refusals and the one maker of meshes; generators; what is wrong with a mesh; what follows
-   from its triangles and tetrahedra; measures.
+   from its triangles and tetrahedra; measures; files, read and written; signed distances.
 
    Neighbours are found by sorting: each side of each element (an edge of a triangle, a face of a tetrahedron)
    is written down as its points in rising order, and equal ones come to stand beside each other. Numbers of
@@ -23158,8 +23158,8 @@ DIFFSIM_API void ds_mesh_destroy(ds_mesh *mesh)
     memset(mesh, 0, sizeof *mesh);
 }
 
-/* Generators. Names of rows for sentences are not needed: a cut out of its table is an argument out of
-   range. */
+/* Generators: a desc is copied, its zeros become defaults, and it is looked at; then there is a mesh with
+   room for all, and nothing can fail any more. */
 
 static ds_v3 dsi_mesh_point(const ds_mesh *mesh, size_t i)
 {
@@ -24123,7 +24123,7 @@ static ds_result dsi_list_make(ds_mesh_list *list, size_t n, ds_arena *arena, ds
     return dsi_mesh_gives_up(e, arena, result);
 }
 
-/* takes the sides that are alone, or, with `once`, one of each that are equal, in the order of the keys */
+/* the first of each group of equal sides */
 DIFFSIM_API ds_result ds_mesh_edges(const ds_mesh *mesh, ds_mesh_list *list, ds_error *error)
 {
     ds_error own, *const e = dsi_mesh_error(error, &own);
@@ -24407,6 +24407,14 @@ static void dsi_skip_line(dsi_reader *r)
 
 static int dsi_is_blank(int c) { return c == ' ' || c == '\t' || c == '\r' || c == '\v' || c == '\f'; }
 
+/* OBJ: a line goes on behind a backslash at its end */
+static void dsi_go_on(dsi_reader *r)
+{
+    dsi_eat(r);
+    while (dsi_is_blank(dsi_ahead(r))) dsi_eat(r);
+    if (dsi_ahead(r) == '\n') dsi_eat(r);
+}
+
 /* the next word of this line, or, across lines, of the file; 0: there is none */
 static int dsi_next_word(dsi_reader *r, int across)
 {
@@ -24417,11 +24425,8 @@ static int dsi_next_word(dsi_reader *r, int across)
         c = dsi_ahead(r);
         if (c == '#' && r->comments) dsi_skip_line(r);
         else if (dsi_is_blank(c) || (c == '\n' && across)) dsi_eat(r);
-        else if (c != '\\' || !r->comments || across) break;
-        else { /* OBJ: a line goes on behind a backslash at its end */ dsi_eat(r);
-            while (dsi_is_blank(dsi_ahead(r))) dsi_eat(r);
-            if (dsi_ahead(r) == '\n') dsi_eat(r);
-        }
+        else if (c == '\\' && r->comments && !across) dsi_go_on(r);
+        else break;
     }
     for (; c >= 0 && c != '\n' && !dsi_is_blank(c); dsi_eat(r), c = dsi_ahead(r))
         if (r->length < DSI_WORD) r->word[r->length++] = (char)c;
