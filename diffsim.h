@@ -26621,13 +26621,11 @@ static void dsi_derive_sheet(ds_element *e, ds_var *constants)
 {
     ds_var3 d1, d2;
     const ds_var twice = ds_safe_norm3(dsi_rest_edges(e, 1, 2, &d1, &d2)), a = ds_safe_norm3(d1);
-    const ds_var young = ds_parameter(e, 0), poisson = ds_parameter(e, 1), one = ds_c(1);
-    constants[0] = ds_select(twice, ds_safe_div(one, a), ds_c(0));
+    constants[0] = ds_select(twice, ds_safe_div(ds_c(1), a), ds_c(0));
     /* -b / (a c) with b = d1.d2 / a and c = twice / a */
     constants[1] = ds_neg(ds_safe_div(ds_dot3(d1, d2), ds_mul(a, twice)));
     constants[2] = ds_safe_div(a, twice);
-    constants[3] = ds_div(young, ds_mul(ds_c(2), ds_add(one, poisson)));
-    constants[4] = ds_div(ds_mul(young, poisson), ds_sub(one, ds_square(poisson)));
+    ds_lame_plane_stress(ds_parameter(e, 0), ds_parameter(e, 1), constants + 3, constants + 4);
     constants[5] = ds_mul(ds_mul(ds_c(0.5), twice), ds_parameter(e, 2));
 }
 
@@ -26647,16 +26645,6 @@ static void dsi_sheet_of(ds_element *e, dsi_sheet *s)
     s->la = ds_constant(e, 4);
 }
 
-/* log J, below Jm by its parabola: log Jm + u - u^2/2, u = (J - Jm) / Jm: C2, and it pushes back */
-static ds_var dsi_log_above(ds_var j, double least)
-{
-    const ds_var u = ds_mul(ds_c(1 / least), ds_sub(j, ds_c(least)));
-    const ds_var start = ds_c((double)ds_real_log((ds_real)least));
-    const ds_var below = ds_add(start, ds_fma(ds_mul(ds_c(-0.5), u), u, u));
-    const ds_var is_below = ds_lt(j, ds_c(least));
-    return ds_select(is_below, below, ds_log(ds_select(is_below, ds_c(1), j)));
-}
-
 static ds_var dsi_sheet_energy(ds_element *e, ds_var density) { return ds_mul(ds_constant(e, 5), density); }
 
 /* From: Bonet and Wood 2008 */
@@ -26665,7 +26653,7 @@ static ds_var dsi_membrane_neo_hookean(ds_element *e)
     dsi_sheet s;
     ds_var l, shear, bulk;
     dsi_sheet_of(e, &s);
-    l = dsi_log_above(s.j, 0.1);
+    l = ds_log_guarded(s.j, 0.1);
     shear = ds_sub(ds_mul(ds_c(0.5), ds_sub(s.trace, ds_c(2))), l);
     bulk = ds_mul(ds_c(0.5), ds_square(l));
     return dsi_sheet_energy(e, ds_fma(s.mu, shear, ds_mul(s.la, bulk)));

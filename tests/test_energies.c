@@ -961,10 +961,11 @@ static void test_row(const claim *c, ds_energy_part part, ds_rng *rng)
     element_end(&e);
 }
 
+/* points and solids; shells and contact, behind them, have programs of their own */
 static void test_table(void)
 {
     ds_rng rng = ds_rng_make(10, 0);
-    for (int i = 0; i < DSIM_ENERGY_COUNT; i++) {
+    for (int i = 0; i < DSIM_ENERGY_MEMBRANE_NEO_HOOKEAN; i++) {
         const ds_energy_type *const type = ds_energy_get_type((ds_energy)i);
         size_t k = 0, commas = 0;
         while (k < N_CLAIMS && CLAIMS[k].energy != (ds_energy)i) k++;
