@@ -31,7 +31,10 @@ calls()
              ds_kernel_destroy(k);' ;;
     8) echo 'ds_checkpoint_plan plan; used += ds_rollout_plan(NULL, NULL, &plan) == DSIM_ERROR_ARGUMENT;' ;;
     10) echo 'ds_kernel *k = ds_energy_kernel(NULL, NULL, DSIM_ENERGY_PART_ENERGY, NULL);
-              used += ds_kernel_error(k)->code == DSIM_ERROR_ARGUMENT;
+              ds_energies_desc desc = { 0 };
+              ds_energies *e = ds_energies_create(&desc);
+              used += ds_kernel_error(k)->code == DSIM_ERROR_ARGUMENT && !ds_energies_system(e);
+              ds_energies_destroy(e);
               ds_kernel_destroy(k);' ;;
     15) echo 'used += ds_optimizer_bytes(3) > 0;' ;;
     16) echo 'ds_check_report report; ds_real at[1] = { 2 };
