@@ -16,7 +16,11 @@ static const double tight = sizeof(ds_real) == 4 ? 2e-4 : 1e-12;
 
 /* Sheet: E = k A/2 ((|a|^2 - g |A|^2)^2 + (a.b - g A.B)^2) with edges a, b at point 0, at rest A, B, and
    growth g; R = d A/2 (|v1 - v0|^2 + |v2 - v0|^2); F = p/6 a x b - d/8 |v|^2 v at each point. */
-static ds_var3 edge(ds_element *e, size_t i) { return ds_sub3(ds_point(e, i), ds_point(e, 0)); }
+static ds_var3 edge(ds_element *e, size_t i)
+{
+    const ds_var3 end = ds_point(e, i); /* so points are loaded in the order 1, 0, 2 */
+    return ds_sub3(end, ds_point(e, 0));
+}
 static ds_var sheet_energy(ds_element *e)
 {
     const ds_var3 a = edge(e, 1), b = edge(e, 2);
