@@ -937,7 +937,7 @@ static void test_kernels(void)
 /* >>misuse ---- */
 
 static void wrong_no_points(scene *s) { s->desc.n_points = 0; }
-static void wrong_no_sets(scene *s) { s->desc.n_sets = 0; }
+static void wrong_no_sets(scene *s) { s->desc.sets = NULL; }
 static void wrong_label(scene *s) { s->desc.label = DSIM_GRADIENT_LABEL_COUNT; }
 static void wrong_type(scene *s) { s->sets[MUSCLES].type = NULL; }
 static void wrong_parts(scene *s)
@@ -960,9 +960,8 @@ static void wrong_no_mass(scene *s)
     s->mass[5] = 0;
 }
 static void wrong_acceleration(scene *s) { s->acceleration[3 * 6] = (ds_real)NAN; }
-static void wrong_measure(scene *s) { s->sets[SHEETS].measure = 3; }
 static void wrong_controls(scene *s) { s->desc.n_control--; }
-static ds_energy_parameter wrong[4];
+static ds_energy_parameter wrong[5];
 static void wrong_kind(scene *s)
 {
     memcpy(wrong, sheet_parameters, sizeof wrong);
@@ -983,17 +982,22 @@ static void wrong_shared_control(scene *s)
     wrong[0].from_control = 1;
     s->sets[SHEETS].parameters = wrong;
 }
-static void wrong_density(scene *s) { s->sets[SHEETS].density.from_control = 1; }
+static void wrong_density(scene *s)
+{
+    memcpy(wrong, sheet_parameters, sizeof wrong);
+    wrong[4].from_control = 1;
+    s->sets[SHEETS].parameters = wrong;
+}
 static ds_var sheet_loads_too_much(ds_element *e) { return ds_dot3(ds_point(e, 3), ds_point(e, 0)); }
 static void wrong_energy(scene *s)
 {
-    static const ds_energy_type bad = { "bad", 3, 4, 3, "", sheet_loads_too_much, NULL, NULL, sheet_derive };
+    static const ds_energy_type bad = { "bad", 3, 5, 3, "", sheet_loads_too_much, NULL, NULL, sheet_derive };
     s->sets[SHEETS].type = &bad;
 }
 
 static const struct { void (*spoil)(scene *s); ds_result code; size_t index; const char *text; } misuses[] = {
     { wrong_no_points, DSIM_ERROR_ARGUMENT, 0, "n_points is 0" },
-    { wrong_no_sets, DSIM_ERROR_ARGUMENT, 0, "there are no sets" },
+    { wrong_no_sets, DSIM_ERROR_ARGUMENT, 0, "sets is NULL" },
     { wrong_label, DSIM_ERROR_ARGUMENT, 0, "label" },
     { wrong_type, DSIM_ERROR_ARGUMENT, MUSCLES, "set 1: it has no type" },
     { wrong_parts, DSIM_ERROR_ARGUMENT, MUSCLES, "set 1: its type has neither energy nor" },
@@ -1008,7 +1012,6 @@ static const struct { void (*spoil)(scene *s); ds_result code; size_t index; con
     { wrong_nan_mass, DSIM_ERROR_ARGUMENT, 2, "point 2: its mass is negative or not finite" },
     { wrong_no_mass, DSIM_ERROR_ARGUMENT, 5, "point 5: it has no mass" },
     { wrong_acceleration, DSIM_ERROR_NON_FINITE, 6, "point 6: its acceleration" },
-    { wrong_measure, DSIM_ERROR_ARGUMENT, SHEETS, "set 2: it has a density, and `measure` is no constant" },
     { wrong_controls, DSIM_ERROR_ARGUMENT, MUSCLES, "set 1: parameter 1: its controls go beyond" },
     { wrong_kind, DSIM_ERROR_ARGUMENT, SHEETS, "set 2: parameter 2: there is no such kind" },
     { wrong_derived_control, DSIM_ERROR_ARGUMENT, SHEETS,
