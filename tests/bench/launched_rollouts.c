@@ -1,5 +1,6 @@
 /* launched_rollouts.c - the rollouts of rollouts.h as launch lists of the library: interpreted, and as C that
-   was printed. Chains go in groups, each a rollout of its own, so that its states stay in the cache.
+   was printed. Chains go in groups, each a rollout of its own, so that its states stay in the cache; those of
+   the interpreter are larger, since it goes through them operation by operation.
 
    Without ROLLOUT_PRINTED, the text of the kernels, this is the program that prints it. */
 
@@ -23,14 +24,16 @@ typedef ds_real real;
 #define TEXT_OF(x) #x
 #define TEXT(x) TEXT_OF(x)
 
-enum { GROUP = 64, NUMBERS = 3 * MASSES, MOST_BINDINGS = 8 };
+enum { NUMBERS = 3 * MASSES, MOST_BINDINGS = 8 };
+static const size_t groups_of[2] = { 128, 32 };         /* chains: interpreted, printed */
 
 typedef struct launched {
     int             which;
+    size_t          group;
     ds_kernel      *kernel;
     ds_launch_list *list;
     ds_rollout     *rollout;
-    real           *start, *numbers, *param;        /* states one after the other; a, b; [groups][3][GROUP] */
+    real           *start, *numbers, *param;        /* states one after the other; a, b; [groups][3][group] */
     double         *target, *grad, loss;
 } launched;
 
@@ -155,12 +158,12 @@ static ds_kernel *chain_kernel(void)
 static ds_result chain_loss(void *user, const ds_step_io *io, ds_real *value, const ds_step_bar *bar)
 {
     static const double target[3] = { 0.5, 0, -0.8 };
+    const size_t group = ((const launched *)user)->group;
     double sum = 0;
-    (void)user;
     if (io->left) return DSIM_OK;
     for (size_t axis = 0; axis < 3; axis++)
-        for (size_t e = 0; e < GROUP; e++) {
-            const size_t at = (3 * (MASSES - 1) + axis) * GROUP + e;
+        for (size_t e = 0; e < group; e++) {
+            const size_t at = (3 * (MASSES - 1) + axis) * group + e;
             const double miss = (double)io->state[at] - target[axis];
             sum += miss * miss;
             if (bar) bar->state_bar[at] += (ds_real)(2 * miss / CHAINS);
@@ -170,34 +173,34 @@ static ds_result chain_loss(void *user, const ds_step_io *io, ds_real *value, co
 }
 
 /* so many numbers of each chain, number by number */
-static ds_binding by_number(ds_bound to, size_t offset, size_t components)
+static ds_binding by_number(const launched *l, ds_bound to, size_t offset, size_t components)
 {
-    ds_binding b = ds_bind(to, offset, GROUP, components);
+    ds_binding b = ds_bind(to, offset, l->group, components);
     b.array.stride = 1;
-    b.array.pitch = GROUP;
+    b.array.pitch = l->group;
     return b;
 }
 
 static int chains_make(launched *l, ds_launch_list_desc *d, ds_rollout_desc *r)
 {
-    const size_t lanes = GROUP, half = NUMBERS * GROUP;
+    const size_t lanes = l->group, half = NUMBERS * l->group;
     for (size_t e = 0; e < CHAINS; e++) {
-        real *x = l->start + e / GROUP * 2 * half + e % GROUP;
+        real *x = l->start + e / lanes * 2 * half + e % lanes;
         for (size_t m = 0; m < MASSES; m++) {
-            x[3 * m * GROUP] = (real)(0.1 * (double)(m + 1));
-            x[(3 * m + 2) * GROUP] = (real)chain_z(e, m);
+            x[3 * m * lanes] = (real)(0.1 * (double)(m + 1));
+            x[(3 * m + 2) * lanes] = (real)chain_z(e, m);
         }
         for (int f = 0; f < 3; f++)
-            l->param[(e / GROUP * 3 + (size_t)f) * GROUP + e % GROUP] = (real)chain_number(f, e);
+            l->param[(e / lanes * 3 + (size_t)f) * lanes + e % lanes] = (real)chain_number(f, e);
     }
     d->n_state = 2 * half;
-    d->n_param = 3 * GROUP;
+    d->n_param = 3 * lanes;
     l->list = ds_launch_list_create(d);
     l->kernel = chain_kernel();
     const ds_binding bindings[] = {
-        by_number(DSIM_BOUND_BEFORE, 0, NUMBERS), by_number(DSIM_BOUND_BEFORE, half, NUMBERS),
-        by_number(DSIM_BOUND_PARAM, 0, 3), by_number(DSIM_BOUND_STATE, 0, NUMBERS),
-        by_number(DSIM_BOUND_STATE, half, NUMBERS)
+        by_number(l, DSIM_BOUND_BEFORE, 0, NUMBERS), by_number(l, DSIM_BOUND_BEFORE, half, NUMBERS),
+        by_number(l, DSIM_BOUND_PARAM, 0, 3), by_number(l, DSIM_BOUND_STATE, 0, NUMBERS),
+        by_number(l, DSIM_BOUND_STATE, half, NUMBERS)
     };
     ds_launch_list_add(l->list, l->kernel, &lanes, bindings, 5);
     r->steps = W6_STEPS;
@@ -231,6 +234,7 @@ static void *create(int which, int as_text)
     ds_rollout_desc r;
     if (!l) return NULL;
     l->which = which;
+    l->group = groups_of[as_text];
     l->start = (real *)calloc(n_start, sizeof(real));
     l->numbers = (real *)calloc(2, sizeof(real));
     l->param = (real *)calloc(3 * CHAINS, sizeof(real));
@@ -266,17 +270,17 @@ static ds_result run_one(launched *l, const real *start, const real *param, int 
 
 static int run(launched *l, int back)
 {
-    const size_t n = wave_side(l->which), groups = l->which == W6 ? CHAINS / GROUP : 1;
+    const size_t n = wave_side(l->which), groups = l->which == W6 ? CHAINS / l->group : 1;
     l->loss = 0;
     for (size_t g = 0; g < groups; g++) {
-        if (run_one(l, l->start + g * 2 * NUMBERS * GROUP,
-                    l->which == W6 ? l->param + g * 3 * GROUP : NULL, back))
+        if (run_one(l, l->start + g * 2 * NUMBERS * l->group,
+                    l->which == W6 ? l->param + g * 3 * l->group : NULL, back))
             return 1;
         l->loss += ds_rollout_loss(l->rollout);
         const real *bar =
             l->which == W6 ? ds_rollout_param_grad(l->rollout) : ds_rollout_state_grad(l->rollout);
-        for (size_t i = 0; back && l->which == W6 && i < 3 * GROUP; i++)
-            l->grad[i / GROUP * CHAINS + g * GROUP + i % GROUP] = (double)bar[i];
+        for (size_t i = 0; back && l->which == W6 && i < 3 * l->group; i++)
+            l->grad[i / l->group * CHAINS + g * l->group + i % l->group] = (double)bar[i];
         for (size_t i = 0; back && l->which != W6 && i < n * n; i++) {
             const size_t at = cell_at(n, i / n, i % n);
             l->grad[i] = (double)bar[at] + (double)bar[cells_of(n) + at];
