@@ -27456,16 +27456,28 @@ static int dsi_is_control_twice(const ds_energy_set *set)
     return 0;
 }
 
+/* the name of parameter i in "young (Pa), poisson (1)": where it begins and how long it is */
+static const char *dsi_parameter_name(const char *list, size_t i, size_t *length)
+{
+    size_t n = 0;
+    for (; i && *list; list++)
+        if (*list == ',') {
+            i--;
+            if (list[1] == ' ') list++;
+        }
+    while (list[n] && list[n] != ',' && !(list[n] == ' ' && list[n + 1] == '(')) n++;
+    *length = n;
+    return list;
+}
+
 /* which parameter of a type is its density, by its name; n_parameters: none. Without constants there is no
    measure, so the density is for the energy alone. */
 static size_t dsi_density_of(const ds_energy_type *type)
 {
-    const char *name = type->n_constants ? type->parameters : NULL;
-    size_t i;
-    for (i = 0; name && i < type->n_parameters; i++) {
-        if (!strncmp(name, "density (", 9)) return i;
-        name = strchr(name, ',');
-        if (name) name += name[1] == ' ' ? 2 : 1;
+    size_t i, length;
+    for (i = 0; type->n_constants && type->parameters && i < type->n_parameters; i++) {
+        const char *const name = dsi_parameter_name(type->parameters, i, &length);
+        if (length == 7 && !strncmp(name, "density", 7)) return i;
     }
     return type->n_parameters;
 }
@@ -30406,20 +30418,6 @@ DIFFSIM_API ds_body ds_world_add_points(ds_world *world, const ds_real *x, size_
     dsi_addition a = dsi_begin_body(world, "ds_world_add_points");
     dsi_add_points(&a, x, n, mass);
     return dsi_end_body(&a);
-}
-
-/* the name of parameter i in "young (Pa), poisson (1)": where it begins and how long it is */
-static const char *dsi_parameter_name(const char *list, size_t i, size_t *length)
-{
-    const char *end;
-    for (; i; i--) {
-        const char *const comma = strchr(list, ',');
-        if (!comma) break;
-        list = comma + 1 + (comma[1] == ' ');
-    }
-    end = strstr(list, " (");
-    *length = end ? (size_t)(end - list) : strlen(list);
-    return list;
 }
 
 /* the same as a text of its own, cut to fit */
