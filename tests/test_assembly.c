@@ -707,9 +707,9 @@ static int add_elements(const scene *s, ds_energies *e, const ds_system_io *io, 
     return bad;
 }
 
-static void test_hessian(size_t worlds)
+static void test_hessian(size_t side, size_t worlds)
 {
-    scene *const s = scene_make(4, worlds);
+    scene *const s = scene_make(side, worlds);
     const size_t n = 3 * s->n, w = worlds - 1;
     ds_energies *e;
     const ds_system *system;
@@ -732,8 +732,8 @@ static void test_hessian(size_t worlds)
         ascends &= (size_t)p->column[p->row[i]] == i;
         for (size_t b = p->row[i] + 1; b < p->row[i + 1]; b++) ascends &= p->column[b - 1] < p->column[b];
     }
-    /* rows 4 x 4: edges along both axes and one diagonal of each cell */
-    TAP_OK(ascends && p->n_blocks == s->n + 2 * s->n_springs + 9 && p->row[p->n] == p->n_blocks,
+    /* edges along both axes and one diagonal of each cell */
+    TAP_OK(ascends && p->n_blocks == s->n + 2 * s->n_springs + s->n_sheets / 2 && p->row[p->n] == p->n_blocks,
            "%d blocks, each once, ascending from the diagonal", (int)p->n_blocks);
     values = (ds_real *)calloc(9 * p->n_blocks * worlds, sizeof *values);
     {
@@ -1176,8 +1176,9 @@ int main(void)
     test_worlds(2, 0, 0);
     test_worlds(8, 1, 1);
     test_worlds(37, 1, 0);
-    test_hessian(1);
-    test_hessian(3);
+    test_hessian(4, 1);
+    test_hessian(4, 3);
+    test_hessian(8, 37); /* more lanes than are launched at once */
     test_memory();
     test_threads(40, 1);
     test_threads(7, 50);
