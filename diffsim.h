@@ -1,4 +1,4 @@
-/* diffsim.h - v0.4.0 - differentiable physics in one C header - Unlicense OR MIT-0
+/* diffsim.h - v0.5.0 - differentiable physics in one C header - Unlicense OR MIT-0
 
    Put this in ONE source file, and include the header without the macro everywhere else:
 
@@ -35,7 +35,8 @@
    Hessians; replay with new inputs; custom nodes and checkpoints; minimisers and optimizers that use the
    gradients; one call that certifies a gradient and one that explains it. Kernels: what is recorded for one
    element is run over millions, on all cores, differentiated and printed as C and CUDA. Rollouts: thousands
-   of steps of anything, and their gradient, in the memory you have.
+   of steps of anything, and their gradient, in the memory you have. Worlds: springs, solids, cloth and contact
+   from energies, built-in or yours, meshes and integrators, differentiable by every number.
 
    - A gradient is never silently wrong: an operation without a derivative, a stale or foreign variable,
      the first NaN are errors with a sentence that says where and what to do.
@@ -171,11 +172,11 @@
 #define DIFFSIM_H
 
 #define DIFFSIM_VERSION_MAJOR 0
-#define DIFFSIM_VERSION_MINOR 4
+#define DIFFSIM_VERSION_MINOR 5
 #define DIFFSIM_VERSION_PATCH 0
 #define DIFFSIM_VERSION_NUMBER \
     (DIFFSIM_VERSION_MAJOR * 10000 + DIFFSIM_VERSION_MINOR * 100 + DIFFSIM_VERSION_PATCH)
-#define DIFFSIM_VERSION_STRING "0.4.0"
+#define DIFFSIM_VERSION_STRING "0.5.0"
 
 #include <math.h>
 #include <stddef.h>
@@ -33227,6 +33228,8 @@ DSI_INLINE const ds_var3 *dsi_here_points(const ds_var3 *x, const char *file, in
 
 /* Changes
 
+   0.5.0  energies: springs, solids, shells, contact, friction, yours; meshes and their files; explicit
+          integrators with exact adjoints; worlds; prepared launches; numbers derived from parameters
    0.4.0  kernels with their derivatives, run over lanes and printed as C and CUDA, grids, reductions;
           rollouts with checkpoints, steppers from tapes and lists of launches, batches, files; ds_mlp
    0.3.0  Hessians many rows at a time; C++ operators and descs by reference; ds_check_hessian,
