@@ -122,8 +122,8 @@
      5 ops      THE table of operations: value, derivative, test interval
      6 tape     ds_tape, ds_var, ds_var3, ds_vars: record, reverse, Hessians, replay, custom nodes, ds_explain
      7 kernels  ds_kernel: a program for one lane, recorded once, run over many; its adjoint, tangent,
-                gradient and Hessian are kernels, too; ds_launch; ds_kernel_print_c; splines, grids,
-                reductions
+                gradient and Hessian are kernels, too; ds_launch, ds_launch_prepare; ds_kernel_print_c;
+                splines, grids, reductions
      8 rollouts  ds_stepper, ds_rollout: thousands of steps and their gradient in the memory you have
      9 geometry  ds_mesh: boxes, balls, cloth, ropes; what is wrong with a mesh; edges, boundary, hinges;
                 OBJ, Gmsh, TetGen and VTK files; ds_distance_field: signed distances
