@@ -35,8 +35,8 @@
    Hessians; replay with new inputs; custom nodes and checkpoints; minimisers and optimizers that use the
    gradients; one call that certifies a gradient and one that explains it. Kernels: what is recorded for one
    element is run over millions, on all cores, differentiated and printed as C and CUDA. Rollouts: thousands
-   of steps of anything, and their gradient, in the memory you have. Worlds: springs, solids, cloth and contact
-   from energies, built-in or yours, meshes and integrators, differentiable by every number.
+   of steps of anything, and their gradient, in the memory you have. Worlds: springs, solids, cloth and
+   contact from energies, built-in or yours, with meshes and integrators, differentiable by every number.
 
    - A gradient is never silently wrong: an operation without a derivative, a stale or foreign variable,
      the first NaN are errors with a sentence that says where and what to do.
