@@ -2918,7 +2918,8 @@ DIFFSIM_API ds_var ds_sdf_grid(ds_arg field, const ds_grid *grid, ds_var3 x, ds_
    on triangles, from either side alike. */
 #define DSI_SHEET(DSI_ROW, NAME, name, sentence) \
     DSI_ROW(NAME, (#name, 3, 4, 6, dsi_##name, NULL, NULL, dsi_derive_sheet), \
-            "young (Pa), poisson (1), thickness (m), density (kg/m^3)", sentence)
+            DSI_SHEET_PARAMETERS, sentence)
+#define DSI_SHEET_PARAMETERS "young (Pa), poisson (1), thickness (m), density (kg/m^3)"
 #define DSI_ENERGIES_SHELL(DSI_ROW) \
     DSI_SHEET(DSI_ROW, MEMBRANE_NEO_HOOKEAN, membrane_neo_hookean, \
               "mu/2 (tr C - 2) - mu L + la/2 L^2, L = log J, below J = 0.1 continued by its parabola") \
@@ -3326,9 +3327,9 @@ DIFFSIM_API ds_result ds_integrator_stability(ds_integrator *integrator, const d
        if (ds_rollout_backward(r)) puts(ds_rollout_error(r)->text);
        printf("dloss/dE %g\n", (double)ds_rollout_param_grad(r)[young.first]);
 
-   The first error sticks to the world; later calls do nothing, and handles they return are of no body. What
-   is refused leaves the world as it was. The first use of stepper, state or parameters completes it: bodies
-   cannot be added then. */
+   Until it is complete the first error sticks to the world: later calls do nothing, and handles they return
+   are of no body. Its first use as a stepper, of state or parameters completes it: bodies cannot be added
+   then, and errors are those of the last ds_world_param, rollout or step. */
 
 typedef struct ds_world ds_world;
 
@@ -3438,8 +3439,9 @@ DIFFSIM_API ds_body ds_world_add_targets(ds_world *world, ds_body of, const int3
 
 /* Where numbers of a body are among parameters or controls: n from `first` on, one for each element or one;
    logarithmic: as they are there. name: as in the table, "young"; of a body of several types the first that
-   has it; "rest": rest positions, if they are parameters. An unknown name is an error that lists those there
-   are. */
+   has it; "rest": rest positions, if they are parameters. Where worlds have numbers of their own, those of
+   one element stand side by side, n counts them all, and "rest" is that of all points.
+   An unknown name is an error that lists those there are; n is 0 then. */
 typedef struct ds_param {
     size_t first, n;
     int is_control, logarithmic;
@@ -30231,11 +30233,9 @@ static const char dsi_no_body[] = "no body of this world";
 /* an error of a part of the world becomes its own */
 static ds_result dsi_world_adopt(ds_world *world, const ds_error *error)
 {
-    if (error && error->code) world->error = *error;
-    else {
-        memset(&world->error, 0, sizeof world->error);
-        world->error.code = DSIM_ERROR_MEMORY;
-    }
+    if (!error || !error->code)
+        return dsi_world_refuse(world, DSIM_ERROR_MEMORY, (size_t)-1, "ds_world", "no memory for it", NULL);
+    world->error = *error;
     return world->error.code;
 }
 
@@ -30267,9 +30267,8 @@ DIFFSIM_API ds_world *ds_world_create(const ds_world_desc *desc)
 }
 
 /* numbers of the state and the parameters of a complete world, in one block */
-static size_t dsi_world_numbers(const ds_world *w)
+static size_t dsi_world_numbers(const ds_stepper *s)
 {
-    const ds_stepper *const s = w->stepper;
     return 2 * s->n_state + 2 * s->n_param + s->n_derived + s->n_control;
 }
 
@@ -30278,7 +30277,7 @@ DIFFSIM_API void ds_world_destroy(ds_world *world)
     ds_allocator a;
     if (!world) return;
     a = world->allocator;
-    if (world->state) dsi_release(&a, world->state, dsi_world_numbers(world) * sizeof *world->state);
+    if (world->state) dsi_release(&a, world->state, dsi_world_numbers(world->stepper) * sizeof *world->state);
     ds_integrator_destroy(world->integrator);
     ds_energies_destroy(world->energies);
     dsi_release(&a, world->rest, world->cap_rest * 3 * sizeof *world->rest);
@@ -30310,7 +30309,7 @@ static dsi_addition dsi_begin_body(ds_world *world, const char *function)
 {
     dsi_addition a;
     memset(&a, 0, sizeof a);
-    if (!world || world->error.code) return a;
+    if (!world || (world->error.code && !world->stepper)) return a;
     if (world->complete) {
         dsi_world_refuse(world, DSIM_ERROR_ORDER, (size_t)-1, function,
                          "the world is complete; add before its stepper, state or parameters are used", NULL);
@@ -30434,6 +30433,8 @@ static const struct dsi_limit { const char *name; double low, high; int low_too;
     { "thickness", 0, HUGE_VAL, 0 },
     { "mass", 0, HUGE_VAL, 0 },
     { "stiffness", 0, HUGE_VAL, 1 },
+    { "damping", 0, HUGE_VAL, 1 },
+    { "width", 0, HUGE_VAL, 1 },
     { "viscosity", 0, HUGE_VAL, 1 },
     { "friction", 0, HUGE_VAL, 1 },
     { "slip speed", 0, HUGE_VAL, 0 },
@@ -30617,13 +30618,27 @@ static void dsi_add_mesh(dsi_addition *a, const ds_mesh *mesh, size_t n_elements
     else dsi_add_points(a, mesh->points, mesh->n_points, 0);
 }
 
-/* is a number there at all? */
+/* is a number there at all? NaN is, so that it is refused */
 static int dsi_is_given(const ds_number *number)
 {
-    return number->value < 0 || number->value > 0 || number->each || number->control;
+    return number->value != 0 || number->each || number->control;
 }
 
-/* Every solid of the table begins with young, poisson and density. */
+/* n numbers that nothing reads, since what they belong to is not given, must make sense all the same */
+static void dsi_add_nothing(dsi_addition *a, const ds_number *numbers, size_t n, const char *name)
+{
+    size_t i;
+    for (i = 0; i < n; i++)
+        if (!dsi_is_finite((ds_real)numbers[i].value))
+            dsi_world_refuse(a->world, DSIM_ERROR_NON_FINITE, i, a->function, "not finite, of", name);
+}
+
+/* does a type have this model's parameters, from the first on, and an energy? */
+static int dsi_is_model(const ds_energy_type *type, size_t n_points, const char *parameters)
+{
+    return type->energy && type->n_points == n_points && !strcmp(type->parameters, parameters);
+}
+
 DIFFSIM_API ds_body ds_world_add_solid(ds_world *world, const ds_mesh *mesh, const ds_solid *solid)
 {
     dsi_addition a = dsi_begin_body(world, "ds_world_add_solid");
@@ -30632,7 +30647,7 @@ DIFFSIM_API ds_body ds_world_add_solid(ds_world *world, const ds_mesh *mesh, con
     dsi_new_set set;
     ds_number numbers[3];
     memset(&set, 0, sizeof set);
-    if (a.world && (!solid || type->n_points != 4 || type->n_parameters != 3 || !type->energy))
+    if (a.world && (!solid || !dsi_is_model(type, 4, DSI_SOLID_PARAMETERS)))
         dsi_world_refuse(world, DSIM_ERROR_ARGUMENT, (size_t)model, a.function, "no model of tetrahedra",
                          NULL);
     dsi_add_mesh(&a, mesh, mesh ? mesh->n_tets : 0);
@@ -30681,7 +30696,6 @@ static void dsi_add_hinges(dsi_addition *a, const ds_mesh *mesh, const ds_cloth 
     ds_mesh_list_destroy(&hinges);
 }
 
-/* Every membrane of the table begins with young, poisson, thickness and density. */
 DIFFSIM_API ds_body ds_world_add_cloth(ds_world *world, const ds_mesh *mesh, const ds_cloth *cloth)
 {
     dsi_addition a = dsi_begin_body(world, "ds_world_add_cloth");
@@ -30690,7 +30704,7 @@ DIFFSIM_API ds_body ds_world_add_cloth(ds_world *world, const ds_mesh *mesh, con
     dsi_new_set set;
     ds_number numbers[6];
     memset(&set, 0, sizeof set);
-    if (a.world && (!cloth || type->n_points != 3 || type->n_parameters != 4 || !type->energy))
+    if (a.world && (!cloth || !dsi_is_model(type, 3, DSI_SHEET_PARAMETERS)))
         dsi_world_refuse(world, DSIM_ERROR_ARGUMENT, (size_t)model, a.function, "no model of membranes",
                          NULL);
     dsi_add_mesh(&a, mesh, mesh ? mesh->n_triangles : 0);
@@ -30715,7 +30729,7 @@ DIFFSIM_API ds_body ds_world_add_cloth(ds_world *world, const ds_mesh *mesh, con
         memcpy(numbers + 3, cloth->wind, sizeof cloth->wind);
         set.type = ds_energy_get_type(DSIM_ENERGY_AIR);
         dsi_add_set(&a, &set);
-    }
+    } else dsi_add_nothing(&a, cloth->wind, 3, "wind without drag and lift");
     return dsi_end_body(&a);
 }
 
@@ -30736,7 +30750,7 @@ static void dsi_measure_springs(const ds_world *world, const dsi_new_set *set, d
 }
 
 DIFFSIM_API ds_body ds_world_add_springs(ds_world *world, ds_body of, const int32_t *pairs, size_t n,
-                                           const ds_springs *springs)
+                                         const ds_springs *springs)
 {
     dsi_addition a = dsi_begin_body(world, "ds_world_add_springs");
     const int good = pairs && n && springs;
@@ -30775,7 +30789,7 @@ static const struct dsi_shape { size_t n; ds_energy laws[3]; } dsi_shapes[] = {
 };
 
 DIFFSIM_API ds_body ds_world_add_contact(ds_world *world, ds_body of, ds_shape shape,
-                                           const ds_number *shape_numbers, const ds_contact *contact)
+                                         const ds_number *shape_numbers, const ds_contact *contact)
 {
     dsi_addition a = dsi_begin_body(world, "ds_world_add_contact");
     ds_number numbers[DSI_MOST_PARAMETERS];
@@ -30792,6 +30806,10 @@ DIFFSIM_API ds_body ds_world_add_contact(ds_world *world, ds_body of, ds_shape s
         return dsi_end_body(&a);
     }
     rubs = dsi_is_given(&contact->friction) || dsi_is_given(&contact->damping);
+    if (!rubs) {
+        dsi_add_nothing(&a, &contact->slip, 1, "slip without friction");
+        dsi_add_nothing(&a, contact->velocity, 3, "velocity without friction");
+    }
     n = dsi_shapes[shape].n;
     memset(&set, 0, sizeof set);
     numbers[0] = contact->stiffness;
@@ -30811,7 +30829,7 @@ DIFFSIM_API ds_body ds_world_add_contact(ds_world *world, ds_body of, ds_shape s
 }
 
 DIFFSIM_API ds_body ds_world_add_plane(ds_world *world, ds_v3 normal, double height,
-                                         const ds_contact *contact)
+                                       const ds_contact *contact)
 {
     const ds_real length = ds_v3_norm(normal);
     ds_body none;
@@ -30837,6 +30855,11 @@ static int dsi_has_points(ds_world *world, ds_body body, const int32_t *points, 
         return 0;
     }
     range = world->bodies + body.at;
+    if (!range->n_points) {
+        dsi_world_refuse(world, DSIM_ERROR_ARGUMENT, body.at, function, "a body without points of its own",
+                         NULL);
+        return 0;
+    }
     if (!points) *n = range->n_points;
     for (i = 0; points && i < *n; i++)
         if ((size_t)(uint32_t)points[i] >= range->n_points) {
@@ -30872,7 +30895,7 @@ DIFFSIM_API ds_result ds_world_set_velocity(ds_world *world, ds_body body, ds_v3
 
 /* the places are numbers of each element, in three runs */
 DIFFSIM_API ds_body ds_world_add_targets(ds_world *world, ds_body of, const int32_t *points, size_t n,
-                                           const ds_real *to, const ds_number *stiffness)
+                                         const ds_real *to, const ds_number *stiffness)
 {
     dsi_addition a = dsi_begin_body(world, "ds_world_add_targets");
     ds_number numbers[4];
@@ -30987,10 +31010,11 @@ static void dsi_write_world(ds_world *w)
     else memcpy(w->param + rest_at, w->state, 3 * w->n_points * worlds * sizeof *w->rest);
 }
 
-/* once; after it errors are those of the last call */
+/* once */
 static ds_result dsi_complete(ds_world *w)
 {
     const ds_stepper *s;
+    size_t bytes;
     if (!w) return DSIM_ERROR_ARGUMENT;
     if (w->complete) return w->stepper ? DSIM_OK : w->error.code;
     if (w->error.code) return w->error.code;
@@ -31003,11 +31027,11 @@ static ds_result dsi_complete(ds_world *w)
     w->integrator = ds_integrator_create(ds_energies_system(w->energies), &w->d.integrator);
     if (!w->integrator) return dsi_world_adopt(w, NULL);
     s = ds_integrator_stepper(w->integrator);
-    w->stepper = s;
-    w->state = (ds_real *)w->allocator.resize(w->allocator.user, NULL, 0,
-                                              dsi_world_numbers(w) * sizeof *w->state);
+    bytes = dsi_world_numbers(s) * sizeof *w->state;
+    w->state = (ds_real *)w->allocator.resize(w->allocator.user, NULL, 0, bytes);
     if (!w->state) return dsi_world_adopt(w, NULL);
-    memset(w->state, 0, dsi_world_numbers(w) * sizeof *w->state);
+    w->stepper = s;
+    memset(w->state, 0, bytes);
     w->next = w->state + s->n_state;
     w->param = w->next + s->n_state;
     w->seen = w->param + s->n_param;
@@ -31065,7 +31089,7 @@ static size_t dsi_place_in_world(const ds_world *world, size_t which, size_t i)
 }
 
 DIFFSIM_API void ds_world_put(const ds_world *world, size_t which, const ds_real *x, const ds_real *v,
-                                ds_real *state)
+                              ds_real *state)
 {
     size_t i, n;
     if (!world || which >= world->d.worlds || !state) return;
@@ -31078,7 +31102,7 @@ DIFFSIM_API void ds_world_put(const ds_world *world, size_t which, const ds_real
 }
 
 DIFFSIM_API void ds_world_get(const ds_world *world, size_t which, const ds_real *state, ds_real *x,
-                                ds_real *v)
+                              ds_real *v)
 {
     size_t i, n;
     if (!world || which >= world->d.worlds || !state) return;
@@ -31118,6 +31142,7 @@ DIFFSIM_API ds_param ds_world_param(ds_world *world, ds_body body, const char *n
     size_t s, p, copies;
     memset(&r, 0, sizeof r);
     if (dsi_complete(world)) return r;
+    memset(&world->error, 0, sizeof world->error);
     if (body.world != world || body.at >= world->n_bodies) {
         dsi_world_refuse(world, DSIM_ERROR_FOREIGN, (size_t)-1, "ds_world_param", dsi_no_body, NULL);
         return r;
@@ -31153,6 +31178,7 @@ DIFFSIM_API ds_rollout *ds_world_rollout(ds_world *world, const ds_rollout_desc 
     ds_result result;
     size_t i;
     if (dsi_complete(world)) return NULL;
+    memset(&world->error, 0, sizeof world->error);
     r = ds_rollout_create(world->stepper, desc);
     if (!r) {
         dsi_world_refuse(world, DSIM_ERROR_ARGUMENT, (size_t)-1, "ds_world_rollout",
@@ -31169,6 +31195,15 @@ DIFFSIM_API ds_rollout *ds_world_rollout(ds_world *world, const ds_rollout_desc 
     return NULL;
 }
 
+/* number `bad` of the next state is not finite; the integrator may know why */
+static ds_result dsi_world_blame(ds_world *w, const ds_step_io *io, size_t bad)
+{
+    const ds_stepper *const s = w->stepper;
+    const ds_error *const why = s->explain ? s->explain(s->user, io, bad) : NULL;
+    if (why && why->code) return dsi_world_adopt(w, why);
+    return dsi_world_refuse(w, DSIM_ERROR_NON_FINITE, bad, "ds_world_step", "the state after the step", NULL);
+}
+
 /* one step of the world's own state; derived numbers are made anew when parameters have changed */
 static ds_result dsi_step_world(ds_world *w)
 {
@@ -31176,7 +31211,9 @@ static ds_result dsi_step_world(ds_world *w)
     const size_t bytes = s->n_param * sizeof *w->param;
     ds_step_io io;
     ds_result result = DSIM_OK;
+    size_t bad;
     if (s->n_derived && (!w->is_derived || (bytes && memcmp(w->param, w->seen, bytes)))) {
+        w->is_derived = 0;
         result = s->derive(s->user, w->param, w->derived);
         if (result) return dsi_world_adopt(w, s->error ? s->error(s->user) : NULL);
         if (bytes) memcpy(w->seen, w->param, bytes);
@@ -31192,6 +31229,8 @@ static ds_result dsi_step_world(ds_world *w)
     io.next = w->next;
     result = s->step(s->user, &io, NULL);
     if (result) return dsi_world_adopt(w, s->error ? s->error(s->user) : NULL);
+    bad = dsi_first_bad(w->next, s->n_state);
+    if (bad < s->n_state) return dsi_world_blame(w, &io, bad);
     memcpy(w->state, w->next, s->n_state * sizeof *w->state);
     w->step++;
     return DSIM_OK;
@@ -31201,12 +31240,14 @@ DIFFSIM_API ds_result ds_world_step(ds_world *world, double seconds, size_t *ste
 {
     size_t done = 0;
     ds_result result = dsi_complete(world);
+    if (!result) memset(&world->error, 0, sizeof world->error);
     if (!result && !(seconds >= 0 && seconds <= DBL_MAX))
         result = dsi_world_refuse(world, DSIM_ERROR_ARGUMENT, (size_t)-1, "ds_world_step",
                                   "the time must be 0 or more seconds", NULL);
     if (!result) {
         const double dt = world->d.integrator.dt, most = (double)world->d.most_steps;
         world->left += seconds / dt;
+        if (!(world->left <= DBL_MAX)) world->left = most;
         if (world->left >= most + 1) world->left = most + (world->left - floor(world->left));
         for (; !result && world->left >= 1; world->left -= 1) {
             result = dsi_step_world(world);
