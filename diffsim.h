@@ -29202,6 +29202,8 @@ struct ds_integrator {
     int keeps_u; /* the velocity before the clamp is in the trace */
     ds_real *im, *g, *mobile; /* [n] mobile: 1, or 0 where pinned; if it moves */
     ds_real *zero; /* as long as any of the dots */
+    ds_real *first; /* [2 n] the state of the earliest step that was done, number first_step */
+    size_t first_step; /* (size_t)-1: none yet */
     ds_real *between[2]; /* [2 n] states, adjoints or tangents between substeps */
     ds_real *f[DSI_MOST_STAGES]; /* [n] forces, or their tangents */
     ds_real *x[2][DSI_MOST_STAGES], *v[2][DSI_MOST_STAGES]; /* [n] points of stages; their tangents */
@@ -29712,17 +29714,56 @@ static const ds_error *dsi_integrator_explain(void *user, const ds_step_io *io, 
     return &it->error;
 }
 
+/* A force refuses to be anything but finite: was dt too long for the state before the step or, where nothing
+   can be told of that any more, for the earliest there was? Then the error says so, and the system's sentence
+   follows as far as there is room. */
+static ds_result dsi_integrator_doubt(ds_integrator *it, const ds_step_io *io)
+{
+    const ds_error error = it->error;
+    const ds_logger log = it->d.log;
+    ds_step_io at = *io;
+    ds_stability s;
+    dsi_flow w;
+    dsi_text t;
+    int k;
+    if (!it->s.force_jvp) return error.code;
+    memset(&it->d.log, 0, sizeof it->d.log);
+    memset(&s, 0, sizeof s);
+    for (k = 0; k < 2; k++) {
+        if (!dsi_flow_begin(&w, it, &at, DSI_FLOW_STEP) && !dsi_flow_stability(&w, &s)) break;
+        at.state = it->first;
+        at.step = it->first_step;
+    }
+    it->d.log = log;
+    it->error = error;
+    if (k == 2 || !(s.dt < w.h * (double)it->substeps)) return error.code;
+    t = dsi_text_into(it->error.text, sizeof it->error.text);
+    dsi_put(&t, "integrator: the force is not finite at step ");
+    dsi_put_size(&t, io->step);
+    dsi_put(&t, "; dt is too long: in the state of step ");
+    dsi_put_size(&t, at.step);
+    dsi_put(&t, " ");
+    dsi_put(&t, s.text);
+    dsi_put(&t, "; take a shorter dt or more substeps. It began so: ");
+    dsi_put(&t, error.text);
+    return error.code;
+}
+
 static ds_result dsi_integrator_step(void *user, const ds_step_io *io, void *trace)
 {
     ds_integrator *const it = (ds_integrator *)user;
     dsi_flow w;
     ds_result result = dsi_flow_begin(&w, it, io, DSI_FLOW_STEP);
     size_t j;
+    if (io->step < it->first_step || it->first_step == (size_t)-1 || io->step == 0) {
+        memcpy(it->first, io->state, 2 * it->n * sizeof *it->first);
+        it->first_step = io->step;
+    }
     for (j = 0; j < it->substeps && !result; j++) {
         dsi_flow_at(&w, trace, j);
         result = dsi_flow_advance(&w);
     }
-    return result;
+    return result == DSIM_ERROR_NON_FINITE ? dsi_integrator_doubt(it, io) : result;
 }
 
 /* Tangent. */
@@ -30022,6 +30063,8 @@ static void dsi_lay_out_integrator(ds_integrator *it, dsi_scratch *room)
     it->g = (ds_real *)dsi_take(room, n, real);
     it->mobile = (ds_real *)dsi_take(room, it->moves ? n : 0, real);
     it->zero = (ds_real *)dsi_take(room, most, real);
+    it->first = (ds_real *)dsi_take(room, n, 2 * real);
+    it->first_step = (size_t)-1;
     for (k = 0; k < 2; k++) it->between[k] = (ds_real *)dsi_take(room, n, 2 * real);
     it->end = (ds_real *)dsi_take(room, n, 2 * real);
     it->z = (ds_real *)dsi_take(room, several * n, 2 * real);
@@ -30941,6 +30984,24 @@ static ds_result dsi_fill_points(ds_world *w, ds_energy_set *set)
     return DSIM_OK;
 }
 
+/* each point that is not pinned has a mass of its own or an element with a density */
+static ds_result dsi_weigh_points(ds_world *w)
+{
+    unsigned char *const weighs = (unsigned char *)ds_arena_alloc(&w->arena, w->n_points, 1);
+    size_t i, k;
+    if (!weighs) return dsi_world_refuse(w, DSIM_ERROR_MEMORY, w->n_points, "ds_world", "its masses", NULL);
+    for (i = 0; i < w->n_points; i++) weighs[i] = w->mass[i] > 0 || w->pinned[i];
+    for (k = 0; k < w->n_sets; k++) {
+        const ds_energy_set *const set = &w->sets[k].set;
+        if (dsi_density_of(set->type) == set->type->n_parameters) continue;
+        for (i = 0; i < set->n * set->type->n_points; i++) weighs[set->points[i]] = 1;
+    }
+    for (i = 0; i < w->n_points && weighs[i]; i++) continue;
+    if (i == w->n_points) return DSIM_OK;
+    return dsi_world_refuse(w, DSIM_ERROR_ARGUMENT, i, "ds_world",
+                            "no mass, and no element with a density, at a point that is not pinned", NULL);
+}
+
 /* the energies of all sets */
 static ds_result dsi_complete_energies(ds_world *w)
 {
@@ -30953,6 +31014,7 @@ static ds_result dsi_complete_energies(ds_world *w)
         if (!w->sets[i].set.points && dsi_fill_points(w, &w->sets[i].set)) return w->error.code;
         sets[i] = w->sets[i].set;
     }
+    if (dsi_weigh_points(w)) return w->error.code;
     for (i = 0; i < w->n_points; i++) {
         g[3 * i] = w->d.gravity.x;
         g[3 * i + 1] = w->d.gravity.y;

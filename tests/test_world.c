@@ -205,7 +205,8 @@ static void test_stepper(void)
     ds_step_io io;
     memset(&d, 0, sizeof d);
     memset(&io, 0, sizeof io);
-    if (!TAP_OK(ds_world_stepper(e.w) != NULL, "a world of everything")) tap_diag("%s", ds_world_error(e.w)->text);
+    if (!TAP_OK(ds_world_stepper(e.w) != NULL, "a world of everything"))
+        tap_diag("%s", ds_world_error(e.w)->text);
     TAP_OK(!ds_world_step(e.w, 0.0601, NULL, NULL), "moves");
     io.left = 1;
     io.state = ds_world_positions(e.w);
@@ -645,8 +646,8 @@ static void test_w6(void)
     int fine = r != NULL;
     for (size_t g = 0; fine && g < CHAINS; g += GROUP) {
         set_chains(w, GROUP, g);
-        fine = !ds_rollout_set_state(r, ds_world_positions(w)) && !ds_rollout_set_param(r, ds_world_params(w)) &&
-               !ds_rollout_backward(r);
+        fine = !ds_rollout_set_state(r, ds_world_positions(w)) &&
+               !ds_rollout_set_param(r, ds_world_params(w)) && !ds_rollout_backward(r);
         if (!fine) break;
         loss += ds_rollout_loss(r);
         for (size_t i = 0; i < 3 * GROUP; i++) /* k; c, l */
@@ -749,7 +750,8 @@ static void test_names(void)
     p = ds_world_param(e.w, e.bodies[CLOTH], "yuong");
     TAP_OK(!p.n && ds_world_error(e.w)->code == DSIM_ERROR_ARGUMENT, "an unknown name");
     TAP_HAS(ds_world_error(e.w)->text, "'yuong'", "is named");
-    TAP_HAS(ds_world_error(e.w)->text, "young, poisson, thickness, density, stiffness", "and those there are");
+    TAP_HAS(ds_world_error(e.w)->text, "young, poisson, thickness, density, stiffness",
+            "and those there are");
     p = ds_world_param(e.w, e.bodies[CLOTH], NULL);
     TAP_OK(!p.n && ds_world_error(e.w)->code == DSIM_ERROR_ARGUMENT, "no name");
     p = ds_world_param(e.w, e.bodies[SOLID], "rest");
@@ -775,7 +777,8 @@ static void test_steps(void)
     meter m;
     const ds_allocator allocator = meter_allocator(&m);
     const double dt = 1.0 / 128;
-    ds_world *const w = cube_world(&allocator, &body, NULL, dt), *const fresh = cube_world(NULL, NULL, NULL, dt);
+    ds_world *const w = cube_world(&allocator, &body, NULL, dt);
+    ds_world *const fresh = cube_world(NULL, NULL, NULL, dt);
     ds_param young;
     ds_real kept[48];
     size_t steps, calls;
@@ -800,17 +803,21 @@ static void test_steps(void)
     TAP_OK(steps == 1 && !memcmp(ds_world_velocities(w), ds_world_velocities(fresh), 24 * sizeof *kept) &&
            memcmp(ds_world_velocities(w), kept + 24, 24 * sizeof *kept),
            "parameters changed in place are seen");
-    TAP_OK(ds_world_step(w, -1, &steps, &left) == DSIM_ERROR_ARGUMENT && steps == 0, "time does not run back");
+    TAP_OK(ds_world_step(w, -1, &steps, &left) == DSIM_ERROR_ARGUMENT && steps == 0,
+           "time does not run back");
     TAP_OK(ds_world_step(w, (double)NAN, NULL, NULL) == DSIM_ERROR_ARGUMENT, "nor is it NaN");
-    TAP_OK(!ds_world_step(w, 1e308, &steps, &left) && steps == 4 && left >= 0 && left < 1, "ages: four steps");
+    TAP_OK(!ds_world_step(w, 1e308, &steps, &left) && steps == 4 && left >= 0 && left < 1,
+           "ages: four steps");
     TAP_OK(!ds_world_step(w, dt, &steps, NULL) && steps == 1, "and time goes on");
     memcpy(kept, ds_world_positions(w), 24 * sizeof *kept);
     ds_world_params(w)[young.first] = (ds_real)NAN;
-    TAP_OK(ds_world_step(w, dt, &steps, &left) == DSIM_ERROR_NON_FINITE && steps == 0, "a parameter that is NaN");
-    TAP_HAS(ds_world_error(w)->text, "not finite", "has a sentence");
+    TAP_OK(ds_world_step(w, dt, &steps, &left) == DSIM_ERROR_NON_FINITE && steps == 0,
+           "a parameter that is NaN");
+    TAP_HAS(ds_world_error(w)->text, "NaN", "has a sentence");
     TAP_OK(!memcmp(kept, ds_world_positions(w), 24 * sizeof *kept), "and the world is as before");
     ds_world_params(w)[young.first] = (ds_real)log(2e3);
-    TAP_OK(!ds_world_step(w, 0, &steps, NULL) && steps == 1 && !ds_world_error(w)->code, "put right, it goes on");
+    TAP_OK(!ds_world_step(w, 0, &steps, NULL) && steps == 1 && !ds_world_error(w)->code,
+           "put right, it goes on");
     TAP_OK(ds_world_step(NULL, 1, &steps, &left) == DSIM_ERROR_ARGUMENT && !steps && left == 0, "no world");
     ds_world_destroy(w);
     ds_world_destroy(fresh);
@@ -829,13 +836,14 @@ static void test_unstable(void)
     r = ds_world_rollout(w, &d);
     TAP_OK(r && ds_rollout_forward(r) == DSIM_ERROR_NON_FINITE, "an unstable world");
     if (r) {
-        TAP_HAS(ds_rollout_error(r)->text, "after step ", "which step: %s", ds_rollout_error(r)->text);
-        TAP_HAS(ds_rollout_error(r)->text, "degree of freedom", "which point");
-        TAP_HAS(ds_rollout_error(r)->text, "dt", "what dt");
+        TAP_HAS(ds_rollout_error(r)->text, "at step ", "which step: %s", ds_rollout_error(r)->text);
+        TAP_HAS(ds_rollout_error(r)->text, "dt is too long", "why");
+        TAP_HAS(ds_rollout_error(r)->text, "stable up to dt = 0.4", "what dt");
+        TAP_HAS(ds_rollout_error(r)->text, "element ", "which element");
     }
     for (int i = 0; i < 3000 && !result; i++) result = ds_world_step(w, 0.5, NULL, NULL);
     TAP_OK(result == DSIM_ERROR_NON_FINITE, "a game is told, too");
-    TAP_HAS(ds_world_error(w)->text, "degree of freedom", "with the same sentence");
+    TAP_HAS(ds_world_error(w)->text, "stable up to dt = 0.4", "with the same sentence");
     ds_rollout_destroy(r);
     ds_world_destroy(w);
 }
@@ -856,20 +864,22 @@ typedef struct spoiled {
     ds_real points[6], each[8];
     double mass;
     ds_world *other;
-    int no_mesh, no_solid, no_cloth, no_springs, no_contact, no_shape, no_elements, no_points, no_aim, foreign;
-    int late, point_of_plane;
+    int no_mesh, no_solid, no_cloth, no_springs, no_contact, no_shape, no_elements, no_points, no_aim;
+    int foreign, late, point_of_plane;
 } spoiled;
 
 static ds_world *spoiled_world(spoiled *s)
 {
     ds_world *const w = ds_world_create(&s->desc);
-    ds_body solid = ds_world_add_solid(w, s->no_mesh ? NULL : &s->mesh, s->no_solid ? NULL : &s->solid), plane;
-    const ds_body points = ds_world_add_points(w, s->no_points ? NULL : s->points, 2, s->mass);
+    const ds_contact *const contact = s->no_contact ? NULL : &s->contact;
+    ds_body plane, solid, points;
+    solid = ds_world_add_solid(w, s->no_mesh ? NULL : &s->mesh, s->no_solid ? NULL : &s->solid);
+    points = ds_world_add_points(w, s->no_points ? NULL : s->points, 2, s->mass);
     ds_world_add_cloth(w, &s->sheet, s->no_cloth ? NULL : &s->cloth);
     if (s->foreign) solid.world = s->other;
     ds_world_add_springs(w, points, s->pairs, 1, s->no_springs ? NULL : &s->springs);
-    ds_world_add_contact(w, solid, s->kind, s->no_shape ? NULL : s->shape, s->no_contact ? NULL : &s->contact);
-    plane = ds_world_add_plane(w, s->normal, 0, s->no_contact ? NULL : &s->contact);
+    ds_world_add_contact(w, solid, s->kind, s->no_shape ? NULL : s->shape, contact);
+    plane = ds_world_add_plane(w, s->normal, 0, contact);
     ds_world_add_targets(w, solid, NULL, 0, NULL, s->no_aim ? NULL : &s->aim);
     ds_world_add_elements(w, s->no_elements ? NULL : &s->wells);
     ds_world_pin(w, s->point_of_plane ? plane : solid, s->pins, 1);
@@ -880,7 +890,11 @@ static ds_world *spoiled_world(spoiled *s)
 }
 
 static void spoil_nothing(spoiled *s) { s->late = 0; }
-static void invert(spoiled *s) { const int32_t t = s->mesh.tets[9]; s->mesh.tets[9] = s->mesh.tets[8]; s->mesh.tets[8] = t; }
+static void invert(spoiled *s) { 
+    const int32_t t = s->mesh.tets[9];
+    s->mesh.tets[9] = s->mesh.tets[8];
+    s->mesh.tets[8] = t;
+}
 static void flatten(spoiled *s) { memcpy(s->mesh.points + 21, s->mesh.points, 3 * sizeof(ds_real)); }
 static void bad_index(spoiled *s) { s->mesh.tets[4] = 99; }
 static void repeat(spoiled *s) { s->mesh.tets[5] = s->mesh.tets[4]; }
@@ -1005,7 +1019,8 @@ static void test_refusals(void)
         if (i == COUNT(refusals)) {
             TAP_OK(!ds_world_error(w)->code && ds_world_stepper(w), "and a world that is fine is taken");
         } else {
-            TAP_OK(ds_world_error(w)->code == refusals[i].code, "refused %zu, %s", i, ds_world_error(w)->text);
+            TAP_OK(ds_world_error(w)->code == refusals[i].code, "refused %zu, %s", i,
+                   ds_world_error(w)->text);
             TAP_HAS(ds_world_error(w)->text, refusals[i].text, "what and where");
             if (refusals[i].spoil != late && refusals[i].code != DSIM_ERROR_ORDER)
                 TAP_OK(!ds_world_stepper(w) && !ds_world_positions(w) && !ds_world_params(w) &&
@@ -1026,11 +1041,14 @@ static void test_no_world(void)
     ds_real x[3] = { 0, 0, 0 };
     ds_world *const w = ds_world_create(NULL);
     TAP_OK(!ds_world_add_points(NULL, x, 1, 1).world && !ds_world_add_solid(NULL, NULL, NULL).world &&
-           !ds_world_add_cloth(NULL, NULL, NULL).world && !ds_world_add_plane(NULL, v3(0, 1, 0), 0, &c).world &&
-           !ds_world_add_springs(NULL, none, NULL, 0, NULL).world && !ds_world_add_elements(NULL, NULL).world &&
+           !ds_world_add_cloth(NULL, NULL, NULL).world &&
+           !ds_world_add_plane(NULL, v3(0, 1, 0), 0, &c).world &&
+           !ds_world_add_springs(NULL, none, NULL, 0, NULL).world &&
+           !ds_world_add_elements(NULL, NULL).world &&
            !ds_world_add_targets(NULL, none, NULL, 0, NULL, NULL).world, "nothing is added to no world");
     TAP_OK(ds_world_pin(NULL, none, NULL, 0) && ds_world_set_velocity(NULL, none, v3(0, 0, 0)) &&
-           !ds_world_param(NULL, none, "young").n && !ds_world_stepper(NULL) && !ds_world_rollout(NULL, NULL) &&
+           !ds_world_param(NULL, none, "young").n && !ds_world_stepper(NULL) &&
+           !ds_world_rollout(NULL, NULL) &&
            !ds_world_positions(NULL) && !ds_world_points(NULL, none).n && !ds_world_point_count(NULL) &&
            ds_world_error(NULL)->code, "nor asked of it");
     ds_world_put(NULL, 0, x, x, x);
@@ -1082,7 +1100,8 @@ static void test_memory(void)
             m.for_good = for_good;
             result = use_all(&allocator);
             if ((result && result != DSIM_ERROR_MEMORY) || m.live) {
-                if (!bad++) tap_diag("allocation %zu of %zu: %d, %zu bytes left", k, calls, (int)result, m.live);
+                if (!bad++)
+                    tap_diag("allocation %zu of %zu: %d, %zu bytes left", k, calls, (int)result, m.live);
             }
         }
     TAP_OK(!bad, "each of %zu allocations may fail", calls);
