@@ -770,6 +770,37 @@ static void test_names(void)
     ds_world_destroy(e.w);
 }
 
+/* the types and numbers that bodies become */
+static void test_made_of(void)
+{
+    static const struct { int body, set; const char *type; } made[] = {
+        { SOLID, 0, "stable_neo_hookean" }, { SOLID, 1, "objective_damping" },
+        { CLOTH, 0, "membrane_neo_hookean" }, { CLOTH, 1, "hinge" }, { CLOTH, 2, "air" },
+        { SPRINGS, 0, "damped_spring" }, { TARGETS, 0, "target" }, { WELLS, 0, "well" },
+        { PLANE, 0, "plane_softplus_friction" }, { SPHERE, 0, "sphere_penalty_tanh" },
+        { CAPSULE, 0, "capsule_penalty_friction" }, { BOX, 0, "box_softplus_tanh" }
+    };
+    everything e = make_everything(BEADS, 1, NULL);
+    const ds_real *const p = ds_world_params(e.w), *const x = ds_world_positions(e.w);
+    const ds_param rest = ds_world_param(e.w, e.bodies[SPRINGS], "rest length");
+    const ds_param aim = ds_world_param(e.w, e.bodies[TARGETS], "target y");
+    const ds_param normal = ds_world_param(e.w, e.bodies[PLANE], "normal y");
+    double square = 0;
+    for (size_t i = 0; i < COUNT(made); i++) {
+        const dsi_range_of_world *const body = e.w->bodies + e.bodies[made[i].body].at;
+        const char *const name = e.w->sets[body->first_set + (size_t)made[i].set].set.type->name;
+        TAP_OK(!strcmp(name, made[i].type), "%s", made[i].type);
+    }
+    TAP_OK(e.w->sets[e.w->bodies[e.bodies[WELLS].at].first_set].set.n == ds_world_point_count(e.w),
+           "elements at all points, those added later too");
+    for (int c = 0; c < 3; c++) square += pow((double)x[3 * 2 + c] - (double)x[3 * 8 + c], 2);
+    TAP_NEAR(p[rest.first], sqrt(square), is_float ? 1e-6 : 1e-14, "springs are as long as they are");
+    TAP_NEAR(p[aim.first], 1, 0, "targets are where they were asked for");
+    TAP_NEAR(p[aim.first + 1], 1, 0, "each of them");
+    TAP_NEAR(p[normal.first], 2 / sqrt(4.05), is_float ? 1e-6 : 1e-14, "a normal becomes a unit vector");
+    ds_world_destroy(e.w);
+}
+
 /* steps for games */
 static void test_steps(void)
 {
@@ -1113,6 +1144,7 @@ int main(void)
     test_gradient();
     test_scaling();
     test_names();
+    test_made_of();
     test_steps();
     test_side_by_side();
     test_unstable();
