@@ -30590,15 +30590,15 @@ static dsi_set_of_world *dsi_room_for_set(dsi_addition *a, const ds_energy_type 
     const size_t n = type->n_parameters + 1;
     void *sets = w->sets;
     const int there = dsi_world_room(w, &sets, &w->cap_sets, w->n_sets + 1, sizeof *w->sets);
-    dsi_set_of_world *s;
+    dsi_set_of_world *s = NULL;
     w->sets = (dsi_set_of_world *)sets;
-    s = w->sets + w->n_sets;
     if (there) {
+        s = w->sets + w->n_sets;
         memset(s, 0, sizeof *s);
         s->numbers = (ds_number *)ds_arena_alloc(&w->arena, n, sizeof *s->numbers);
         s->parameters = (ds_energy_parameter *)ds_arena_alloc(&w->arena, n, sizeof *s->parameters);
     }
-    if (!there || !s->numbers || !s->parameters) {
+    if (!s || !s->numbers || !s->parameters) {
         dsi_world_refuse(w, DSIM_ERROR_MEMORY, (size_t)-1, a->function, "a set of elements", NULL);
         return NULL;
     }
