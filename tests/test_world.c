@@ -793,8 +793,8 @@ static void test_made_of(void)
     }
     TAP_OK(e.w->sets[e.w->bodies[e.bodies[WELLS].at].first_set].set.n == ds_world_point_count(e.w),
            "elements at all points, those added later too");
-    for (int c = 0; c < 3; c++) square += pow((double)x[3 * 2 + c] - (double)x[3 * 8 + c], 2);
-    TAP_NEAR(p[rest.first], sqrt(square), is_float ? 1e-6 : 1e-14, "springs are as long as they are");
+    for (int c = 0; c < 3; c++) square += pow((double)x[3 * 3 + c] - (double)x[3 * 11 + c], 2);
+    TAP_NEAR(p[rest.first + 1], sqrt(square), is_float ? 1e-6 : 1e-14, "springs are as long as they are");
     TAP_NEAR(p[aim.first], 1, 0, "targets are where they were asked for");
     TAP_NEAR(p[aim.first + 1], 1, 0, "each of them");
     TAP_NEAR(p[normal.first], 2 / sqrt(4.05), is_float ? 1e-6 : 1e-14, "a normal becomes a unit vector");
