@@ -1,5 +1,5 @@
-/* launched_rollouts.c - the rollouts of rollouts.h as launch lists of the library, and as worlds: interpreted,
-   and as C that was printed. Chains go in groups, each a rollout of its own, so that its states stay in the
+/* launched_rollouts.c - the rollouts of rollouts.h as launch lists of the library, and as worlds:
+   interpreted, and as C that was printed. Chains go in groups, each a rollout of its own, so that its states stay in the
    cache; as worlds they stand side by side.
 
    Without ROLLOUT_PRINTED, the text of the kernels, this is the program that prints it. */
@@ -32,7 +32,7 @@ typedef struct launched {
     ds_kernel      *kernel, *move;
     ds_world       *world;
     int32_t        *index;
-    real           *constants;                      /* W1: rest lengths, masks; W5: B, volumes, masks / mass */
+    real           *constants;                      /* rest lengths, or B and volumes; 1/m, masks */
     ds_launch_list *list;
     ds_rollout     *rollout;
     real           *start, *numbers, *param;        /* states one after the other; a, b; [groups][3][GROUP] */
