@@ -27271,6 +27271,8 @@ typedef struct dsi_action {
     size_t set, first, lanes, n; /* lanes from `first` on; arguments */
     dsi_seat *seats; /* [n] */
     ds_runner *runner;
+    ds_prepared *prepared; /* for all its lanes, made in the first run; NULL: not yet */
+    uint64_t absent; /* bit i: of argument i there was nothing then */
 } dsi_action;
 
 enum { DSI_PHASE_ENERGY, DSI_PHASE_FORCE, DSI_PHASE_STATE_VJP, DSI_PHASE_VJP, DSI_PHASE_JVP,
@@ -28096,6 +28098,7 @@ static void dsi_add_action(ds_energies *s, size_t k, int phase, const ds_kernel 
     if (s->error.code || !kernel || (!kernel->error.code && !kernel->body.n_effects)) return;
     if (!to->actions)
         to->actions = (dsi_action *)ds_arena_alloc(&s->arena, dsi_most_actions(s, phase), sizeof action);
+    memset(&action, 0, sizeof action);
     action.kernel = kernel;
     action.set = k;
     action.first = 0;
@@ -28380,9 +28383,31 @@ static ds_result dsi_launch_lanes(ds_energies *s, ds_runner *runner, const dsi_a
         return dsi_energies_adopt(s, &runner->error, action->set);
     return DSIM_OK;
 }
-static ds_result dsi_run_action(ds_energies *s, const dsi_action *action, const dsi_numbers_at *numbers)
+/* All lanes of an action. Its first run prepares the launch; one in which other numbers are wanted than then
+   is launched as it is. */
+static ds_result dsi_run_action(ds_energies *s, dsi_action *action, const dsi_numbers_at *numbers)
 {
-    return dsi_launch_lanes(s, action->runner, action, numbers, action->first, action->lanes);
+    void *data[64];
+    uint64_t absent = 0;
+    size_t i;
+    if (action->kernel->error.code || action->n > 64 || !action->lanes)
+        return dsi_launch_lanes(s, action->runner, action, numbers, action->first, action->lanes);
+    for (i = 0; i < action->n; i++) {
+        s->args[i] = dsi_seated_array(action->seats + i, numbers, action->first, action->lanes);
+        data[i] = s->args[i].data;
+        if (!data[i]) absent |= (uint64_t)1 << i;
+    }
+    if (!action->prepared) {
+        action->prepared =
+            ds_launch_prepare(action->runner, action->kernel, &action->lanes, s->args, action->n);
+        action->absent = absent;
+        if (!action->prepared) return dsi_energies_adopt(s, &action->runner->error, action->set);
+    }
+    if (absent != action->absent)
+        return dsi_launch_lanes(s, action->runner, action, numbers, action->first, action->lanes);
+    if (ds_prepared_run(action->prepared, data))
+        return dsi_energies_adopt(s, &action->runner->error, action->set);
+    return DSIM_OK;
 }
 
 static ds_result dsi_run_phase(ds_energies *s, int phase, const dsi_numbers_at *numbers)
@@ -28559,7 +28584,7 @@ static ds_result dsi_refuse_hessian(ds_energies *s, const dsi_numbers_at *number
     const dsi_phase *const phase = s->phases + DSI_PHASE_HESSIAN;
     size_t k, lane, i;
     for (k = 0; k < phase->n; k++) {
-        const dsi_action *const action = phase->actions + k;
+        dsi_action *const action = phase->actions + k;
         const size_t n = s->sets[action->set].family->n_coordinates;
         if (dsi_run_action(s, action, numbers)) return s->error.code;
         for (lane = 0; lane < action->lanes; lane++)
@@ -28593,7 +28618,7 @@ DIFFSIM_API ds_result ds_energies_hessian(ds_energies *energies, const ds_system
     n = 9 * s->pattern.n_blocks * s->worlds;
     memset(values, 0, n * sizeof *values);
     for (k = 0; k < s->phases[DSI_PHASE_HESSIAN].n; k++) {
-        const dsi_action *const action = s->phases[DSI_PHASE_HESSIAN].actions + k;
+        dsi_action *const action = s->phases[DSI_PHASE_HESSIAN].actions + k;
         if (dsi_run_action(s, action, &numbers)) return s->error.code;
         dsi_add_to_blocks(s, action, values);
     }
@@ -28808,6 +28833,10 @@ static void dsi_energies_seam(ds_energies *s)
 static void dsi_energies_clear(ds_energies *s)
 {
     size_t i, part, role;
+    for (part = 0; part < DSI_PHASE_COUNT; part++) {
+        for (i = 0; i < s->phases[part].n; i++) ds_prepared_destroy(s->phases[part].actions[i].prepared);
+        s->phases[part].n = 0;
+    }
     for (i = 0; i < s->n_families; i++)
         for (part = 0; part < DSI_PARTS; part++)
             for (role = 0; role < DSI_ROLES; role++) ds_kernel_destroy(s->families[i].kernels[part][role]);
