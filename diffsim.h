@@ -2919,7 +2919,8 @@ DIFFSIM_API ds_var ds_sdf_grid(ds_arg field, const ds_grid *grid, ds_var3 x, ds_
    on triangles, from either side alike. */
 #define DSI_SHEET(DSI_ROW, NAME, name, sentence) \
     DSI_ROW(NAME, (#name, 3, 4, 6, dsi_##name, NULL, NULL, dsi_derive_sheet), \
-            "young (Pa), poisson (1), thickness (m), density (kg/m^3)", sentence)
+            DSI_SHEET_PARAMETERS, sentence)
+#define DSI_SHEET_PARAMETERS "young (Pa), poisson (1), thickness (m), density (kg/m^3)"
 #define DSI_ENERGIES_SHELL(DSI_ROW) \
     DSI_SHEET(DSI_ROW, MEMBRANE_NEO_HOOKEAN, membrane_neo_hookean, \
               "mu/2 (tr C - 2) - mu L + la/2 L^2, L = log J, below J = 0.1 continued by its parabola") \
@@ -3327,9 +3328,9 @@ DIFFSIM_API ds_result ds_integrator_stability(ds_integrator *integrator, const d
        if (ds_rollout_backward(r)) puts(ds_rollout_error(r)->text);
        printf("dloss/dE %g\n", (double)ds_rollout_param_grad(r)[young.first]);
 
-   The first error sticks to the world; later calls do nothing, and handles they return are of no body. What
-   is refused leaves the world as it was. The first use of stepper, state or parameters completes it: bodies
-   cannot be added then. */
+   Until it is complete the first error sticks to the world: later calls do nothing, and handles they return
+   are of no body. Its first use as a stepper, of state or parameters completes it: bodies cannot be added
+   then, and errors are those of the last ds_world_param, rollout or step. */
 
 typedef struct ds_world ds_world;
 
@@ -3439,8 +3440,9 @@ DIFFSIM_API ds_body ds_world_add_targets(ds_world *world, ds_body of, const int3
 
 /* Where numbers of a body are among parameters or controls: n from `first` on, one for each element or one;
    logarithmic: as they are there. name: as in the table, "young"; of a body of several types the first that
-   has it; "rest": rest positions, if they are parameters. An unknown name is an error that lists those there
-   are. */
+   has it; "rest": rest positions, if they are parameters. Where worlds have numbers of their own, those of
+   one element stand side by side, n counts them all, and "rest" is that of all points.
+   An unknown name is an error that lists those there are; n is 0 then. */
 typedef struct ds_param {
     size_t first, n;
     int is_control, logarithmic;
@@ -27273,6 +27275,8 @@ typedef struct dsi_action {
     size_t set, first, lanes, n; /* lanes from `first` on; arguments */
     dsi_seat *seats; /* [n] */
     ds_runner *runner;
+    ds_prepared *prepared; /* for all its lanes, made in the first run; NULL: not yet */
+    uint64_t absent; /* bit i: of argument i there was nothing then */
 } dsi_action;
 
 enum { DSI_PHASE_ENERGY, DSI_PHASE_FORCE, DSI_PHASE_STATE_VJP, DSI_PHASE_VJP, DSI_PHASE_JVP,
@@ -28110,6 +28114,7 @@ static void dsi_add_action(ds_energies *s, size_t k, int phase, const ds_kernel 
     if (s->error.code || !kernel || (!kernel->error.code && !kernel->body.n_effects)) return;
     if (!to->actions)
         to->actions = (dsi_action *)ds_arena_alloc(&s->arena, dsi_most_actions(s, phase), sizeof action);
+    memset(&action, 0, sizeof action);
     action.kernel = kernel;
     action.set = k;
     action.first = 0;
@@ -28394,9 +28399,31 @@ static ds_result dsi_launch_lanes(ds_energies *s, ds_runner *runner, const dsi_a
         return dsi_energies_adopt(s, &runner->error, action->set);
     return DSIM_OK;
 }
-static ds_result dsi_run_action(ds_energies *s, const dsi_action *action, const dsi_numbers_at *numbers)
+/* All lanes of an action. Its first run prepares the launch; one in which other numbers are wanted than then
+   is launched as it is. */
+static ds_result dsi_run_action(ds_energies *s, dsi_action *action, const dsi_numbers_at *numbers)
 {
-    return dsi_launch_lanes(s, action->runner, action, numbers, action->first, action->lanes);
+    void *data[64];
+    uint64_t absent = 0;
+    size_t i;
+    if (action->kernel->error.code || action->n > 64 || !action->lanes)
+        return dsi_launch_lanes(s, action->runner, action, numbers, action->first, action->lanes);
+    for (i = 0; i < action->n; i++) {
+        s->args[i] = dsi_seated_array(action->seats + i, numbers, action->first, action->lanes);
+        data[i] = s->args[i].data;
+        if (!data[i]) absent |= (uint64_t)1 << i;
+    }
+    if (!action->prepared) {
+        action->prepared =
+            ds_launch_prepare(action->runner, action->kernel, &action->lanes, s->args, action->n);
+        action->absent = absent;
+        if (!action->prepared) return dsi_energies_adopt(s, &action->runner->error, action->set);
+    }
+    if (absent != action->absent)
+        return dsi_launch_lanes(s, action->runner, action, numbers, action->first, action->lanes);
+    if (ds_prepared_run(action->prepared, data))
+        return dsi_energies_adopt(s, &action->runner->error, action->set);
+    return DSIM_OK;
 }
 
 static ds_result dsi_run_phase(ds_energies *s, int phase, const dsi_numbers_at *numbers)
@@ -28573,7 +28600,7 @@ static ds_result dsi_refuse_hessian(ds_energies *s, const dsi_numbers_at *number
     const dsi_phase *const phase = s->phases + DSI_PHASE_HESSIAN;
     size_t k, lane, i;
     for (k = 0; k < phase->n; k++) {
-        const dsi_action *const action = phase->actions + k;
+        dsi_action *const action = phase->actions + k;
         const size_t n = s->sets[action->set].family->n_coordinates;
         if (dsi_run_action(s, action, numbers)) return s->error.code;
         for (lane = 0; lane < action->lanes; lane++)
@@ -28608,7 +28635,7 @@ DIFFSIM_API ds_result ds_energies_hessian(ds_energies *energies, const ds_system
     n = 9 * s->pattern.n_blocks * s->worlds;
     memset(values, 0, n * sizeof *values);
     for (k = 0; k < s->phases[DSI_PHASE_HESSIAN].n; k++) {
-        const dsi_action *const action = s->phases[DSI_PHASE_HESSIAN].actions + k;
+        dsi_action *const action = s->phases[DSI_PHASE_HESSIAN].actions + k;
         if (dsi_run_action(s, action, &numbers)) return s->error.code;
         dsi_add_to_blocks(s, action, values);
     }
@@ -28824,6 +28851,10 @@ static void dsi_energies_seam(ds_energies *s)
 static void dsi_energies_clear(ds_energies *s)
 {
     size_t i, part, role;
+    for (part = 0; part < DSI_PHASE_COUNT; part++) {
+        for (i = 0; i < s->phases[part].n; i++) ds_prepared_destroy(s->phases[part].actions[i].prepared);
+        s->phases[part].n = 0;
+    }
     for (i = 0; i < s->n_families; i++)
         for (part = 0; part < DSI_PARTS; part++)
             for (role = 0; role < DSI_ROLES; role++) ds_kernel_destroy(s->families[i].kernels[part][role]);
@@ -29218,6 +29249,8 @@ struct ds_integrator {
     int keeps_u; /* the velocity before the clamp is in the trace */
     ds_real *im, *g, *mobile; /* [n] mobile: 1, or 0 where pinned; if it moves */
     ds_real *zero; /* as long as any of the dots */
+    ds_real *first; /* [2 n] the state of the earliest step that was done, number first_step */
+    size_t first_step; /* (size_t)-1: none yet */
     ds_real *between[2]; /* [2 n] states, adjoints or tangents between substeps */
     ds_real *f[DSI_MOST_STAGES]; /* [n] forces, or their tangents */
     ds_real *x[2][DSI_MOST_STAGES], *v[2][DSI_MOST_STAGES]; /* [n] points of stages; their tangents */
@@ -29728,17 +29761,56 @@ static const ds_error *dsi_integrator_explain(void *user, const ds_step_io *io, 
     return &it->error;
 }
 
+/* A force refuses to be anything but finite: was dt too long for the state before the step or, where nothing
+   can be told of that any more, for the earliest there was? Then the error says so, and the system's sentence
+   follows as far as there is room. */
+static ds_result dsi_integrator_doubt(ds_integrator *it, const ds_step_io *io)
+{
+    const ds_error error = it->error;
+    const ds_logger log = it->d.log;
+    ds_step_io at = *io;
+    ds_stability s;
+    dsi_flow w;
+    dsi_text t;
+    int k;
+    if (!it->s.force_jvp) return error.code;
+    memset(&it->d.log, 0, sizeof it->d.log);
+    memset(&s, 0, sizeof s);
+    for (k = 0; k < 2; k++) {
+        if (!dsi_flow_begin(&w, it, &at, DSI_FLOW_STEP) && !dsi_flow_stability(&w, &s)) break;
+        at.state = it->first;
+        at.step = it->first_step;
+    }
+    it->d.log = log;
+    it->error = error;
+    if (k == 2 || !(s.dt < w.h * (double)it->substeps)) return error.code;
+    t = dsi_text_into(it->error.text, sizeof it->error.text);
+    dsi_put(&t, "integrator: the force is not finite at step ");
+    dsi_put_size(&t, io->step);
+    dsi_put(&t, "; dt is too long: in the state of step ");
+    dsi_put_size(&t, at.step);
+    dsi_put(&t, " ");
+    dsi_put(&t, s.text);
+    dsi_put(&t, "; take a shorter dt or more substeps. It began so: ");
+    dsi_put(&t, error.text);
+    return error.code;
+}
+
 static ds_result dsi_integrator_step(void *user, const ds_step_io *io, void *trace)
 {
     ds_integrator *const it = (ds_integrator *)user;
     dsi_flow w;
     ds_result result = dsi_flow_begin(&w, it, io, DSI_FLOW_STEP);
     size_t j;
+    if (io->step < it->first_step || it->first_step == (size_t)-1 || io->step == 0) {
+        memcpy(it->first, io->state, 2 * it->n * sizeof *it->first);
+        it->first_step = io->step;
+    }
     for (j = 0; j < it->substeps && !result; j++) {
         dsi_flow_at(&w, trace, j);
         result = dsi_flow_advance(&w);
     }
-    return result;
+    return result == DSIM_ERROR_NON_FINITE ? dsi_integrator_doubt(it, io) : result;
 }
 
 /* Tangent. */
@@ -30038,6 +30110,8 @@ static void dsi_lay_out_integrator(ds_integrator *it, dsi_scratch *room)
     it->g = (ds_real *)dsi_take(room, n, real);
     it->mobile = (ds_real *)dsi_take(room, it->moves ? n : 0, real);
     it->zero = (ds_real *)dsi_take(room, most, real);
+    it->first = (ds_real *)dsi_take(room, n, 2 * real);
+    it->first_step = (size_t)-1;
     for (k = 0; k < 2; k++) it->between[k] = (ds_real *)dsi_take(room, n, 2 * real);
     it->end = (ds_real *)dsi_take(room, n, 2 * real);
     it->z = (ds_real *)dsi_take(room, several * n, 2 * real);
@@ -30249,11 +30323,9 @@ static const char dsi_no_body[] = "no body of this world";
 /* an error of a part of the world becomes its own */
 static ds_result dsi_world_adopt(ds_world *world, const ds_error *error)
 {
-    if (error && error->code) world->error = *error;
-    else {
-        memset(&world->error, 0, sizeof world->error);
-        world->error.code = DSIM_ERROR_MEMORY;
-    }
+    if (!error || !error->code)
+        return dsi_world_refuse(world, DSIM_ERROR_MEMORY, (size_t)-1, "ds_world", "no memory for it", NULL);
+    world->error = *error;
     return world->error.code;
 }
 
@@ -30285,9 +30357,8 @@ DIFFSIM_API ds_world *ds_world_create(const ds_world_desc *desc)
 }
 
 /* numbers of the state and the parameters of a complete world, in one block */
-static size_t dsi_world_numbers(const ds_world *w)
+static size_t dsi_world_numbers(const ds_stepper *s)
 {
-    const ds_stepper *const s = w->stepper;
     return 2 * s->n_state + 2 * s->n_param + s->n_derived + s->n_control;
 }
 
@@ -30296,7 +30367,7 @@ DIFFSIM_API void ds_world_destroy(ds_world *world)
     ds_allocator a;
     if (!world) return;
     a = world->allocator;
-    if (world->state) dsi_release(&a, world->state, dsi_world_numbers(world) * sizeof *world->state);
+    if (world->state) dsi_release(&a, world->state, dsi_world_numbers(world->stepper) * sizeof *world->state);
     ds_integrator_destroy(world->integrator);
     ds_energies_destroy(world->energies);
     dsi_release(&a, world->rest, world->cap_rest * 3 * sizeof *world->rest);
@@ -30328,7 +30399,7 @@ static dsi_addition dsi_begin_body(ds_world *world, const char *function)
 {
     dsi_addition a;
     memset(&a, 0, sizeof a);
-    if (!world || world->error.code) return a;
+    if (!world || (world->error.code && !world->stepper)) return a;
     if (world->complete) {
         dsi_world_refuse(world, DSIM_ERROR_ORDER, (size_t)-1, function,
                          "the world is complete; add before its stepper, state or parameters are used", NULL);
@@ -30438,6 +30509,8 @@ static const struct dsi_limit { const char *name; double low, high; int low_too;
     { "thickness", 0, HUGE_VAL, 0 },
     { "mass", 0, HUGE_VAL, 0 },
     { "stiffness", 0, HUGE_VAL, 1 },
+    { "damping", 0, HUGE_VAL, 1 },
+    { "width", 0, HUGE_VAL, 1 },
     { "viscosity", 0, HUGE_VAL, 1 },
     { "friction", 0, HUGE_VAL, 1 },
     { "slip speed", 0, HUGE_VAL, 0 },
@@ -30550,15 +30623,15 @@ static dsi_set_of_world *dsi_room_for_set(dsi_addition *a, const ds_energy_type 
     const size_t n = type->n_parameters + 1;
     void *sets = w->sets;
     const int there = dsi_world_room(w, &sets, &w->cap_sets, w->n_sets + 1, sizeof *w->sets);
-    dsi_set_of_world *s;
+    dsi_set_of_world *s = NULL;
     w->sets = (dsi_set_of_world *)sets;
-    s = w->sets + w->n_sets;
     if (there) {
+        s = w->sets + w->n_sets;
         memset(s, 0, sizeof *s);
         s->numbers = (ds_number *)ds_arena_alloc(&w->arena, n, sizeof *s->numbers);
         s->parameters = (ds_energy_parameter *)ds_arena_alloc(&w->arena, n, sizeof *s->parameters);
     }
-    if (!there || !s->numbers || !s->parameters) {
+    if (!s || !s->numbers || !s->parameters) {
         dsi_world_refuse(w, DSIM_ERROR_MEMORY, (size_t)-1, a->function, "a set of elements", NULL);
         return NULL;
     }
@@ -30621,13 +30694,27 @@ static void dsi_add_mesh(dsi_addition *a, const ds_mesh *mesh, size_t n_elements
     else dsi_add_points(a, mesh->points, mesh->n_points, 0);
 }
 
-/* is a number there at all? */
+/* is a number there at all? NaN is, so that it is refused */
 static int dsi_is_given(const ds_number *number)
 {
-    return number->value < 0 || number->value > 0 || number->each || number->control;
+    return number->value != 0 || number->each || number->control;
 }
 
-/* Every solid of the table begins with young, poisson and density. */
+/* n numbers that nothing reads, since what they belong to is not given, must make sense all the same */
+static void dsi_add_nothing(dsi_addition *a, const ds_number *numbers, size_t n, const char *name)
+{
+    size_t i;
+    for (i = 0; i < n; i++)
+        if (!dsi_is_finite((ds_real)numbers[i].value))
+            dsi_world_refuse(a->world, DSIM_ERROR_NON_FINITE, i, a->function, "not finite, of", name);
+}
+
+/* does a type have this model's parameters, from the first on, and an energy? */
+static int dsi_is_model(const ds_energy_type *type, size_t n_points, const char *parameters)
+{
+    return type->energy && type->n_points == n_points && !strcmp(type->parameters, parameters);
+}
+
 DIFFSIM_API ds_body ds_world_add_solid(ds_world *world, const ds_mesh *mesh, const ds_solid *solid)
 {
     dsi_addition a = dsi_begin_body(world, "ds_world_add_solid");
@@ -30636,7 +30723,7 @@ DIFFSIM_API ds_body ds_world_add_solid(ds_world *world, const ds_mesh *mesh, con
     dsi_new_set set;
     ds_number numbers[3];
     memset(&set, 0, sizeof set);
-    if (a.world && (!solid || type->n_points != 4 || type->n_parameters != 3 || !type->energy))
+    if (a.world && (!solid || !dsi_is_model(type, 4, DSI_SOLID_PARAMETERS)))
         dsi_world_refuse(world, DSIM_ERROR_ARGUMENT, (size_t)model, a.function, "no model of tetrahedra",
                          NULL);
     dsi_add_mesh(&a, mesh, mesh ? mesh->n_tets : 0);
@@ -30685,7 +30772,6 @@ static void dsi_add_hinges(dsi_addition *a, const ds_mesh *mesh, const ds_cloth 
     ds_mesh_list_destroy(&hinges);
 }
 
-/* Every membrane of the table begins with young, poisson, thickness and density. */
 DIFFSIM_API ds_body ds_world_add_cloth(ds_world *world, const ds_mesh *mesh, const ds_cloth *cloth)
 {
     dsi_addition a = dsi_begin_body(world, "ds_world_add_cloth");
@@ -30694,7 +30780,7 @@ DIFFSIM_API ds_body ds_world_add_cloth(ds_world *world, const ds_mesh *mesh, con
     dsi_new_set set;
     ds_number numbers[6];
     memset(&set, 0, sizeof set);
-    if (a.world && (!cloth || type->n_points != 3 || type->n_parameters != 4 || !type->energy))
+    if (a.world && (!cloth || !dsi_is_model(type, 3, DSI_SHEET_PARAMETERS)))
         dsi_world_refuse(world, DSIM_ERROR_ARGUMENT, (size_t)model, a.function, "no model of membranes",
                          NULL);
     dsi_add_mesh(&a, mesh, mesh ? mesh->n_triangles : 0);
@@ -30719,7 +30805,7 @@ DIFFSIM_API ds_body ds_world_add_cloth(ds_world *world, const ds_mesh *mesh, con
         memcpy(numbers + 3, cloth->wind, sizeof cloth->wind);
         set.type = ds_energy_get_type(DSIM_ENERGY_AIR);
         dsi_add_set(&a, &set);
-    }
+    } else dsi_add_nothing(&a, cloth->wind, 3, "wind without drag and lift");
     return dsi_end_body(&a);
 }
 
@@ -30740,7 +30826,7 @@ static void dsi_measure_springs(const ds_world *world, const dsi_new_set *set, d
 }
 
 DIFFSIM_API ds_body ds_world_add_springs(ds_world *world, ds_body of, const int32_t *pairs, size_t n,
-                                           const ds_springs *springs)
+                                         const ds_springs *springs)
 {
     dsi_addition a = dsi_begin_body(world, "ds_world_add_springs");
     const int good = pairs && n && springs;
@@ -30779,7 +30865,7 @@ static const struct dsi_shape { size_t n; ds_energy laws[3]; } dsi_shapes[] = {
 };
 
 DIFFSIM_API ds_body ds_world_add_contact(ds_world *world, ds_body of, ds_shape shape,
-                                           const ds_number *shape_numbers, const ds_contact *contact)
+                                         const ds_number *shape_numbers, const ds_contact *contact)
 {
     dsi_addition a = dsi_begin_body(world, "ds_world_add_contact");
     ds_number numbers[DSI_MOST_PARAMETERS];
@@ -30796,6 +30882,10 @@ DIFFSIM_API ds_body ds_world_add_contact(ds_world *world, ds_body of, ds_shape s
         return dsi_end_body(&a);
     }
     rubs = dsi_is_given(&contact->friction) || dsi_is_given(&contact->damping);
+    if (!rubs) {
+        dsi_add_nothing(&a, &contact->slip, 1, "slip without friction");
+        dsi_add_nothing(&a, contact->velocity, 3, "velocity without friction");
+    }
     n = dsi_shapes[shape].n;
     memset(&set, 0, sizeof set);
     numbers[0] = contact->stiffness;
@@ -30815,7 +30905,7 @@ DIFFSIM_API ds_body ds_world_add_contact(ds_world *world, ds_body of, ds_shape s
 }
 
 DIFFSIM_API ds_body ds_world_add_plane(ds_world *world, ds_v3 normal, double height,
-                                         const ds_contact *contact)
+                                       const ds_contact *contact)
 {
     const ds_real length = ds_v3_norm(normal);
     ds_body none;
@@ -30841,6 +30931,11 @@ static int dsi_has_points(ds_world *world, ds_body body, const int32_t *points, 
         return 0;
     }
     range = world->bodies + body.at;
+    if (!range->n_points) {
+        dsi_world_refuse(world, DSIM_ERROR_ARGUMENT, body.at, function, "a body without points of its own",
+                         NULL);
+        return 0;
+    }
     if (!points) *n = range->n_points;
     for (i = 0; points && i < *n; i++)
         if ((size_t)(uint32_t)points[i] >= range->n_points) {
@@ -30876,7 +30971,7 @@ DIFFSIM_API ds_result ds_world_set_velocity(ds_world *world, ds_body body, ds_v3
 
 /* the places are numbers of each element, in three runs */
 DIFFSIM_API ds_body ds_world_add_targets(ds_world *world, ds_body of, const int32_t *points, size_t n,
-                                           const ds_real *to, const ds_number *stiffness)
+                                         const ds_real *to, const ds_number *stiffness)
 {
     dsi_addition a = dsi_begin_body(world, "ds_world_add_targets");
     ds_number numbers[4];
@@ -30922,6 +31017,24 @@ static ds_result dsi_fill_points(ds_world *w, ds_energy_set *set)
     return DSIM_OK;
 }
 
+/* each point that is not pinned has a mass of its own or an element with a density */
+static ds_result dsi_weigh_points(ds_world *w)
+{
+    unsigned char *const weighs = (unsigned char *)ds_arena_alloc(&w->arena, w->n_points, 1);
+    size_t i, k;
+    if (!weighs) return dsi_world_refuse(w, DSIM_ERROR_MEMORY, w->n_points, "ds_world", "its masses", NULL);
+    for (i = 0; i < w->n_points; i++) weighs[i] = w->mass[i] > 0 || w->pinned[i];
+    for (k = 0; k < w->n_sets; k++) {
+        const ds_energy_set *const set = &w->sets[k].set;
+        if (dsi_density_of(set->type) == set->type->n_parameters) continue;
+        for (i = 0; i < set->n * set->type->n_points; i++) weighs[set->points[i]] = 1;
+    }
+    for (i = 0; i < w->n_points && weighs[i]; i++) continue;
+    if (i == w->n_points) return DSIM_OK;
+    return dsi_world_refuse(w, DSIM_ERROR_ARGUMENT, i, "ds_world",
+                            "no mass, and no element with a density, at a point that is not pinned", NULL);
+}
+
 /* the energies of all sets */
 static ds_result dsi_complete_energies(ds_world *w)
 {
@@ -30934,6 +31047,7 @@ static ds_result dsi_complete_energies(ds_world *w)
         if (!w->sets[i].set.points && dsi_fill_points(w, &w->sets[i].set)) return w->error.code;
         sets[i] = w->sets[i].set;
     }
+    if (dsi_weigh_points(w)) return w->error.code;
     for (i = 0; i < w->n_points; i++) {
         g[3 * i] = w->d.gravity.x;
         g[3 * i + 1] = w->d.gravity.y;
@@ -30991,10 +31105,11 @@ static void dsi_write_world(ds_world *w)
     else memcpy(w->param + rest_at, w->state, 3 * w->n_points * worlds * sizeof *w->rest);
 }
 
-/* once; after it errors are those of the last call */
+/* once */
 static ds_result dsi_complete(ds_world *w)
 {
     const ds_stepper *s;
+    size_t bytes;
     if (!w) return DSIM_ERROR_ARGUMENT;
     if (w->complete) return w->stepper ? DSIM_OK : w->error.code;
     if (w->error.code) return w->error.code;
@@ -31007,11 +31122,11 @@ static ds_result dsi_complete(ds_world *w)
     w->integrator = ds_integrator_create(ds_energies_system(w->energies), &w->d.integrator);
     if (!w->integrator) return dsi_world_adopt(w, NULL);
     s = ds_integrator_stepper(w->integrator);
-    w->stepper = s;
-    w->state = (ds_real *)w->allocator.resize(w->allocator.user, NULL, 0,
-                                              dsi_world_numbers(w) * sizeof *w->state);
+    bytes = dsi_world_numbers(s) * sizeof *w->state;
+    w->state = (ds_real *)w->allocator.resize(w->allocator.user, NULL, 0, bytes);
     if (!w->state) return dsi_world_adopt(w, NULL);
-    memset(w->state, 0, dsi_world_numbers(w) * sizeof *w->state);
+    w->stepper = s;
+    memset(w->state, 0, bytes);
     w->next = w->state + s->n_state;
     w->param = w->next + s->n_state;
     w->seen = w->param + s->n_param;
@@ -31069,7 +31184,7 @@ static size_t dsi_place_in_world(const ds_world *world, size_t which, size_t i)
 }
 
 DIFFSIM_API void ds_world_put(const ds_world *world, size_t which, const ds_real *x, const ds_real *v,
-                                ds_real *state)
+                              ds_real *state)
 {
     size_t i, n;
     if (!world || which >= world->d.worlds || !state) return;
@@ -31082,7 +31197,7 @@ DIFFSIM_API void ds_world_put(const ds_world *world, size_t which, const ds_real
 }
 
 DIFFSIM_API void ds_world_get(const ds_world *world, size_t which, const ds_real *state, ds_real *x,
-                                ds_real *v)
+                              ds_real *v)
 {
     size_t i, n;
     if (!world || which >= world->d.worlds || !state) return;
@@ -31122,6 +31237,7 @@ DIFFSIM_API ds_param ds_world_param(ds_world *world, ds_body body, const char *n
     size_t s, p, copies;
     memset(&r, 0, sizeof r);
     if (dsi_complete(world)) return r;
+    memset(&world->error, 0, sizeof world->error);
     if (body.world != world || body.at >= world->n_bodies) {
         dsi_world_refuse(world, DSIM_ERROR_FOREIGN, (size_t)-1, "ds_world_param", dsi_no_body, NULL);
         return r;
@@ -31157,6 +31273,7 @@ DIFFSIM_API ds_rollout *ds_world_rollout(ds_world *world, const ds_rollout_desc 
     ds_result result;
     size_t i;
     if (dsi_complete(world)) return NULL;
+    memset(&world->error, 0, sizeof world->error);
     r = ds_rollout_create(world->stepper, desc);
     if (!r) {
         dsi_world_refuse(world, DSIM_ERROR_ARGUMENT, (size_t)-1, "ds_world_rollout",
@@ -31173,6 +31290,15 @@ DIFFSIM_API ds_rollout *ds_world_rollout(ds_world *world, const ds_rollout_desc 
     return NULL;
 }
 
+/* number `bad` of the next state is not finite; the integrator may know why */
+static ds_result dsi_world_blame(ds_world *w, const ds_step_io *io, size_t bad)
+{
+    const ds_stepper *const s = w->stepper;
+    const ds_error *const why = s->explain ? s->explain(s->user, io, bad) : NULL;
+    if (why && why->code) return dsi_world_adopt(w, why);
+    return dsi_world_refuse(w, DSIM_ERROR_NON_FINITE, bad, "ds_world_step", "the state after the step", NULL);
+}
+
 /* one step of the world's own state; derived numbers are made anew when parameters have changed */
 static ds_result dsi_step_world(ds_world *w)
 {
@@ -31180,7 +31306,9 @@ static ds_result dsi_step_world(ds_world *w)
     const size_t bytes = s->n_param * sizeof *w->param;
     ds_step_io io;
     ds_result result = DSIM_OK;
+    size_t bad;
     if (s->n_derived && (!w->is_derived || (bytes && memcmp(w->param, w->seen, bytes)))) {
+        w->is_derived = 0;
         result = s->derive(s->user, w->param, w->derived);
         if (result) return dsi_world_adopt(w, s->error ? s->error(s->user) : NULL);
         if (bytes) memcpy(w->seen, w->param, bytes);
@@ -31196,6 +31324,8 @@ static ds_result dsi_step_world(ds_world *w)
     io.next = w->next;
     result = s->step(s->user, &io, NULL);
     if (result) return dsi_world_adopt(w, s->error ? s->error(s->user) : NULL);
+    bad = dsi_first_bad(w->next, s->n_state);
+    if (bad < s->n_state) return dsi_world_blame(w, &io, bad);
     memcpy(w->state, w->next, s->n_state * sizeof *w->state);
     w->step++;
     return DSIM_OK;
@@ -31205,12 +31335,14 @@ DIFFSIM_API ds_result ds_world_step(ds_world *world, double seconds, size_t *ste
 {
     size_t done = 0;
     ds_result result = dsi_complete(world);
+    if (!result) memset(&world->error, 0, sizeof world->error);
     if (!result && !(seconds >= 0 && seconds <= DBL_MAX))
         result = dsi_world_refuse(world, DSIM_ERROR_ARGUMENT, (size_t)-1, "ds_world_step",
                                   "the time must be 0 or more seconds", NULL);
     if (!result) {
         const double dt = world->d.integrator.dt, most = (double)world->d.most_steps;
         world->left += seconds / dt;
+        if (!(world->left <= DBL_MAX)) world->left = most;
         if (world->left >= most + 1) world->left = most + (world->left - floor(world->left));
         for (; !result && world->left >= 1; world->left -= 1) {
             result = dsi_step_world(world);

@@ -1,6 +1,7 @@
-/* launched_rollouts.c - the rollouts of rollouts.h as launch lists of the library: interpreted, and as C that
-   was printed. Chains go in groups, each a rollout of its own, so that its states stay in the cache; those of
-   the interpreter are larger, since it goes through them operation by operation.
+/* launched_rollouts.c - the rollouts of rollouts.h as launch lists of the library, and as worlds:
+   interpreted, and as C that was printed. Chains go in groups, each a rollout of its own, so that its states
+   stay in the cache; those of the interpreter are larger, since it goes through them operation by operation.
+   As worlds the chains of a group stand side by side.
 
    Without ROLLOUT_PRINTED, the text of the kernels, this is the program that prints it. */
 
@@ -26,11 +27,15 @@ typedef ds_real real;
 
 enum { NUMBERS = 3 * MASSES, MOST_BINDINGS = 8 };
 static const size_t groups_of[2] = { 128, 32 };         /* chains: interpreted, printed */
+enum { AS_LIST, AS_WORLD };
 
 typedef struct launched {
-    int             which;
     size_t          group;
-    ds_kernel      *kernel;
+    int             which, as;
+    ds_kernel      *kernel, *move;
+    ds_world       *world;
+    int32_t        *index;
+    real           *constants;                      /* rest lengths, or B and volumes; 1/m, masks */
     ds_launch_list *list;
     ds_rollout     *rollout;
     real           *start, *numbers, *param;        /* states one after the other; a, b; [groups][3][group] */
@@ -158,12 +163,12 @@ static ds_kernel *chain_kernel(void)
 static ds_result chain_loss(void *user, const ds_step_io *io, ds_real *value, const ds_step_bar *bar)
 {
     static const double target[3] = { 0.5, 0, -0.8 };
-    const size_t group = ((const launched *)user)->group;
+    const launched *const l = (const launched *)user;
     double sum = 0;
     if (io->left) return DSIM_OK;
     for (size_t axis = 0; axis < 3; axis++)
-        for (size_t e = 0; e < group; e++) {
-            const size_t at = (3 * (MASSES - 1) + axis) * group + e;
+        for (size_t e = 0; e < l->group; e++) {
+            const size_t at = (3 * (MASSES - 1) + axis) * l->group + e;
             const double miss = (double)io->state[at] - target[axis];
             sum += miss * miss;
             if (bar) bar->state_bar[at] += (ds_real)(2 * miss / CHAINS);
@@ -185,16 +190,16 @@ static int chains_make(launched *l, ds_launch_list_desc *d, ds_rollout_desc *r)
 {
     const size_t lanes = l->group, half = NUMBERS * l->group;
     for (size_t e = 0; e < CHAINS; e++) {
-        real *x = l->start + e / lanes * 2 * half + e % lanes;
+        real *x = l->start + e / l->group * 2 * half + e % l->group;
         for (size_t m = 0; m < MASSES; m++) {
-            x[3 * m * lanes] = (real)(0.1 * (double)(m + 1));
-            x[(3 * m + 2) * lanes] = (real)chain_z(e, m);
+            x[3 * m * l->group] = (real)(0.1 * (double)(m + 1));
+            x[(3 * m + 2) * l->group] = (real)chain_z(e, m);
         }
         for (int f = 0; f < 3; f++)
-            l->param[(e / lanes * 3 + (size_t)f) * lanes + e % lanes] = (real)chain_number(f, e);
+            l->param[(e / l->group * 3 + (size_t)f) * l->group + e % l->group] = (real)chain_number(f, e);
     }
     d->n_state = 2 * half;
-    d->n_param = 3 * lanes;
+    d->n_param = 3 * l->group;
     l->list = ds_launch_list_create(d);
     l->kernel = chain_kernel();
     const ds_binding bindings[] = {
@@ -208,6 +213,323 @@ static int chains_make(launched *l, ds_launch_list_desc *d, ds_rollout_desc *r)
     return 1;
 }
 
+/* >>W1 and W5 ---- */
+
+/* v' = (v + h (f im + g)) damp where im > 0, x' = x + h v' */
+static ds_kernel *move_kernel(const char *name, double h, double damp, int axis, double g)
+{
+    ds_kernel *k = ds_kernel_begin(NULL, name);
+    ds_arg x = ds_arg_update(k, "x", 3), v = ds_arg_update(k, "v", 3);
+    ds_arg force = ds_arg_in(k, "force", 3), inverse = ds_arg_in(k, "inverse_mass", 1);
+    ds_arg moves = ds_arg_in(k, "moves", 1);
+    ds_index p = ds_lane(k);
+    ds_var3 f = ds_scale3(ds_load3(force, p), ds_load(inverse, p));
+    f = axis == 1 ? ds_pack3(ds_x(f), ds_add(ds_y(f), ds_c(g)), ds_z(f))
+                  : ds_pack3(ds_x(f), ds_y(f), ds_add(ds_z(f), ds_c(g)));
+    ds_var3 next = ds_axpy3(ds_c(h), f, ds_load3(v, p));
+    next = ds_scale3(next, ds_mul(ds_load(moves, p), ds_c(damp)));
+    ds_store3(v, p, next);
+    ds_store3(x, p, ds_axpy3(ds_c(h), next, ds_load3(x, p)));
+    ds_kernel_end(k);
+    return k;
+}
+static ds_kernel *net_move(void) { return move_kernel("net_move", 1e-3, 1 - 1e-3, 2, -9.8); }
+static ds_kernel *block_move(void) { return move_kernel("block_move", 3e-4, 1 - 1.5e-4, 1, -9.8); }
+
+static ds_kernel *net_kernel(void)
+{
+    ds_kernel *k = ds_kernel_begin(NULL, "net");
+    ds_arg ends = ds_arg_index(k, "ends", 2), x = ds_arg_in(k, "x", 3), rest = ds_arg_in(k, "rest", 1);
+    ds_arg stiffness = ds_arg_in(k, "stiffness", 1), force = ds_arg_sum(k, "force", 3);
+    ds_index e = ds_lane(k), i = ds_load_index(ends, e, 0), j = ds_load_index(ends, e, 1);
+    ds_var3 d = ds_sub3(ds_load3(x, j), ds_load3(x, i));
+    ds_var strain = ds_sub(ds_c(1), ds_div(ds_load(rest, e), ds_norm3(d)));
+    ds_var3 f = ds_scale3(d, ds_mul(ds_load(stiffness, e), strain));
+    ds_add_at3(force, i, f);
+    ds_add_at3(force, j, ds_neg3(f));
+    ds_kernel_end(k);
+    return k;
+}
+
+/* P = mu (1 - 1/(I + 1)) F + (la (J - 1) - 3/4 mu) cof F */
+static ds_kernel *block_kernel(void)
+{
+    ds_kernel *k = ds_kernel_begin(NULL, "block");
+    ds_arg corners = ds_arg_index(k, "corners", 4), x = ds_arg_in(k, "x", 3), shape = ds_arg_in(k, "B", 9);
+    ds_arg volume = ds_arg_in(k, "volume", 1), mu_of = ds_arg_in(k, "mu", 1), la_of = ds_arg_in(k, "la", 1);
+    ds_arg force = ds_arg_sum(k, "force", 3);
+    ds_index e = ds_lane(k), corner[4];
+    ds_var3 at[4], d[3], F[3], C[3], P[3], h[3];
+    ds_var B[9], mu = ds_load(mu_of, e), la = ds_load(la_of, e), minus = ds_neg(ds_load(volume, e));
+    for (size_t i = 0; i < 4; i++) at[i] = ds_load3(x, corner[i] = ds_load_index(corners, e, i));
+    for (size_t i = 0; i < 9; i++) B[i] = ds_load_part(shape, e, i);
+    for (int i = 0; i < 3; i++) d[i] = ds_sub3(at[i + 1], at[0]);
+    for (int j = 0; j < 3; j++)
+        F[j] = ds_axpy3(B[6 + j], d[2], ds_axpy3(B[3 + j], d[1], ds_scale3(d[0], B[j])));
+    for (int j = 0; j < 3; j++) C[j] = ds_cross3(F[(j + 1) % 3], F[(j + 2) % 3]);
+    ds_var J = ds_dot3(F[0], C[0]);
+    ds_var I = ds_add(ds_add(ds_dot3(F[0], F[0]), ds_dot3(F[1], F[1])), ds_dot3(F[2], F[2]));
+    ds_var by_F = ds_mul(mu, ds_sub(ds_c(1), ds_recip(ds_add(I, ds_c(1)))));
+    ds_var pressure = ds_mul(la, ds_sub(J, ds_c(1)));
+    ds_var by_C = ds_mul(minus, ds_sub(pressure, ds_mul(ds_c(0.75), mu)));
+    by_F = ds_mul(minus, by_F);
+    for (int j = 0; j < 3; j++) P[j] = ds_axpy3(by_C, C[j], ds_scale3(F[j], by_F));
+    for (int i = 0; i < 3; i++) {
+        h[i] = ds_axpy3(B[3 * i + 2], P[2], ds_axpy3(B[3 * i + 1], P[1], ds_scale3(P[0], B[3 * i])));
+        ds_add_at3(force, corner[i + 1], h[i]);
+    }
+    ds_add_at3(force, corner[0], ds_neg3(ds_add3(ds_add3(h[0], h[1]), h[2])));
+    ds_kernel_end(k);
+    return k;
+}
+
+/* a block of springs or tetrahedra: how many points, elements, corners of each */
+typedef struct sizes { size_t points, elements, corners; } sizes;
+static sizes sizes_of(int which)
+{
+    const sizes net = { W1_POINTS, W1_SPRINGS, 2 }, block = { W5_POINTS, W5_TETS, 4 };
+    return which == W5 ? block : net;
+}
+
+static ds_result body_loss(void *user, const ds_step_io *io, ds_real *value, const ds_step_bar *bar)
+{
+    const launched *l = (const launched *)user;
+    const size_t n = sizes_of(l->which).points;
+    double sum = 0;
+    if (io->left) return DSIM_OK;
+    for (size_t i = 0; i < 3 * n; i++) {
+        const double miss = (double)io->state[i] - l->target[i];
+        sum += miss * miss;
+        if (bar) bar->state_bar[i] += (ds_real)(2 * miss / (double)n);
+    }
+    *value += (ds_real)(sum / (double)n);
+    return DSIM_OK;
+}
+
+/* inverse of the edges of a tetrahedron, row by row, and its volume; swapped if it is wound the other way */
+static double edges_inverse(const real *x, int32_t *corner, double B[9])
+{
+    double D[3][3], det;
+    for (int c = 0; c < 3; c++)
+        for (int r = 0; r < 3; r++) D[r][c] = (double)x[3 * corner[c + 1] + r] - (double)x[3 * corner[0] + r];
+    for (int i = 0; i < 3; i++)
+        for (int j = 0; j < 3; j++) {
+            const int r = (j + 1) % 3, s = (j + 2) % 3, t = (i + 1) % 3, u = (i + 2) % 3;
+            B[3 * i + j] = D[r][t] * D[s][u] - D[r][u] * D[s][t];
+        }
+    det = D[0][0] * B[0] + D[0][1] * B[3] + D[0][2] * B[6];
+    if (det < 0) {
+        const int32_t last = corner[3];
+        corner[3] = corner[2];
+        corner[2] = last;
+        return edges_inverse(x, corner, B);
+    }
+    for (int i = 0; i < 9; i++) B[i] /= det;
+    return det / 6;
+}
+
+/* constants: W1 [springs] rest lengths; W5 [10][tets] B and volumes; then inverse masses and what moves */
+static void body_data(launched *l)
+{
+    const sizes n = sizes_of(l->which);
+    real *const inverse = l->constants + (l->which == W5 ? 10 : 1) * n.elements;
+    real *const moves = inverse + n.points;
+    for (size_t i = 0; i < 3 * n.points; i++) {
+        l->start[i] = (real)body_start(l->which, i);
+        l->start[3 * n.points + i] = (real)body_speed(l->which, i);
+        l->target[i] = body_target(l->which, i);
+    }
+    for (size_t e = 0; e < n.elements; e++) {
+        double B[9];
+        for (size_t c = 0; c < n.corners; c++) l->index[e * n.corners + c] = body_corner(l->which, e, c);
+        for (int f = 0; f < 2; f++) l->param[(size_t)f * n.elements + e] = (real)body_number(l->which, f, e);
+        if (l->which != W5) {
+            l->constants[e] = (real)net_rest(e);
+            continue;
+        }
+        const double volume = edges_inverse(l->start, l->index + 4 * e, B);
+        for (size_t i = 0; i < 9; i++) l->constants[i * n.elements + e] = (real)B[i];
+        l->constants[9 * n.elements + e] = (real)volume;
+        for (int c = 0; c < 4; c++) inverse[l->index[4 * e + (size_t)c]] += (real)(250 * volume);
+    }
+    for (size_t p = 0; p < n.points; p++) {
+        inverse[p] = l->which == W5 ? 1 / inverse[p] : 1;
+        moves[p] = p >= body_fixed(l->which);
+    }
+}
+
+static int body_list(launched *l, ds_launch_list_desc *d)
+{
+    const sizes n = sizes_of(l->which);
+    const int is_block = l->which == W5;
+    real *const inverse = l->constants + (is_block ? 10 : 1) * n.elements;
+    ds_binding b[7];
+    size_t k = 0;
+    d->n_state = 6 * n.points;
+    d->n_param = (is_block ? 2 : 1) * n.elements;
+    d->n_scratch = 3 * n.points;
+    l->list = ds_launch_list_create(d);
+    l->kernel = is_block ? block_kernel() : net_kernel();
+    l->move = is_block ? block_move() : net_move();
+    const ds_binding x = ds_bind(DSIM_BOUND_STATE, 0, n.points, 3);
+    const ds_binding f = ds_bind(DSIM_BOUND_SCRATCH, 0, n.points, 3);
+    b[k++] = ds_bind_constant(ds_array_indices(l->index, n.elements, n.corners));
+    b[0].array.id = 1;
+    b[k++] = x;
+    if (is_block) {
+        b[k] = ds_bind_constant(ds_array_reals(l->constants, n.elements, 9));
+        b[k].array.stride = 1;
+        b[k++].array.pitch = n.elements;
+    }
+    b[k++] = ds_bind_constant(ds_array_reals(l->constants + (is_block ? 9 : 0) * n.elements, n.elements, 1));
+    for (size_t i = 0; i < d->n_param; i += n.elements) b[k++] = ds_bind(DSIM_BOUND_PARAM, i, n.elements, 1);
+    b[k++] = f;
+    ds_launch_list_add(l->list, l->kernel, &n.elements, b, k);
+    b[0] = x;
+    b[1] = ds_bind(DSIM_BOUND_STATE, 3 * n.points, n.points, 3);
+    b[2] = f;
+    b[3] = ds_bind_constant(ds_array_reals(inverse, n.points, 1));
+    b[4] = ds_bind_constant(ds_array_reals(inverse + n.points, n.points, 1));
+    ds_launch_list_add(l->list, l->move, &n.points, b, 5);
+    return 1;
+}
+
+/* >>worlds ---- */
+
+static ds_body net_world(launched *l)
+{
+    ds_number numbers[2];
+    ds_elements springs;
+    memset(numbers, 0, sizeof numbers);
+    memset(&springs, 0, sizeof springs);
+    springs.of = ds_world_add_points(l->world, l->start, W1_POINTS, 1);
+    numbers[0].each = l->param;
+    numbers[1].each = l->constants;
+    springs.type = ds_energy_get_type(DSIM_ENERGY_SPRING);
+    springs.n = W1_SPRINGS;
+    springs.points = l->index;
+    springs.numbers = numbers;
+    ds_world_add_elements(l->world, &springs);
+    return springs.of;
+}
+
+/* mu and la of param become young and poisson */
+static ds_body block_world(launched *l)
+{
+    ds_mesh mesh;
+    ds_solid s;
+    memset(&mesh, 0, sizeof mesh);
+    memset(&s, 0, sizeof s);
+    for (size_t e = 0; e < W5_TETS; e++) {
+        const double mu = body_number(W5, 0, e), la = body_number(W5, 1, e);
+        l->param[e] = (real)(mu * (3 * la + 2 * mu) / (la + mu));
+        l->param[W5_TETS + e] = (real)(la / (2 * (la + mu)));
+    }
+    mesh.n_points = W5_POINTS;
+    mesh.n_tets = W5_TETS;
+    mesh.points = l->start;
+    mesh.tets = l->index;
+    s.model = DSIM_ENERGY_STABLE_NEO_HOOKEAN_RAW;
+    s.young.each = l->param;
+    s.poisson.each = l->param + W5_TETS;
+    s.density = ds_number_make(1000);
+    return ds_world_add_solid(l->world, &mesh, &s);
+}
+
+static ds_body chain_world(launched *l)
+{
+    int32_t ends[2 * MASSES];
+    real x[3 * (MASSES + 1)] = { 0 };
+    ds_number numbers[3];
+    ds_elements links;
+    memset(&links, 0, sizeof links);
+    for (int m = 0; m < MASSES; m++) {
+        x[3 * m + 3] = (real)(0.1 * (m + 1));
+        ends[2 * m] = m, ends[2 * m + 1] = m + 1;
+    }
+    for (int i = 0; i < 3; i++) numbers[i] = ds_number_make(1);
+    links.of = ds_world_add_points(l->world, x, MASSES + 1, 0.1);
+    links.type = ds_energy_get_type(DSIM_ENERGY_DAMPED_SPRING);
+    links.n = MASSES;
+    links.points = ends;
+    links.numbers = numbers;
+    ds_world_add_elements(l->world, &links);
+    return links.of;
+}
+
+/* state and parameters of chains `group` l->group ... in the world: k, l, c side by side */
+static void set_chain_world(launched *l, size_t group)
+{
+    real *const p = ds_world_params(l->world);
+    for (size_t e = 0; e < l->group; e++) {
+        const size_t chain = group * l->group + e;
+        real x[3 * (MASSES + 1)] = { 0 }, v[3 * (MASSES + 1)] = { 0 };
+        for (size_t m = 0; m < MASSES; m++) {
+            x[3 * m + 3] = (real)(0.1 * (double)(m + 1));
+            x[3 * m + 5] = (real)chain_z(chain, m);
+        }
+        ds_world_put(l->world, e, x, v, l->start + group * 6 * (MASSES + 1) * l->group);
+        p[e] = l->param[3 * group * l->group + e] = (real)chain_number(0, chain);
+        p[l->group + e] = l->param[(3 * group + 1) * l->group + e] = (real)chain_number(2, chain);
+        p[2 * l->group + e] = l->param[(3 * group + 2) * l->group + e] = (real)chain_number(1, chain);
+    }
+}
+
+static ds_result chain_world_loss(void *user, const ds_step_io *io, ds_real *value, const ds_step_bar *bar)
+{
+    static const double target[3] = { 0.5, 0, -0.8 };
+    double sum = 0;
+    (void)user;
+    if (io->left) return DSIM_OK;
+    for (size_t axis = 0; axis < 3; axis++)
+        for (size_t e = 0; e < l->group; e++) {
+            const size_t at = (axis * (MASSES + 1) + MASSES) * l->group + e;
+            const double miss = (double)io->state[at] - target[axis];
+            sum += miss * miss;
+            if (bar) bar->state_bar[at] += (ds_real)(2 * miss / CHAINS);
+        }
+    *value += (ds_real)(sum / CHAINS);
+    return DSIM_OK;
+}
+
+static int world_make(launched *l, const ds_runner_desc *runner)
+{
+    const size_t fixed = body_fixed(l->which);
+    int32_t pins[W5_FIXED];
+    ds_world_desc d;
+    ds_body body;
+    memset(&d, 0, sizeof d);
+    d.runner = *runner;
+    d.integrator.dt = l->which == W5 ? 3e-4 : 1e-3;
+    d.integrator.velocity_loss = l->which == W1_64 ? 1e-3 : l->which == W5 ? 1.5e-4 : 0;
+    d.gravity = ds_v3_make(0, l->which == W5 ? (real)-9.8 : 0, l->which == W5 ? 0 : (real)-9.8);
+    d.worlds = l->which == W6 ? l->group : 1;
+    d.worlds_have_params = l->which == W6;
+    l->world = ds_world_create(&d);
+    body = l->which == W6 ? chain_world(l) : l->which == W5 ? block_world(l) : net_world(l);
+    for (size_t i = 0; i < fixed; i++) pins[i] = (int32_t)i;
+    ds_world_pin(l->world, body, pins, fixed);
+    if (!ds_world_stepper(l->world)) {
+        fprintf(stderr, "%s\n", ds_world_error(l->world)->text);
+        return 0;
+    }
+    for (size_t group = 0; l->which == W6 && group < CHAINS / l->group; group++) set_chain_world(l, group);
+    if (l->which != W6)
+        memcpy(l->param, ds_world_params(l->world), ds_world_stepper(l->world)->n_param * sizeof(real));
+    return 1;
+}
+
+/* adjoints of mu and la from those of young and poisson */
+static void block_grad(launched *l, const real *bar)
+{
+    for (size_t e = 0; e < W5_TETS; e++) {
+        const double a = body_number(W5, 0, e), b = body_number(W5, 1, e), s = (a + b) * (a + b);
+        const double young = (double)bar[e], poisson = (double)bar[W5_TETS + e];
+        l->grad[e] = young * (3 * b * b + 4 * a * b + 2 * a * a) / s - poisson * b / (2 * s);
+        l->grad[W5_TETS + e] = young * a * a / s + poisson * a / (2 * s);
+    }
+}
+
 /* >>side ---- */
 
 static void destroy(void *state)
@@ -216,7 +538,11 @@ static void destroy(void *state)
     if (!l) return;
     ds_rollout_destroy(l->rollout);
     ds_launch_list_destroy(l->list);
+    ds_world_destroy(l->world);
     ds_kernel_destroy(l->kernel);
+    ds_kernel_destroy(l->move);
+    free(l->index);
+    free(l->constants);
     free(l->start);
     free(l->numbers);
     free(l->param);
@@ -225,39 +551,68 @@ static void destroy(void *state)
     free(l);
 }
 
-static void *create(int which, int as_text)
+static int is_body(int which) { return which == W1_64 || which == W5; }
+
+static int make(launched *l, int as_text, ds_rollout_desc *r)
 {
-    const size_t n = wave_side(which), count = which == W6 ? 3 * CHAINS : n * n;
-    const size_t n_start = which == W6 ? 2 * NUMBERS * CHAINS : 2 * cells_of(n);
-    launched *l = (launched *)calloc(1, sizeof *l);
     ds_launch_list_desc d;
-    ds_rollout_desc r;
-    if (!l) return NULL;
-    l->which = which;
-    l->group = groups_of[as_text];
-    l->start = (real *)calloc(n_start, sizeof(real));
-    l->numbers = (real *)calloc(2, sizeof(real));
-    l->param = (real *)calloc(3 * CHAINS, sizeof(real));
-    l->target = (double *)calloc(count, sizeof(double));
-    l->grad = (double *)calloc(count, sizeof(double));
     memset(&d, 0, sizeof d);
-    memset(&r, 0, sizeof r);
     if (as_text) {
         d.runner.printed = printed;
         d.runner.n_printed = sizeof printed / sizeof printed[0];
     }
+    if (is_body(l->which)) {
+        body_data(l);
+        r->steps = l->which == W5 ? W5_STEPS : W1_STEPS;
+        r->loss = body_loss;
+    }
+    if (l->as == AS_LIST)
+        return l->which == W6 ? chains_make(l, &d, r)
+             : is_body(l->which) ? body_list(l, &d) : wave_make(l, &d, r);
+    if (l->which == W6) {
+        r->steps = W6_STEPS;
+        r->loss = chain_world_loss;
+    }
+    return world_make(l, &d.runner);
+}
+
+static void *create(int which, int as, int as_text)
+{
+    const size_t n = wave_side(which);
+    const size_t count = which == W6 ? 3 * CHAINS : is_body(which) ? 4 * W1_SPRINGS : n * n;
+    const size_t n_start = which == W6 ? 6 * (MASSES + 1) * CHAINS
+                         : is_body(which) ? 6 * W1_POINTS : 2 * cells_of(n);
+    launched *l;
+    ds_rollout_desc r;
+    if (as == AS_WORLD && which != W6 && !is_body(which)) return NULL;
+    l = (launched *)calloc(1, sizeof *l);
+    if (!l) return NULL;
+    l->which = which;
+    l->as = as;
+    l->group = groups_of[as_text];
+    l->start = (real *)calloc(n_start, sizeof(real));
+    l->numbers = (real *)calloc(2, sizeof(real));
+    l->param = (real *)calloc(4 * W1_SPRINGS, sizeof(real));
+    l->constants = (real *)calloc(10 * W5_TETS + 4 * W1_POINTS, sizeof(real));
+    l->index = (int32_t *)calloc(4 * W5_TETS, sizeof *l->index);
+    l->target = (double *)calloc(count, sizeof(double));
+    l->grad = (double *)calloc(count, sizeof(double));
+    memset(&r, 0, sizeof r);
     r.loss_user = l;
     r.loss_at_end = 1;
-    if (l->start && l->numbers && l->param && l->target && l->grad &&
-        (which == W6 ? chains_make(l, &d, &r) : wave_make(l, &d, &r)))
-        l->rollout = ds_rollout_create(ds_launch_list_stepper(l->list), &r);
+    if (l->start && l->numbers && l->param && l->constants && l->index && l->target && l->grad &&
+        make(l, as_text, &r))
+        l->rollout = as == AS_WORLD ? ds_world_rollout(l->world, &r)
+                                    : ds_rollout_create(ds_launch_list_stepper(l->list), &r);
     if (l->rollout) return l;
-    fprintf(stderr, "%s\n", l->list ? ds_launch_list_error(l->list)->text : "no memory");
+    fprintf(stderr, "%s\n", l->list ? ds_launch_list_error(l->list)->text : "no memory, or no world");
     destroy(l);
     return NULL;
 }
-static void *create_steps(int which) { return create(which, 0); }
-static void *create_text(int which) { return create(which, 1); }
+static void *create_steps(int which) { return create(which, AS_LIST, 0); }
+static void *create_text(int which) { return create(which, AS_LIST, 1); }
+static void *create_world(int which) { return create(which, AS_WORLD, 0); }
+static void *create_world_text(int which) { return create(which, AS_WORLD, 1); }
 
 static ds_result run_one(launched *l, const real *start, const real *param, int back)
 {
@@ -268,20 +623,41 @@ static ds_result run_one(launched *l, const real *start, const real *param, int 
     return result;
 }
 
+/* numbers f of chains: k, c, l; in a world k, l, c */
+static void keep_chains(launched *l, size_t g, const real *bar)
+{
+    for (size_t i = 0; i < 3 * l->group; i++) {
+        const size_t f = i / l->group, to = l->as == AS_WORLD && f ? 3 - f : f;
+        l->grad[to * CHAINS + g * l->group + i % l->group] = (double)bar[i];
+    }
+}
+
+static void keep_body(launched *l)
+{
+    const real *const bar = ds_rollout_param_grad(l->rollout);
+    if (l->which == W5 && l->as == AS_WORLD) {
+        block_grad(l, bar);
+        return;
+    }
+    const size_t n = l->which == W5 ? 2 * W5_TETS : W1_SPRINGS;
+    for (size_t i = 0; i < n; i++) l->grad[i] = (double)bar[i];
+    for (size_t i = 0; l->which == W1_64 && i < 3 * W1_POINTS; i++)
+        l->grad[W1_SPRINGS + i] = (double)ds_rollout_state_grad(l->rollout)[i];
+}
+
 static int run(launched *l, int back)
 {
     const size_t n = wave_side(l->which), groups = l->which == W6 ? CHAINS / l->group : 1;
+    const size_t apart = l->as == AS_WORLD ? 6 * (MASSES + 1) * l->group : 2 * NUMBERS * l->group;
+    const int has_param = l->which == W6 || is_body(l->which);
     l->loss = 0;
     for (size_t g = 0; g < groups; g++) {
-        if (run_one(l, l->start + g * 2 * NUMBERS * l->group,
-                    l->which == W6 ? l->param + g * 3 * l->group : NULL, back))
-            return 1;
+        if (run_one(l, l->start + g * apart, has_param ? l->param + g * 3 * l->group : NULL, back)) return 1;
         l->loss += ds_rollout_loss(l->rollout);
-        const real *bar =
-            l->which == W6 ? ds_rollout_param_grad(l->rollout) : ds_rollout_state_grad(l->rollout);
-        for (size_t i = 0; back && l->which == W6 && i < 3 * l->group; i++)
-            l->grad[i / l->group * CHAINS + g * l->group + i % l->group] = (double)bar[i];
-        for (size_t i = 0; back && l->which != W6 && i < n * n; i++) {
+        if (back && l->which == W6) keep_chains(l, g, ds_rollout_param_grad(l->rollout));
+        if (back && is_body(l->which)) keep_body(l);
+        for (size_t i = 0; back && !has_param && i < n * n; i++) {
+            const real *bar = ds_rollout_state_grad(l->rollout);
             const size_t at = cell_at(n, i / n, i % n);
             l->grad[i] = (double)bar[at] + (double)bar[cells_of(n) + at];
         }
@@ -298,27 +674,49 @@ static const char *plan(const void *state)
 }
 
 #ifdef ROLLOUT_PRINTED
-extern const rollout_side ROLLOUT_SIDE[2];
-const rollout_side ROLLOUT_SIDE[2] = {
+extern const rollout_side ROLLOUT_SIDE[4];
+const rollout_side ROLLOUT_SIDE[4] = {
     { "interpreter", TEXT(DIFFSIM_REAL), KERNEL_FLAGS, create_steps, destroy, forward, both, loss, grad,
       plan },
-    { "printed", TEXT(DIFFSIM_REAL), KERNEL_FLAGS, create_text, destroy, forward, both, loss, grad, plan }
+    { "printed", TEXT(DIFFSIM_REAL), KERNEL_FLAGS, create_text, destroy, forward, both, loss, grad, plan },
+    { "world", TEXT(DIFFSIM_REAL), KERNEL_FLAGS, create_world, destroy, forward, both, loss, grad, plan },
+    { "printed", TEXT(DIFFSIM_REAL), KERNEL_FLAGS, create_world_text, destroy, forward, both, loss, grad,
+      plan }
 };
 #else
 
+/* those of a world are made when it is complete */
+static int print_world(int which, char *list)
+{
+    launched *l = (launched *)create(which, AS_WORLD, 0);
+    const ds_kernel *k;
+    int ok = l != NULL;
+    for (size_t i = 0; ok && (k = ds_energies_kernel(ds_world_energies(l->world), i)) != NULL; i++)
+        ok = print_kernel(k, list);
+    destroy(l);
+    return ok;
+}
+
 int main(void)
 {
-    static const char *const by[N_ROLLOUTS] = { "u v", "u v", "x v stiffness_damping_rest" };
-    char list[2000] = "";
+    static ds_kernel *(*const made[])(void) = {
+        chain_kernel, net_kernel, net_move, block_kernel, block_move
+    };
+    static const char *const by[] = { "x v stiffness_damping_rest", "x stiffness", "x v force", "x mu la",
+                                      "x v force" };
+    static const int worlds[] = { W6, W1_64, W5 };
+    char list[8000] = "";
     int ok = 1;
-    (void)create_steps, (void)create_text, (void)forward, (void)both, (void)loss, (void)grad, (void)plan;
-    for (int which = 0; ok && which < N_ROLLOUTS; which++) {
-        ds_kernel *k = which == W6 ? chain_kernel() : wave_kernel(wave_side(which));
-        ds_kernel *adjoint = ds_kernel_adjoint(k, by[which]);
+    (void)create_steps, (void)create_text, (void)create_world, (void)create_world_text;
+    (void)forward, (void)both, (void)loss, (void)grad, (void)plan;
+    for (int i = 0; ok && i < 7; i++) {
+        ds_kernel *k = i < 5 ? made[i]() : wave_kernel(i == 5 ? 128 : 512);
+        ds_kernel *adjoint = ds_kernel_adjoint(k, i < 5 ? by[i] : "u v");
         ok = print_kernel(k, list) && print_kernel(adjoint, list);
         ds_kernel_destroy(adjoint);
         ds_kernel_destroy(k);
     }
+    for (int i = 0; ok && i < 3; i++) ok = print_world(worlds[i], list);
     printf("static const ds_printed_kernel *const printed[] = {\n%s    NULL\n};\n", list);
     return !ok;
 }

@@ -260,8 +260,8 @@ static void destroy(void *state)
 
 static void *create(int which)
 {
-    plain *p = (plain *)calloc(1, sizeof *p);
     const size_t n = wave_side(which), count = which == W6 ? 3 * CHAINS : n * n;
+    plain *p = which > W6 ? NULL : (plain *)calloc(1, sizeof *p);
     if (!p) return NULL;
     p->which = which;
     p->grad = (double *)calloc(count, sizeof *p->grad);

@@ -1,0 +1,26 @@
+#!/bin/sh
+# Bugs planted in worlds (see planting).
+
+. full/planting
+
+begin test_world
+
+script=test_world
+plant 'a logarithm that is not taken' 'the logarithm is there' \
+    's/(number->logarithmic ? (double)ds_real_log((ds_real)value) : value)/value/'
+plant 'springs that are measured in a plane' 'springs are as long as they are' \
+    's/^        for (k = 0; k < 3 \&\& p < set->n_points \&\& q/        for (k = 0; k < 2 \&\& p < set->n_points \&\& q/'
+plant 'parameters changed in place that are not seen' 'changed in place are seen' \
+    's/(!w->is_derived || (bytes && memcmp(w->param, w->seen, bytes)))/!w->is_derived/'
+plant 'a part of a step that is dropped with whole ones' 'the part of a step is not' \
+    's/world->left = most + (world->left - floor(world->left));/world->left = most;/'
+plant 'worlds side by side whose axes are exchanged' 'bits it has alone|W6' \
+    's/^    return worlds == 1 ? i : (i % 3 \* world->n_points + i \/ 3) \* worlds + which;/    return worlds == 1 ? i : ((2 - i % 3) * world->n_points + i \/ 3) * worlds + which;/'
+plant 'friction of the other law' 'sphere_penalty_tanh' \
+    's/^\( *\)(rubs ? 1 + (int)contact->friction_law : 0)/\1(rubs ? 1 : 0)/'
+plant 'a hinge that is taken for a solid' 'refused 12' \
+    's/^    return type->energy && type->n_points == n_points && .*/    return type->energy \&\& type->n_points == n_points \&\& parameters[0];/'
+plant 'a state that is lost when memory ends' 'allocations may fail' \
+    's/^    if (!w->state) return dsi_world_adopt(w, NULL);/    w->stepper = s;\n    if (!w->state) return dsi_world_adopt(w, NULL);/'
+
+finish
