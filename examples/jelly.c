@@ -13,7 +13,7 @@
 #include "show.h"
 
 enum { SEEN = 3, FRAMES = 20, ITERATIONS = 40, MOST_POINTS = 1000, FILES = 5 };
-static const double YOUNG = 2e4, POISSON = 0.42, GUESS[2] = { 8e3, 0.3 }; /* Pa, 1: the truth, the guess */
+static const double YOUNG = 2e4, POISSON = 0.42, GUESS[2] = { 1e4, 0.35 }; /* Pa, 1: the truth, the guess */
 static const double SIDE = 0.2, FRAME = 0.02; /* m, s */
 
 typedef struct jelly {
@@ -87,10 +87,10 @@ static int build(jelly *j, size_t n, double dt)
     rubber.density = ds_number_make(1000);
     rubber.viscosity = ds_number_make(20);
     const ds_body cube = ds_world_add_solid(j->world, &j->mesh, &rubber);
-    floor.stiffness = ds_number_make(2000);
+    floor.stiffness = ds_number_make(4e4 / (double)(n * n));
     floor.width = ds_number_make(0.005);
-    floor.friction = ds_number_make(0.4);
-    floor.slip = ds_number_make(0.3);
+    floor.friction = ds_number_make(0.3);
+    floor.slip = ds_number_make(0.6);
     ds_world_add_plane(j->world, ds_v3_make(0, 1, 0), 0, &floor);
     j->at[0] = ds_world_param(j->world, cube, "young").first;
     j->at[1] = ds_world_param(j->world, cube, "poisson").first;
@@ -177,6 +177,15 @@ static void write_files(jelly *j)
     }
 }
 
+/* the least height of any point in the film (m): the floor is at 0, and soft */
+static double deepest(const jelly *j)
+{
+    double least = 1;
+    for (size_t f = 0; f <= FRAMES; f++)
+        for (size_t i = 0; i < j->mesh.n_points; i++) least = fmin(least, (double)j->film[f][3 * i + 1]);
+    return least;
+}
+
 int main(int argc, char **argv)
 {
     show s = show_start(argc, argv, "finds what a jelly is made of from how it bounces", NULL, 0);
@@ -192,7 +201,7 @@ int main(int argc, char **argv)
     show_plot p = { 0 };
     j.show = &s;
     if (build(&j, s.quick ? 2 : 4, s.quick ? 1e-3 : 2.5e-4) || loss_of(&j, truth, 2, &loss, NULL)) {
-        fprintf(stderr, "%s\n", ds_world_error(j.world)->text);
+        fprintf(stderr, "%s\n", (j.rollout ? ds_rollout_error(j.rollout) : ds_world_error(j.world))->text);
         return 1;
     }
     for (size_t f = 0; f <= FRAMES; f++) /* this is what the camera saw */
@@ -227,6 +236,7 @@ int main(int argc, char **argv)
     show_result(&s, "poisson", (double)u[1]);
     show_result(&s, "loss_first", (double)j.losses[0]);
     show_result(&s, "loss", (double)loss);
+    show_result(&s, "deepest", deepest(&j));
     show_result(&s, "gradient_error", check.worst_error);
     ds_rollout_destroy(j.rollout);
     ds_world_destroy(j.world);
