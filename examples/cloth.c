@@ -7,8 +7,7 @@
 
    The flag is a membrane with bending at its edges; air drags on each triangle and lifts it. The wind is
    three numbers that all triangles share. Bending is that of a stiff fabric: with a twentieth of it and of
-   its damping the flag crumples, and the loss turns so sharply with the wind that the gradient, exact as it
-   is, says little about what is further away. */
+   its damping the flag crumples, and though the gradient is right the way down ends at a wrong wind. */
 #define DIFFSIM_IMPLEMENTATION
 #include "../diffsim.h"
 #include "show.h"
