@@ -23,6 +23,7 @@
    Progress      show_progress: a line that redraws itself on a terminal, one plain line at the end elsewhere.
    Pictures      show_canvas_create _save _destroy, show_clear _disc _dot _line _polyline
                  _triangle _box _field.
+   In space      show_view, show_see (a point), show_surface (triangles, shaded).
    Films         show_film_begin _frame _end: out/name.mp4 of canvases of one size, where ffmpeg is.
    Colours       0xRRGGBB, SHOW_BLUE and friends; show_mix, show_fade (transparent), show_heat (0..1).
    Curves        show_plot (a zeroed struct), show_curve, show_plot_save.
@@ -742,6 +743,69 @@ static inline void show_canvas_save(const show_canvas *c, show *s, const char *n
     if (!s->told_png) showi_say(s, "no pictures: apt-get install libstb-dev");
     s->told_png = 1;
 #endif
+}
+
+/* ---- surfaces in space ---- */
+
+/* A view from far away: turn is the eye's angle around y (0: it looks along -z, x to the right), tilt its
+   height above the horizon (radians). show_see: where a point of space is in the picture's plane; returns
+   how near it is to the eye. */
+typedef struct show_view { double turn, tilt; } show_view;
+static inline double show_see(show_view v, const show_real *point, show_real *flat)
+{
+    double ct = cos(v.turn), st = sin(v.turn), ce = cos(v.tilt), se = sin(v.tilt);
+    double x = (double)point[0], y = (double)point[1], z = (double)point[2], deep = st * x + ct * z;
+    flat[0] = (show_real)(ct * x - st * z);
+    flat[1] = (show_real)(ce * y - se * deep);
+    return se * y + ce * deep;
+}
+
+typedef struct showi_face { double near; show_real at[3][2]; uint32_t colour; } showi_face;
+static inline int showi_nearer(const void *a, const void *b)
+{
+    double x = ((const showi_face *)a)->near, y = ((const showi_face *)b)->near;
+    return (x > y) - (x < y);
+}
+
+/* how a triangle faces the light, 0 to 1; it comes over the viewer's left shoulder, and both sides are lit */
+static inline double showi_lit(const double at[3][3])
+{
+    double a[3], b[3], n[3], length;
+    int k;
+    for (k = 0; k < 3; k++) a[k] = at[1][k] - at[0][k], b[k] = at[2][k] - at[0][k];
+    for (k = 0; k < 3; k++) n[k] = a[(k + 1) % 3] * b[(k + 2) % 3] - a[(k + 2) % 3] * b[(k + 1) % 3];
+    length = sqrt(n[0] * n[0] + n[1] * n[1] + n[2] * n[2]);
+    return length > 0 ? fabs(-0.37 * n[0] + 0.56 * n[1] + 0.74 * n[2]) / length : 0;
+}
+
+/* Draws n triangles, those that are far away first, each shaded and outlined.
+   points  [][3]          triangles  [n][3] numbers of points */
+static inline void show_surface(show_canvas *c, show_view v, const show_real *points,
+                                const int32_t *triangles, size_t n, uint32_t colour)
+{
+    showi_face *face = c && n ? (showi_face *)malloc(n * sizeof *face) : NULL;
+    size_t i;
+    int k;
+    if (!face) return;
+    for (i = 0; i < n; i++) {
+        double at[3][3];
+        face[i].near = 0;
+        for (k = 0; k < 3; k++) {
+            at[k][2] = show_see(v, points + 3 * triangles[3 * i + (size_t)k], face[i].at[k]);
+            at[k][0] = (double)face[i].at[k][0];
+            at[k][1] = (double)face[i].at[k][1];
+            face[i].near += at[k][2];
+        }
+        face[i].colour = show_mix(show_mix(SHOW_INK, colour, 0.35), show_mix(colour, SHOW_WHITE, 0.25),
+                                  showi_lit((const double (*)[3])at));
+    }
+    qsort(face, n, sizeof *face, showi_nearer);
+    for (i = 0; i < n; i++) {
+        show_triangle(c, face[i].at[0], face[i].at[1], face[i].at[2], face[i].colour);
+        for (k = 0; k < 3; k++)
+            show_line(c, face[i].at[k], face[i].at[(k + 1) % 3], 1, show_fade(SHOW_INK, 0.3));
+    }
+    free(face);
 }
 
 /* ---- curves ---- */

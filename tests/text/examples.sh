@@ -100,6 +100,24 @@ check "bounce_models: naive and leaky gradients are wrong, that of the time of i
         exit !(got["naive_gradient"] > 0.4 && got["leaky_gradient"] > 0.4 && got["naive_flight"] < 1e-3 &&
                got["impact_flight"] < 1e-12 && got["impact_gradient"] < 1e-10 && got["penalty_gradient"] < 0.06 &&
                got["softplus_gradient"] < 0.06 && got["barrier_gradient"] < 0.06) }' "$work/bounce"
+"$work/jelly" --quick --out "$work/out" >"$work/jelly.out" 2>/dev/null
+check "jelly: both moduli within 1e-6, by a gradient that is right; the floor holds" \
+    awk '$1 == "result" { got[$2] = $3 }
+        /the gradient is right: 2 of 2/ { right = 1 }
+        function near(a, b) { return a > b * (1 - 1e-6) && a < b * (1 + 1e-6) }
+        END { exit !(right && near(got["young"], 20000) && near(got["poisson"], 0.42) && got["loss"] < 1e-14 &&
+                     got["loss_first"] > 1e-3 && got["deepest"] < 0 && got["deepest"] > -0.04) }' \
+    "$work/jelly.out"
+equal "jelly: the motion is there for ParaView, 40 tetrahedra five times" \
+    "$(cat "$work"/out/jelly_[0-4].vtk | grep -c '^CELLS 40 200$')" 5
+"$work/cloth" --quick --out "$work/out" >"$work/cloth.out" 2>/dev/null
+check "cloth: the wind within 1e-6, by a gradient that is right; the flag hardly stretches" \
+    awk '$1 == "result" { got[$2] = $3 }
+        /the gradient is right: 3 of 3/ { right = 1 }
+        function near(a, b) { return a > b * (1 - 1e-6) && a < b * (1 + 1e-6) }
+        END { exit !(right && near(got["wind_x"], 5) && near(got["wind_y"], 1) && near(got["wind_z"], 2.5) &&
+                     got["loss"] < 1e-14 && got["loss_first"] > 0.1 &&
+                     got["reach"] >= 1 && got["reach"] < 1.1) }' "$work/cloth.out"
 "$work/explain" >"$work/explained"
 check "explain: every cause is found" \
     awk '$1 == "result" { n++; good += $3 == 1 } END { exit !(n == 5 && good == 5) }' "$work/explained"
