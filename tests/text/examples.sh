@@ -100,6 +100,21 @@ check "bounce_models: naive and leaky gradients are wrong, that of the time of i
         exit !(got["naive_gradient"] > 0.4 && got["leaky_gradient"] > 0.4 && got["naive_flight"] < 1e-3 &&
                got["impact_flight"] < 1e-12 && got["impact_gradient"] < 1e-10 && got["penalty_gradient"] < 0.06 &&
                got["softplus_gradient"] < 0.06 && got["barrier_gradient"] < 0.06) }' "$work/bounce"
+# linear tetrahedra lock: one layer misses two thirds, whatever its gradient says
+"$work/cantilever" --quick --out "$work/out" >"$work/beam" 2>/dev/null
+check "cantilever: the gradient by E is -deflection/E, settled beams are those at rest, coarse ones lock" \
+    awk '$1 == "result" { got[$2] = $3 } END {
+        settled = got["settled_against_rest"]; one = got["settled_gradient"] - 1
+        exit !(got["gradient_error"] < 1e-8 && settled < 1e-4 && settled > -1e-4 && one < 1e-3 && one > -1e-3 &&
+               got["error_one_layer"] > 0.6 && got["error_one_layer"] < 0.75 && got["error_finest"] < 0.4) }' \
+    "$work/beam"
+if test -n "$FULL"; then
+    "$work/cantilever" --out "$work/out" >"$work/beam" 2>/dev/null
+    check "cantilever: order 2 towards Timoshenko's deflection" \
+        awk '$1 == "result" { got[$2] = $3 } END {
+            exit !(got["order"] > 1.8 && got["order"] < 2.1 && got["error_finest"] < 0.02 &&
+                   got["extrapolated_error"] < 0.003) }' "$work/beam"
+fi
 "$work/explain" >"$work/explained"
 check "explain: every cause is found" \
     awk '$1 == "result" { n++; good += $3 == 1 } END { exit !(n == 5 && good == 5) }' "$work/explained"
