@@ -118,13 +118,13 @@ fi
 "$work/torch_diffsim_tour" --quick --out "$work/out" >"$work/tour" 2>/dev/null
 check "torch_diffsim_tour: certified, the same bits from segments, moduli of elements begin to be found" \
     awk '$1 == "result" { got[$2] = $3 } END {
-        exit !(got["checked"] == 1 && got["same_bits"] == 1 && got["segments_memory"] < 0.2 &&
-               got["adam_correlation"] > 0.7 && got["adamw_correlation"] > 0.7 && got["adam_error"] < 0.3 &&
-               got["adam_loss_ratio"] < 0.02 && got["adamw_loss_ratio"] < 0.02) }' "$work/tour"
+        exit !(got["checked"] == 1 && got["same_bits"] == 1 && got["segments_memory"] < 0.25 &&
+               got["adam_correlation"] > 0.6 && got["adamw_correlation"] > 0.6 && got["adam_error"] < 0.3 &&
+               got["adam_loss_ratio"] < 0.03 && got["adamw_loss_ratio"] < 0.03) }' "$work/tour"
 check "torch_diffsim_tour: modulus and ratio of the block are found" \
     awk '$1 == "result" { got[$2] = $3 } END {
-        exit !(got["block_young"] > 99e3 && got["block_young"] < 101e3 && got["block_poisson"] > 0.397 &&
-               got["block_poisson"] < 0.403) }' "$work/tour"
+        exit !(got["block_young"] > 98e3 && got["block_young"] < 102e3 && got["block_poisson"] > 0.395 &&
+               got["block_poisson"] < 0.405) }' "$work/tour"
 if test -n "$FULL"; then
     "$work/torch_diffsim_tour" --out "$work/out" >"$work/tour" 2>/dev/null
     check "torch_diffsim_tour: moduli of all elements are found" \
