@@ -3,8 +3,9 @@
 
    The beam is stiff where it is held and soft at its end: E = 1e5 (1 + 4 (1 - x / L)) Pa. It falls under its
    weight, its end hits the floor, and all of its points are seen ten times. From 2e5 Pa everywhere an
-   optimizer moves the logarithm of each element's modulus until the motion is the one seen. (What is seen was
-   computed with the same elements, without noise: with a camera it would be harder.) On the way:
+   optimizer moves the logarithm of each element's modulus until the motion is the one seen; then the moduli
+   are right to 3 % on average. (What is seen was computed with the same elements, without noise: with a
+   camera it would be harder.) On the way:
 
      moduli of elements  as logarithms, so that they stay positive, and kept between bounds
      material            NEO_HOOKEAN_J1_CLAMPED: log J with J clamped to [0.1, 5], as the package has it;
@@ -270,7 +271,7 @@ static int remember(tour *t, double *memory)
     ds_rollout_plan(stepper, &desc, &plan);
     all = plan.bytes;
     for (int k = 0; k < 4; k++) {
-        static const size_t PARTS[4] = { 1, 4, 12, 64 };
+        static const size_t PARTS[4] = { 1, 4, 8, 64 };
         desc.memory_limit = all / PARTS[k];
         ds_rollout_plan(stepper, &desc, &plan);
         printf("budget %8.0f bytes: %s\n", (double)desc.memory_limit, plan.text);
@@ -426,7 +427,10 @@ int main(int argc, char **argv)
     ds_check_report report;
     ds_check_desc few = { 0 };
     few.max_entries = 6;
-    ds_check_gradient(loss_of, &t, u[0], t.n_tets, &few, &report);
+    /* not where all are alike: smoothness has no slope there */
+    for (size_t i = 0; i < t.n_tets; i++) u[1][i] = (ds_real)(0.3 * sin((double)i));
+    ds_check_gradient(loss_of, &t, u[1], t.n_tets, &few, &report);
+    memset(u[1], 0, t.n_tets * sizeof *u[1]);
     printf("%s\n", report.text);
     double memory = 0;
     const int same = remember(&t, &memory);
