@@ -11,7 +11,7 @@
    below the formula for that reason.
 
    Linear tetrahedra have one strain each and cannot bend: with one layer of them most of the deflection is
-   missing. The error falls as h^2 in the end, but that begins late: it takes twelve layers to come within
+   missing. The error falls as h^2 in the end, but that begins late: it takes twelve layers to come near
    2 %. Two cuts of a brick, into five and into six, are refined.
 
    Two ways to the rest. The coarsest beam settles: damped explicit steps of a stable neo-Hookean solid, and
