@@ -7,8 +7,8 @@
        w L^4 / (8 E I) + w L^2 / (2 kappa G A),   kappa = 10 (1 + nu) / (12 + 11 nu)  (Cowper 1966)
 
    and since this goes as 1 / E, the derivative by E is -deflection / E. Poisson's ratio is 0 here: clamped
-   points cannot move sideways, which no beam theory knows; with a ratio of 0.3 fine meshes end a hundredth
-   below the formula for that reason.
+   points cannot move sideways, which no beam theory knows. (With a ratio of 0.3 meshes of the sizes below
+   lead to about a hundredth less than the formula; with 0 to it.)
 
    Linear tetrahedra have one strain each and cannot bend: with one layer of them most of the deflection is
    missing. The error falls as h^2 in the end, but that begins late: it takes twelve layers to come near
