@@ -118,6 +118,38 @@ check "cloth: the wind within 1e-6, by a gradient that is right; the flag hardly
         END { exit !(right && near(got["wind_x"], 5) && near(got["wind_y"], 1) && near(got["wind_z"], 2.5) &&
                      got["loss"] < 1e-14 && got["loss_first"] > 0.1 &&
                      got["reach"] >= 1 && got["reach"] < 1.1) }' "$work/cloth.out"
+# linear tetrahedra lock: one layer misses two thirds, whatever its gradient says
+"$work/cantilever" --quick --out "$work/out" >"$work/beam" 2>/dev/null
+check "cantilever: the gradient by E is -deflection/E, settled beams are those at rest, coarse ones lock" \
+    awk '$1 == "result" { got[$2] = $3 } END {
+        settled = got["settled_against_rest"]; one = got["settled_gradient"] - 1
+        exit !(got["gradient_error"] < 1e-8 && settled < 1e-4 && settled > -1e-4 && one < 1e-3 && one > -1e-3 &&
+               got["error_one_layer"] > 0.6 && got["error_one_layer"] < 0.75 && got["error_finest"] < 0.4) }' \
+    "$work/beam"
+if test -n "$FULL"; then
+    "$work/cantilever" --out "$work/out" >"$work/beam" 2>/dev/null
+    check "cantilever: order 2 towards Timoshenko's deflection" \
+        awk '$1 == "result" { got[$2] = $3 } END {
+            exit !(got["order"] > 1.8 && got["order"] < 2.1 && got["error_finest"] < 0.02 &&
+                   got["extrapolated_error"] < 0.003) }' "$work/beam"
+fi
+"$work/torch_diffsim_tour" --quick --out "$work/out" >"$work/tour" 2>/dev/null
+check "torch_diffsim_tour: certified, the same bits from segments, moduli of elements begin to be found" \
+    awk '$1 == "result" { got[$2] = $3 } END {
+        exit !(got["checked"] == 1 && got["same_bits"] == 1 && got["segments_memory"] < 0.25 &&
+               got["adam_correlation"] > 0.6 && got["adamw_correlation"] > 0.6 && got["adam_error"] < 0.3 &&
+               got["adam_loss_ratio"] < 0.03 && got["adamw_loss_ratio"] < 0.03) }' "$work/tour"
+check "torch_diffsim_tour: modulus and ratio of the block are found" \
+    awk '$1 == "result" { got[$2] = $3 } END {
+        exit !(got["block_young"] > 98e3 && got["block_young"] < 102e3 && got["block_poisson"] > 0.395 &&
+               got["block_poisson"] < 0.405) }' "$work/tour"
+if test -n "$FULL"; then
+    "$work/torch_diffsim_tour" --out "$work/out" >"$work/tour" 2>/dev/null
+    check "torch_diffsim_tour: moduli of all elements are found" \
+        awk '$1 == "result" { got[$2] = $3 } END {
+            exit !(got["checked"] == 1 && got["adam_correlation"] > 0.98 && got["adamw_correlation"] > 0.98 &&
+                   got["adam_error"] < 0.05 && got["adam_loss_ratio"] < 1e-4) }' "$work/tour"
+fi
 "$work/explain" >"$work/explained"
 check "explain: every cause is found" \
     awk '$1 == "result" { n++; good += $3 == 1 } END { exit !(n == 5 && good == 5) }' "$work/explained"
