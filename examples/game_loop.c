@@ -115,7 +115,7 @@ static void add_jelly(game *g)
     box.nx = box.ny = box.nz = SIDES;
     ds_mesh_box(&box, &g->jelly, NULL);
     ds_mesh_boundary(&g->jelly, &g->skin, NULL);
-    solid.young = ds_number_make(1.5e4);
+    solid.young = ds_number_make(6e3);
     solid.poisson = ds_number_make(0.35);
     solid.density = ds_number_make(200);
     solid.viscosity = ds_number_make(20);
@@ -229,7 +229,7 @@ static void between(const game *g, size_t i, ds_real x[3])
     for (int k = 0; k < 3; k++) x[k] = now[k] - back * v[k];
 }
 
-/* ---- drawing: from the front, a little from the right and above; what is far away first ---- */
+/* ---- drawing: from the front, a little from the left and above; what is far away first ---- */
 
 typedef struct item { double near; ds_real p[3][2]; double width; int corners; uint32_t colour; } item;
 enum { MOST_ITEMS = 600 };
@@ -252,9 +252,9 @@ static void add_item(picture *all, ds_real x[3][3], int corners, double width, u
     it->width = width;
     it->colour = colour;
     for (int i = 0; i < corners; i++) {
-        it->p[i][0] = x[i][0] - (ds_real)0.35 * x[i][2];
+        it->p[i][0] = x[i][0] + (ds_real)0.35 * x[i][2];
         it->p[i][1] = x[i][1] - (ds_real)0.25 * x[i][2];
-        it->near += ((double)x[i][2] + 0.35 * (double)x[i][0] + 0.25 * (double)x[i][1]) / corners;
+        it->near += ((double)x[i][2] - 0.35 * (double)x[i][0] + 0.25 * (double)x[i][1]) / corners;
     }
 }
 
@@ -269,7 +269,7 @@ static void add_triangles(const game *g, picture *all, int body, const int32_t *
         const ds_v3 a = ds_v3_make(x[1][0] - x[0][0], x[1][1] - x[0][1], x[1][2] - x[0][2]);
         const ds_v3 b = ds_v3_make(x[2][0] - x[0][0], x[2][1] - x[0][1], x[2][2] - x[0][2]);
         ds_v3 normal = ds_v3_cross(a, b);
-        const int seen = (double)normal.z + 0.35 * (double)normal.x + 0.25 * (double)normal.y > 0;
+        const int seen = (double)normal.z - 0.35 * (double)normal.x + 0.25 * (double)normal.y > 0;
         normal = ds_v3_scale(normal, (seen ? 1 : -1) / (ds_v3_norm(normal) + (ds_real)1e-12));
         const double light = 0.5 - 0.3 * (double)normal.x + 0.45 * (double)normal.y + 0.25 * (double)normal.z;
         add_item(all, x, 3, 0, show_mix(show_mix(seen ? front : behind, SHOW_INK, 0.55),
@@ -329,7 +329,7 @@ typedef struct window {
 static int window_begin(window *w, const show_canvas *c)
 {
     memset(w, 0, sizeof *w);
-    if (SDL_Init(SDL_INIT_VIDEO)) return 0;
+    if (SDL_Init(SDL_INIT_VIDEO) || !strcmp(SDL_GetCurrentVideoDriver(), "offscreen")) return 0;
     w->window = SDL_CreateWindow("game_loop", SDL_WINDOWPOS_CENTERED, SDL_WINDOWPOS_CENTERED, c->width,
                                  c->height, 0);
     w->renderer = w->window ? SDL_CreateRenderer(w->window, -1, SDL_RENDERER_PRESENTVSYNC) : NULL;
@@ -450,7 +450,7 @@ static int play_script(show *s, game *g, show_canvas *c, seen *f)
         if (pictures) draw(g, c);
         if (pictures) show_film_frame(&film, c);
         for (int k = 0; k < pictures; k++) {
-            static const int AT[4] = { 60, 150, 240, 330 };
+            static const int AT[4] = { 85, 190, 232, 320 };
             if (i == AT[k]) show_canvas_save(c, s, "game_%d.png", k + 1);
         }
         show_progress(s, i + 1, f->frames, "%d steps", (int)g->steps);

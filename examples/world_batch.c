@@ -5,15 +5,14 @@
    chain whips, and the loss over stiffness and drag has valleys that lead nowhere. So the question is asked
    from 10 000 starts, a grid over both parameters, all at the same time: 100 worlds stand side by side in one
    ds_world, lanes of the same kernels, and groups of 100 are shared out to threads by ds_rollout_batch. One
-   gradient of the sum of their losses has every world's own gradient in it, for no world knows of another;
-   and since Adam moves each number for itself, one Adam serves all.
+   gradient of the sum of their losses has every world's own gradient in it, for no world knows of another,
+   and each goes down its own way, with a step length of its own.
 
    make -C examples world_batch && examples/build/world_batch --threads 2
    prints how many worlds go forward and backward in a second, with 1 thread and with more; that a world has
    the bits that it has alone; how many starts find the chain. Draws batch_map.png, the loss over the
    parameters (stiffness to the right, drag upwards, both logarithmic) with its downhill arrows and a ring
-   where the chain is, and batch_found.png: over the same starts the loss that they end with, dark is found.
-   */
+   where the chain is, and batch_found.png, the same with a dot where each search has ended. */
 #ifndef _WIN32
 #define _POSIX_C_SOURCE 199309L /* clock_gettime */
 #endif
@@ -26,7 +25,7 @@ enum { LINKS = 6, N = LINKS + 1, SIDE_BY_SIDE = 100, STEPS = 300, MOST_THREADS =
 enum { STIFFNESS, DRAG, KINDS };
 static const double LINK = 0.2, MASS = 0.1, DT = 5e-3; /* m, kg of each point, s */
 static const double LOW[KINDS] = { 10, 3e-3 }, HIGH[KINDS] = { 400, 0.3 }; /* N/m, N s/m */
-static const double TRUTH[KINDS] = { 90, 0.03 }, FOUND = 1e-4; /* of the chain that was seen; m^2: 1.4 cm */
+static const double TRUTH[KINDS] = { 30, 0.1 }, FOUND = 1e-8; /* of the chain that was seen; m^2: 0.14 mm */
 
 /* a world of so many chains, and what sets it going */
 typedef struct chains {
@@ -195,8 +194,10 @@ static void compare_alone(const all_worlds *a, chains *one, double *differ, doub
     }
 }
 
-/* the logarithm of the loss on a grid of parameters, with arrows downhill where they are given */
-static void draw(show *s, const char *name, const ds_real *loss, const ds_real *grad, size_t side)
+/* The logarithm of the loss on the grid of starts, with arrows downhill if there is a gradient, and dots
+   where the searches have ended, [KINDS][n], if there are such. */
+static void draw(show *s, const char *name, const ds_real *loss, const ds_real *grad, const ds_real *ends,
+                 size_t side)
 {
     const double low[KINDS] = { log(LOW[0]), log(LOW[1]) }, high[KINDS] = { log(HIGH[0]), log(HIGH[1]) };
     show_canvas *c = show_canvas_create(900, low[0], high[0], low[1], high[1]);
@@ -206,7 +207,7 @@ static void draw(show *s, const char *name, const ds_real *loss, const ds_real *
     const ds_real truth[2] = { (ds_real)log(TRUTH[0]), (ds_real)log(TRUTH[1]) };
     if (!decades) return;
     for (size_t i = 0; i < n; i++) decades[i] = (ds_real)log10((double)loss[i] + 1e-12);
-    show_field(c, decades, (int)side, (int)side, grad ? -4 : -8, 0);
+    show_field(c, decades, (int)side, (int)side, -4, 0);
     for (size_t i = 0; grad && i < n; i++) {
         const size_t at[2] = { i % side, i / side };
         const double length = hypot((double)grad[i], (double)grad[n + i]);
@@ -221,6 +222,10 @@ static void draw(show *s, const char *name, const ds_real *loss, const ds_real *
         show_line(c, from, to, 1.5, SHOW_WHITE);
         show_dot(c, to, 5, SHOW_WHITE);
     }
+    for (size_t i = 0; ends && i < n; i++) {
+        const ds_real at[2] = { ends[i], ends[n + i] };
+        show_dot(c, at, 6, show_fade(SHOW_PINK, 0.6));
+    }
     show_dot(c, truth, 18, SHOW_RED);
     show_dot(c, truth, 8, SHOW_WHITE);
     show_canvas_save(c, s, name);
@@ -228,35 +233,48 @@ static void draw(show *s, const char *name, const ds_real *loss, const ds_real *
     free(decades);
 }
 
-/* Adam from all starts at once; how many threads, how many iterations */
+/* One step downhill of world i, whose number k is at k n + i: of the length that the last step and the change
+   of the gradient along it suggest, s.s / s.y (Barzilai and Borwein 1988), or LONGEST where that is longer or
+   the loss curves down. before: u and gradient of the step before, NULL: there is none. */
+static const double LONGEST = 0.3; /* of the logarithms */
+static void go_down(const all_worlds *a, size_t i, const ds_real *before, ds_real *next)
+{
+    double ss = 0, sy = 0, gg = 0;
+    for (size_t k = 0; k < KINDS; k++) {
+        const size_t at = k * a->n + i;
+        const double g = (double)a->grad[at], s = before ? (double)(a->u[at] - before[at]) : 0;
+        ss += s * s;
+        sy += before ? s * (g - (double)before[KINDS * a->n + at]) : 0;
+        gg += g * g;
+    }
+    double length = gg > 0 ? LONGEST / sqrt(gg) : 0;
+    if (sy > 0 && ss / sy < length) length = ss / sy;
+    for (size_t k = 0; k < KINDS; k++) {
+        const size_t at = k * a->n + i;
+        const double to = (double)a->u[at] - length * (double)a->grad[at];
+        next[at] = (ds_real)fmin(fmax(to, log(LOW[k] / 2)), log(HIGH[k] * 2));
+    }
+}
+
+/* downhill from all starts at once */
 static int search(show *s, all_worlds *a, size_t threads, int iterations)
 {
-    const size_t n = KINDS * a->n, bytes = ds_optimizer_bytes(n);
-    ds_real *const bounds = (ds_real *)malloc(2 * n * sizeof *bounds);
-    void *const memory = malloc(bytes);
-    ds_optimizer_desc desc = { 0 };
-    int good = bounds && memory;
-    for (size_t i = 0; good && i < n; i++) {
-        bounds[i] = (ds_real)log(LOW[i / a->n] / 2);
-        bounds[n + i] = (ds_real)log(HIGH[i / a->n] * 2);
-    }
-    desc.learning_rate = 0.15;
-    desc.beta2 = 0.95;
-    desc.epsilon = 1e-6;
-    desc.schedule.kind = DSIM_SCHEDULE_COSINE;
-    desc.schedule.period = (uint64_t)iterations;
-    desc.lower = bounds;
-    desc.upper = bounds + n;
-    ds_optimizer *const adam = good ? ds_optimizer_init(memory, bytes, n, &desc) : NULL;
-    good = adam != NULL;
+    const size_t n = KINDS * a->n;
+    ds_real *const before = (ds_real *)malloc(2 * n * sizeof *before);
+    ds_real *const next = (ds_real *)malloc(n * sizeof *next);
+    int good = before && next;
     for (int k = 0; good && k < iterations; k++) {
         size_t found = 0;
-        good = !ds_optimizer_step(adam, a->u, a->grad) && run(a, threads) > 0;
+        for (size_t i = 0; i < a->n; i++) go_down(a, i, k ? before : NULL, next);
+        memcpy(before, a->u, n * sizeof *before);
+        memcpy(before + n, a->grad, n * sizeof *before);
+        memcpy(a->u, next, n * sizeof *next);
+        good = run(a, threads) > 0;
         for (size_t i = 0; i < a->n; i++) found += (double)a->loss[i] < FOUND;
         show_progress(s, k + 1, iterations, "%d of %d have found it", (int)found, (int)a->n);
     }
-    free(bounds);
-    free(memory);
+    free(before);
+    free(next);
     return good;
 }
 
@@ -299,12 +317,14 @@ int main(int argc, char **argv)
     /* with 1 thread and with more: the same bits */
     const size_t grad_bytes = KINDS * a.n * sizeof *a.grad, state_bytes = a.n * sizeof *a.state;
     ds_real *const grad = (ds_real *)malloc(grad_bytes), *const state = (ds_real *)malloc(state_bytes);
+    ds_real *const loss = (ds_real *)malloc(a.n * sizeof *loss);
     double speed[2], differ, off;
-    if (!grad || !state) return 1;
+    if (!grad || !state || !loss) return 1;
     run(&a, 1); /* the first launch makes what later ones need */
     speed[0] = run(&a, 1);
     memcpy(grad, a.grad, grad_bytes);
     memcpy(state, a.state, state_bytes);
+    memcpy(loss, a.loss, a.n * sizeof *loss);
     run(&a, most);
     speed[1] = run(&a, most);
     if (!(speed[0] > 0 && speed[1] > 0)) return 1;
@@ -312,10 +332,10 @@ int main(int argc, char **argv)
            (int)STEPS, speed[0], speed[1], (int)most);
     const int threads_differ = memcmp(grad, a.grad, grad_bytes) || memcmp(state, a.state, state_bytes);
     compare_alone(&a, &one, &differ, &off);
-    if (!s.quick) draw(&s, "batch_map.png", a.loss, a.grad, side);
+    if (!s.quick) draw(&s, "batch_map.png", loss, grad, NULL, side);
 
-    if (!search(&s, &a, threads, s.quick ? 12 : 60)) return 1;
-    if (!s.quick) draw(&s, "batch_found.png", a.loss, NULL, side);
+    if (!search(&s, &a, threads, s.quick ? 20 : 40)) return 1;
+    if (!s.quick) draw(&s, "batch_found.png", loss, NULL, a.u, side);
     size_t found = 0, best = 0;
     for (size_t i = 0; i < a.n; i++) {
         found += (double)a.loss[i] < FOUND;
@@ -331,6 +351,6 @@ int main(int argc, char **argv)
     show_result(&s, "best_loss", (double)a.loss[best]);
     for (size_t i = 0; i < a.n_workers; i++) end(&a.workers[i]);
     end(&one);
-    free(a.u), free(a.grad), free(a.loss), free(a.state), free(grad), free(state);
+    free(a.u), free(a.grad), free(a.loss), free(a.state), free(grad), free(state), free(loss);
     return show_end(&s);
 }

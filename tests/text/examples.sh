@@ -108,7 +108,8 @@ check "world_batch: a world has its own bits among others and with any threads, 
     awk '$1 == "result" { got[$2] = $3 } END {
         exit !(got["worlds"] == 400 && got["threads_differ"] == 0 && got["alone_differ"] == 0 &&
                ("alone_differ" in got) && ("threads_differ" in got) && got["alone_gradient_off"] < 1e-11 &&
-               got["found"] > 0.01 && got["best_loss"] < 1e-5) }' "$work/batch"
+               got["found"] > 0.02 && got["best_stiffness"] > 29.99 && got["best_stiffness"] < 30.01 &&
+               got["best_drag"] > 0.0999 && got["best_drag"] < 0.1001) }' "$work/batch"
 "$work/game_loop" --quick --out "$work/out" >"$work/game" 2>/dev/null
 check "game_loop: nothing allocated after the first frame, bounded work, the same bits again, drawn in between" \
     awk '$1 == "result" { got[$2] = $3 } END {
