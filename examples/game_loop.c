@@ -428,7 +428,7 @@ static int play_script(show *s, game *g, show_canvas *c, seen *f)
     const int pictures = s->quick ? 0 : 4;
     show_film film;
     memset(&film, 0, sizeof film);
-    f->frames = s->quick ? 60 : 420;
+    f->frames = s->quick ? 100 : 420;
     if (pictures) film = show_film_begin(s, "game");
     for (int i = 0; i < f->frames; i++) {
         const long before = g->allocations;

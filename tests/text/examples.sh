@@ -116,6 +116,6 @@ check "game_loop: nothing allocated after the first frame, bounded work, the sam
         exit !(got["first_frame_allocations"] > 0 && ("later_allocations" in got) &&
                got["later_allocations"] == 0 && got["hitch_steps"] == 80 && got["replay_same"] == 1 &&
                got["steps"] > 1500 && ("drawn_off" in got) && got["drawn_off"] < 1e-12 &&
-               got["jelly_lowest"] > -0.02) }' "$work/game"
+               got["jelly_lowest"] > -0.02 && got["jelly_x"] > -0.6 && got["jelly_x"] < 0.5) }' "$work/game"
 check "01_gradient has at most 25 lines" test "$(wc -l <../examples/01_gradient.c)" -le 25
 finish
