@@ -153,5 +153,19 @@ fi
 "$work/explain" >"$work/explained"
 check "explain: every cause is found" \
     awk '$1 == "result" { n++; good += $3 == 1 } END { exit !(n == 5 && good == 5) }' "$work/explained"
+"$work/world_batch" --quick --out "$work/out" >"$work/batch" 2>/dev/null
+check "world_batch: a world has its own bits among others and with any threads, and the chain is found" \
+    awk '$1 == "result" { got[$2] = $3 } END {
+        exit !(got["worlds"] == 400 && got["threads_differ"] == 0 && got["alone_differ"] == 0 &&
+               ("alone_differ" in got) && ("threads_differ" in got) && got["alone_gradient_off"] < 1e-11 &&
+               got["found"] > 0.02 && got["best_stiffness"] > 29.99 && got["best_stiffness"] < 30.01 &&
+               got["best_drag"] > 0.0999 && got["best_drag"] < 0.1001) }' "$work/batch"
+"$work/game_loop" --quick --out "$work/out" >"$work/game" 2>/dev/null
+check "game_loop: nothing allocated after the first frame, bounded work, the same bits again, drawn in between" \
+    awk '$1 == "result" { got[$2] = $3 } END {
+        exit !(got["first_frame_allocations"] > 0 && ("later_allocations" in got) &&
+               got["later_allocations"] == 0 && got["hitch_steps"] == 80 && got["replay_same"] == 1 &&
+               got["steps"] > 1500 && ("drawn_off" in got) && got["drawn_off"] < 1e-12 &&
+               got["jelly_lowest"] > -0.02 && got["jelly_x"] > -0.6 && got["jelly_x"] < 0.5) }' "$work/game"
 check "01_gradient has at most 25 lines" test "$(wc -l <../examples/01_gradient.c)" -le 25
 finish
