@@ -94,6 +94,10 @@ if test -x "$work/cpp_operators"; then
     check "cpp_operators conserves the energy" \
         awk '$2 == "drift" { found = $3 > 0 && $3 < 1e-7 } END { exit !found }' "$work/pendulum"
 fi
+"$work/your_own_energy" --quick --out "$work/out" >"$work/rope" 2>/dev/null
+check "your_own_energy: the rope sags a metre, by a gradient that is right" \
+    awk '$1 == "result" { got[$2] = $3 } /the gradient is right: 2 of 2/ { right = 1 } END {
+        exit !(right && got["loss"] < 1e-20 && got["stiffness"] > 54.78 && got["stiffness"] < 54.80) }' "$work/rope"
 "$work/bounce_models" --quick --out "$work/out" >"$work/bounce" 2>/dev/null
 check "bounce_models: naive and leaky gradients are wrong, that of the time of impact is exact, springs are near" \
     awk '$1 == "result" { got[$2] = $3 } END {
