@@ -2,11 +2,11 @@
 
    An elastic chain is let go from the horizontal. Where its end is after a second and a half is seen; how
    stiff are its links, and how much does the air hold it back? Two numbers are to be found from two, but the
-   chain whips, and the loss over stiffness and drag is a long, crooked valley with dead ends. So the question is asked
-   from 10 000 starts, a grid over both parameters, all at the same time: 100 worlds stand side by side in one
-   ds_world, lanes of the same kernels, and groups of 100 are shared out to threads by ds_rollout_batch. One
-   gradient of the sum of their losses has every world's own gradient in it, for no world knows of another,
-   and each goes down its own way, with a step length of its own.
+   chain whips, and the loss over stiffness and drag is a long, crooked valley with dead ends. So the question
+   is asked from 10 000 starts, a grid over both parameters, all at the same time: 100 worlds stand side by
+   side in one ds_world, lanes of the same kernels, and groups of 100 are shared out to threads by
+   ds_rollout_batch. One gradient of the sum of their losses has every world's own gradient in it, for no
+   world knows of another, and each goes down its own way, with a step length of its own.
 
    make -C examples world_batch && examples/build/world_batch --threads 2
    prints how many worlds go forward and backward in a second, with 1 thread and with more; that a world has
