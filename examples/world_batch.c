@@ -2,11 +2,11 @@
 
    An elastic chain is let go from the horizontal. Where its end is after a second and a half is seen; how
    stiff are its links, and how much does the air hold it back? Two numbers are to be found from two, but the
-   chain whips, and the loss over stiffness and drag has valleys that lead nowhere. So the question is asked
-   from 10 000 starts, a grid over both parameters, all at the same time: 100 worlds stand side by side in one
-   ds_world, lanes of the same kernels, and groups of 100 are shared out to threads by ds_rollout_batch. One
-   gradient of the sum of their losses has every world's own gradient in it, for no world knows of another,
-   and each goes down its own way, with a step length of its own.
+   chain whips, and the loss over stiffness and drag is a long, crooked valley with dead ends. So the question
+   is asked from 10 000 starts, a grid over both parameters, all at the same time: 100 worlds stand side by
+   side in one ds_world, lanes of the same kernels, and groups of 100 are shared out to threads by
+   ds_rollout_batch. One gradient of the sum of their losses has every world's own gradient in it, for no
+   world knows of another, and each goes down its own way, with a step length of its own.
 
    make -C examples world_batch && examples/build/world_batch --threads 2
    prints how many worlds go forward and backward in a second, with 1 thread and with more; that a world has
@@ -207,7 +207,7 @@ static void draw(show *s, const char *name, const ds_real *loss, const ds_real *
     const ds_real truth[2] = { (ds_real)log(TRUTH[0]), (ds_real)log(TRUTH[1]) };
     if (!decades) return;
     for (size_t i = 0; i < n; i++) decades[i] = (ds_real)log10((double)loss[i] + 1e-12);
-    show_field(c, decades, (int)side, (int)side, -4, 0);
+    show_field(c, decades, (int)side, (int)side, -4, 0.4);
     for (size_t i = 0; grad && i < n; i++) {
         const size_t at[2] = { i % side, i / side };
         const double length = hypot((double)grad[i], (double)grad[n + i]);
@@ -334,7 +334,7 @@ int main(int argc, char **argv)
     compare_alone(&a, &one, &differ, &off);
     if (!s.quick) draw(&s, "batch_map.png", loss, grad, NULL, side);
 
-    if (!search(&s, &a, threads, s.quick ? 20 : 40)) return 1;
+    if (!search(&s, &a, threads, s.quick ? 20 : 60)) return 1;
     if (!s.quick) draw(&s, "batch_found.png", loss, NULL, a.u, side);
     size_t found = 0, best = 0;
     for (size_t i = 0; i < a.n; i++) {
