@@ -1110,8 +1110,8 @@ static ds_result use_all(const ds_allocator *allocator)
     if (!result) result = ds_world_step(w, 0.02, NULL, NULL);
     if (result && w) {
         if (!ds_world_error(w)->text[0]) result = DSIM_ERROR_SINGULAR; /* no sentence */
-        ds_world_step(w, 0.02, NULL, NULL);
-        ds_world_params(w);
+        if (ds_world_stepper(w) && !ds_world_positions(w)) result = DSIM_ERROR_SINGULAR; /* half a world */
+        else ds_world_step(w, 0.02, NULL, NULL);
     }
     ds_world_destroy(w);
     ds_mesh_destroy(&s.mesh);
