@@ -3343,6 +3343,9 @@ typedef struct ds_world_desc {
     size_t worlds; /* so many worlds side by side. 0 means 1 */
     int worlds_have_params; /* each world has parameters of its own */
     size_t most_steps; /* that ds_world_step may do in one call. 0 means 8 */
+    /* before each step of ds_world_step, to write controls in place; step counts from 0; or NULL */
+    void (*before_step)(void *user, ds_world *world, size_t step);
+    void *user;
 } ds_world_desc;
 DIFFSIM_API ds_world *ds_world_create(const ds_world_desc *desc); /* NULL: no memory */
 DIFFSIM_API void ds_world_destroy(ds_world *world); /* NULL is fine */
@@ -31307,6 +31310,7 @@ static ds_result dsi_step_world(ds_world *w)
     ds_step_io io;
     ds_result result = DSIM_OK;
     size_t bad;
+    if (w->d.before_step) w->d.before_step(w->d.user, w, w->step);
     if (s->n_derived && (!w->is_derived || (bytes && memcmp(w->param, w->seen, bytes)))) {
         w->is_derived = 0;
         result = s->derive(s->user, w->param, w->derived);

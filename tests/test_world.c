@@ -921,7 +921,7 @@ static ds_world *spoiled_world(spoiled *s)
 }
 
 static void spoil_nothing(spoiled *s) { s->late = 0; }
-static void invert(spoiled *s) { 
+static void invert(spoiled *s) {
     const int32_t t = s->mesh.tets[9];
     s->mesh.tets[9] = s->mesh.tets[8];
     s->mesh.tets[8] = t;

@@ -478,8 +478,8 @@ static void set_chain_world(launched *l, size_t group)
 static ds_result chain_world_loss(void *user, const ds_step_io *io, ds_real *value, const ds_step_bar *bar)
 {
     static const double target[3] = { 0.5, 0, -0.8 };
+    const launched *const l = (const launched *)user;
     double sum = 0;
-    (void)user;
     if (io->left) return DSIM_OK;
     for (size_t axis = 0; axis < 3; axis++)
         for (size_t e = 0; e < l->group; e++) {

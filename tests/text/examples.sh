@@ -94,6 +94,10 @@ if test -x "$work/cpp_operators"; then
     check "cpp_operators conserves the energy" \
         awk '$2 == "drift" { found = $3 > 0 && $3 < 1e-7 } END { exit !found }' "$work/pendulum"
 fi
+"$work/your_own_energy" --quick --out "$work/out" >"$work/rope" 2>/dev/null
+check "your_own_energy: the rope sags a metre, by a gradient that is right" \
+    awk '$1 == "result" { got[$2] = $3 } /the gradient is right: 2 of 2/ { right = 1 } END {
+        exit !(right && got["loss"] < 1e-20 && got["stiffness"] > 54.78 && got["stiffness"] < 54.80) }' "$work/rope"
 "$work/bounce_models" --quick --out "$work/out" >"$work/bounce" 2>/dev/null
 check "bounce_models: naive and leaky gradients are wrong, that of the time of impact is exact, springs are near" \
     awk '$1 == "result" { got[$2] = $3 } END {
@@ -153,5 +157,19 @@ fi
 "$work/explain" >"$work/explained"
 check "explain: every cause is found" \
     awk '$1 == "result" { n++; good += $3 == 1 } END { exit !(n == 5 && good == 5) }' "$work/explained"
+"$work/world_batch" --quick --out "$work/out" >"$work/batch" 2>/dev/null
+check "world_batch: a world has its own bits among others and with any threads, and the chain is found" \
+    awk '$1 == "result" { got[$2] = $3 } END {
+        exit !(got["worlds"] == 400 && got["threads_differ"] == 0 && got["alone_differ"] == 0 &&
+               ("alone_differ" in got) && ("threads_differ" in got) && got["alone_gradient_off"] < 1e-11 &&
+               got["found"] > 0.02 && got["best_stiffness"] > 29.99 && got["best_stiffness"] < 30.01 &&
+               got["best_drag"] > 0.0999 && got["best_drag"] < 0.1001) }' "$work/batch"
+"$work/game_loop" --quick --out "$work/out" >"$work/game" 2>/dev/null
+check "game_loop: nothing allocated after the first frame, bounded work, the same bits again, drawn in between" \
+    awk '$1 == "result" { got[$2] = $3 } END {
+        exit !(got["first_frame_allocations"] > 0 && ("later_allocations" in got) &&
+               got["later_allocations"] == 0 && got["hitch_steps"] == 80 && got["replay_same"] == 1 &&
+               got["steps"] > 1500 && ("drawn_off" in got) && got["drawn_off"] < 1e-12 &&
+               got["jelly_lowest"] > -0.02 && got["jelly_x"] > -0.6 && got["jelly_x"] < 0.5) }' "$work/game"
 check "01_gradient has at most 25 lines" test "$(wc -l <../examples/01_gradient.c)" -le 25
 finish
