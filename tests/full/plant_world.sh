@@ -18,7 +18,7 @@ plant 'worlds side by side whose axes are exchanged' 'bits it has alone|W6' \
     's/^    return worlds == 1 ? i : (i % 3 \* world->n_points + i \/ 3) \* worlds + which;/    return worlds == 1 ? i : ((2 - i % 3) * world->n_points + i \/ 3) * worlds + which;/'
 plant 'friction of the other law' 'sphere_penalty_tanh' \
     's/^\( *\)(rubs ? 1 + (int)contact->friction_law : 0)/\1(rubs ? 1 : 0)/'
-plant 'a hinge that is taken for a solid' 'refused 12' \
+plant 'models of any parameters' 'refused 13' \
     's/^    return type->energy && type->n_points == n_points && .*/    return type->energy \&\& type->n_points == n_points \&\& parameters[0];/'
 plant 'a state that is lost when memory ends' 'allocations may fail' \
     's/^    if (!w->state) return dsi_world_adopt(w, NULL);/    w->stepper = s;\n    if (!w->state) return dsi_world_adopt(w, NULL);/'
