@@ -88,10 +88,11 @@ static ds_stream stream_of(file *f)
 /* a file of data/, which lies beside this source; no bytes: it is not there */
 static file load(const char *name)
 {
+    static const char here[] = __FILE__;
     char path[500];
-    const char *const slash = strrchr(__FILE__, '/');
+    const char *const slash = strrchr(here, '/');
     file f = { NULL, 0, 0, 0 };
-    sprintf(path, "%.*sdata/%s", slash ? (int)(slash + 1 - __FILE__) : 0, __FILE__, name);
+    sprintf(path, "%.*sdata/%s", slash ? (int)(slash + 1 - here) : 0, here, name);
     FILE *const in = fopen(path, "rb");
     if (in) {
         f.bytes = (unsigned char *)malloc(f.limit = 100000);
