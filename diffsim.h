@@ -24528,7 +24528,7 @@ static int dsi_get_size(dsi_reader *r, const char *what, uint64_t *out)
 }
 static int dsi_get_real(dsi_reader *r, double *out)
 {
-    uint64_t bits;
+    uint64_t bits = 0;
     if (!r->raw) {
         dsi_next_word(r, 1);
         return dsi_word_real(r, "a coordinate is expected", out);
@@ -28931,7 +28931,7 @@ DIFFSIM_API const ds_kernel *ds_energies_kernel(const ds_energies *energies, siz
     size_t k;
     for (k = 0; energies && k < energies->n_families * DSI_PARTS * DSI_ROLES; k++) {
         const ds_kernel *const kernel =
-            energies->families[k / (DSI_PARTS * DSI_ROLES)].kernels[k / DSI_ROLES % DSI_PARTS][k % DSI_ROLES];
+            energies->families[k / DSI_ROLES / DSI_PARTS].kernels[k / DSI_ROLES % DSI_PARTS][k % DSI_ROLES];
         if (kernel && kernel->body.n_effects && !kernel->error.code && i-- == 0) return kernel;
     }
     return NULL;
@@ -29950,7 +29950,8 @@ static ds_result dsi_back_rk4(dsi_flow *w)
     size_t k;
     dsi_each_back_rk4_end(&m, it->n);
     for (k = 4; k-- > 0 && !result;) {
-        m.p = k == 0 || k == 3 ? m.sixth : 2 * m.sixth;
+        m.p = m.sixth;
+        if (k == 1 || k == 2) m.p = 2 * m.sixth;
         m.q = k == 3 ? 0 : k == 2 ? m.h : m.half;
         if (it->d.dt_is_param)
             w->h_bar += ((double)m.p * dsi_inner(m.lx, w->V[k], it->n) +
