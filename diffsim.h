@@ -24507,7 +24507,7 @@ static int dsi_raw(dsi_reader *r, int n, uint64_t *out)
 /* numbers of a Gmsh file, as text across lines or as bytes. `what` ends "... is expected". */
 static int dsi_get_integer(dsi_reader *r, const char *what, int64_t *out)
 {
-    uint64_t bits;
+    uint64_t bits = 0;
     if (!r->raw) {
         dsi_next_word(r, 1);
         return dsi_word_integer(r, what, -INT64_C(0x80000000), INT64_C(0x7fffffff), out);
