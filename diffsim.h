@@ -334,7 +334,9 @@ extern "C" {
     DSI_ROW(ERROR_MIXED, "one operation got variables of two tapes; record both operands on one tape") \
     DSI_ROW(ERROR_NOT_DIFFERENTIABLE, \
             "the gradient passes an operation without a derivative; use a smooth one or ds_stop_gradient") \
-    DSI_ROW(ERROR_ORDER, "there is no gradient yet; call ds_backward first") \
+    DSI_ROW(ERROR_ORDER, \
+            "the call is too early or too late: gradients need ds_backward, launches ds_kernel_end; " \
+            "what is complete takes no more") \
     DSI_ROW(ERROR_REPLAY, "inputs have been set since the values were computed; call ds_replay, or reset") \
     DSI_ROW(ERROR_BRANCH, "the replay takes another branch than the recording; reset and record again") \
     DSI_ROW(ERROR_NOT_REPLAYABLE, \
@@ -2328,6 +2330,18 @@ DIFFSIM_API const ds_real *ds_rollout_norms(const ds_rollout *rollout);
 DIFFSIM_API ds_gradient_label ds_rollout_label(const ds_rollout *rollout); /* the stepper's, or TRUNCATED */
 DIFFSIM_API uint64_t ds_rollout_again(const ds_rollout *rollout); /* steps computed again, so far */
 
+/* The loss as a function of some of the parameters, for ds_minimise and ds_check_gradient: user is a
+   ds_rollout_view, or a struct that begins with one. Entry i of x is parameter at[i], without `at` parameter
+   i; param, of which x is no part, keeps what they were last, and what the others are.
+   Errors: ARGUMENT; RANGE, an entry of `at`; those of set_param, forward and backward. */
+typedef struct ds_rollout_view {
+    ds_rollout *rollout;
+    ds_real *param; /* [n_param], all of them */
+    const size_t *at; /* [n] or NULL */
+} ds_rollout_view;
+DIFFSIM_API ds_result ds_rollout_objective(void *view, const ds_real *x, size_t n, ds_real *value,
+                                           ds_real *grad);
+
 /* A direction in, a vector of the same shape out; parts that are NULL are zero, or not wanted. */
 typedef struct ds_direction { const ds_real *state, *param, *control; } ds_direction;
 typedef struct ds_direction_out { ds_real *state, *param, *control; } ds_direction_out;
@@ -3435,7 +3449,7 @@ DIFFSIM_API ds_body ds_world_add_plane(ds_world *world, ds_v3 normal, double hei
                                        const ds_contact *contact);
 
 /* Of points, by their numbers in the body; points NULL: all of it. pin: they stay where they are.
-   set_velocity: at the beginning (m/s). set_target: springs to where they are now, or to `to` [n][3]. */
+   set_velocity: at the beginning (m/s). add_targets: springs to where they are now, or to `to` [n][3]. */
 DIFFSIM_API ds_result ds_world_pin(ds_world *world, ds_body body, const int32_t *points, size_t n);
 DIFFSIM_API ds_result ds_world_set_velocity(ds_world *world, ds_body body, ds_v3 v);
 DIFFSIM_API ds_body ds_world_add_targets(ds_world *world, ds_body of, const int32_t *points, size_t n,
@@ -22667,6 +22681,24 @@ static void dsi_stand_still(ds_rollout *r)
     memset(&r->direction, 0, sizeof r->direction);
 }
 
+DIFFSIM_API ds_result ds_rollout_objective(void *view, const ds_real *x, size_t n, ds_real *value,
+                                           ds_real *grad)
+{
+    const ds_rollout_view *const v = (const ds_rollout_view *)view;
+    ds_result result;
+    size_t i;
+    if (!v || !v->rollout || !v->param || !x || !value) return DSIM_ERROR_ARGUMENT;
+    for (i = 0; i < n; i++)
+        if ((v->at ? v->at[i] : i) >= v->rollout->s.n_param) return DSIM_ERROR_RANGE;
+    for (i = 0; i < n; i++) v->param[v->at ? v->at[i] : i] = x[i];
+    result = ds_rollout_set_param(v->rollout, v->param);
+    if (!result) result = grad ? ds_rollout_backward(v->rollout) : ds_rollout_forward(v->rollout);
+    *value = (ds_real)ds_rollout_loss(v->rollout);
+    for (i = 0; grad && !result && i < n; i++)
+        grad[i] = ds_rollout_param_grad(v->rollout)[v->at ? v->at[i] : i];
+    return result;
+}
+
 DIFFSIM_API ds_result ds_rollout_tangent(ds_rollout *rollout, const ds_direction *direction,
                                          ds_real *final_dot, double *loss_dot)
 {
@@ -31180,13 +31212,6 @@ DIFFSIM_API ds_points ds_world_points(const ds_world *world, ds_body body)
     return r;
 }
 
-/* number i, 0 to 3 n_points - 1, of world `which`: where it is in positions or velocities of all */
-static size_t dsi_place_in_world(const ds_world *world, size_t which, size_t i)
-{
-    const size_t worlds = world->d.worlds;
-    return worlds == 1 ? i : (i % 3 * world->n_points + i / 3) * worlds + which;
-}
-
 DIFFSIM_API void ds_world_put(const ds_world *world, size_t which, const ds_real *x, const ds_real *v,
                               ds_real *state)
 {
@@ -31194,7 +31219,7 @@ DIFFSIM_API void ds_world_put(const ds_world *world, size_t which, const ds_real
     if (!world || which >= world->d.worlds || !state) return;
     n = 3 * world->n_points;
     for (i = 0; i < n; i++) {
-        const size_t at = dsi_place_in_world(world, which, i);
+        const size_t at = dsi_vector_at(world->n_points, world->d.worlds, i / 3, i % 3, which);
         if (x) state[at] = x[i];
         if (v) state[n * world->d.worlds + at] = v[i];
     }
@@ -31207,7 +31232,7 @@ DIFFSIM_API void ds_world_get(const ds_world *world, size_t which, const ds_real
     if (!world || which >= world->d.worlds || !state) return;
     n = 3 * world->n_points;
     for (i = 0; i < n; i++) {
-        const size_t at = dsi_place_in_world(world, which, i);
+        const size_t at = dsi_vector_at(world->n_points, world->d.worlds, i / 3, i % 3, which);
         if (x) x[i] = state[at];
         if (v) v[i] = state[n * world->d.worlds + at];
     }

@@ -45,23 +45,6 @@ static double lowest_frequency(void)
     return 1.8751 * 1.8751 * sqrt(YOUNG * HEIGHT * HEIGHT / (12 * DENSITY)) / (LENGTH * LENGTH);
 }
 
-/* what is said of an error, which ends the program */
-static void stop(const ds_error *error)
-{
-    fprintf(stderr, "%s\n", error->text);
-    exit(1);
-}
-
-static ds_real *numbers(size_t n)
-{
-    ds_real *const p = (ds_real *)calloc(n ? n : 1, sizeof(ds_real));
-    if (!p) {
-        fprintf(stderr, "no memory for %.0f numbers\n", (double)n);
-        exit(1);
-    }
-    return p;
-}
-
 typedef struct beam {
     ds_mesh mesh;
     ds_world *world;
@@ -79,12 +62,12 @@ static beam build(size_t layers, ds_box_cut cut, ds_energy model, double dt)
     ds_solid solid = { 0 };
     ds_error error;
     const size_t face = (layers + 1) * (layers + 1); /* points: the first are clamped, the last the end */
-    int32_t *const clamped = (int32_t *)numbers(face);
+    int32_t *const clamped = (int32_t *)show_numbers(face);
     memset(&b, 0, sizeof b);
     box.size = ds_v3_make((ds_real)LENGTH, (ds_real)HEIGHT, (ds_real)HEIGHT);
     box.nx = 10 * layers, box.ny = box.nz = layers;
     box.cut = cut;
-    if (ds_mesh_box(&box, &b.mesh, &error)) stop(&error);
+    if (ds_mesh_box(&box, &b.mesh, &error)) show_stop(error.text);
     desc.gravity = ds_v3_make(0, (ds_real)-GRAVITY, 0);
     desc.integrator.dt = dt;
     desc.integrator.damping = 2 * lowest_frequency();
@@ -98,9 +81,9 @@ static beam build(size_t layers, ds_box_cut cut, ds_energy model, double dt)
     ds_world_pin(b.world, body, clamped, face);
     b.young = ds_world_param(b.world, body, "young");
     b.n = 3 * b.mesh.n_points;
-    b.tip = numbers(b.n);
+    b.tip = show_numbers(b.n);
     for (size_t i = b.mesh.n_points - face; i < b.mesh.n_points; i++) b.tip[3 * i + 1] = -1 / (ds_real)face;
-    if (!ds_world_stepper(b.world)) stop(ds_world_error(b.world));
+    if (!ds_world_stepper(b.world)) show_stop(ds_world_error(b.world)->text);
     free(clamped);
     return b;
 }
@@ -132,13 +115,14 @@ typedef struct rest {
 static int solve(const rest *s, const ds_real *f, ds_real *u)
 {
     const size_t n = s->system->n;
-    ds_real *const r = numbers(3 * n), *const p = r + n, *const Kp = p + n;
+    ds_real *const r = show_numbers(3 * n), *const p = r + n, *const Kp = p + n;
     int count = 0;
     for (size_t i = 0; i < n; i++) r[i] = s->inverse_mass[i] > 0 ? f[i] : 0, p[i] = r[i], u[i] = 0;
     double rr = dot(r, r, n);
     const double enough = rr * TOLERANCE * TOLERANCE;
     for (; rr > enough && count < 100000; count++) {
-        if (ds_energies_hessian_product(s->energies, &s->io, p, Kp)) stop(ds_energies_error(s->energies));
+        if (ds_energies_hessian_product(s->energies, &s->io, p, Kp))
+            show_stop(ds_energies_error(s->energies)->text);
         for (size_t i = 0; i < n; i++)
             if (!(s->inverse_mass[i] > 0)) Kp[i] = 0;
         const double alpha = rr / dot(p, Kp, n), before = rr;
@@ -164,16 +148,16 @@ static bent at_rest(beam *b, ds_real *u)
     s.system = ds_energies_system(s.energies);
     const ds_system *const y = s.system;
     const ds_real *const param = ds_world_params(b->world);
-    ds_real *const scratch = numbers(3 * b->n), *const f = scratch, *const lambda = f + b->n;
-    ds_real *const param_bar = numbers(y->n_param);
-    ds_real *const derived_bar = numbers(y->n_derived);
-    s.derived = numbers(y->n_derived);
+    ds_real *const scratch = show_numbers(3 * b->n), *const f = scratch, *const lambda = f + b->n;
+    ds_real *const param_bar = show_numbers(y->n_param);
+    ds_real *const derived_bar = show_numbers(y->n_derived);
+    s.derived = show_numbers(y->n_derived);
     s.v = lambda + b->n; /* zero */
     s.io.x = ds_world_positions(b->world);
     s.io.v = s.v;
     s.io.param = param;
     s.io.derived = s.derived;
-    if (y->derive && y->derive(y->user, param, s.derived)) stop(y->error(y->user));
+    if (y->derive && y->derive(y->user, param, s.derived)) show_stop(y->error(y->user)->text);
     s.inverse_mass = y->inverse_mass ? y->inverse_mass : s.derived + y->inverse_mass_at;
     /* the weight */
     for (size_t i = 0; i < b->n; i++)
@@ -189,9 +173,9 @@ static bent at_rest(beam *b, ds_real *u)
     ds_system_bar bar = { 0 };
     bar.param_bar = param_bar;
     bar.derived_bar = derived_bar;
-    if (y->force_vjp(y->user, &s.io, lambda, &bar)) stop(y->error(y->user));
+    if (y->force_vjp(y->user, &s.io, lambda, &bar)) show_stop(y->error(y->user)->text);
     if (y->derive_vjp && y->derive_vjp(y->user, param, s.derived, derived_bar, param_bar))
-        stop(y->error(y->user));
+        show_stop(y->error(y->user)->text);
     out.by_young = (double)param_bar[b->young.first];
     free(param_bar);
     free(derived_bar);
@@ -219,14 +203,14 @@ static bent settled(void)
     ds_stability limit;
     ds_step_io io = { 0 };
     const ds_stepper *stepper = ds_world_stepper(b.world);
-    ds_real *const state = numbers(stepper->n_state), *const derived = numbers(stepper->n_derived);
+    ds_real *const state = show_numbers(stepper->n_state), *const derived = show_numbers(stepper->n_derived);
     memcpy(state, ds_world_positions(b.world), b.n * sizeof *state);
     io.state = state;
     io.param = ds_world_params(b.world);
     io.derived = derived;
     if (stepper->derive) stepper->derive(stepper->user, io.param, derived);
     if (ds_integrator_stability(ds_world_integrator(b.world), &io, &limit))
-        stop(ds_integrator_error(ds_world_integrator(b.world)));
+        show_stop(ds_integrator_error(ds_world_integrator(b.world))->text);
     printf("one layer: %s\n", limit.text);
     free(state);
     free(derived);
@@ -241,8 +225,8 @@ static bent settled(void)
     desc.loss_user = &b;
     desc.loss_at_end = 1;
     ds_rollout *const r = ds_world_rollout(b.world, &desc);
-    if (!r) stop(ds_world_error(b.world));
-    if (ds_rollout_backward(r)) stop(ds_rollout_error(r));
+    if (!r) show_stop(ds_world_error(b.world)->text);
+    if (ds_rollout_backward(r)) show_stop(ds_rollout_error(r)->text);
     out.deflection = ds_rollout_loss(r);
     out.by_young = (double)ds_rollout_param_grad(r)[b.young.first];
     out.iterations = (int)desc.steps;
@@ -299,7 +283,7 @@ int main(int argc, char **argv)
     for (int cut = 0; cut < DSIM_BOX_CUT_COUNT; cut++) {
         for (size_t k = 0; k < refinements; k++) {
             beam b = build(LAYERS[k], (ds_box_cut)cut, DSIM_ENERGY_LINEAR, 0);
-            ds_real *const u = numbers(b.n);
+            ds_real *const u = show_numbers(b.n);
             const bent o = at_rest(&b, u);
             const double formula = -o.deflection / YOUNG, off = fabs(o.by_young / formula - 1);
             deflections[cut][k] = o.deflection;

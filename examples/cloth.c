@@ -19,9 +19,9 @@ static const double FRAME = 0.025; /* s */
 typedef ds_real motion[FRAMES + 1][3 * MOST_POINTS]; /* all points at each frame (m) */
 
 typedef struct flag {
+    ds_rollout_view view; /* first, so that its address is that of all */
     ds_mesh mesh;
     ds_world *world;
-    ds_rollout *rollout;
     size_t at[3];                                    /* where the wind is among the parameters */
     size_t every;                                    /* steps from frame to frame */
     int32_t marks[MARKS];
@@ -85,20 +85,10 @@ static int build(flag *f, int n, double dt)
     rd.steps = FRAMES * f->every;
     rd.loss = watch;
     rd.loss_user = f;
-    f->rollout = ds_world_params(f->world) ? ds_world_rollout(f->world, &rd) : NULL;
-    return f->rollout == NULL;
-}
-
-static ds_result loss_of(void *user, const ds_real *wind, size_t n, ds_real *value, ds_real *grad)
-{
-    flag *const f = user;
-    ds_real *const params = ds_world_params(f->world);
-    for (size_t i = 0; i < n; i++) params[f->at[i]] = wind[i];
-    ds_result result = ds_rollout_set_param(f->rollout, params);
-    if (!result) result = grad ? ds_rollout_backward(f->rollout) : ds_rollout_forward(f->rollout);
-    *value = (ds_real)ds_rollout_loss(f->rollout);
-    for (size_t i = 0; grad && !result && i < n; i++) grad[i] = ds_rollout_param_grad(f->rollout)[f->at[i]];
-    return result;
+    f->view.param = ds_world_params(f->world);
+    f->view.at = f->at;
+    f->view.rollout = ds_world_params(f->world) ? ds_world_rollout(f->world, &rd) : NULL;
+    return f->view.rollout == NULL;
 }
 
 static int progress(void *user, const ds_real *wind, size_t n, const ds_minimise_report *r)
@@ -180,19 +170,20 @@ int main(int argc, char **argv)
     show_plot p = { 0 };
     for (int i = 0; i < 3; i++) truth[i] = (ds_real)WIND[i], wind[i] = (ds_real)GUESS[i];
     f.show = &s;
-    if (build(&f, n, s.quick ? 2.5e-3 : 5e-4) || loss_of(&f, truth, 3, &loss, NULL)) {
-        fprintf(stderr, "%s\n", (f.rollout ? ds_rollout_error(f.rollout) : ds_world_error(f.world))->text);
+    if (build(&f, n, s.quick ? 2.5e-3 : 5e-4) || ds_rollout_objective(&f, truth, 3, &loss, NULL)) {
+        fprintf(stderr, "%s\n",
+                (f.view.rollout ? ds_rollout_error(f.view.rollout) : ds_world_error(f.world))->text);
         return 1;
     }
     memcpy(f.truth, f.now, sizeof f.truth);          /* this is what the camera saw */
-    ds_check_gradient(loss_of, &f, wind, 3, NULL, &check);
+    ds_check_gradient(ds_rollout_objective, &f, wind, 3, NULL, &check);
     printf("%s\n", check.text);
-    loss_of(&f, wind, 3, &f.losses[0], NULL);
+    ds_rollout_objective(&f, wind, 3, &f.losses[0], NULL);
     memcpy(guessed, f.now, sizeof guessed);
 
     problem.user = &f;
     problem.n = 3;
-    problem.objective = loss_of;
+    problem.objective = ds_rollout_objective;
     desc.max_iterations = ITERATIONS - 1;
     desc.gradient_tolerance = 1e-14; /* m^2 / (m/s) */
     desc.watch = progress;
@@ -200,7 +191,7 @@ int main(int argc, char **argv)
     show_progress(&s, (long)report.iterations, (long)report.iterations, "wind %.4f %.4f %.4f m/s",
                   (double)wind[0], (double)wind[1], (double)wind[2]);
     printf("%s\n", report.text);
-    loss_of(&f, wind, 3, &loss, NULL);
+    ds_rollout_objective(&f, wind, 3, &loss, NULL);
     draw_all(&f, guessed);
     p.x_label = "iteration";
     p.y_label = "half the mean squared distance (m^2)";
@@ -214,7 +205,7 @@ int main(int argc, char **argv)
     show_result(&s, "loss", (double)loss);
     show_result(&s, "reach", reach(&f, n));
     show_result(&s, "gradient_error", check.worst_error);
-    ds_rollout_destroy(f.rollout);
+    ds_rollout_destroy(f.view.rollout);
     ds_world_destroy(f.world);
     ds_mesh_destroy(&f.mesh);
     return show_end(&s);

@@ -17,10 +17,10 @@ static const double YOUNG = 2e4, POISSON = 0.42, GUESS[2] = { 1e4, 0.35 }; /* Pa
 static const double SIDE = 0.2, FRAME = 0.02; /* m, s */
 
 typedef struct jelly {
+    ds_rollout_view view; /* first, so that its address is that of all */
     ds_mesh mesh;
     ds_mesh_list skin;
     ds_world *world;
-    ds_rollout *rollout;
     size_t at[2];                                /* where log young and poisson are among the parameters */
     size_t every;                                /* steps from frame to frame */
     int32_t seen[SEEN];                          /* points that the camera sees */
@@ -104,21 +104,10 @@ static int build(jelly *j, size_t n, double dt)
     rd.steps = FRAMES * j->every;
     rd.loss = watch;
     rd.loss_user = j;
-    j->rollout = v ? ds_world_rollout(j->world, &rd) : NULL;
-    return j->rollout == NULL;
-}
-
-/* the loss as a function of u: the logarithm of Young's modulus, Poisson's ratio */
-static ds_result loss_of(void *user, const ds_real *u, size_t n, ds_real *value, ds_real *grad)
-{
-    jelly *const j = user;
-    ds_real *const params = ds_world_params(j->world);
-    for (size_t i = 0; i < n; i++) params[j->at[i]] = u[i];
-    ds_result result = ds_rollout_set_param(j->rollout, params);
-    if (!result) result = grad ? ds_rollout_backward(j->rollout) : ds_rollout_forward(j->rollout);
-    *value = (ds_real)ds_rollout_loss(j->rollout);
-    for (size_t i = 0; grad && !result && i < n; i++) grad[i] = ds_rollout_param_grad(j->rollout)[j->at[i]];
-    return result;
+    j->view.param = ds_world_params(j->world);
+    j->view.at = j->at;
+    j->view.rollout = v ? ds_world_rollout(j->world, &rd) : NULL;
+    return j->view.rollout == NULL;
 }
 
 static int progress(void *user, const ds_real *u, size_t n, const ds_minimise_report *r)
@@ -200,21 +189,23 @@ int main(int argc, char **argv)
     ds_minimise_desc desc = { 0 };
     show_plot p = { 0 };
     j.show = &s;
-    if (build(&j, s.quick ? 2 : 4, s.quick ? 1e-3 : 2.5e-4) || loss_of(&j, truth, 2, &loss, NULL)) {
-        fprintf(stderr, "%s\n", (j.rollout ? ds_rollout_error(j.rollout) : ds_world_error(j.world))->text);
+    if (build(&j, s.quick ? 2 : 4, s.quick ? 1e-3 : 2.5e-4) ||
+        ds_rollout_objective(&j, truth, 2, &loss, NULL)) {
+        fprintf(stderr, "%s\n",
+                (j.view.rollout ? ds_rollout_error(j.view.rollout) : ds_world_error(j.world))->text);
         return 1;
     }
     for (size_t f = 0; f <= FRAMES; f++) /* this is what the camera saw */
         for (size_t i = 0; i < SEEN; i++)
             memcpy(j.camera[f][i], j.film[f] + 3 * j.seen[i], sizeof j.camera[f][i]);
-    ds_check_gradient(loss_of, &j, u, 2, NULL, &check);
+    ds_check_gradient(ds_rollout_objective, &j, u, 2, NULL, &check);
     printf("%s\n", check.text);
-    loss_of(&j, u, 2, &j.losses[0], NULL);
+    ds_rollout_objective(&j, u, 2, &j.losses[0], NULL);
     memcpy(guessed, j.film[FRAMES], sizeof guessed);
 
     problem.user = &j;
     problem.n = 2;
-    problem.objective = loss_of;
+    problem.objective = ds_rollout_objective;
     problem.lower = lower;
     problem.upper = upper;
     desc.max_iterations = ITERATIONS - 1;
@@ -224,7 +215,7 @@ int main(int argc, char **argv)
     show_progress(&s, (long)report.iterations, (long)report.iterations, "young %.1f Pa, poisson %.4f",
                   exp((double)u[0]), (double)u[1]);
     printf("%s\n", report.text);
-    loss_of(&j, u, 2, &loss, NULL);
+    ds_rollout_objective(&j, u, 2, &loss, NULL);
     draw(&j, guessed);
     write_files(&j);
     p.x_label = "iteration";
@@ -238,7 +229,7 @@ int main(int argc, char **argv)
     show_result(&s, "loss", (double)loss);
     show_result(&s, "deepest", deepest(&j));
     show_result(&s, "gradient_error", check.worst_error);
-    ds_rollout_destroy(j.rollout);
+    ds_rollout_destroy(j.view.rollout);
     ds_world_destroy(j.world);
     ds_mesh_list_destroy(&j.skin);
     ds_mesh_destroy(&j.mesh);

@@ -27,7 +27,8 @@
    Films         show_film_begin _frame _end: out/name.mp4 of canvases of one size, where ffmpeg is.
    Colours       0xRRGGBB, SHOW_BLUE and friends; show_mix, show_fade (transparent), show_heat (0..1).
    Curves        show_plot (a zeroed struct), show_curve, show_plot_save.
-   The end       show_result prints what the tests compare, show_end says where the files are.
+   The end       show_result prints what the tests compare, show_end says where the files are; show_stop
+                 ends a program early. Memory: show_numbers.
 
    A point is a pointer to its x and y; a z behind them is not looked at, so positions in space work as well.
    y is up. Discs have a radius in the world's unit; dots and lines have a width in pixels. Chatter goes to
@@ -1048,6 +1049,21 @@ static inline void show_result(show *s, const char *name, double value)
     showi_close_line(s);
     printf("result %s %.17g\n", name, value);
     fflush(stdout);
+}
+
+/* Where nothing is left to do: says why, and ends the program. */
+static inline void show_stop(const char *why)
+{
+    fprintf(stderr, "%s\n", why);
+    exit(1);
+}
+
+/* n zeros; without memory the program ends */
+static inline show_real *show_numbers(size_t n)
+{
+    show_real *const p = (show_real *)calloc(n ? n : 1, sizeof *p);
+    if (!p) show_stop("no memory");
+    return p;
 }
 
 /* Says where the files are. Returns what main returns: 0, or 1 if a file could not be written. */

@@ -50,22 +50,6 @@ typedef struct tour {
     int recording; /* the loss writes what it sees */
 } tour;
 
-static void stop(const ds_error *error)
-{
-    fprintf(stderr, "%s\n", error->text);
-    exit(1);
-}
-
-static ds_real *numbers(size_t n)
-{
-    ds_real *const p = (ds_real *)calloc(n ? n : 1, sizeof(ds_real));
-    if (!p) {
-        fprintf(stderr, "no memory for %.0f numbers\n", (double)n);
-        exit(1);
-    }
-    return p;
-}
-
 /* half the mean squared distance, in SEEN, from where the points were seen */
 static ds_result unlike(void *user, const ds_step_io *io, ds_real *value, const ds_step_bar *bar)
 {
@@ -108,11 +92,11 @@ static void begin(tour *t, const ds_mesh_box_desc *box, double damping)
     ds_world_desc desc = { 0 };
     ds_error error;
     memset(t, 0, sizeof *t);
-    if (ds_mesh_box(box, &t->mesh, &error)) stop(&error);
+    if (ds_mesh_box(box, &t->mesh, &error)) show_stop(error.text);
     t->n_tets = t->mesh.n_tets;
     t->n_points = t->mesh.n_points;
-    t->truth = numbers(t->n_tets);
-    t->seen = numbers(3 * FRAMES * t->n_points);
+    t->truth = show_numbers(t->n_tets);
+    t->seen = show_numbers(3 * FRAMES * t->n_points);
     desc.gravity = ds_v3_make(0, (ds_real)-9.81, 0);
     desc.integrator.dt = DT;
     desc.integrator.substeps = box->ny > 2 ? 5 : 3; /* stable up to MOST */
@@ -133,12 +117,12 @@ static void complete(tour *t, ds_body body, size_t axis)
     t->young = ds_world_param(t->world, body, "young");
     t->poisson = ds_world_param(t->world, body, "poisson");
     t->rollout = ds_world_rollout(t->world, &desc);
-    if (!t->rollout) stop(ds_world_error(t->world));
+    if (!t->rollout) show_stop(ds_world_error(t->world)->text);
     const size_t n = ds_world_stepper(t->world)->n_param;
-    t->param = numbers(n);
+    t->param = show_numbers(n);
     memcpy(t->param, ds_world_params(t->world), n * sizeof *t->param);
     t->recording = 1;
-    if (ds_rollout_forward(t->rollout)) stop(ds_rollout_error(t->rollout));
+    if (ds_rollout_forward(t->rollout)) show_stop(ds_rollout_error(t->rollout)->text);
     t->recording = 0;
 }
 
@@ -227,7 +211,7 @@ static void find(show *s, tour *t, ds_optimizer_rule rule, size_t iterations, ds
 {
     static const char *const NAMES[2] = { "Adam", "AdamW" };
     const size_t n = t->n_tets;
-    ds_real *const lower = numbers(3 * n), *const upper = lower + n, *const grad = upper + n;
+    ds_real *const lower = show_numbers(3 * n), *const upper = lower + n, *const grad = upper + n;
     for (size_t i = 0; i < n; i++) {
         lower[i] = (ds_real)log(LEAST / START);
         upper[i] = (ds_real)log(MOST / START);
@@ -245,8 +229,8 @@ static void find(show *s, tour *t, ds_optimizer_rule rule, size_t iterations, ds
     void *memory;
     ds_optimizer *const o = make_optimizer(n, &desc, &memory);
     for (size_t k = 0; k < iterations; k++) {
-        if (loss_of(t, u, n, &losses[k], grad)) stop(ds_rollout_error(t->rollout));
-        if (ds_optimizer_step(o, u, grad)) stop(ds_optimizer_error(o));
+        if (loss_of(t, u, n, &losses[k], grad)) show_stop(ds_rollout_error(t->rollout)->text);
+        if (ds_optimizer_step(o, u, grad)) show_stop(ds_optimizer_error(o)->text);
         const match m = compare(t, u);
         show_progress(s, (long)k + 1, (long)iterations, "%s: loss %.3g, correlation %.3f",
                       NAMES[rule == DSIM_OPTIMIZER_ADAMW], (double)losses[k], m.correlation);
@@ -263,7 +247,7 @@ static int remember(tour *t, double *memory)
     const size_t bytes = stepper->n_param * sizeof(ds_real);
     const ds_checkpoints kinds[3] = { DSIM_CHECKPOINTS_ALL, DSIM_CHECKPOINTS_EVERY,
                                       DSIM_CHECKPOINTS_BINOMIAL };
-    ds_real *const first = numbers(stepper->n_param);
+    ds_real *const first = show_numbers(stepper->n_param);
     ds_rollout_desc desc = described(t);
     ds_checkpoint_plan plan;
     size_t all = 0;
@@ -281,7 +265,8 @@ static int remember(tour *t, double *memory)
         desc.checkpoints = kinds[k];
         ds_rollout_plan(stepper, &desc, &plan);
         ds_rollout *const r = ds_world_rollout(t->world, &desc);
-        if (!r || ds_rollout_set_param(r, t->param) || ds_rollout_backward(r)) stop(ds_rollout_error(r));
+        if (!r || ds_rollout_set_param(r, t->param) || ds_rollout_backward(r))
+            show_stop(ds_rollout_error(r)->text);
         if (!k) memcpy(first, ds_rollout_param_grad(r), bytes);
         same = same && !memcmp(first, ds_rollout_param_grad(r), bytes);
         printf("%-8s %8.0f bytes, %3d steps run again%s\n", ds_checkpoints_name(kinds[k]), (double)plan.bytes,
@@ -400,12 +385,12 @@ static void find_two(show *s, size_t iterations, double *young, double *poisson)
         t.param[t.young.first] = u[0];
         t.param[t.poisson.first] = u[1];
         if (ds_rollout_set_param(t.rollout, t.param) || ds_rollout_backward(t.rollout))
-            stop(ds_rollout_error(t.rollout));
+            show_stop(ds_rollout_error(t.rollout)->text);
         const ds_real *const g = ds_rollout_param_grad(t.rollout);
         const ds_real grad[2] = { g[t.young.first], g[t.poisson.first] };
         show_progress(s, (long)k + 1, (long)iterations, "block: E %.3g Pa, ratio %.3f", exp((double)u[0]),
                       (double)u[1]);
-        if (ds_optimizer_step(o, u, grad)) stop(ds_optimizer_error(o));
+        if (ds_optimizer_step(o, u, grad)) show_stop(ds_optimizer_error(o)->text);
     }
     *young = exp((double)u[0]);
     *poisson = (double)u[1];
@@ -423,7 +408,7 @@ int main(int argc, char **argv)
     printf("%d tetrahedra, %d points, material %s\n", (int)t.n_tets, (int)t.n_points,
            ds_energy_get_type(DSIM_ENERGY_NEO_HOOKEAN_J1_CLAMPED)->name);
 
-    ds_real *const u[2] = { numbers(t.n_tets), numbers(t.n_tets) };
+    ds_real *const u[2] = { show_numbers(t.n_tets), show_numbers(t.n_tets) };
     ds_check_report report;
     ds_check_desc few = { 0 };
     few.max_entries = 6;

@@ -79,17 +79,6 @@ static void draw(show *s, const ds_real *x, const ds_real *before)
     show_canvas_destroy(c);
 }
 
-/* the loss as a function of the logarithm of the stiffness */
-static ds_result loss_of(void *user, const ds_real *u, size_t n, ds_real *value, ds_real *grad)
-{
-    ds_rollout *const r = user;
-    ds_result result = ds_rollout_set_param(r, u);
-    if (!result) result = grad ? ds_rollout_backward(r) : ds_rollout_forward(r);
-    *value = (ds_real)ds_rollout_loss(r);
-    if (grad && !result) memcpy(grad, ds_rollout_param_grad(r), n * sizeof *grad);
-    return result;
-}
-
 int main(int argc, char **argv)
 {
     show s = show_start(argc, argv, "an energy of your own: how stiff is a rope that sags a metre?", NULL, 0);
@@ -109,24 +98,28 @@ int main(int argc, char **argv)
         ds_kernel_report(ds_energies_kernel(ds_world_energies(w), i), text, sizeof text);
         printf("%s\n", text);
     }
-    ds_check_gradient(loss_of, r, ds_world_params(w), ds_world_stepper(w)->n_param, NULL, &report);
+    ds_rollout_view view = { r, ds_world_params(w), NULL };
+    ds_real numbers[1 + LINKS], before[3 * (LINKS + 1)];
+    const size_t n = ds_world_stepper(w)->n_param;
+    memcpy(numbers, view.param, n * sizeof *numbers);
+    ds_check_gradient(ds_rollout_objective, &view, numbers, n, NULL, &report);
     printf("%s\n", report.text);
-    ds_real *u = ds_world_params(w) + k.first; /* log of the stiffness */
-    ds_real before[3 * (LINKS + 1)];
+    memcpy(view.param, numbers, n * sizeof *numbers);
+
+    ds_real u = numbers[k.first], loss, slope; /* u: log of the stiffness */
+    view.at = &k.first;
     for (int i = 0; i < ITERATIONS; i++) {
-        ds_rollout_set_param(r, ds_world_params(w));
-        if (ds_rollout_backward(r)) {
+        if (ds_rollout_objective(&view, &u, 1, &loss, &slope)) {
             fprintf(stderr, "%s\n", ds_rollout_error(r)->text);
             return 1;
         }
-        const double loss = ds_rollout_loss(r), slope = (double)ds_rollout_param_grad(r)[k.first];
         if (!i) memcpy(before, ds_rollout_state(r, NULL), sizeof before);
-        show_progress(&s, i + 1, ITERATIONS, "stiffness %.1f N/m, loss %.3g", exp((double)*u), loss);
+        show_progress(&s, i + 1, ITERATIONS, "stiffness %.1f N/m, loss %.3g", exp((double)u), (double)loss);
         /* loss = off^2 / 2, so off / (d off / du) is 2 loss / slope: Newton's step */
-        if (fabs(slope) > 0) *u -= (ds_real)(2 * loss / slope);
+        if (slope < 0 || slope > 0) u -= 2 * loss / slope;
     }
     draw(&s, ds_rollout_state(r, NULL), before);
-    show_result(&s, "stiffness", exp((double)*u));
+    show_result(&s, "stiffness", exp((double)u));
     show_result(&s, "loss", ds_rollout_loss(r));
     ds_rollout_destroy(r);
     ds_world_destroy(w);

@@ -5,55 +5,9 @@
 
 #include "tap.h"
 
+#include "counter.h"
+
 #include <stdlib.h>
-
-/* an allocator that always moves, fills new and freed memory with 0xCD, knows each block's size and fails
-   when told */
-typedef struct counter {
-    size_t calls, live, blocks, wrong; /* wrong: sizes that were not the block's */
-    size_t fail_at; /* 0: never; else the number of the call that fails */
-    int for_good; /* and all that follow */
-} counter;
-
-enum { HEAD = 16 };
-
-static void *count_and_fail(void *user, void *pointer, size_t old_bytes, size_t new_bytes)
-{
-    counter *c = (counter *)user;
-    char *block = NULL;
-    size_t known = 0;
-    if (new_bytes) {
-        c->calls++;
-        if (c->fail_at && (c->calls == c->fail_at || (c->for_good && c->calls > c->fail_at))) return NULL;
-        block = (char *)malloc(new_bytes + HEAD);
-        if (!block) return NULL;
-        memset(block, 0xCD, new_bytes + HEAD);
-        memcpy(block, &new_bytes, sizeof new_bytes);
-        c->live += new_bytes;
-        c->blocks++;
-    }
-    if (pointer) {
-        char *old = (char *)pointer - HEAD;
-        memcpy(&known, old, sizeof known);
-        if (known != old_bytes) c->wrong++;
-        if (block) memcpy(block + HEAD, pointer, known < new_bytes ? known : new_bytes);
-        memset(old, 0xCD, known + HEAD);
-        free(old);
-        c->live -= known;
-        c->blocks--;
-    } else if (old_bytes) {
-        c->wrong++;
-    }
-    return block ? block + HEAD : NULL;
-}
-
-static ds_allocator allocator_of(counter *c)
-{
-    ds_allocator a;
-    a.resize = count_and_fail;
-    a.user = c;
-    return a;
-}
 
 static ds_tape *make_tape(counter *c, int debug)
 {

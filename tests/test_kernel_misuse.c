@@ -5,6 +5,8 @@
 
 #include "tap.h"
 
+#include "counter.h"
+
 #include <math.h>
 #include <stdlib.h>
 
@@ -569,47 +571,11 @@ static void test_launching(void)
     ds_kernel_destroy(k);
 }
 
-/* an allocator that always moves, fills new and freed memory with 0xCD, knows each block's size and fails
-   when told */
-typedef struct counter {
-    size_t calls, live, wrong; /* wrong: sizes that were not the block's */
-    size_t fail_at;            /* 0: never; else the number of the call that fails */
-    int for_good;              /* and all that follow */
-} counter;
-enum { HEAD = 16 };
-static void *count_and_fail(void *user, void *pointer, size_t old_bytes, size_t new_bytes)
-{
-    counter *const c = (counter *)user;
-    char *block = NULL;
-    size_t known = 0;
-    if (new_bytes) {
-        c->calls++;
-        if (c->fail_at && (c->calls == c->fail_at || (c->for_good && c->calls > c->fail_at))) return NULL;
-        block = (char *)malloc(new_bytes + HEAD);
-        if (!block) return NULL;
-        memset(block, 0xCD, new_bytes + HEAD);
-        memcpy(block, &new_bytes, sizeof new_bytes);
-        c->live += new_bytes;
-    }
-    if (pointer) {
-        char *const old = (char *)pointer - HEAD;
-        memcpy(&known, old, sizeof known);
-        if (known != old_bytes) c->wrong++;
-        if (block) memcpy(block + HEAD, pointer, known < new_bytes ? known : new_bytes);
-        memset(old, 0xCD, known + HEAD);
-        free(old);
-        c->live -= known;
-    } else if (old_bytes) {
-        c->wrong++;
-    }
-    return block ? block + HEAD : NULL;
-}
-
 /* a kernel, its derivative `way` (0: none) and a launch; the first error, or DSIM_OK. named: the sentence,
    where there is an object that has one */
 static ds_result everything(counter *c, int way, char *named)
 {
-    ds_allocator allocator;
+    const ds_allocator allocator = allocator_of(c);
     ds_runner_desc desc;
     ds_kernel *k, *d = NULL;
     ds_runner *r;
@@ -617,7 +583,6 @@ static ds_result everything(counter *c, int way, char *named)
     ds_array args[2 * ARGS];
     static ds_real wide[LANES * 20], narrow[LANES * 20];
     ds_result result = DSIM_ERROR_MEMORY;
-    allocator.resize = count_and_fail, allocator.user = c;
     memset(&desc, 0, sizeof desc);
     desc.allocator = allocator;
     named[0] = 0;

@@ -6,6 +6,8 @@
 
 #include "tap.h"
 
+#include "counter.h"
+
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
@@ -15,44 +17,6 @@
 #define PI 3.141592653589793
 
 static ds_error error;
-
-/* memory that counts, knows each block's size, and fails at one call, or from it on */
-typedef struct counter {
-    size_t calls, live, fail_at, wrong;
-    int for_good;
-} counter;
-enum { HEAD = 16 };
-static void *count_and_fail(void *user, void *pointer, size_t old_bytes, size_t new_bytes)
-{
-    counter *c = (counter *)user;
-    char *block = NULL;
-    size_t known = 0;
-    if (new_bytes) {
-        c->calls++;
-        if (c->fail_at && (c->calls == c->fail_at || (c->for_good && c->calls > c->fail_at))) return NULL;
-        block = (char *)malloc(new_bytes + HEAD);
-        if (!block) return NULL;
-        memset(block, 0xCD, new_bytes + HEAD);
-        memcpy(block, &new_bytes, sizeof new_bytes);
-        c->live += new_bytes;
-    }
-    if (pointer) {
-        char *old = (char *)pointer - HEAD;
-        memcpy(&known, old, sizeof known);
-        if (known != old_bytes) c->wrong++;
-        if (block) memcpy(block + HEAD, pointer, known < new_bytes ? known : new_bytes);
-        free(old);
-        c->live -= known;
-    }
-    return block ? block + HEAD : NULL;
-}
-static ds_allocator allocator_of(counter *c)
-{
-    ds_allocator a;
-    a.resize = count_and_fail;
-    a.user = c;
-    return a;
-}
 
 /* plain vectors in double */
 static void point_of(const ds_mesh *m, size_t i, double x[3])
@@ -457,7 +421,7 @@ static void see_refusals(void)
         static const char *const words[] = { "size",   "negative", "cut",       "points",    "points",
                                              "points", "origin",   "too small", "tetrahedra" };
         ds_mesh_box_desc d = { 0 };
-        counter memory = { 0, 0, 0, 0, 0 };
+        counter memory = { 0, 0, 0, 0, 0, 0, 0 };
         d.allocator = allocator_of(&memory);
         if (c == 0) d.size.x = bad;
         if (c == 1) d.size.y = -1;
@@ -950,7 +914,7 @@ static void see_memory(void)
         int fine = 1;
         for (int for_good = 0; for_good < 2; for_good++)
             for (size_t k = 1;; k++) {
-                counter c = { 0, 0, 0, 0, 0 };
+                counter c = { 0, 0, 0, 0, 0, 0, 0 };
                 c.fail_at = k;
                 c.for_good = for_good;
                 const ds_result r = use_memory(what, &c);

@@ -7,6 +7,8 @@
 
 #include "tap.h"
 
+#include "counter.h"
+
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
@@ -15,45 +17,6 @@
 #define EPSILON (IS_FLOAT ? (double)FLT_EPSILON : DBL_EPSILON)
 
 static ds_error error;
-
-/* memory that counts, knows each block's size, and fails at one call, or from it on */
-typedef struct counter {
-    size_t calls, live, most, fail_at, wrong;
-    int for_good;
-} counter;
-enum { HEAD = 16 };
-static void *count_and_fail(void *user, void *pointer, size_t old_bytes, size_t new_bytes)
-{
-    counter *c = (counter *)user;
-    char *block = NULL;
-    size_t known = 0;
-    if (new_bytes) {
-        c->calls++;
-        if (c->fail_at && (c->calls == c->fail_at || (c->for_good && c->calls > c->fail_at))) return NULL;
-        block = (char *)malloc(new_bytes + HEAD);
-        if (!block) return NULL;
-        memset(block, 0xCD, new_bytes + HEAD);
-        memcpy(block, &new_bytes, sizeof new_bytes);
-        c->live += new_bytes;
-        if (c->live > c->most) c->most = c->live;
-    }
-    if (pointer) {
-        char *old = (char *)pointer - HEAD;
-        memcpy(&known, old, sizeof known);
-        if (known != old_bytes) c->wrong++;
-        if (block) memcpy(block + HEAD, pointer, known < new_bytes ? known : new_bytes);
-        free(old);
-        c->live -= known;
-    }
-    return block ? block + HEAD : NULL;
-}
-static ds_allocator allocator_of(counter *c)
-{
-    ds_allocator a;
-    a.resize = count_and_fail;
-    a.user = c;
-    return a;
-}
 
 /* a file in memory: read from `at` on; written up to `limit` */
 typedef struct file {
@@ -186,7 +149,7 @@ static const char *const GMSH_FILES[] = { "two_volumes_22.msh", "two_volumes_22_
 static void see_gmsh(void)
 {
     ds_mesh first, m;
-    counter c = { 0, 0, 0, 0, 0, 0 };
+    counter c = { 0, 0, 0, 0, 0, 0, 0 };
     memset(&first, 0, sizeof first);
     for (int k = 0; k < 4; k++) {
         file f = load(GMSH_FILES[k]);
@@ -260,7 +223,7 @@ static void see_other_order(void)
     file f = load("two_volumes_22_bin.msh");
     source s = { GMSH, f.bytes, NULL, f.n, 0 };
     ds_mesh m, turned;
-    counter c = { 0, 0, 0, 0, 0, 0 };
+    counter c = { 0, 0, 0, 0, 0, 0, 0 };
     TAP_OK(!read_source(&s, &c, &m), "a binary file");
     const size_t nodes = behind(&f, "$Nodes\n"), elements = behind(&f, "$Elements\n");
     turn(&f, behind(&f, "$MeshFormat\n"), 4);
@@ -285,7 +248,7 @@ static void see_tetgen(void)
     file node = load("two_tets.node"), ele = load("two_tets.ele");
     source s = { TETGEN, node.bytes, ele.bytes, node.n, ele.n };
     ds_mesh m;
-    counter c = { 0, 0, 0, 0, 0, 0 };
+    counter c = { 0, 0, 0, 0, 0, 0, 0 };
     if (!TAP_OK(!read_source(&s, &c, &m), "TetGen, from 1")) tap_diag("%s", error.text);
     TAP_OK(m.n_points == 5 && m.n_tets == 2 && ints_are(m.tets, tets, 8), "its elements");
     TAP_OK(m.tet_tags && m.tet_tags[0] == 10 && m.tet_tags[1] == -20, "its tags");
@@ -309,7 +272,7 @@ static void see_obj(void)
     file f = load("forms.obj");
     source s = { OBJ, f.bytes, NULL, f.n, 0 };
     ds_mesh m;
-    counter c = { 0, 0, 0, 0, 0, 0 };
+    counter c = { 0, 0, 0, 0, 0, 0, 0 };
     if (!TAP_OK(!read_source(&s, &c, &m), "OBJ, all forms")) tap_diag("%s", error.text);
     TAP_OK(m.n_triangles == 11 && ints_are(m.triangles, triangles, 33), "its triangles");
     TAP_OK(m.n_edges == 3 && ints_are(m.edges, edges, 6), "its edges");
@@ -353,7 +316,7 @@ static void see_round_trips(void)
     ds_mesh_ball_desc ball = { 0 };
     ds_mesh made, back;
     ds_mesh_list skin, edges;
-    counter c = { 0, 0, 0, 0, 0, 0 };
+    counter c = { 0, 0, 0, 0, 0, 0, 0 };
     ds_allocator allocator = allocator_of(&c);
     file f = { NULL, 0, 0, 1 << 20 };
     f.bytes = (unsigned char *)malloc(f.limit);
@@ -498,7 +461,7 @@ static void see_cuts(void)
         const size_t at_end = s.kind == GMSH ? 1 : 10; /* the last line end; the last comment */
         int fine = 1, refused = 0;
         for (s.n = 0; s.n < whole; s.n++) {
-            counter c = { 0, 0, 0, 0, 0, 0 };
+            counter c = { 0, 0, 0, 0, 0, 0, 0 };
             ds_mesh m;
             const ds_result r = read_source(&s, &c, &m);
             if (r) {
@@ -524,7 +487,7 @@ static void see_cuts(void)
         if (s.kind != TETGEN) continue;
         const size_t whole_other = s.n_other;
         for (s.n = whole, s.n_other = 0; s.n_other < whole_other; s.n_other++) {
-            counter c = { 0, 0, 0, 0, 0, 0 };
+            counter c = { 0, 0, 0, 0, 0, 0, 0 };
             ds_mesh m;
             const ds_result r = read_source(&s, &c, &m);
             /* behind the last number and a blank there are comments only */
@@ -550,7 +513,7 @@ static void see_damage(void)
         s.bytes = damaged;
         for (size_t i = 0; i < s.n; i++)
             for (int way = 0; way < (k % 2 ? 1 : 2); way++, rounds++) {
-                counter c = { 0, 0, 0, 0, 0, 0 };
+                counter c = { 0, 0, 0, 0, 0, 0, 0 };
                 ds_mesh m;
                 const unsigned char was = damaged[i];
                 damaged[i] = way          ? bytes[ds_rng_bits(&rng) % sizeof bytes]
@@ -579,7 +542,7 @@ static void see_memory(void)
         int fine = 1, points = 0;
         for (int for_good = 0; for_good < 2; for_good++)
             for (size_t at = 1;; at++) {
-                counter c = { 0, 0, 0, 0, 0, 0 };
+                counter c = { 0, 0, 0, 0, 0, 0, 0 };
                 ds_mesh m;
                 c.fail_at = at;
                 c.for_good = for_good;
@@ -682,7 +645,7 @@ static const struct {
 static void see_wrong(void)
 {
     for (int k = 0; k < (int)(sizeof WRONG / sizeof *WRONG); k++) {
-        counter c = { 0, 0, 0, 0, 0, 0 };
+        counter c = { 0, 0, 0, 0, 0, 0, 0 };
         ds_mesh m;
         const ds_result r = read_text(WRONG[k].kind, WRONG[k].text, WRONG[k].other, &c, &m);
         const int told =
@@ -700,7 +663,7 @@ static void see_hostile(void)
 {
     enum { LONG = 2000000 };
     char *text = (char *)malloc(LONG + 100);
-    counter c = { 0, 0, 0, 0, 0, 0 };
+    counter c = { 0, 0, 0, 0, 0, 0, 0 };
     ds_mesh m;
     if (!text) return;
     memset(text, '1', LONG);

@@ -800,8 +800,42 @@ static void test_allocation(void)
     TAP_OK(!ds_rollout_create(&s, &d) && !m.live, "no memory, no rollout");
 }
 
+/* the loss by one of two parameters: its gradient is that entry of the rollout's, the other stays */
+static void test_objective(void)
+{
+    static ds_real x[SIZE];
+    pendulum p;
+    const ds_stepper stepper = pendulum_stepper(&p, 0);
+    const ds_rollout_desc d = pendulum_desc(10);
+    ds_rollout *const r = ds_rollout_create(&stepper, &d);
+    const size_t at[1] = { 1 }, beyond[1] = { 2 };
+    ds_real param[2], value = 0, grad[2] = { 0, 0 }, both[2] = { 0, 0 };
+    ds_rollout_view view = { NULL, NULL, NULL };
+    ds_check_report report;
+    pendulum_start(x, 10);
+    if (!TAP_OK(r && !rollout_set(r, x, 10), "a rollout to look at")) return;
+    view.rollout = r;
+    view.param = param;
+    view.at = at;
+    param[0] = x[2], param[1] = 0;
+    TAP_OK(!ds_rollout_objective(&view, x + 3, 1, &value, grad) && param[1] == x[3], "one parameter is set");
+    TAP_OK(value == (ds_real)ds_rollout_loss(r) && grad[0] == ds_rollout_param_grad(r)[1] && grad[0] != 0,
+           "value and gradient are the rollout's");
+    TAP_OK(!ds_check_gradient(ds_rollout_objective, &view, x + 3, 1, NULL, &report), "%s", report.text);
+    view.at = NULL;
+    TAP_OK(!ds_rollout_objective(&view, x + 2, 2, &value, both) && both[1] == grad[0] && both[0] != both[1],
+           "all of them, without a list");
+    view.at = beyond;
+    TAP_OK(ds_rollout_objective(&view, x, 1, &value, NULL) == DSIM_ERROR_RANGE && param[0] == x[2],
+           "a parameter that there is not");
+    TAP_OK(ds_rollout_objective(&view, NULL, 1, &value, NULL) == DSIM_ERROR_ARGUMENT &&
+           ds_rollout_objective(NULL, x, 1, &value, NULL) == DSIM_ERROR_ARGUMENT, "nothing to look at");
+    ds_rollout_destroy(r);
+}
+
 int main(void)
 {
+    test_objective();
     test_optimum();
     test_schedules();
     test_derivatives();

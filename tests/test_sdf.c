@@ -6,6 +6,8 @@
 
 #include "tap.h"
 
+#include "counter.h"
+
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
@@ -268,19 +270,6 @@ static void see_refusals(void)
     ds_distance_field_destroy(NULL);
 }
 
-typedef struct counter {
-    size_t calls, live, fail_at;
-} counter;
-static void *count_and_fail(void *user, void *pointer, size_t old_bytes, size_t new_bytes)
-{
-    counter *c = (counter *)user;
-    void *block = NULL;
-    if (new_bytes && ++c->calls >= c->fail_at && c->fail_at) return NULL;
-    if (new_bytes) block = realloc(pointer, new_bytes);
-    else free(pointer);
-    c->live += new_bytes - old_bytes;
-    return block;
-}
 static void see_memory(void)
 {
     int fine = 1, points = 0;
@@ -289,12 +278,13 @@ static void see_memory(void)
     ball.n = 6;
     if (!TAP_OK(!ds_mesh_sphere(&ball, &m, &error), "a sphere")) return;
     for (size_t k = 1; k < 100; k++) {
-        counter c = { 0, 0, 0 };
+        counter c;
+        memset(&c, 0, sizeof c);
+        c.for_good = 1;
         ds_distance_field_desc d = { 0 };
         ds_distance_field g;
         d.spacing = (ds_real)0.2;
-        d.allocator.resize = count_and_fail;
-        d.allocator.user = &c;
+        d.allocator = allocator_of(&c);
         c.fail_at = k;
         const ds_result r = ds_distance_field_make(&m, &d, &g, &error);
         if (!r) {
