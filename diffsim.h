@@ -26635,6 +26635,7 @@ static void dsi_derive_fibre(ds_element *e, ds_var *constants)
     const dsi_rest_shape r = dsi_rest_solid(e);
     ds_var m[3], length;
     size_t i;
+    memset(m, 0, sizeof m);
     for (i = 0; i < r.d; i++) m[i] = ds_parameter(e, 2 + i);
     length = ds_safe_sqrt(dsi_sum_of_products(r.d, m, m));
     for (i = 0; i < r.d; i++)

@@ -15,7 +15,7 @@ plant 'parameters changed in place that are not seen' 'changed in place are seen
 plant 'a part of a step that is dropped with whole ones' 'the part of a step is not' \
     's/world->left = most + (world->left - floor(world->left));/world->left = most;/'
 plant 'worlds side by side whose axes are exchanged' 'bits it has alone|W6' \
-    's/^    return worlds == 1 ? i : (i % 3 \* world->n_points + i \/ 3) \* worlds + which;/    return worlds == 1 ? i : ((2 - i % 3) * world->n_points + i \/ 3) * worlds + which;/'
+    '/void ds_world_get(/,/^}/s/world->d.worlds, i \/ 3, i % 3, which/world->d.worlds, i \/ 3, 2 - i % 3, which/'
 plant 'friction of the other law' 'sphere_penalty_tanh' \
     's/^\( *\)(rubs ? 1 + (int)contact->friction_law : 0)/\1(rubs ? 1 : 0)/'
 plant 'models of any parameters' 'refused 13' \
