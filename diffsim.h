@@ -3470,6 +3470,10 @@ DIFFSIM_API ds_param ds_world_param(ds_world *world, ds_body body, const char *n
 typedef struct ds_points { size_t first, n; } ds_points;
 DIFFSIM_API ds_points ds_world_points(const ds_world *world, ds_body body);
 
+/* Set i of the elements that a body became: its type, how many, their points (NULL: one at each point, until
+   the world is complete). NULL: there are no more. A solid with viscosity has two, a cloth up to three. */
+DIFFSIM_API const ds_energy_set *ds_world_set(const ds_world *world, ds_body body, size_t i);
+
 /* The world as a stepper: state [x, v], each 3 n_points worlds numbers. stepper: NULL after an error.
    rollout: one that begins with state, parameters and, for every step, controls of the world as they are now.
    energies, integrator: what it is made of. */
@@ -31211,6 +31215,12 @@ DIFFSIM_API ds_points ds_world_points(const ds_world *world, ds_body body)
     r.first = world->bodies[body.at].first_point;
     r.n = world->bodies[body.at].n_points;
     return r;
+}
+
+DIFFSIM_API const ds_energy_set *ds_world_set(const ds_world *world, ds_body body, size_t i)
+{
+    if (!world || body.world != world || body.at >= world->n_bodies) return NULL;
+    return i < world->bodies[body.at].n_sets ? &world->sets[world->bodies[body.at].first_set + i].set : NULL;
 }
 
 DIFFSIM_API void ds_world_put(const ds_world *world, size_t which, const ds_real *x, const ds_real *v,

@@ -1,5 +1,4 @@
 /* Many rollouts at once: the same bits for every number of threads, and the first failure is named. */
-#define DIFFSIM_STATIC
 #define DIFFSIM_THREADS
 #define DIFFSIM_IMPLEMENTATION
 #include "../diffsim.h"

@@ -110,7 +110,8 @@ static int is_sound(const ds_mesh *m)
     for (size_t i = 0; i < 2 * m->n_edges; i++) fine &= (size_t)m->edges[i] < m->n_points;
     for (size_t i = 0; i < 3 * m->n_triangles; i++) fine &= (size_t)m->triangles[i] < m->n_points;
     for (size_t i = 0; i < 4 * m->n_tets; i++) fine &= (size_t)m->tets[i] < m->n_points;
-    return fine && dsi_all_finite(m->points, 3 * m->n_points);
+    for (size_t i = 0; i < 3 * m->n_points; i++) fine &= isfinite(m->points[i]) != 0;
+    return fine;
 }
 static int same_ints(const int32_t *a, const int32_t *b, size_t n)
 {
@@ -307,7 +308,7 @@ static void scramble(ds_mesh *m, ds_rng *rng)
     for (size_t i = 0; i < 3 * m->n_points; i++) do {
             const uint64_t bits = ds_rng_bits(rng);
             memcpy(m->points + i, &bits, sizeof *m->points);
-        } while (!dsi_is_finite(m->points[i]));
+        } while (!isfinite(m->points[i]));
 }
 
 static void see_round_trips(void)
