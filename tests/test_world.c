@@ -859,6 +859,59 @@ static void test_steps(void)
     TAP_OK(m.live == 0, "all memory is given back");
 }
 
+typedef struct written { size_t calls, first, last; } written;
+static ds_real height_of(size_t step) { return (ds_real)(1 + 0.25 * (double)step); }
+static void write_height(void *user, ds_world *world, size_t step)
+{
+    written *const is = (written *)user;
+    if (!is->calls++) is->first = step;
+    is->last = step;
+    ds_world_controls(world)[0] = height_of(step);
+}
+
+/* a bead on a spring to a height that is a control, written before each step: the numbers of a rollout with
+   the same controls */
+static void test_before_step(void)
+{
+    static const ds_real x[3] = { 0, 1, 0 };
+    written is = { 0, 0, 0 };
+    ds_number numbers[4];
+    ds_real controls[6];
+    ds_elements to;
+    ds_world_desc d;
+    ds_rollout_desc rd;
+    ds_world *w;
+    ds_rollout *r;
+    size_t steps = 0;
+    memset(&d, 0, sizeof d);
+    memset(&rd, 0, sizeof rd);
+    memset(&to, 0, sizeof to);
+    memset(numbers, 0, sizeof numbers);
+    d.integrator.dt = 1.0 / 64;
+    d.before_step = write_height;
+    d.user = &is;
+    w = ds_world_create(&d);
+    ds_world_add_points(w, x, 1, 2);
+    to.type = ds_energy_get_type(DSIM_ENERGY_TARGET);
+    numbers[0].value = 50;
+    numbers[2].control = 1;
+    to.numbers = numbers;
+    ds_world_add_elements(w, &to);
+    rd.steps = COUNT(controls);
+    for (size_t i = 0; i < COUNT(controls); i++) controls[i] = height_of(i);
+    r = ds_world_rollout(w, &rd);
+    TAP_OK(r && !ds_rollout_set_controls(r, controls, 0, COUNT(controls)) && !ds_rollout_forward(r),
+           "a rollout with controls");
+    ds_world_step(w, 2.5 / 64, NULL, NULL);
+    TAP_OK(!ds_world_step(w, 3.5 / 64, &steps, NULL) && steps == 4, "the same steps in a game");
+    TAP_OK(is.calls == 6 && is.first == 0 && is.last == 5, "each told before it is done, counted from 0");
+    TAP_OK(r && !memcmp(ds_world_positions(w), ds_rollout_state(r, NULL), 3 * sizeof *x) &&
+               ds_world_positions(w)[1] > 1,
+           "moved by the control of each");
+    ds_rollout_destroy(r);
+    ds_world_destroy(w);
+}
+
 /* too long a step is told: when, where, and what would do */
 static void test_unstable(void)
 {
@@ -1155,6 +1208,7 @@ int main(void)
     test_names();
     test_made_of();
     test_steps();
+    test_before_step();
     test_side_by_side();
     test_unstable();
     test_refusals();
