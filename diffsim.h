@@ -3145,21 +3145,33 @@ typedef struct ds_energy_parameter {
     size_t control_at;
 } ds_energy_parameter;
 
-/* n elements of a type, which must live on; all else is copied. points: of each element, different ones.
-   parameters [n_parameters] or NULL: all PER_ELEMENT. Where the type has a parameter "density (...)" an
-   element weighs density times rest measure, the type's last constant, shared out equally among its points.
-   name: in errors and of kernels, NULL: the type's. */
+/* What elements look up by ds_field, such as the distances of a grid: constant, finite, the same for all
+   elements and worlds. */
+typedef struct ds_energy_field {
+    const ds_real *values; /* [n] */
+    size_t n;
+} ds_energy_field;
+
+/* n elements of a type. It and the values of fields, which may be long and serve several sets, must live on
+   and stay as they are; all else is copied. points: of each element, different ones. parameters
+   [n_parameters] or NULL: all PER_ELEMENT. Where the type has a parameter "density (...)" an element weighs
+   density times rest measure, the type's last constant, shared out equally among its points. fields: as many
+   as the type asks for; an index beyond one is an error of the launch, RANGE. name: in errors and of kernels,
+   NULL: the type's. */
 typedef struct ds_energy_set {
     const char *name;
     const ds_energy_type *type;
     size_t n;
     const int32_t *points; /* [n][n_points] */
     const ds_energy_parameter *parameters;
+    const ds_energy_field *fields; /* [n_fields] */
+    size_t n_fields;
 } ds_energy_set;
 
 /* rest: needed by sets with constants, if rest_is_param is 0. mass: added to what densities make; without a
    density each point that is not pinned needs one. pinned: 1: does not move; NULL: none. runner: memory and
-   log of the object, too. hessian: make a pattern, see ds_energies_hessian. All arrays are copied. */
+   log of the object, too. hessian: make a pattern, see ds_energies_hessian. All arrays but the values of
+   fields are copied. */
 typedef struct ds_energies_desc {
     ds_runner_desc runner;
     size_t n_points, n_sets, n_control;
@@ -3383,13 +3395,16 @@ DIFFSIM_API ds_body ds_world_add_points(ds_world *world, const ds_real *x, size_
 
 /* Elements of any type, built-in or yours, which must live on. points: numbers of the points of the body
    `of`, or, without one, of all points of the world so far; NULL: for a type of one point, an element at
-   each, without a body at all there will be. numbers [n_parameters of the type], NULL: all 0. */
+   each, without a body at all there will be. numbers [n_parameters of the type], NULL: all 0. fields: as many
+   as the type asks for, copied. */
 typedef struct ds_elements {
     const ds_energy_type *type;
     ds_body of;
     size_t n;
     const int32_t *points; /* [n][n_points of the type] */
     const ds_number *numbers;
+    const ds_energy_field *fields; /* [n_fields] */
+    size_t n_fields;
 } ds_elements;
 DIFFSIM_API ds_body ds_world_add_elements(ds_world *world, const ds_elements *elements);
 
@@ -3423,7 +3438,8 @@ DIFFSIM_API ds_body ds_world_add_springs(ds_world *world, ds_body of, const int3
     DSI_ROW(PLANE, 4, "normal x, y, z, a unit vector, and height: normal . x = height on the surface") \
     DSI_ROW(SPHERE, 4, "centre x, y, z, radius") \
     DSI_ROW(CAPSULE, 7, "ends a x, y, z and b x, y, z, radius") \
-    DSI_ROW(BOX, 11, "centre x, y, z, turn w, x, y, z, half lengths x, y, z, radius of its edges")
+    DSI_ROW(BOX, 11, "centre x, y, z, turn w, x, y, z, half lengths x, y, z, radius of its edges") \
+    DSI_ROW(GRID, 4, "origin x, y, z, spacing, of distances that ds_contact.grid has")
 typedef enum ds_shape {
 #define DSI_ROW(NAME, n, sentence) DSIM_SHAPE_##NAME,
     DSI_SHAPES(DSI_ROW)
@@ -3435,14 +3451,18 @@ typedef enum ds_contact_law { DSIM_CONTACT_PENALTY, DSIM_CONTACT_SOFTPLUS,
 typedef enum ds_friction_law { DSIM_FRICTION_SMOOTH, DSIM_FRICTION_TANH } ds_friction_law;
 /* stiffness, width, offset: of the law, see the table. friction: coefficient, 0 and damping 0: without. slip:
    speed below which friction fades (m/s), 0 means 0.1; explicit steps need dt < 2 slip m / (friction force).
-   shape_numbers: [numbers of the shape]. */
+   grid: of a GRID alone, at least 4 points along each axis, copied; smoothed, and beyond one spacing inside
+   of its border continued, as ds_sdf_grid does it. */
 typedef struct ds_contact {
     ds_contact_law law;
     ds_friction_law friction_law;
     ds_number stiffness, width, offset;
     ds_number friction, slip, damping, velocity[3];
+    const ds_distance_field *grid;
 } ds_contact;
-/* of: whose points; none: all points that there will be when the world is complete */
+/* of: whose points; none: all points that there will be when the world is complete. shape_numbers: [numbers
+   of the shape]; of a GRID NULL: origin and spacing as the grid has them. Behind these its sides, "cells x",
+   are parameters that have no derivative and must stay as they are. */
 DIFFSIM_API ds_body ds_world_add_contact(ds_world *world, ds_body of, ds_shape shape,
                                          const ds_number *shape_numbers, const ds_contact *contact);
 DIFFSIM_API ds_body ds_world_add_plane(ds_world *world, ds_v3 normal, double height,
@@ -27342,6 +27362,7 @@ typedef struct dsi_family {
     unsigned char apart[DSI_MOST_PARAMETERS + 1]; /* has each world numbers of its own? the last: constants */
     unsigned char from_control[DSI_MOST_PARAMETERS + 1];
     int has_density;
+    size_t n_fields[DSI_PARTS]; /* of a part's kernel: its last arguments */
     ds_kernel *kernels[DSI_PARTS][DSI_ROLES];
 } dsi_family;
 
@@ -27355,11 +27376,13 @@ typedef struct dsi_elements {
     size_t at[DSI_MOST_PARAMETERS + 1]; /* in param or control; (size_t)-1: not there */
     size_t derived_at, measure;
     int has_density;
+    const ds_energy_field *fields; /* [n_fields] */
+    size_t n_fields;
     ds_array points, lane_points; /* of the elements; of the lanes of all worlds, with two columns more */
     uint32_t *blocks; /* [n][pairs of points, diagonal included]: 2 block + 1 if it is transposed */
 } dsi_elements;
 
-enum { DSI_MOST_ARGS = 4 * (DSI_MOST_PARAMETERS + 5) };
+enum { DSI_MOST_ARGS = 4 * (DSI_MOST_PARAMETERS + 5 + DSI_MOST_FIELDS) };
 /* lanes whose Hessians stand side by side before they are added; no power of two between components, which
    would all meet in one set of a cache */
 enum { DSI_HESSIAN_LANES = 2048, DSI_HESSIAN_PITCH = 2048 + 8 };
@@ -27527,6 +27550,37 @@ static size_t dsi_density_of(const ds_energy_type *type)
     return type->n_parameters;
 }
 
+/* what is wrong with a field: a sentence, and at which number; NULL: nothing */
+static const char *dsi_flaw_of_field(const ds_energy_field *field, size_t *at)
+{
+    *at = 0;
+    if (!field->values || !field->n) return "a field without values";
+    *at = dsi_first_non_finite(field->values, field->n);
+    return *at < field->n ? "a field that is not finite" : NULL;
+}
+
+static ds_result dsi_check_set_fields(ds_energies *s, size_t k)
+{
+    const ds_energy_set *const set = s->d.sets + k;
+    const char *what = NULL;
+    size_t i, at = 0;
+    dsi_text t;
+    if (set->n_fields && !set->fields)
+        return dsi_energies_refuse_set(s, DSIM_ERROR_ARGUMENT, k, "fields is NULL");
+    for (i = 0; i < set->n_fields; i++)
+        if ((what = dsi_flaw_of_field(set->fields + i, &at)) != NULL) break;
+    if (!what) return DSIM_OK;
+    t = dsi_energies_refuse(s, set->fields[i].values && set->fields[i].n ? DSIM_ERROR_NON_FINITE
+                                                                         : DSIM_ERROR_ARGUMENT,
+                            k, k, (size_t)-1);
+    dsi_put(&t, what);
+    dsi_put(&t, ": field ");
+    dsi_put_size(&t, i);
+    dsi_put(&t, ", number ");
+    dsi_put_size(&t, at);
+    return dsi_energies_refused(s, &t);
+}
+
 static ds_result dsi_check_set(ds_energies *s, size_t k)
 {
     const ds_energy_set *const set = s->d.sets + k;
@@ -27549,6 +27603,7 @@ static ds_result dsi_check_set(ds_energies *s, size_t k)
         if (dsi_check_parameter(s, k, i, set->parameters + i)) return s->error.code;
     if (dsi_is_control_twice(set))
         return dsi_energies_refuse_set(s, DSIM_ERROR_RACE, k, "two of its parameters are the same controls");
+    if (dsi_check_set_fields(s, k)) return s->error.code;
     return dsi_check_elements(s, k);
 }
 
@@ -27675,6 +27730,10 @@ static void dsi_lay_out_set(ds_energies *s, size_t k, size_t *n_param, size_t *n
     set->rows = from->n * s->param_worlds;
     set->has_density = density < n_parameters;
     set->measure = set->has_density ? from->type->n_constants - 1 : 0;
+    set->n_fields = from->n_fields;
+    if (set->n_fields)
+        set->fields = (const ds_energy_field *)dsi_copy_into(&s->arena, from->fields, from->n_fields,
+                                                             sizeof *set->fields);
     for (i = 0; i < n_parameters; i++) {
         ds_energy_parameter *const p = set->parameters + i;
         if (from->parameters) *p = from->parameters[i];
@@ -27782,6 +27841,16 @@ static int dsi_is_loaded(const ds_kernel *kernel, const char *name)
     return 0;
 }
 
+/* Fields that a part asked for stand behind its result, what else it reads before it. How many arguments are
+   not fields. */
+static size_t dsi_note_fields(dsi_family *family, int part, const ds_kernel *base)
+{
+    size_t n = base->n_args;
+    while (n && base->args[n - 1].kind == DSI_ARG_IN) n--;
+    family->n_fields[part] = base->n_args - n;
+    return n;
+}
+
 /* mass of each point: its share of density times measure */
 static ds_kernel *dsi_mass_kernel(const ds_kernel_desc *desc, size_t n_points, ds_parameter_kind kind)
 {
@@ -27865,7 +27934,7 @@ static ds_result dsi_keep_kernel(ds_energies *s, size_t k, dsi_family *family, i
     return DSIM_OK;
 }
 
-/* adjoint and tangent of a kernel by its first n arguments */
+/* adjoint and tangent of a kernel by its first n arguments, which are all but the fields */
 static ds_result dsi_derive_role(ds_energies *s, size_t k, dsi_family *family, int part, int from, int role,
                                  size_t n)
 {
@@ -27909,6 +27978,7 @@ static size_t dsi_find_whose(const dsi_family *family, int part, unsigned char *
         whose[n++] = dsi_whose_number(dsi_is_shared(family->kinds[i]), family->apart[i]);
     if (family->type->n_constants) whose[n++] = constants;
     if (part != DSIM_ENERGY_PART_DERIVE) whose[n++] = DSI_OF_LANE;
+    for (i = 0; i < family->n_fields[part]; i++) whose[n++] = DSI_OF_LANE;
     return n;
 }
 
@@ -27917,14 +27987,14 @@ static size_t dsi_find_whose(const dsi_family *family, int part, unsigned char *
 static ds_result dsi_spread_kernels(ds_energies *s, size_t k, dsi_family *family, int part)
 {
     unsigned char whose[DSI_MOST_ARGS];
-    const size_t n = dsi_find_whose(family, part, whose);
-    const unsigned char last = whose[n - 1];
+    const size_t n = dsi_find_whose(family, part, whose), result = n - 1 - family->n_fields[part];
+    const unsigned char as_found = whose[result];
     int role;
     for (role = 0; role < DSI_ROLES; role++) {
         ds_kernel *const alone = family->kernels[part][role];
         if (!alone) continue;
-        whose[n - 1] = last;
-        if (part == DSIM_ENERGY_PART_ENERGY && role == DSI_ROLE_BASE) whose[n - 1] = DSI_OF_WORLD;
+        whose[result] = as_found;
+        if (part == DSIM_ENERGY_PART_ENERGY && role == DSI_ROLE_BASE) whose[result] = DSI_OF_WORLD;
         family->kernels[part][role] = dsi_kernel_of_worlds(alone, whose, n);
         ds_kernel_destroy(alone);
         if (!family->kernels[part][role] || family->kernels[part][role]->error.code == DSIM_ERROR_MEMORY)
@@ -27947,7 +28017,7 @@ static ds_result dsi_make_forces(ds_energies *s, size_t k, dsi_family *family, d
     base = ds_energy_kernel(&desc, family->type, part, family->kinds);
     if (dsi_keep_kernel(s, k, family, (int)part, is_force ? DSI_ROLE_FORCE : DSI_ROLE_BASE, base))
         return s->error.code;
-    n = base->n_args;
+    n = dsi_note_fields(family, (int)part, base);
     if (!is_force && dsi_keep_kernel(s, k, family, (int)part, DSI_ROLE_FORCE,
                                      ds_kernel_adjoint(base, is_energy ? "x" : "v")))
         return s->error.code;
@@ -27969,14 +28039,16 @@ static ds_result dsi_make_derived(ds_energies *s, size_t k, dsi_family *family, 
     const size_t n_parameters = family->type->n_parameters;
     ds_kernel_desc desc;
     ds_kernel *base;
+    size_t n;
     memset(&desc, 0, sizeof desc);
     desc.allocator = s->allocator;
     base = part == DSI_PART_MASS
                ? dsi_mass_kernel(&desc, family->type->n_points, family->kinds[n_parameters])
                : ds_energy_kernel(&desc, family->type, DSIM_ENERGY_PART_DERIVE, family->kinds);
-    if (dsi_keep_kernel(s, k, family, part, DSI_ROLE_BASE, base) ||
-        dsi_derive_role(s, k, family, part, DSI_ROLE_BASE, DSI_ROLE_VJP, base->n_args) ||
-        dsi_derive_role(s, k, family, part, DSI_ROLE_BASE, DSI_ROLE_JVP, base->n_args))
+    if (dsi_keep_kernel(s, k, family, part, DSI_ROLE_BASE, base)) return s->error.code;
+    n = dsi_note_fields(family, part, base);
+    if (dsi_derive_role(s, k, family, part, DSI_ROLE_BASE, DSI_ROLE_VJP, n) ||
+        dsi_derive_role(s, k, family, part, DSI_ROLE_BASE, DSI_ROLE_JVP, n))
         return s->error.code;
     return s->param_worlds > 1 ? dsi_spread_kernels(s, k, family, part) : DSIM_OK;
 }
@@ -27996,6 +28068,28 @@ static ds_result dsi_check_derive(ds_energies *s, size_t k, const dsi_family *fa
         return dsi_energies_refused(s, &t);
     }
     return DSIM_OK;
+}
+
+/* as many fields as the part that asks for the most */
+static ds_result dsi_fit_fields(ds_energies *s, size_t k, const dsi_family *family)
+{
+    size_t wanted = 0, part;
+    dsi_text t;
+    for (part = 0; part < DSI_PARTS; part++)
+        if (family->n_fields[part] > wanted) wanted = family->n_fields[part];
+    if (s->sets[k].n_fields == wanted) return DSIM_OK;
+    t = dsi_energies_refuse(s, DSIM_ERROR_ARGUMENT, k, k, (size_t)-1);
+    dsi_put(&t, "its type asks for so many fields: ");
+    dsi_put_size(&t, wanted);
+    dsi_put(&t, ", the set brings ");
+    dsi_put_size(&t, s->sets[k].n_fields);
+    return dsi_energies_refused(s, &t);
+}
+
+/* does a set fit the kernels of its family? */
+static ds_result dsi_fit_family(ds_energies *s, size_t k, const dsi_family *family)
+{
+    return dsi_check_derive(s, k, family) ? s->error.code : dsi_fit_fields(s, k, family);
 }
 
 /* the family of set k: one that is there, or a new one with its kernels */
@@ -28022,7 +28116,7 @@ static ds_result dsi_find_family(ds_energies *s, size_t k)
             memcmp(family->from_control, wanted.from_control, sizeof wanted.from_control)))
         family++;
     set->family = family;
-    if (family < s->families + s->n_families) return dsi_check_derive(s, k, family);
+    if (family < s->families + s->n_families) return dsi_fit_family(s, k, family);
     *family = wanted;
     s->n_families++;
     for (part = 0; part < DSIM_ENERGY_PART_DERIVE; part++)
@@ -28031,7 +28125,7 @@ static ds_result dsi_find_family(ds_energies *s, size_t k)
             return s->error.code;
     if (set->type->derive && dsi_make_derived(s, k, family, DSIM_ENERGY_PART_DERIVE)) return s->error.code;
     if (set->has_density && dsi_make_derived(s, k, family, DSI_PART_MASS)) return s->error.code;
-    return dsi_check_derive(s, k, family);
+    return dsi_fit_family(s, k, family);
 }
 
 /* Making it: actions. */
@@ -28102,6 +28196,8 @@ static size_t dsi_seat_part(const ds_energies *s, const dsi_elements *set, int p
         to[n].array.data = s->energies;
         to[n++].array.type = DSIM_ARRAY_DOUBLE;
     }
+    for (i = 0; i < set->family->n_fields[part]; i++)
+        to[n++] = dsi_seat_at(DSI_AT_OWN, 0, ds_array_reals(set->fields[i].values, set->fields[i].n, 1));
     return n;
 }
 
@@ -28115,15 +28211,18 @@ static size_t dsi_seat_mass(const ds_energies *s, const dsi_elements *set, dsi_s
     return 4;
 }
 
-/* the adjoint of an energy by x or v, the argument `by`, is a force; `seed` the adjoint of the energy, the
-   last of the n arguments */
-static size_t dsi_seat_force(const dsi_seat *from, size_t n, size_t by, const ds_real *seed, dsi_seat *to)
+/* the adjoint of an energy by x, or of a dissipation by v, is a force; `seed` the adjoint of the energy, the
+   last of the n arguments before the fields */
+static size_t dsi_seat_force(const dsi_elements *set, int part, const dsi_seat *from, size_t n,
+                             const ds_real *seed, dsi_seat *to)
 {
+    const size_t by = part == DSIM_ENERGY_PART_DISSIPATION ? 2 : 1;
     size_t i;
     memcpy(to, from, n * sizeof *to);
     for (i = 0; i < n; i++) to[n + i] = dsi_seat_nowhere();
     to[n + by] = dsi_seat_at(DSI_AT_FORCE, 0, from[by].array);
-    to[2 * n - 1] = dsi_seat_at(DSI_AT_OWN, 0, ds_array_reals(seed, 1, 1));
+    to[2 * n - 1 - set->family->n_fields[part]] =
+        dsi_seat_at(DSI_AT_OWN, 0, ds_array_reals(seed, 1, 1));
     return 2 * n;
 }
 
@@ -28177,12 +28276,11 @@ static void dsi_add_forces(ds_energies *s, size_t k, int part)
     ds_kernel *const *const kernels = set->family->kernels[part];
     dsi_seat base[DSI_MOST_ARGS], p[DSI_MOST_ARGS];
     const size_t n = dsi_seat_part(s, set, part, base), lanes = set->lanes;
-    const size_t by = part == DSIM_ENERGY_PART_DISSIPATION ? 2 : 1;
     size_t n_force = n;
     if (part == DSIM_ENERGY_PART_ENERGY)
         dsi_add_action(s, k, DSI_PHASE_ENERGY, kernels[DSI_ROLE_BASE], lanes, base, n);
     if (part == DSIM_ENERGY_PART_FORCE) memcpy(p, base, n * sizeof *p);
-    else n_force = dsi_seat_force(base, n, by, &s->minus_one, p);
+    else n_force = dsi_seat_force(set, part, base, n, &s->minus_one, p);
     dsi_add_action(s, k, DSI_PHASE_FORCE, kernels[DSI_ROLE_FORCE], lanes, p, n_force);
     dsi_seat_again(p, n_force, DSI_OF_BARS);
     dsi_add_action(s, k, DSI_PHASE_STATE_VJP, kernels[DSI_ROLE_STATE_VJP], lanes, p, 2 * n_force);
@@ -28190,7 +28288,7 @@ static void dsi_add_forces(ds_energies *s, size_t k, int part)
     dsi_seat_again(p, n_force, DSI_OF_DOTS);
     dsi_add_action(s, k, DSI_PHASE_JVP, kernels[DSI_ROLE_JVP], lanes, p, 2 * n_force);
     if (part != DSIM_ENERGY_PART_ENERGY) return;
-    dsi_seat_force(base, n, by, &s->one, p);
+    dsi_seat_force(set, part, base, n, &s->one, p);
     dsi_seat_again(p, n_force, DSI_OF_DOTS);
     dsi_add_action(s, k, DSI_PHASE_PRODUCT, kernels[DSI_ROLE_PRODUCT], lanes, p, 2 * n_force);
 }
@@ -30555,7 +30653,11 @@ static const struct dsi_limit { const char *name; double low, high; int low_too;
     { "viscosity", 0, HUGE_VAL, 1 },
     { "friction", 0, HUGE_VAL, 1 },
     { "slip speed", 0, HUGE_VAL, 0 },
-    { "radius", 0, HUGE_VAL, 1 }
+    { "radius", 0, HUGE_VAL, 1 },
+    { "spacing", 0, HUGE_VAL, 0 },
+    { "cells x", 4, HUGE_VAL, 1 },
+    { "cells y", 4, HUGE_VAL, 1 },
+    { "cells z", 4, HUGE_VAL, 1 }
 };
 static int dsi_is_possible(const char *name, double value)
 {
@@ -30616,6 +30718,8 @@ typedef struct dsi_new_set {
     size_t n;
     const int32_t *points;
     const ds_number *numbers; /* NULL: all 0 */
+    const ds_energy_field *fields;
+    size_t n_fields;
     size_t first_point, n_points;
     int at_all;
 } dsi_new_set;
@@ -30655,6 +30759,32 @@ static void dsi_add_ends(dsi_addition *a, ds_energy_set *set, const dsi_new_set 
         copy[i] = (int32_t)(is->first_point + point);
     }
     set->points = copy;
+}
+
+/* copies of the fields of a set */
+static void dsi_add_fields(dsi_addition *a, ds_energy_set *set, const dsi_new_set *is)
+{
+    ds_world *const w = a->world;
+    ds_energy_field *const fields =
+        is->n_fields ? (ds_energy_field *)ds_arena_alloc(&w->arena, is->n_fields, sizeof *fields) : NULL;
+    size_t i, at = 0;
+    set->fields = fields;
+    set->n_fields = is->n_fields;
+    for (i = 0; i < is->n_fields && !w->error.code; i++) {
+        const ds_energy_field *const from = is->fields ? is->fields + i : NULL;
+        const char *const what = from ? dsi_flaw_of_field(from, &at) : "no fields";
+        if (what) {
+            dsi_world_refuse(w, from && from->values && from->n ? DSIM_ERROR_NON_FINITE : DSIM_ERROR_ARGUMENT,
+                             at, a->function, what, NULL);
+            return;
+        }
+        if (fields) {
+            fields[i] = *from;
+            fields[i].values = (ds_real *)dsi_copy_into(&w->arena, from->values, from->n, sizeof(ds_real));
+        }
+        if (!fields || !fields[i].values)
+            dsi_world_refuse(w, DSIM_ERROR_MEMORY, from->n, a->function, "a field", NULL);
+    }
 }
 
 /* a set with nothing in it yet; NULL: refused */
@@ -30701,6 +30831,7 @@ static void dsi_add_set(dsi_addition *a, const dsi_new_set *is)
     if (!s) return;
     s->set.n = is->points ? is->n : is->at_all ? 0 : is->n_points;
     if (!is->at_all) dsi_add_ends(a, &s->set, is);
+    if (!w->error.code) dsi_add_fields(a, &s->set, is);
     for (i = 0; i < is->type->n_parameters && !w->error.code; i++)
         dsi_add_number(a, s, i, is->numbers ? is->numbers + i : &none);
 }
@@ -30717,6 +30848,8 @@ DIFFSIM_API ds_body ds_world_add_elements(ds_world *world, const ds_elements *el
         set.n = elements->n;
         set.points = elements->points;
         set.numbers = elements->numbers;
+        set.fields = elements->fields;
+        set.n_fields = elements->n_fields;
         dsi_choose_points(&a, &set, elements->of);
         dsi_add_set(&a, &set);
     }
@@ -30905,34 +31038,66 @@ static const struct dsi_shape { size_t n; ds_energy laws[3]; } dsi_shapes[] = {
 #undef DSI_ROW
 };
 
+/* the distances of a grid, and its numbers: where it is, as `numbers` say or itself, and its sides */
+static void dsi_place_grid(const ds_distance_field *grid, const ds_number *numbers, ds_number to[7],
+                           ds_energy_field *field)
+{
+    size_t k;
+    field->values = grid->values;
+    if (ds_size_mul(grid->nx, grid->ny, &field->n) || ds_size_mul(field->n, grid->nz, &field->n))
+        field->n = 0;
+    to[0] = ds_number_make((double)grid->origin.x);
+    to[1] = ds_number_make((double)grid->origin.y);
+    to[2] = ds_number_make((double)grid->origin.z);
+    to[3] = ds_number_make((double)grid->spacing);
+    to[4] = ds_number_make((double)grid->nx);
+    to[5] = ds_number_make((double)grid->ny);
+    to[6] = ds_number_make((double)grid->nz);
+    for (k = 0; numbers && k < 4; k++) to[k] = numbers[k];
+}
+
+/* is a contact one that can be asked for? else it is refused */
+static int dsi_is_contact(const dsi_addition *a, ds_shape shape, const ds_number *shape_numbers,
+                          const ds_contact *contact)
+{
+    const char *what = NULL;
+    if ((int)shape < 0 || shape >= DSIM_SHAPE_COUNT || (!shape_numbers && shape != DSIM_SHAPE_GRID) ||
+        !contact || (unsigned)contact->law > DSIM_CONTACT_BARRIER ||
+        (unsigned)contact->friction_law > DSIM_FRICTION_TANH ||
+        (contact->law != DSIM_CONTACT_PENALTY && !dsi_is_given(&contact->width)))
+        what = "a contact needs a shape with numbers and a law, for some a width";
+    else if ((shape == DSIM_SHAPE_GRID) != (contact->grid != NULL))
+        what = "a GRID needs ds_contact.grid, which no other shape has";
+    if (what) dsi_world_refuse(a->world, DSIM_ERROR_ARGUMENT, (size_t)-1, a->function, what, NULL);
+    return !what;
+}
+
 DIFFSIM_API ds_body ds_world_add_contact(ds_world *world, ds_body of, ds_shape shape,
                                          const ds_number *shape_numbers, const ds_contact *contact)
 {
     dsi_addition a = dsi_begin_body(world, "ds_world_add_contact");
     ds_number numbers[DSI_MOST_PARAMETERS];
+    ds_energy_field field;
     dsi_new_set set;
     size_t n;
     int rubs;
-    if (!a.world) return dsi_end_body(&a);
-    if ((int)shape < 0 || shape >= DSIM_SHAPE_COUNT || !shape_numbers || !contact ||
-        (unsigned)contact->law > DSIM_CONTACT_BARRIER ||
-        (unsigned)contact->friction_law > DSIM_FRICTION_TANH ||
-        (contact->law != DSIM_CONTACT_PENALTY && !dsi_is_given(&contact->width))) {
-        dsi_world_refuse(world, DSIM_ERROR_ARGUMENT, (size_t)-1, a.function,
-                         "a contact needs a shape with numbers and a law, for some a width", NULL);
-        return dsi_end_body(&a);
-    }
+    if (!a.world || !dsi_is_contact(&a, shape, shape_numbers, contact)) return dsi_end_body(&a);
     rubs = dsi_is_given(&contact->friction) || dsi_is_given(&contact->damping);
     if (!rubs) {
         dsi_add_nothing(&a, &contact->slip, 1, "slip without friction");
         dsi_add_nothing(&a, contact->velocity, 3, "velocity without friction");
     }
-    n = dsi_shapes[shape].n;
     memset(&set, 0, sizeof set);
+    memset(&field, 0, sizeof field);
     numbers[0] = contact->stiffness;
     numbers[1] = contact->width;
     numbers[2] = contact->offset;
-    memcpy(numbers + 3, shape_numbers, n * sizeof *numbers);
+    if (contact->grid) {
+        dsi_place_grid(contact->grid, shape_numbers, numbers + 3, &field);
+        set.fields = &field;
+        set.n_fields = 1;
+    } else memcpy(numbers + 3, shape_numbers, dsi_shapes[shape].n * sizeof *numbers);
+    n = contact->grid ? 7 : dsi_shapes[shape].n;
     numbers[3 + n] = contact->friction;
     numbers[4 + n] = dsi_is_given(&contact->slip) ? contact->slip : ds_number_make(0.1);
     numbers[5 + n] = contact->damping;

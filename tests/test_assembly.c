@@ -5,6 +5,7 @@
 
 #include "tap.h"
 
+#include "elements.h"
 #include "rollouts.h"
 
 static const double tight = sizeof(ds_real) == 4 ? 2e-4 : 1e-12;
@@ -63,6 +64,7 @@ static const ds_energy_type sheet = {
 
 enum { SPRINGS, MUSCLES, SHEETS, SETS };
 typedef struct scene {
+    int on_fields; /* that of contacts with a grid, below */
     size_t side, n, worlds, n_springs, n_sheets;
     int32_t *springs, *muscles, *sheets;
     ds_real *rest, *mass, *acceleration;
@@ -124,36 +126,41 @@ static void scene_sets(scene *s)
     s->sets[MUSCLES].name = "muscles";
 }
 
-static scene *scene_make(size_t side, size_t worlds)
+static scene *scene_of_points(size_t n, size_t worlds)
 {
     scene *const s = (scene *)calloc(1, sizeof *s);
-    const size_t n = side * side;
     if (!s) abort();
-    s->side = side;
     s->n = n;
     s->worlds = worlds;
-    s->n_springs = side * (side - 1);
-    s->n_sheets = 2 * (side - 1) * (side - 1);
-    s->springs = (int32_t *)calloc(2 * s->n_springs, sizeof(int32_t));
-    s->muscles = (int32_t *)calloc(2 * s->n_springs, sizeof(int32_t));
-    s->sheets = (int32_t *)calloc(3 * s->n_sheets, sizeof(int32_t));
     s->rest = (ds_real *)calloc(3 * n, sizeof(ds_real));
     s->mass = (ds_real *)calloc(n, sizeof(ds_real));
     s->acceleration = (ds_real *)calloc(3 * n, sizeof(ds_real));
     s->pinned = (unsigned char *)calloc(n, 1);
-    if (!s->springs || !s->muscles || !s->sheets || !s->rest || !s->mass || !s->acceleration || !s->pinned)
-        abort();
-    scene_fill(s);
-    scene_sets(s);
+    if (!s->rest || !s->mass || !s->acceleration || !s->pinned) abort();
     s->desc.n_points = n;
-    s->desc.n_sets = SETS;
-    s->desc.sets = s->sets;
-    s->desc.n_control = 1 + s->n_springs;
     s->desc.rest = s->rest;
     s->desc.mass = s->mass;
     s->desc.acceleration = s->acceleration;
     s->desc.pinned = s->pinned;
     s->desc.worlds = worlds;
+    return s;
+}
+
+static scene *scene_make(size_t side, size_t worlds)
+{
+    scene *const s = scene_of_points(side * side, worlds);
+    s->side = side;
+    s->n_springs = side * (side - 1);
+    s->n_sheets = 2 * (side - 1) * (side - 1);
+    s->springs = (int32_t *)calloc(2 * s->n_springs, sizeof(int32_t));
+    s->muscles = (int32_t *)calloc(2 * s->n_springs, sizeof(int32_t));
+    s->sheets = (int32_t *)calloc(3 * s->n_sheets, sizeof(int32_t));
+    if (!s->springs || !s->muscles || !s->sheets) abort();
+    scene_fill(s);
+    scene_sets(s);
+    s->desc.n_sets = SETS;
+    s->desc.sets = s->sets;
+    s->desc.n_control = 1 + s->n_springs;
     return s;
 }
 
@@ -167,6 +174,148 @@ static void scene_free(scene *s)
     free(s->acceleration);
     free(s->pinned);
     free(s);
+}
+
+/* >>fields ----
+
+   Contacts with the distances of a grid: three points for each row of the table, of a ball, some of them
+   beyond its border; and ground, whose parts look up one field or two. */
+#define DSI_ROW(NAME, type, parameters, sentence) DSIM_ENERGY_##NAME,
+static const ds_energy contacts[] = { DSI_ENERGIES_CONTACT(DSI_ROW) };
+#undef DSI_ROW
+
+/* Ground: E = k/2 (y - c - height(x, z))^2 with c = field 1 at rest; F = -drag height v; the last constant
+   weighs. Heights are of 6 x 5 cells, linear in between. */
+static ds_var looked_up(ds_element *e, size_t field, ds_var3 x)
+{
+    const ds_index n[2] = { ds_i(6), ds_i(5) };
+    const ds_var at[2] = { ds_x(x), ds_z(x) };
+    const ds_grid grid = ds_grid_make(2, n, DSIM_WALL_CLAMP);
+    return ds_grid_sample(ds_field(e, field), 0, &grid, at);
+}
+static ds_var ground_energy(ds_element *e)
+{
+    const ds_var3 x = ds_point(e, 0);
+    const ds_var above = ds_sub(ds_sub(ds_y(x), ds_constant(e, 0)), looked_up(e, 0, x));
+    return ds_mul(ds_mul(ds_c(0.5), ds_parameter(e, 0)), ds_square(above));
+}
+static void ground_force(ds_element *e, ds_var3 *force)
+{
+    const ds_var height = looked_up(e, 0, ds_point(e, 0));
+    force[0] = ds_scale3(ds_velocity(e, 0), ds_neg(ds_mul(ds_parameter(e, 1), height)));
+}
+static void ground_derive(ds_element *e, ds_var *constants)
+{
+    constants[0] = looked_up(e, 1, ds_rest(e, 0));
+    constants[1] = ds_c(1);
+}
+static const ds_energy_type ground = {
+    "ground", 1, 3, 2, "stiffness (N/m), drag (kg/(m s)), density (kg)", ground_energy, NULL, ground_force,
+    ground_derive };
+
+enum { GRIDS = 9, EACH = 3, ON_GROUND = 4, GRID_SETS = GRIDS + 1, CELLS = 10 * 9 * 8, HEIGHTS = 30 };
+static ds_real cells[CELLS], heights[2][HEIGHTS];
+static ds_energy_set grid_sets[GRID_SETS];
+static ds_energy_field grid_fields[GRID_SETS][2];
+static int32_t grid_points[GRIDS * EACH + ON_GROUND];
+static ds_energy_parameter grid_kinds[GRID_SETS][MOST_NUMBERS];
+
+/* number i of a type of this scene */
+static double scene_number(const ds_energy_type *type, size_t i)
+{
+    static const double own[] = { 40, 0.3, 0.7 };
+    static const double all[] = { 300, 0.4, 0.05, -1.1, -1, -0.9, 0.25, 10, 9, 8,
+                                  0.4, 0.5, 0.8, 0.1, 0.2, -0.3 };
+    return type == &ground ? own[i] : all[i];
+}
+static int is_logarithm(ds_parameter_kind kind)
+{
+    return kind == DSIM_PARAMETER_SHARED_LOG || kind == DSIM_PARAMETER_PER_ELEMENT_LOG;
+}
+static int is_shared(const ds_energy_parameter *p)
+{
+    return p->kind == DSIM_PARAMETER_SHARED || p->kind == DSIM_PARAMETER_SHARED_LOG;
+}
+
+static void fill_fields(void)
+{
+    for (int i = 0; i < CELLS; i++) {
+        const double x = -1.1 + 0.25 * (i / 72), y = -1 + 0.25 * (i / 8 % 9), z = -0.9 + 0.25 * (i % 8);
+        cells[i] = (ds_real)(sqrt(x * x + y * y + z * z) - 0.6 + 0.01 * sin(5 * x + 3 * y - z));
+    }
+    for (int i = 0; i < HEIGHTS; i++) {
+        heights[0][i] = (ds_real)(0.3 + 0.2 * sin(2.0 * i));
+        heights[1][i] = (ds_real)(0.1 * cos(3.0 * i));
+    }
+}
+
+/* one row has a logarithm, one a control for all, one a control for each */
+static void grid_scene_sets(void)
+{
+    size_t k = 0, i;
+    memset(grid_sets, 0, sizeof grid_sets);
+    memset(grid_kinds, 0, sizeof grid_kinds);
+    for (i = 0; i < COUNT(contacts); i++) {
+        const ds_energy_type *const type = ds_energy_get_type(contacts[i]);
+        if (!strncmp(type->name, "grid_", 5) && k < GRIDS) grid_sets[k++].type = type;
+    }
+    grid_sets[k].type = &ground;
+    for (k = 0; k < GRID_SETS; k++) {
+        grid_sets[k].n = k < GRIDS ? EACH : ON_GROUND;
+        grid_sets[k].points = grid_points + k * EACH;
+        grid_sets[k].parameters = grid_kinds[k];
+        grid_sets[k].fields = grid_fields[k];
+        grid_sets[k].n_fields = k < GRIDS ? 1 : 2;
+        grid_fields[k][0].values = k < GRIDS ? cells : heights[0];
+        grid_fields[k][1].values = heights[1];
+        grid_fields[k][0].n = k < GRIDS ? CELLS : HEIGHTS;
+        grid_fields[k][1].n = HEIGHTS;
+        for (i = 0; i < MOST_NUMBERS; i++) grid_kinds[k][i].kind = DSIM_PARAMETER_PER_ELEMENT;
+    }
+    grid_kinds[1][0].kind = DSIM_PARAMETER_SHARED_LOG;
+    grid_kinds[2][4].kind = DSIM_PARAMETER_SHARED;
+    grid_kinds[2][4].from_control = 1;
+    grid_kinds[4][0].from_control = grid_kinds[4][0].control_at = 1;
+    grid_kinds[GRIDS][0].kind = DSIM_PARAMETER_SHARED;
+}
+
+/* a place at a gap that all laws reach, not at the grid's border, one spacing inside, where slopes jump */
+static void place_near_ball(ds_rng *rng, double *x)
+{
+    static const double border[2][3] = { { -0.85, -0.75, -0.65 }, { 0.9, 0.75, 0.6 } };
+    int apart_from_it = 0;
+    while (!apart_from_it) {
+        double square = 0, r = 0.85 + 0.05 * (double)between(rng);
+        for (int c = 0; c < 3; c++) x[c] = (double)between(rng) + 1e-3, square += x[c] * x[c];
+        apart_from_it = 1;
+        for (int c = 0; c < 3; c++) {
+            x[c] *= r / sqrt(square);
+            if (fmin(fabs(x[c] - border[0][c]), fabs(x[c] - border[1][c])) < 0.08) apart_from_it = 0;
+        }
+    }
+}
+
+static scene *grid_scene_make(size_t worlds)
+{
+    scene *const s = scene_of_points(COUNT(grid_points), worlds);
+    ds_rng rng = ds_rng_make(5, 0);
+    size_t i, c;
+    s->on_fields = 1;
+    fill_fields();
+    grid_scene_sets();
+    for (i = 0; i < s->n; i++) {
+        const int stands = i >= GRIDS * EACH;
+        double x[3];
+        grid_points[i] = (int32_t)i;
+        place_near_ball(&rng, x);
+        for (c = 0; c < 3; c++)
+            s->rest[3 * i + c] = (ds_real)(stands ? (double)(i - GRIDS * EACH) + 0.3 + 0.1 * x[c] : x[c]);
+        s->mass[i] = (ds_real)0.5;
+    }
+    s->desc.n_sets = GRID_SETS;
+    s->desc.sets = grid_sets;
+    s->desc.n_control = 1 + EACH;
+    return s;
 }
 
 /* >>numbers ---- */
@@ -232,6 +381,25 @@ static ds_system_bar bar_of(const numbers *r)
     return bar;
 }
 
+/* numbers of the table in place of random ones; where each world has its own they differ */
+static void grid_scene_numbers(const scene *s, const ds_energies *e, numbers *r)
+{
+    const size_t W = s->worlds, P = s->desc.worlds_have_params ? W : 1;
+    for (size_t k = 0; k < GRID_SETS; k++)
+        for (size_t i = 0; i < grid_sets[k].type->n_parameters; i++) {
+            const ds_energy_parameter *const p = grid_kinds[k] + i;
+            const size_t n = is_shared(p) ? 1 : grid_sets[k].n, w = p->from_control ? W : P;
+            ds_real *const to = p->from_control ? r->at[CONTROL] + p->control_at * W
+                                                : r->at[PARAM] + ds_energies_param_at(e, k, i);
+            const double number = scene_number(grid_sets[k].type, i);
+            const int is_count = grid_sets[k].type != &ground && i > 6 && i < 10;
+            for (size_t j = 0; j < n * w; j++) {
+                const double own = is_count ? number : number * (1 + 0.002 * (double)(j % w));
+                to[j] = (ds_real)(is_logarithm(p->kind) ? log(own) : own);
+            }
+        }
+}
+
 static size_t vector_at(const scene *s, size_t i, size_t c, size_t w)
 {
     return s->worlds > 1 ? c * s->n * s->worlds + i * s->worlds + w : 3 * i + c;
@@ -250,6 +418,11 @@ static void scene_numbers(const scene *s, const ds_energies *e, const ds_system 
             for (size_t w = 0; rest_at != (size_t)-1 && w < P; w++)
                 r->at[PARAM][rest_at + (P > 1 ? vector_at(s, i, c, w) : 3 * i + c)] = s->rest[3 * i + c];
         }
+    if (s->on_fields) {
+        grid_scene_numbers(s, e, r);
+        for (size_t k = 0; k < s->n * 3 * W; k++) /* a little less: gaps stay within reach */
+            r->at[X][k] = s->rest[W > 1 ? 3 * (k / W % s->n) + k / W / s->n : k] + r->at[V][k] / 50;
+    }
     TAP_OK(!system->derive(system->user, r->at[PARAM], r->at[DERIVED]), "derived numbers, %d worlds", (int)W);
     if (ds_energies_error(e)->code) tap_diag("%s", ds_energies_error(e)->text);
 }
@@ -404,14 +577,13 @@ static double inner(const ds_real *a, const ds_real *b, size_t n, double *size)
     return sum;
 }
 
-/* <f_bar, f_dot> = <bars, dots>, of each input alone; and the tangent is a difference quotient */
-static void check_force(const ds_system *s, numbers *r, const char *scene_name)
+/* <f_bar, f_dot> = <bars, dots>, of each input alone; and the tangent is a difference quotient, by h */
+static void check_force(const ds_system *s, numbers *r, double h, const char *scene_name)
 {
     numbers bars = numbers_make(s), dots = numbers_make(s), only = numbers_make(s), up = numbers_make(s);
     const ds_system_io io = io_of(r), io_up = io_of(&up);
     const ds_system_bar bar = bar_of(&bars);
     const ds_system_dot dot = dot_of(&only);
-    const double h = sizeof(ds_real) == 4 ? 1e-2 : 1e-5;
     ds_real *const f_bar = (ds_real *)calloc(s->n, sizeof *f_bar);
     numbers_random(&dots, 17);
     memcpy(f_bar, dots.at[F], s->n * sizeof *f_bar);
@@ -508,10 +680,11 @@ static const struct { const char *name; size_t worlds; int have_params, rest_is_
     { "3 worlds, one set of parameters", 3, 0, 0 }, { "3 worlds, one set, rest as parameters", 3, 0, 1 },
     { "3 worlds with parameters", 3, 1, 0 }, { "16 worlds with all parameters", 16, 1, 1 } };
 
-static void test_derivatives(void)
+static void test_derivatives(int on_fields)
 {
     for (size_t i = 0; i < COUNT(variants); i++) {
-        scene *const s = scene_make(4, variants[i].worlds);
+        const size_t worlds = variants[i].worlds;
+        scene *const s = on_fields ? grid_scene_make(worlds) : scene_make(4, worlds);
         ds_energies *e;
         numbers r;
         s->desc.worlds_have_params = variants[i].have_params;
@@ -519,7 +692,8 @@ static void test_derivatives(void)
         e = energies_make(&s->desc);
         r = numbers_make(ds_energies_system(e));
         scene_numbers(s, e, ds_energies_system(e), &r);
-        check_force(ds_energies_system(e), &r, variants[i].name);
+        check_force(ds_energies_system(e), &r, is_float ? on_fields ? 5e-4 : 1e-2 : on_fields ? 1e-6 : 1e-5,
+                    variants[i].name);
         check_derive(ds_energies_system(e), &r, variants[i].name);
         numbers_free(&r);
         ds_energies_destroy(e);
@@ -569,23 +743,26 @@ static int same_numbers(const numbers *a, const numbers *b, size_t which)
 }
 
 /* Long sums go in another order: adjoints of shared numbers are near, and made the same. */
-static int shared_are_near(const ds_energies *e, const numbers *b1, numbers *bw, int have_params)
+static int shared_are_near(const scene *s, const ds_energies *e, const numbers *b1, numbers *bw)
 {
-    ds_real *const got[] = { bw->at[CONTROL], bw->at[PARAM] + ds_energies_param_at(e, SPRINGS, 0),
-                             bw->at[PARAM] + ds_energies_param_at(e, SHEETS, 0) };
-    const ds_real *const want[] = { b1->at[CONTROL], b1->at[PARAM] + ds_energies_param_at(e, SPRINGS, 0),
-                                    b1->at[PARAM] + ds_energies_param_at(e, SHEETS, 0) };
     int near = 1;
-    for (size_t k = 0; k < (have_params ? COUNT(got) : 1); k++) {
-        near &= fabs((double)*got[k] - (double)*want[k]) <= tight * (1 + fabs((double)*want[k]));
-        *got[k] = *want[k];
-    }
+    for (size_t k = 0; k < s->desc.n_sets; k++)
+        for (size_t i = 0; i < s->desc.sets[k].type->n_parameters; i++) {
+            const ds_energy_parameter *const p = s->desc.sets[k].parameters + i;
+            const size_t space = p->from_control ? CONTROL : PARAM;
+            const size_t at = p->from_control ? p->control_at : ds_energies_param_at(e, k, i);
+            ds_real *const got = bw->at[space] + at;
+            const double want = (double)b1->at[space][at];
+            if (!is_shared(p) || (space == PARAM && !s->desc.worlds_have_params)) continue;
+            near &= fabs((double)*got - want) <= tight * (1 + fabs(want));
+            *got = b1->at[space][at];
+        }
     return near;
 }
 
-static void test_worlds(size_t worlds, int have_params, int rest_is_param)
+static void test_worlds(scene *s, scene *alone, int have_params, int rest_is_param)
 {
-    scene *const s = scene_make(4, worlds), *const alone = scene_make(4, 1);
+    const size_t worlds = s->worlds;
     ds_energies *e, *one;
     const ds_system *many, *single;
     numbers r, bars, dots, r1, b1, d1, rw, bw, dw;
@@ -641,7 +818,7 @@ static void test_worlds(size_t worlds, int have_params, int rest_is_param)
         }
         if (single->derive(single->user, r1.at[PARAM], r1.at[DERIVED]) || all_of(single, &r1, &b1, &d1))
             TAP_OK(0, "%s", ds_energies_error(one)->text);
-        same[6] += (size_t)shared_are_near(one, &b1, &bw, have_params);
+        same[6] += (size_t)shared_are_near(s, one, &b1, &bw);
         same[0] += (size_t)(same_numbers(&r1, &rw, F) && same_numbers(&r1, &rw, DERIVED));
         same[1] += (size_t)(same_numbers(&b1, &bw, X) && same_numbers(&b1, &bw, V));
         same[2] += (size_t)same_numbers(&b1, &bw, CONTROL);
@@ -934,6 +1111,179 @@ static void test_kernels(void)
     scene_free(s);
 }
 
+/* >>contacts with fields ---- */
+
+/* an element of a set of that scene, by itself; world w */
+static element grid_element(const scene *s, const ds_energies *e, const numbers *r, size_t k, size_t i,
+                            size_t w)
+{
+    const size_t W = s->worlds, P = s->desc.worlds_have_params ? W : 1;
+    const size_t point = (size_t)grid_sets[k].points[i];
+    element a;
+    memset(&a, 0, sizeof a);
+    a.type = grid_sets[k].type;
+    a.field = cells;
+    a.n_field = CELLS;
+    for (size_t c = 0; c < 3; c++) {
+        a.x[c] = r->at[X][vector_at(s, point, c, w)];
+        a.v[c] = r->at[V][vector_at(s, point, c, w)];
+    }
+    for (size_t p = 0; p < a.type->n_parameters; p++) {
+        const ds_energy_parameter *const kind = grid_kinds[k] + p;
+        const size_t own = is_shared(kind) ? 0 : i, many = kind->from_control ? W : P;
+        const size_t space = kind->from_control ? CONTROL : PARAM;
+        const size_t first = kind->from_control ? kind->control_at * W : ds_energies_param_at(e, k, p);
+        const ds_real number = r->at[space][first + own * many + (many > 1 ? w : 0)];
+        a.p[p] = is_logarithm(kind->kind) ? (ds_real)exp((double)number) : number;
+    }
+    return a;
+}
+
+/* linear between cells */
+static double height_by_hand(const ds_real *field, double x, double z)
+{
+    const int i = (int)floor(x), j = (int)floor(z);
+    const double s = x - i, t = z - j;
+    const ds_real *const at = field + 5 * i + j;
+    return (1 - s) * ((1 - t) * (double)at[0] + t * (double)at[1]) +
+           s * ((1 - t) * (double)at[5] + t * (double)at[6]);
+}
+
+/* force and Hessian of each element are those of the bare kernels; ground's are a formula's */
+static void test_fields(size_t worlds, int have_params)
+{
+    scene *const s = grid_scene_make(worlds);
+    ds_energies *e;
+    const ds_system *system;
+    const ds_block_pattern *pattern;
+    numbers r;
+    ds_real *values;
+    size_t touched = 0;
+    double wrong = 0, bent = 0, on_ground = 0, product = 0;
+    s->desc.hessian = 1;
+    s->desc.worlds_have_params = have_params;
+    e = energies_make(&s->desc);
+    system = ds_energies_system(e);
+    pattern = ds_energies_pattern(e);
+    r = numbers_make(system);
+    scene_numbers(s, e, system, &r);
+    values = (ds_real *)calloc(9 * pattern->n_blocks * worlds, sizeof *values);
+    {
+        const ds_system_io io = io_of(&r);
+        TAP_OK(!system->force(system->user, &io, r.at[F]) && !ds_energies_hessian(e, &io, values),
+               "contacts with a grid, %d worlds: force and Hessian", (int)worlds);
+    }
+    for (size_t k = 0; k < GRIDS; k++)
+        for (size_t i = 0; i < EACH * worlds; i++) {
+            const size_t w = i / EACH, at = (size_t)grid_sets[k].points[i % EACH];
+            element a = grid_element(s, e, &r, k, i % EACH, w);
+            ds_real g[3] = { 0, 0, 0 }, drag[3] = { 0, 0, 0 }, h[9];
+            double f[3], K[9];
+            if (!element_gradient(&a, DSIM_ENERGY_PART_ENERGY, g, h)) TAP_OK(0, "bare kernel");
+            if (a.type->dissipation) element_gradient(&a, DSIM_ENERGY_PART_DISSIPATION, drag, NULL);
+            touched += g[0] < 0 || g[0] > 0;
+            for (size_t c = 0; c < 3; c++) f[c] = -(double)g[c] - (double)drag[c];
+            for (size_t c = 0; c < 9; c++) K[c] = (double)h[c];
+            for (size_t c = 0; c < 3; c++) g[c] = r.at[F][vector_at(s, at, c, w)];
+            wrong = fmax(wrong, apart(g, f, 3));
+            bent = fmax(bent, apart(values + 9 * (w * pattern->n_blocks + at), K, 9));
+        }
+    for (size_t i = 0; i < ON_GROUND * worlds; i++) {
+        const size_t w = i / ON_GROUND, at = (size_t)grid_sets[GRIDS].points[i % ON_GROUND];
+        const element a = grid_element(s, e, &r, GRIDS, i % ON_GROUND, w);
+        const double x = (double)a.x[0], z = (double)a.x[2], d = 1e-4;
+        const ds_real *const field = heights[0], *const X0 = s->rest + 3 * at;
+        const double height = height_by_hand(field, x, z);
+        const double rest = height_by_hand(heights[1], (double)X0[0], (double)X0[2]);
+        const double press = (double)a.p[0] * ((double)a.x[1] - height - rest);
+        const double by_x = (height_by_hand(field, x + d, z) - height_by_hand(field, x - d, z)) / (2 * d);
+        const double by_z = (height_by_hand(field, x, z + d) - height_by_hand(field, x, z - d)) / (2 * d);
+        const double drag = (double)a.p[1] * height;
+        const double f[3] = { press * by_x - drag * (double)a.v[0], -press - drag * (double)a.v[1],
+                              press * by_z - drag * (double)a.v[2] };
+        ds_real got[3];
+        for (size_t c = 0; c < 3; c++) got[c] = r.at[F][vector_at(s, at, c, w)];
+        on_ground = fmax(on_ground, apart(got, f, 3));
+    }
+    TAP_OK(touched == GRIDS * EACH * worlds, "all laws reach all points: %d", (int)touched);
+    TAP_OK(wrong <= 10 * tight, "%d worlds: forces are those of bare kernels, %.2g", (int)worlds, wrong);
+    TAP_OK(bent <= 10 * tight, "Hessians, too, %.2g", bent);
+    TAP_OK(on_ground <= (is_float ? 1e-4 : 1e-10), "fields of all parts are looked up, %.2g", on_ground);
+    {
+        const ds_system_io io = io_of(&r);
+        numbers d = numbers_make(system);
+        double out[3 * COUNT(grid_points)];
+        numbers_random(&d, 6);
+        TAP_OK(!ds_energies_hessian_product(e, &io, d.at[X], d.at[F]), "product");
+        multiply(s, pattern, values, worlds - 1, d.at[X], out);
+        for (size_t i = 0; i < 3 * s->n; i++)
+            product = fmax(product, fabs(out[i] - (double)d.at[F][vector_at(s, i / 3, i % 3, worlds - 1)]));
+        numbers_free(&d);
+    }
+    TAP_OK(product <= 300 * tight, "K dx is that of the blocks, %.2g", product);
+    free(values);
+    numbers_free(&r);
+    ds_energies_destroy(e);
+    scene_free(s);
+}
+
+static void no_field(void) { grid_sets[3].n_fields = 0; }
+static void null_fields(void) { grid_sets[3].fields = NULL; }
+static void one_too_many(void) { grid_sets[3].n_fields = 2; }
+static void one_too_few(void) { grid_sets[GRIDS].n_fields = 1; }
+static void null_values(void) { grid_fields[GRIDS][1].values = NULL; }
+static void no_values(void) { grid_fields[2][0].n = 0; }
+static void nan_value(void) { heights[1][17] = (ds_real)NAN; }
+static void endless_value(void) { cells[CELLS - 1] = (ds_real)INFINITY; }
+static const struct { void (*spoil)(void); ds_result code; size_t set; const char *text; } field_misuses[] = {
+    { no_field, DSIM_ERROR_ARGUMENT, 3,
+      "set 3 'grid_softplus': its type asks for so many fields: 1, the set brings 0" },
+    { null_fields, DSIM_ERROR_ARGUMENT, 3, "set 3: fields is NULL" },
+    { one_too_many, DSIM_ERROR_ARGUMENT, 3, "asks for so many fields: 1, the set brings 2" },
+    { one_too_few, DSIM_ERROR_ARGUMENT, GRIDS, "asks for so many fields: 2, the set brings 1" },
+    { null_values, DSIM_ERROR_ARGUMENT, GRIDS, "a field without values: field 1" },
+    { no_values, DSIM_ERROR_ARGUMENT, 2, "a field without values: field 0" },
+    { nan_value, DSIM_ERROR_NON_FINITE, GRIDS, "a field that is not finite: field 1, number 17" },
+    { endless_value, DSIM_ERROR_NON_FINITE, 0, "a field that is not finite: field 0, number 719" } };
+
+static void test_field_misuse(void)
+{
+    for (size_t i = 0; i < COUNT(field_misuses); i++) {
+        scene *const s = grid_scene_make(1);
+        meter m;
+        ds_energies *e;
+        s->desc.runner.allocator = meter_allocator(&m);
+        field_misuses[i].spoil();
+        e = ds_energies_create(&s->desc);
+        TAP_OK(!ds_energies_system(e) && ds_energies_error(e)->code == field_misuses[i].code &&
+                   ds_energies_error(e)->index == field_misuses[i].set,
+               "refused: %s", ds_energies_error(e)->text);
+        TAP_HAS(ds_energies_error(e)->text, field_misuses[i].text, "it is named");
+        ds_energies_destroy(e);
+        TAP_OK(!m.live, "nothing is left");
+        scene_free(s);
+    }
+    {   /* how long a field must be is known when numbers come in */
+        scene *const s = grid_scene_make(1);
+        ds_energies *e;
+        numbers r;
+        grid_fields[5][0].n = 100;
+        e = energies_make(&s->desc);
+        r = numbers_make(ds_energies_system(e));
+        scene_numbers(s, e, ds_energies_system(e), &r);
+        {
+            const ds_system_io io = io_of(&r);
+            const ds_system *const system = ds_energies_system(e);
+            TAP_OK(system->force(system->user, &io, r.at[F]) == DSIM_ERROR_RANGE &&
+                       ds_energies_error(e)->index == 5, "a field that is too short: %s",
+                   ds_energies_error(e)->text);
+        }
+        numbers_free(&r);
+        ds_energies_destroy(e);
+        scene_free(s);
+    }
+}
+
 /* >>misuse ---- */
 
 static void wrong_no_points(scene *s) { s->desc.n_points = 0; }
@@ -1172,10 +1522,10 @@ int main(void)
 {
     test_by_hand(0);
     test_by_hand(1);
-    test_derivatives();
-    test_worlds(2, 0, 0);
-    test_worlds(8, 1, 1);
-    test_worlds(37, 1, 0);
+    test_derivatives(0);
+    test_worlds(scene_make(4, 2), scene_make(4, 1), 0, 0);
+    test_worlds(scene_make(4, 8), scene_make(4, 1), 1, 1);
+    test_worlds(scene_make(4, 37), scene_make(4, 1), 1, 0);
     test_hessian(4, 1);
     test_hessian(4, 3);
     test_hessian(8, 37); /* more lanes than are launched at once */
@@ -1183,6 +1533,14 @@ int main(void)
     test_threads(40, 1);
     test_threads(7, 50);
     test_kernels();
+    test_fields(1, 0);
+    test_fields(3, 0);
+    test_fields(4, 1);
+    test_derivatives(1);
+    test_worlds(grid_scene_make(5), grid_scene_make(1), 0, 0);
+    test_worlds(grid_scene_make(6), grid_scene_make(1), 1, 1);
+    test_field_misuse();
+    element_forget();
     test_misuse();
     test_bad_numbers(1);
     test_bad_numbers(3);

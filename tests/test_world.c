@@ -41,10 +41,19 @@ static const ds_energy_type WELL = {
     "well", 1, 2, 0, "strength (N/m), slowing (N s/m)", well_energy, well_drag, NULL, NULL
 };
 
+/* the same, as deep as number 2 of a field tells */
+static ds_var pot_energy(ds_element *e)
+{
+    return ds_mul(well_energy(e), ds_load(ds_field(e, 0), ds_i(2)));
+}
+static const ds_energy_type POT = {
+    "pot", 1, 2, 0, "strength (N/m), slowing (N s/m)", pot_energy, well_drag, NULL, NULL
+};
+
 /* A world of everything: a solid, a cloth tied to it by springs, air, obstacles of every shape, targets, a
    well; BEADS: points with a mass of their own. */
 enum { BEADS = 1, REST = 2, LOG = 4, MOST_BODIES = 12 };
-enum { SOLID, CLOTH, SPRINGS, TARGETS, WELLS, PLANE, SPHERE, CAPSULE, BOX, N_BODIES };
+enum { SOLID, CLOTH, SPRINGS, TARGETS, WELLS, PLANE, SPHERE, CAPSULE, BOX, GRID, N_BODIES };
 typedef struct everything {
     ds_world *w;
     ds_body bodies[N_BODIES];
@@ -67,9 +76,29 @@ static ds_contact rough(ds_contact_law law, ds_friction_law friction)
     return c;
 }
 
+/* the distances of a sphere about a point, on a grid that reaches twice as far; values [n^3] */
+static ds_distance_field sphere_on_grid(ds_v3 centre, double radius, size_t n, ds_real *values)
+{
+    const double h = 4 * radius / (double)(n - 1), to = -2 * radius;
+    ds_distance_field f;
+    memset(&f, 0, sizeof f);
+    f.nx = f.ny = f.nz = n;
+    f.values = values;
+    f.spacing = (ds_real)h;
+    f.origin = v3((double)centre.x + to, (double)centre.y + to, (double)centre.z + to);
+    for (size_t i = 0; i < n * n * n; i++) {
+        const double x = h * (double)(i / n / n), y = h * (double)(i / n % n), z = h * (double)(i % n);
+        const double a = x + to, b = y + to, c = z + to;
+        values[i] = (ds_real)(sqrt(a * a + b * b + c * c) - radius);
+    }
+    return f;
+}
+
 static void add_obstacles(everything *e)
 {
     ds_number numbers[11];
+    ds_real values[9 * 9 * 9];
+    ds_distance_field ball = sphere_on_grid(v3(0.3, -0.5, 0.3), 0.6, 9, values);
     ds_contact c = rough(DSIM_CONTACT_SOFTPLUS, DSIM_FRICTION_SMOOTH);
     e->bodies[PLANE] = ds_world_add_plane(e->w, v3(0.1, 2, 0.2), -0.3, &c);
     numbers[0] = num(0.5), numbers[1] = num(-0.6), numbers[2] = num(0.4), numbers[3] = num(0.7);
@@ -86,6 +115,12 @@ static void add_obstacles(everything *e)
     memset(c.velocity, 0, sizeof c.velocity);
     c.damping = num(0);
     e->bodies[BOX] = ds_world_add_contact(e->w, e->bodies[CLOTH], DSIM_SHAPE_BOX, numbers, &c);
+    c = rough(DSIM_CONTACT_SOFTPLUS, DSIM_FRICTION_TANH);
+    c.grid = &ball;
+    for (int i = 0; i < 3; i++) numbers[i] = num(i == 1 ? -1.7 : -0.9);
+    numbers[3] = num(0.31);
+    e->bodies[GRID] = ds_world_add_contact(e->w, e->bodies[SOLID], DSIM_SHAPE_GRID, numbers, &c);
+    memset(values, 0xff, sizeof values); /* NaN: they were copied */
 }
 
 static void add_solid(everything *e, ds_mesh *mesh, int how)
@@ -282,7 +317,9 @@ static void test_gradient(void)
         { PLANE, "slip speed" }, { PLANE, "damping" }, { PLANE, "velocity x" }, { PLANE, "normal x" },
         { SPHERE, "centre y" }, { SPHERE, "radius" }, { SPHERE, "friction" }, { SPHERE, "stiffness" },
         { CAPSULE, "a x" }, { CAPSULE, "radius" }, { CAPSULE, "friction" },
-        { BOX, "centre y" }, { BOX, "half x" }, { BOX, "turn w" }, { BOX, "stiffness" }
+        { BOX, "centre y" }, { BOX, "half x" }, { BOX, "turn w" }, { BOX, "stiffness" },
+        { GRID, "origin x" }, { GRID, "origin y" }, { GRID, "spacing" }, { GRID, "stiffness" },
+        { GRID, "friction" }, { GRID, "velocity x" }
     };
     for (int how = 0; how < 2; how++) {
         everything e = make_everything(how ? BEADS | REST | LOG : BEADS | REST, 1, NULL);
@@ -310,7 +347,7 @@ static void test_scaling(void)
         { CLOTH, "density" }, { CLOTH, "stiffness" }, { CLOTH, "damping" }, { CLOTH, "drag" },
         { CLOTH, "lift" }, { SPRINGS, "stiffness" }, { SPRINGS, "damping" }, { TARGETS, "stiffness" },
         { WELLS, "strength" }, { WELLS, "slowing" }, { PLANE, "stiffness" }, { SPHERE, "stiffness" },
-        { CAPSULE, "stiffness" }, { BOX, "stiffness" }
+        { CAPSULE, "stiffness" }, { BOX, "stiffness" }, { GRID, "stiffness" }
     };
     everything e = make_everything(0, 1, NULL);
     ds_rollout *const r = rollout_of(e.w);
@@ -700,6 +737,114 @@ static void test_side_by_side(void)
     ds_world_destroy(all);
 }
 
+/* A ball of radius 1 as an obstacle, on a grid of n points along each side, of its mesh if n is 0, with n = 1
+   as a sphere. Beads fall on it, off its middle. */
+enum { FALLING = 6 };
+static ds_world *ball_world(size_t n, ds_contact c, ds_body *ball)
+{
+    static const ds_body all = { NULL, 0 };
+    ds_real x[3 * FALLING], v[3 * FALLING], values[49 * 49 * 49];
+    ds_number sphere[4] = { num(0.1), num(0), num(-0.2), num(1) };
+    ds_distance_field f;
+    ds_world_desc d;
+    ds_world *w;
+    ds_body body;
+    memset(&d, 0, sizeof d);
+    memset(&f, 0, sizeof f);
+    d.integrator.dt = 0.01;
+    d.gravity = v3(0, -9.81, 0);
+    w = ds_world_create(&d);
+    for (int i = 0; i < 3 * FALLING; i++) {
+        const double a = 0.3 + 0.8 * (i / 3);
+        x[i] = (ds_real)(i % 3 == 0 ? 0.1 + 0.5 * cos(a) : i % 3 == 1 ? 1 + 0.01 * i : 0.5 * sin(a) - 0.2);
+        v[i] = (ds_real)(i % 3 == 1 ? -1 : 0.1 * sin(5.0 * i));
+    }
+    body = ds_world_add_points(w, x, FALLING, 0.2);
+    if (n == 1) *ball = ds_world_add_contact(w, body, DSIM_SHAPE_SPHERE, sphere, &c);
+    else {
+        if (n) f = sphere_on_grid(v3(0.1, 0, -0.2), 1, n, values);
+        else {
+            ds_mesh_ball_desc b;
+            ds_distance_field_desc fine;
+            ds_mesh mesh;
+            memset(&b, 0, sizeof b);
+            memset(&fine, 0, sizeof fine);
+            b.centre = v3(0.1, 0, -0.2);
+            b.n = 24;
+            fine.spacing = (ds_real)(1.0 / 12);
+            fine.margin = 1;
+            ds_mesh_sphere(&b, &mesh, NULL);
+            TAP_OK(!ds_distance_field_make(&mesh, &fine, &f, NULL), "distances of a mesh");
+            ds_mesh_destroy(&mesh);
+        }
+        c.grid = &f;
+        *ball = ds_world_add_contact(w, all, DSIM_SHAPE_GRID, NULL, &c);
+        if (!n) ds_distance_field_destroy(&f);
+    }
+    ds_world_stepper(w);
+    for (size_t i = 0; i < 3 * FALLING; i++) ds_world_velocities(w)[i] = v[i];
+    return w;
+}
+
+/* how far beads are from those on the sphere after half a second, on a grid of this kind */
+static double off_the_sphere(size_t n)
+{
+    ds_contact c = rough(DSIM_CONTACT_PENALTY, DSIM_FRICTION_SMOOTH);
+    ds_world *w[2];
+    ds_body ball;
+    double most = 0, fell = 0;
+    c.stiffness = num(400);
+    c.width = num(0.05);
+    w[0] = ball_world(n, c, &ball);
+    w[1] = ball_world(1, c, &ball);
+    for (int i = 0; i < 50; i++)
+        for (int k = 0; k < 2; k++)
+            if (ds_world_step(w[k], 0.01, NULL, NULL)) return HUGE_VAL;
+    for (size_t i = 0; i < 3 * FALLING; i++) {
+        const double there = (double)ds_world_positions(w[1])[i];
+        most = fmax(most, fabs((double)ds_world_positions(w[0])[i] - there));
+        if (i % 3 == 1) fell = fmax(fell, 1.1 - there);
+    }
+    TAP_OK(fell > 0.02, "beads have fallen by %.2g", fell);
+    ds_world_destroy(w[0]);
+    ds_world_destroy(w[1]);
+    return most;
+}
+
+/* a ball on a grid is the sphere within the grid's error, of order 2; its gradient is exact */
+static void test_grid(void)
+{
+    static const char *const names[] = { "origin x", "origin y", "spacing", "stiffness", "friction" };
+    const double coarse = off_the_sphere(25), fine = off_the_sphere(49), of_mesh = off_the_sphere(0);
+    TAP_OK(fine < 5e-3 && coarse > 3.5 * fine && coarse < 5 * fine,
+           "a ball on a grid is a sphere but for %.2g, of half the spacing for %.2g", coarse, fine);
+    TAP_OK(of_mesh < 5e-3, "that of a mesh but for %.2g", of_mesh);
+    for (int law = 0; law < 3; law++) {
+        ds_contact c = rough((ds_contact_law)law, law == 1 ? DSIM_FRICTION_TANH : DSIM_FRICTION_SMOOTH);
+        ds_body ball;
+        ds_world *const w = ball_world(25, c, &ball);
+        ds_rollout *const r = rollout_of(w);
+        const size_t half = 3 * FALLING;
+        if (!TAP_OK(r && !ds_rollout_backward(r), "a ball on a grid, law %d: backward", law))
+            tap_diag("%s", r ? ds_rollout_error(r)->text : ds_world_error(w)->text);
+        for (size_t k = 0; r && k < COUNT(names); k++) {
+            const ds_param p = ds_world_param(w, ball, names[k]);
+            if (!TAP_OK(p.n == 1, "there is %s", names[k]) || is_float) continue;
+            check_numbers(w, ds_world_params(w) + p.first, ds_rollout_param_grad(r) + p.first, 1, names[k]);
+        }
+        if (r) {
+            const ds_real by_side = ds_rollout_param_grad(r)[ds_world_param(w, ball, "cells z").first];
+            TAP_OK(!(by_side > 0 || by_side < 0), "no gradient by its sides");
+        }
+        if (r && !is_float) {
+            check_numbers(w, ds_world_positions(w), ds_rollout_state_grad(r), half, "positions");
+            check_numbers(w, ds_world_velocities(w), ds_rollout_state_grad(r) + half, half, "velocities");
+        }
+        ds_rollout_destroy(r);
+        ds_world_destroy(w);
+    }
+}
+
 /* a small world: a solid cube with a number of its own for each tetrahedron, and a plane */
 static ds_world *cube_world(const ds_allocator *allocator, ds_body *body, ds_body *plane, double dt)
 {
@@ -778,7 +923,8 @@ static void test_made_of(void)
         { CLOTH, 0, "membrane_neo_hookean" }, { CLOTH, 1, "hinge" }, { CLOTH, 2, "air" },
         { SPRINGS, 0, "damped_spring" }, { TARGETS, 0, "target" }, { WELLS, 0, "well" },
         { PLANE, 0, "plane_softplus_friction" }, { SPHERE, 0, "sphere_penalty_tanh" },
-        { CAPSULE, 0, "capsule_penalty_friction" }, { BOX, 0, "box_softplus_tanh" }
+        { CAPSULE, 0, "capsule_penalty_friction" }, { BOX, 0, "box_softplus_tanh" },
+        { GRID, 0, "grid_softplus_tanh" }
     };
     everything e = make_everything(BEADS, 1, NULL);
     const ds_real *const p = ds_world_params(e.w), *const x = ds_world_positions(e.w);
@@ -942,9 +1088,12 @@ typedef struct spoiled {
     ds_solid solid;
     ds_cloth cloth;
     ds_springs springs;
-    ds_contact contact;
-    ds_number aim, shape[11], numbers[2];
+    ds_contact contact, grid_contact;
+    ds_number aim, shape[11], place[4], numbers[2];
     ds_elements wells;
+    ds_distance_field field;
+    ds_energy_field of_depths;
+    ds_real values[64], depths[4];
     ds_v3 velocity, normal;
     ds_world_desc desc;
     ds_shape kind;
@@ -953,7 +1102,7 @@ typedef struct spoiled {
     double mass;
     ds_world *other;
     int no_mesh, no_solid, no_cloth, no_springs, no_contact, no_shape, no_elements, no_points, no_aim;
-    int foreign, late, point_of_plane;
+    int foreign, late, point_of_plane, no_grid, grid_numbers, gridless;
 } spoiled;
 
 static ds_world *spoiled_world(spoiled *s)
@@ -968,6 +1117,9 @@ static ds_world *spoiled_world(spoiled *s)
     ds_world_add_springs(w, points, s->pairs, 1, s->no_springs ? NULL : &s->springs);
     ds_world_add_contact(w, solid, s->kind, s->no_shape ? NULL : s->shape, contact);
     plane = ds_world_add_plane(w, s->normal, 0, contact);
+    s->grid_contact.grid = s->no_grid ? NULL : &s->field;
+    if (!s->gridless)
+        ds_world_add_contact(w, solid, DSIM_SHAPE_GRID, s->grid_numbers ? s->place : NULL, &s->grid_contact);
     ds_world_add_targets(w, solid, NULL, 0, NULL, s->no_aim ? NULL : &s->aim);
     ds_world_add_elements(w, s->no_elements ? NULL : &s->wells);
     ds_world_pin(w, s->point_of_plane ? plane : solid, s->pins, 1);
@@ -1031,6 +1183,19 @@ static void nan_gravity(spoiled *s) { s->desc.gravity = v3((double)NAN, 0, 0); }
 static void less_dt(spoiled *s) { s->desc.integrator.dt = -1; }
 static void control_of_constant(spoiled *s) { s->solid.density = control(10); }
 static void late(spoiled *s) { s->late = 1; }
+static void null_grid(spoiled *s) { s->no_grid = 1; }
+static void grid_of_sphere(spoiled *s) { s->contact.grid = &s->field; }
+static void thin_grid(spoiled *s) { s->field.ny = 3; }
+static void endless_grid(spoiled *s) { s->field.nx = s->field.nz = (size_t)-1 / 2; }
+static void empty_grid(spoiled *s) { s->field.values = NULL; }
+static void nan_grid(spoiled *s) { s->values[13] = (ds_real)NAN; }
+static void nan_origin(spoiled *s) { s->field.origin.z = (ds_real)NAN; }
+static void no_spacing(spoiled *s) { s->field.spacing = 0; }
+static void less_spacing(spoiled *s) { s->grid_numbers = 1; s->place[3] = num(-0.1); }
+static void missing_field(spoiled *s) { s->wells.n_fields = 0; }
+static void null_field(spoiled *s) { s->wells.fields = NULL; }
+static void nan_field(spoiled *s) { s->depths[2] = (ds_real)INFINITY; }
+static void field_of_none(spoiled *s) { s->wells.type = &WELL; }
 
 static const struct refusal { void (*spoil)(spoiled *s); ds_result code; const char *text; } refusals[] = {
     { invert, DSIM_ERROR_MESH, "2" }, { flatten, DSIM_ERROR_MESH, "" }, { bad_index, DSIM_ERROR_MESH, "99" },
@@ -1059,7 +1224,18 @@ static const struct refusal { void (*spoil)(spoiled *s); ds_result code; const c
     { foreign, DSIM_ERROR_FOREIGN, "no body of this world" }, { far_pin, DSIM_ERROR_RANGE, "number 0" },
     { pin_plane, DSIM_ERROR_ARGUMENT, "without points" }, { nan_velocity, DSIM_ERROR_NON_FINITE, "velocity" },
     { nan_gravity, DSIM_ERROR_NON_FINITE, "gravity" }, { less_dt, DSIM_ERROR_ARGUMENT, "dt" },
-    { control_of_constant, DSIM_ERROR_ARGUMENT, "control" }, { late, DSIM_ERROR_ORDER, "complete" }
+    { control_of_constant, DSIM_ERROR_ARGUMENT, "control" }, { late, DSIM_ERROR_ORDER, "complete" },
+    { null_grid, DSIM_ERROR_ARGUMENT, "ds_contact.grid" },
+    { grid_of_sphere, DSIM_ERROR_ARGUMENT, "no other shape" },
+    { thin_grid, DSIM_ERROR_ARGUMENT, "'cells y'" }, { endless_grid, DSIM_ERROR_ARGUMENT, "without values" },
+    { empty_grid, DSIM_ERROR_ARGUMENT, "ds_world_add_contact: a field without values" },
+    { nan_grid, DSIM_ERROR_NON_FINITE, "a field that is not finite, number 13" },
+    { nan_origin, DSIM_ERROR_NON_FINITE, "'origin z'" }, { no_spacing, DSIM_ERROR_ARGUMENT, "'spacing'" },
+    { less_spacing, DSIM_ERROR_ARGUMENT, "'spacing'" },
+    { missing_field, DSIM_ERROR_ARGUMENT, "asks for so many fields: 1, the set brings 0" },
+    { null_field, DSIM_ERROR_ARGUMENT, "ds_world_add_elements: no fields" },
+    { nan_field, DSIM_ERROR_NON_FINITE, "a field that is not finite, number 2" },
+    { field_of_none, DSIM_ERROR_ARGUMENT, "asks for so many fields: 0, the set brings 1" }
 };
 
 static void make_fine(spoiled *s, const ds_allocator *allocator)
@@ -1082,13 +1258,23 @@ static void make_fine(spoiled *s, const ds_allocator *allocator)
     s->shape[3] = num(1);
     s->kind = DSIM_SHAPE_SPHERE;
     s->numbers[0] = s->numbers[1] = num(1);
-    s->wells.type = &WELL;
+    s->wells.type = &POT;
     s->wells.numbers = s->numbers;
     s->pairs[1] = 1;
     s->points[3] = 1;
     s->normal = v3(0, 1, 0);
     s->mass = 1;
     for (int i = 0; i < 8; i++) s->each[i] = 1;
+    s->field.nx = s->field.ny = s->field.nz = 4;
+    s->field.spacing = 1;
+    s->field.values = s->values;
+    for (int i = 0; i < 64; i++) s->values[i] = 1;
+    s->grid_contact.stiffness = num(1);
+    for (int i = 0; i < 4; i++) s->depths[i] = 1;
+    s->of_depths.values = s->depths;
+    s->of_depths.n = 4;
+    s->wells.fields = &s->of_depths;
+    s->wells.n_fields = 1;
 }
 
 static void test_refusals(void)
@@ -1105,6 +1291,8 @@ static void test_refusals(void)
         else refusals[i].spoil(&s);
         w = spoiled_world(&s);
         if (i == COUNT(refusals)) {
+            memset(s.depths, 0, sizeof s.depths); /* they were copied */
+            TAP_OK(ds_world_step(w, 1.0 / 60, NULL, NULL) == DSIM_OK, "it moves");
             TAP_OK(!ds_world_error(w)->code && ds_world_stepper(w), "and a world that is fine is taken");
         } else {
             TAP_OK(ds_world_error(w)->code == refusals[i].code, "refused %zu, %s", i,
@@ -1161,6 +1349,7 @@ static ds_result use_all(const ds_allocator *allocator)
     s.desc.runner.allocator = *allocator;
     s.desc.rest_is_param = 1;
     s.cloth.bending = num(1);
+    s.gridless = 1;
     w = spoiled_world(&s);
     result = w ? ds_world_error(w)->code : DSIM_ERROR_MEMORY;
     if (!result) calls_to_complete = ((const meter *)allocator->user)->calls;
@@ -1199,6 +1388,48 @@ static void test_memory(void)
     TAP_OK(!bad, "%zu of %zu allocations may fail", tried, calls);
 }
 
+/* the same of a bead and a grid alone, whose kernels are long: each allocation of adding, some of those that
+   follow */
+static ds_result use_grid(const ds_allocator *allocator, size_t *calls_to_add)
+{
+    static const ds_real x[3] = { 0, (ds_real)1.2, 0 };
+    ds_real values[729];
+    ds_distance_field ball = sphere_on_grid(v3(0, 0, 0), 1, 9, values);
+    ds_contact c = rough(DSIM_CONTACT_PENALTY, DSIM_FRICTION_SMOOTH);
+    ds_world_desc d;
+    ds_world *w;
+    ds_result result;
+    memset(&d, 0, sizeof d);
+    d.runner.allocator = *allocator;
+    c.grid = &ball;
+    c.friction = c.damping = num(0);
+    w = ds_world_create(&d);
+    ds_world_add_contact(w, ds_world_add_points(w, x, 1, 1), DSIM_SHAPE_GRID, NULL, &c);
+    *calls_to_add = ((const meter *)allocator->user)->calls;
+    ds_world_stepper(w);
+    result = w ? ds_world_error(w)->code : DSIM_ERROR_MEMORY;
+    if (!result) result = ds_world_step(w, 0.02, NULL, NULL);
+    ds_world_destroy(w);
+    return result;
+}
+static void test_grid_memory(void)
+{
+    meter m;
+    ds_allocator allocator = meter_allocator(&m);
+    size_t add, unused, bad = 0, calls, failed = 0;
+    TAP_OK(!use_grid(&allocator, &add) && m.live == 0, "a bead and a grid");
+    calls = m.calls;
+    for (size_t k = 1; k <= calls; k += k <= add ? 1 : 1 + calls / 40, failed++) {
+        ds_result result;
+        allocator = meter_allocator(&m);
+        m.fail_at = k;
+        m.for_good = k % 5 == 0;
+        result = use_grid(&allocator, &unused);
+        bad += (result && result != DSIM_ERROR_MEMORY) || m.live;
+    }
+    TAP_OK(!bad && add > 4 && failed > 40, "%zu of %zu allocations may fail", failed, calls);
+}
+
 int main(void)
 {
     int optimised = 0;
@@ -1210,10 +1441,12 @@ int main(void)
     test_steps();
     test_before_step();
     test_side_by_side();
+    test_grid();
     test_unstable();
     test_refusals();
     test_no_world();
     test_memory();
+    test_grid_memory();
     test_w1();
 #ifdef __OPTIMIZE__
     optimised = 1;
