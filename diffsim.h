@@ -1847,8 +1847,9 @@ DIFFSIM_API ds_var dsi_record(unsigned op, ds_var a, ds_var b, ds_var c);
    into or written is not read, no element is written twice by a lane. Indices (ds_index) and numbers (ds_var)
    are distinct; indices carry no derivative. Variables of a kernel have no values: ds_value, ds_branch and
    ds_backward refuse them. Branches and loops of C run while recording; ds_select chooses in each lane.
-   Custom nodes and checkpoints are refused; ds_polar33 and its kin are called lane by lane, and make no
-   index.
+   Custom nodes and checkpoints are refused; ds_polar33 and its kin are allowed, but make no index. Rotations
+   and stretches of matrices that are not far out (singular values from 1/6 to 6 times each other) go many
+   lanes at once; eigenvectors, singular values and other matrices, lane by lane, take 20 times as long.
 
    Sums have the order of the plain loop, lane by lane, statement by statement; those into an element that is
    the same for all lanes go by chunks of 4096 lanes. Either way the bits are the same for every width of
@@ -2851,8 +2852,8 @@ DIFFSIM_API ds_var ds_sdf_grid(ds_arg field, const ds_grid *grid, ds_var3 x, ds_
    3/4 mu and la - 5/8 mu (in the plane 2/3 mu and la - 4/9 mu). For plane stress of (young, poisson) give
    young (1 + 2 poisson) / (1 + poisson)^2 and poisson / (1 + poisson).
 
-   Finite for all F, inverted elements too, are all but NEO_HOOKEAN_J1; where S has no derivative see
-   ds_polar33. */
+   Finite for all F, inverted elements too, are all but NEO_HOOKEAN_J1 and MOONEY_RIVLIN; where S has no
+   derivative see ds_polar33. */
 #define DSI_ENERGIES_SOLID(DSI_ROW) \
     DSI_SOLID_ROWS(DSI_ROW, LINEAR, "linear", 12, 7, dsi_linear, dsi_derive_frame, \
                    "mu e:e + la/2 (tr e)^2, e = (F + F')/2 - I: small rotations only") \
@@ -2885,6 +2886,10 @@ DIFFSIM_API ds_var ds_sdf_grid(ds_arg field, const ds_grid *grid, ds_var3 x, ds_
                    dsi_derive_shape, "the same with m = mu, l = la: to compare with programs that do so") \
     DSI_SOLID_ROWS(DSI_ROW, STABLE_NEO_HOOKEAN_NO_LOG, "stable_neo_hookean_no_log", 9, 6, dsi_stable_no_log, \
                    dsi_derive_no_log, "mu/2 (I - d) - mu (J - 1) + (la + mu)/2 (J - 1)^2") \
+    DSI_SOLID_ROWS(DSI_ROW, MOONEY_RIVLIN, "mooney_rivlin", 9, 6, dsi_mooney_rivlin, dsi_derive_mooney, \
+                   "Mooney-Rivlin, both moduli alike: mu/4 (I1 - 3 + I2 - 3) + (la + 2/3 mu)/2 (J - 1)^2, " \
+                   "I1, I2 the invariants of C = F'F J^(-2/3), tr C and (tr C)^2/2 - C:C/2; in the plane " \
+                   "F_33 = 1; not finite for J <= 0") \
     DSI_ROW(FIBRE, ("fibre", 4, 5, 4, dsi_fibre, NULL, NULL, dsi_derive_fibre), \
             "activation (1), strength (Pa), " DSI_FIBRE_DIRECTION ", direction z (1)", \
             "to add to a solid: activation strength/2 |F m|^2, m the direction at rest, made a unit vector") \
@@ -12435,8 +12440,9 @@ DIFFSIM_API ds_result ds_grads(ds_vars vars, ds_real *out)
 
    A composite (section 6) is an expression of a list of its inputs; its outputs are expressions of it. To
    differentiate it, its rule is recorded, translated with placeholders for x_dot, and swept forward or back,
-   so that a derivative holds nothing but rows of the table and the composite's outputs. When run, the value
-   function is called lane by lane; printed text brings its code along.
+   so that a derivative holds nothing but rows of the table and the composite's outputs. When run, its core,
+   if it has one, is a loop over lanes; where that does not serve, the value function is called lane by lane.
+   Printed text brings the code of both along.
 
    Running. A program works on blocks of lanes. In each block every index is a line first + step * lane, if
    it can be: then loads are plain reads of the caller's memory. Elsewhere indices are computed for each lane
@@ -26613,6 +26619,33 @@ static ds_var dsi_stable_no_log(ds_element *e)
     return ds_mul(s.volume, ds_add(shear, dsi_half_square(s.la, v)));
 }
 
+/* mu/4 (p I + p^2 |cof F|^2 - 6) + k/2 (J - 1)^2,  p = J^(-2/3).  In the plane F has a third 1: I gains 1,
+   |cof F|^2 is I + J^2. */
+static ds_var dsi_mooney_rivlin(ds_element *e)
+{
+    const dsi_solid s = dsi_solid_begin(e);
+    ds_var F[9], I, J, minors, p, shear;
+    dsi_shape_gradient(e, s.d, s.edge, F);
+    I = dsi_sum_of_products(s.d * s.d, F, F);
+    if (s.d == 3) {
+        const ds_var3 f0 = ds_pack3(F[0], F[3], F[6]), f1 = ds_pack3(F[1], F[4], F[7]);
+        const ds_var3 f2 = ds_pack3(F[2], F[5], F[8]);
+        const ds_var3 n0 = ds_cross3(f1, f2), n1 = ds_cross3(f2, f0), n2 = ds_cross3(f0, f1);
+        J = ds_dot3(f0, n0);
+        minors = ds_dot3(n0, n0);
+        minors = ds_add(minors, ds_dot3(n1, n1));
+        minors = ds_add(minors, ds_dot3(n2, n2));
+    } else {
+        J = dsi_determinant(s.d, F);
+        minors = ds_add(I, ds_square(J));
+        I = ds_add(I, ds_c(1));
+    }
+    p = ds_pow(J, ds_c(-2.0 / 3));
+    shear = ds_mul(p, ds_fma(p, minors, I));
+    shear = ds_mul(ds_mul(ds_c(0.25), s.mu), ds_sub(shear, ds_c(6)));
+    return ds_mul(s.volume, ds_add(shear, dsi_half_square(s.la, ds_sub(J, ds_c(1)))));
+}
+
 /* F m = sum of w_k edge_k,  w = Dm^-1 m */
 static void dsi_fibre_now(ds_element *e, ds_var *Fm)
 {
@@ -26794,6 +26827,14 @@ static void dsi_derive_no_log(ds_element *e, ds_var *constants)
     const size_t n = e->type->n_constants;
     dsi_derive_shape(e, constants);
     constants[n - 2] = ds_add(constants[n - 2], constants[n - 3]);
+}
+
+/* the bulk modulus in the place of la */
+static void dsi_derive_mooney(ds_element *e, ds_var *constants)
+{
+    const size_t n = e->type->n_constants;
+    dsi_derive_shape(e, constants);
+    constants[n - 2] = ds_add(constants[n - 2], ds_mul(ds_c(2.0 / 3), constants[n - 3]));
 }
 
 static void dsi_derive_viscous(ds_element *e, ds_var *constants)
