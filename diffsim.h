@@ -1847,8 +1847,9 @@ DIFFSIM_API ds_var dsi_record(unsigned op, ds_var a, ds_var b, ds_var c);
    into or written is not read, no element is written twice by a lane. Indices (ds_index) and numbers (ds_var)
    are distinct; indices carry no derivative. Variables of a kernel have no values: ds_value, ds_branch and
    ds_backward refuse them. Branches and loops of C run while recording; ds_select chooses in each lane.
-   Custom nodes and checkpoints are refused; ds_polar33 and its kin are called lane by lane, and make no
-   index.
+   Custom nodes and checkpoints are refused; ds_polar33 and its kin are allowed, but make no index. Rotations
+   and stretches of matrices that are not far out (singular values from 1/6 to 6 times each other) go many
+   lanes at once; eigenvectors, singular values and other matrices, lane by lane, take 20 times as long.
 
    Sums have the order of the plain loop, lane by lane, statement by statement; those into an element that is
    the same for all lanes go by chunks of 4096 lanes. Either way the bits are the same for every width of
@@ -2851,8 +2852,8 @@ DIFFSIM_API ds_var ds_sdf_grid(ds_arg field, const ds_grid *grid, ds_var3 x, ds_
    3/4 mu and la - 5/8 mu (in the plane 2/3 mu and la - 4/9 mu). For plane stress of (young, poisson) give
    young (1 + 2 poisson) / (1 + poisson)^2 and poisson / (1 + poisson).
 
-   Finite for all F, inverted elements too, are all but NEO_HOOKEAN_J1; where S has no derivative see
-   ds_polar33. */
+   Finite for all F, inverted elements too, are all but NEO_HOOKEAN_J1 and MOONEY_RIVLIN; where S has no
+   derivative see ds_polar33. */
 #define DSI_ENERGIES_SOLID(DSI_ROW) \
     DSI_SOLID_ROWS(DSI_ROW, LINEAR, "linear", 12, 7, dsi_linear, dsi_derive_frame, \
                    "mu e:e + la/2 (tr e)^2, e = (F + F')/2 - I: small rotations only") \
@@ -2885,6 +2886,10 @@ DIFFSIM_API ds_var ds_sdf_grid(ds_arg field, const ds_grid *grid, ds_var3 x, ds_
                    dsi_derive_shape, "the same with m = mu, l = la: to compare with programs that do so") \
     DSI_SOLID_ROWS(DSI_ROW, STABLE_NEO_HOOKEAN_NO_LOG, "stable_neo_hookean_no_log", 9, 6, dsi_stable_no_log, \
                    dsi_derive_no_log, "mu/2 (I - d) - mu (J - 1) + (la + mu)/2 (J - 1)^2") \
+    DSI_SOLID_ROWS(DSI_ROW, MOONEY_RIVLIN, "mooney_rivlin", 9, 6, dsi_mooney_rivlin, dsi_derive_mooney, \
+                   "Mooney-Rivlin, both moduli alike: mu/4 (I1 - 3 + I2 - 3) + (la + 2/3 mu)/2 (J - 1)^2, " \
+                   "I1, I2 the invariants of C = F'F J^(-2/3), tr C and (tr C)^2/2 - C:C/2; in the plane " \
+                   "F_33 = 1; not finite for J <= 0") \
     DSI_ROW(FIBRE, ("fibre", 4, 5, 4, dsi_fibre, NULL, NULL, dsi_derive_fibre), \
             "activation (1), strength (Pa), " DSI_FIBRE_DIRECTION ", direction z (1)", \
             "to add to a solid: activation strength/2 |F m|^2, m the direction at rest, made a unit vector") \
@@ -6458,8 +6463,9 @@ DIFFSIM_API ds_real ds_rng_normal(ds_rng *rng)
     DSI_ROW(tanh, dsi_core_tanh(a), 0, ds_real_tanh(x)) \
     DSI_ROW(pow, dsi_core_pow(a, b), dsi_rare_pow(a, b), ds_real_pow(x, y))
 
-/* lanes of the inner loop: one AVX-512 vector of doubles, two of AVX2; lanes of a block on the stack */
+/* lanes of an inner loop: one AVX-512 vector of doubles, two of AVX2; of a kernel; of a block on the stack */
 #define DSI_LANES ((size_t)8)
+#define DSI_STRIDE ((size_t)16)
 #define DSI_BLOCK_LANES ((size_t)128)
 enum {
 #define DSI_ROW(name, core, rare, scalar) DSI_BLOCK_##name,
@@ -6575,6 +6581,126 @@ DIFFSIM_API void ds_reals_pow(const ds_real *x, const ds_real *y, ds_real *out, 
     if (x && y && out) dsi_run_blocks(DSI_BLOCK_pow, x, y, out, n);
 }
 
+/* Code of 3x3 matrices is brought along by printed kernels (section 7), in C and CUDA. It is written once:
+   DSI_QUOTED(name, "what it does", functions) compiles the functions and keeps name, sentence and code as
+   words, in dsi_quoted_name. */
+#define DSI_QUOTED(name, sentence, ...) \
+    __VA_ARGS__ \
+    static const char *const dsi_quoted_##name[3] = { #name, sentence, #__VA_ARGS__ };
+
+/* a sqrt that may set errno is not made a vector instruction; so it is declared once more, and may not */
+#if defined(__GLIBC__) && defined(__GNUC__) && !defined(__TINYC__) && !defined(__CUDACC__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wredundant-decls"
+#ifdef __cplusplus
+extern "C"
+#endif
+ds_real DSI_LIBM(sqrt)(ds_real) __attribute__((const));
+#pragma GCC diagnostic pop
+#endif
+DSI_INLINE ds_real dsi_root(ds_real x) { return DSI_LIBM(sqrt)(x); }
+
+/* The polar form F = R S of matrices that are far from where it is not unique, without a branch. F, F F'F and
+   cof F have the same singular vectors. With the singular values s_i of F and l = s_0 + s_1 + s_2 = tr S
+       (n + k) F - F F'F + l cof F = z R,   k = (l^2 - n) / 2,   n = |F|^2,   z = l k - det F,
+   as (s_0 + s_1)(s_1 + s_2)(s_2 + s_0) = z is what each singular value becomes. l is the largest root of
+       p(l) = (l^2 - n)^2 / 4 - 2 det F l - |cof F|^2,   p' = l (l^2 - n) - 2 det F = 2 z:
+   four steps of Halley from sqrt(3 n), which is not below it, go down to it. An error of l turns nothing, it
+   stretches R only, and one step R (3 I - R'R) / 2 squares what is left of that.
+   It serves where z is not small against n l, n neither tiny nor huge: singular values 1, 1/6, 0 do, and
+   inverted ones 1, 1, -0.4. Rounding turns R by 5 units then, near a rotation by one.
+   From: Markley 1993 (the attitude problem of Wahba; s_2 < 0 is the sign convention of ds_m3_polar). */
+DSI_QUOTED(core_polar, "the rotation nearest to x, the trace of the stretch, right where y[10] is above 0",
+
+DSI_INLINE ds_real dsi_trace_step(ds_real l, ds_real n, ds_real twice_det, ds_real minors)
+{
+    const ds_real h = l * l - n, slope = l * h - twice_det, p = h * h / 4 - twice_det * l - minors;
+    return l - p * slope / (slope * slope - p * (l * l + h / 2));
+}
+
+/* number k of x is x[k stride], and so is y, [11] */
+DSI_INLINE void dsi_core_polar(const ds_real *x, ds_real *y, size_t stride)
+{
+    const ds_real a0 = x[0], a1 = x[stride], a2 = x[2 * stride];
+    const ds_real a3 = x[3 * stride], a4 = x[4 * stride], a5 = x[5 * stride];
+    const ds_real a6 = x[6 * stride], a7 = x[7 * stride], a8 = x[8 * stride];
+    /* F'F, cof F, n, |cof F|^2, 2 det F */
+    const ds_real b0 = a0 * a0 + a3 * a3 + a6 * a6, b1 = a0 * a1 + a3 * a4 + a6 * a7;
+    const ds_real b2 = a0 * a2 + a3 * a5 + a6 * a8, b4 = a1 * a1 + a4 * a4 + a7 * a7;
+    const ds_real b5 = a1 * a2 + a4 * a5 + a7 * a8, b8 = a2 * a2 + a5 * a5 + a8 * a8;
+    const ds_real c0 = a4 * a8 - a5 * a7, c1 = a5 * a6 - a3 * a8, c2 = a3 * a7 - a4 * a6;
+    const ds_real c3 = a2 * a7 - a1 * a8, c4 = a0 * a8 - a2 * a6, c5 = a1 * a6 - a0 * a7;
+    const ds_real c6 = a1 * a5 - a2 * a4, c7 = a2 * a3 - a0 * a5, c8 = a0 * a4 - a1 * a3;
+    const ds_real n = b0 + b4 + b8, det = a0 * c0 + a1 * c1 + a2 * c2;
+    const ds_real minors = (b0 * b4 - b1 * b1) + (b4 * b8 - b5 * b5) + (b8 * b0 - b2 * b2);
+    /* l */
+    const ds_real l0 = dsi_root(3 * n), l1 = dsi_trace_step(l0, n, 2 * det, minors);
+    const ds_real l2 = dsi_trace_step(l1, n, 2 * det, minors);
+    const ds_real l3 = dsi_trace_step(l2, n, 2 * det, minors);
+    const ds_real l = dsi_trace_step(l3, n, 2 * det, minors);
+    const ds_real k = (l * l - n) / 2, z = l * k - det, over = 1 / z, j = l * over;
+    /* R = F m + j cof F, m = ((n + k) I - F'F) / z */
+    const ds_real m0 = (n + k - b0) * over, m4 = (n + k - b4) * over, m8 = (n + k - b8) * over;
+    const ds_real m1 = b1 * over, m2 = b2 * over, m5 = b5 * over;
+    const ds_real r0 = a0 * m0 - a1 * m1 - a2 * m2 + j * c0, r1 = a1 * m4 - a0 * m1 - a2 * m5 + j * c1;
+    const ds_real r2 = a2 * m8 - a0 * m2 - a1 * m5 + j * c2, r3 = a3 * m0 - a4 * m1 - a5 * m2 + j * c3;
+    const ds_real r4 = a4 * m4 - a3 * m1 - a5 * m5 + j * c4, r5 = a5 * m8 - a3 * m2 - a4 * m5 + j * c5;
+    const ds_real r6 = a6 * m0 - a7 * m1 - a8 * m2 + j * c6, r7 = a7 * m4 - a6 * m1 - a8 * m5 + j * c7;
+    const ds_real r8 = a8 * m8 - a6 * m2 - a7 * m5 + j * c8;
+    /* e = (I - R'R) / 2: all of its eigenvalues have the sign of the error of l */
+    const ds_real e0 = (1 - (r0 * r0 + r3 * r3 + r6 * r6)) / 2, e1 = (r0 * r1 + r3 * r4 + r6 * r7) / 2;
+    const ds_real e4 = (1 - (r1 * r1 + r4 * r4 + r7 * r7)) / 2, e2 = (r0 * r2 + r3 * r5 + r6 * r8) / 2;
+    const ds_real e8 = (1 - (r2 * r2 + r5 * r5 + r8 * r8)) / 2, e5 = (r1 * r2 + r4 * r5 + r7 * r8) / 2;
+    const ds_real error = e0 + e4 + e8, most = sizeof(ds_real) == 4 ? (ds_real)1e-8 : (ds_real)1e-16;
+    /* all above 0; NaN passes, as the arm that is taken where nothing compares */
+    const ds_real small = n - (ds_real)1e-8, large = (ds_real)1e8 - n, near = 16 * z - n * l;
+    const ds_real size = small < large ? small : large, apart = size < near ? size : near;
+    const ds_real off = most - error * error, good = apart < off ? apart : off;
+    /* R + R e */
+    const ds_real q0 = r0 + (r0 * e0 - r1 * e1 - r2 * e2), q1 = r1 + (r1 * e4 - r0 * e1 - r2 * e5);
+    const ds_real q2 = r2 + (r2 * e8 - r0 * e2 - r1 * e5), q3 = r3 + (r3 * e0 - r4 * e1 - r5 * e2);
+    const ds_real q4 = r4 + (r4 * e4 - r3 * e1 - r5 * e5), q5 = r5 + (r5 * e8 - r3 * e2 - r4 * e5);
+    const ds_real q6 = r6 + (r6 * e0 - r7 * e1 - r8 * e2), q7 = r7 + (r7 * e4 - r6 * e1 - r8 * e5);
+    const ds_real q8 = r8 + (r8 * e8 - r6 * e2 - r7 * e5);
+    y[0] = q0;
+    y[stride] = q1;
+    y[2 * stride] = q2;
+    y[3 * stride] = q3;
+    y[4 * stride] = q4;
+    y[5 * stride] = q5;
+    y[6 * stride] = q6;
+    y[7 * stride] = q7;
+    y[8 * stride] = q8;
+    y[9 * stride] = (q0 * a0 + q3 * a3 + q6 * a6) + (q1 * a1 + q4 * a4 + q7 * a7) +
+                    (q2 * a2 + q5 * a5 + q8 * a8);
+    y[10 * stride] = good;
+}
+)
+
+/* static void dsi_core_polar_avx2(x, y): DSI_STRIDE lanes, x [9][DSI_STRIDE], y [11][DSI_STRIDE] */
+typedef void dsi_core_fn(const ds_real *x, ds_real *y);
+#define DSI_CORE(name, target, attribute) \
+    attribute static void dsi_core_##name##_##target(const ds_real *x, ds_real *y) \
+    { \
+        size_t i; \
+        DSI_IVDEP for (i = 0; i < DSI_STRIDE; i++) dsi_core_##name(x + i, y + i, DSI_STRIDE); \
+    }
+#ifdef DSI_WIDE
+DSI_CORE(polar, plain, )
+DSI_CORE(polar, avx2, __attribute__((target("avx2"))))
+DSI_CORE(polar, avx512, __attribute__((target("avx512f"))))
+static dsi_core_fn *const dsi_core_polar_lanes[3] = { dsi_core_polar_plain, dsi_core_polar_avx2,
+                                                      dsi_core_polar_avx512 };
+#else
+DSI_CORE(polar, plain, )
+static dsi_core_fn *const dsi_core_polar_lanes[1] = { dsi_core_polar_plain };
+#endif
+#undef DSI_CORE
+DSI_APART void dsi_core_polar_alone(const ds_real *x, ds_real *y, size_t stride)
+{
+    dsi_core_polar(x, y, stride);
+}
+
 #undef DSI_IVDEP
 #if defined(__clang__)
 #if __clang_major__ >= 13 && !defined(__wasm__)
@@ -6596,16 +6722,9 @@ DIFFSIM_API void ds_reals_pow(const ds_real *x, const ds_real *y, ds_real *out, 
    ds_m3_symmetric_eigen, and through dsi_m3_signed_svd, which orders and signs, ds_m3_svd and ds_m3_polar.
    Here the compiler's own contraction is back: products that meet a sum pass dsi_product.
 
-   Printed kernels (section 7) bring this code along, in C and CUDA. It is written once:
-   DSI_QUOTED(name, "what it does", functions) compiles the functions and keeps name, sentence and code as
-   words, in dsi_quoted_name. Matrices are nine numbers here, row by row, and seven functions are all
-   that is called from outside: dsi_product, dsi_all_finite, dsi_nan, and the four that follow. */
+   Matrices are nine numbers here, row by row, and seven functions are all that is called from outside:
+   dsi_product, dsi_all_finite, dsi_nan, and the four that follow. */
 
-#define DSI_QUOTED(name, sentence, ...) \
-    __VA_ARGS__ \
-    static const char *const dsi_quoted_##name[3] = { #name, sentence, #__VA_ARGS__ };
-
-static ds_real dsi_root(ds_real x) { return (ds_real)sqrt((double)x); }
 /* of the distance from 1 to the next number */
 static ds_real dsi_eighth_unit(void)
 {
@@ -6846,8 +6965,20 @@ DIFFSIM_API void ds_m3_svd(ds_m3 a, ds_m3 *u, ds_v3 *s, ds_m3 *v)
 
 DIFFSIM_API void ds_m3_polar(ds_m3 a, ds_m3 *r, ds_m3 *p)
 {
+    ds_real y[11];
+    ds_m3 s;
+    int i, j;
     DIFFSIM_ASSERT(r && p);
-    if (r && p) dsi_m3_polar(a.m, r->m, p->m);
+    if (!r || !p) return;
+    dsi_core_polar_alone(a.m, y, 1);
+    if (!(y[10] > 0)) {
+        dsi_m3_polar(a.m, r->m, p->m);
+        return;
+    }
+    memcpy(r->m, y, sizeof r->m);
+    s = ds_m3_mul(ds_m3_transpose(*r), a);
+    for (i = 0; i < 3; i++)
+        for (j = 0; j < 3; j++) p->m[3 * i + j] = (s.m[3 * i + j] + s.m[3 * j + i]) / 2;
 }
 
 DIFFSIM_API void ds_m3_symmetric_eigen(ds_m3 a, ds_v3 *w, ds_m3 *v)
@@ -11587,19 +11718,39 @@ DIFFSIM_API int (ds_branch)(ds_var condition)
 /* Recording custom nodes. */
 
 /* operations of the library's own that are custom nodes, see below */
-enum { DSI_MOST_QUOTED = 5 };
+enum { DSI_RULE_IN = 9, DSI_RULE_OUT = 21, DSI_MOST_QUOTED = 6 };
 typedef struct dsi_composite {
     size_t n_in, n_out;
-    void (*value)(const ds_real *x, ds_real *y);
+    /* number k of x is x[k stride], and so is y */
+    void (*value)(const ds_real *x, ds_real *y, size_t stride);
     void (*rule)(ds_vars x, ds_vars y, ds_vars x_dot, ds_var *y_dot); /* y_dot [n_out] */
-    /* for printed kernels: dsi_<name>_value, and what has to stand before it */
+    /* for printed kernels: dsi_<name>_value, dsi_core_<name>, and what has to stand before them */
     const char *name;
     const char *const *words[DSI_MOST_QUOTED];
+    /* a value without branches: of one, and of DSI_STRIDE lanes by dsi_wide; NULL: there is none. It serves
+       where y[n_out] is above 0, else value is called */
+    void (*core)(const ds_real *x, ds_real *y, size_t stride);
+    dsi_core_fn *const *cores;
 } dsi_composite;
+static void dsi_composite_value(const dsi_composite *c, const ds_real *x, ds_real *y)
+{
+    ds_real r[DSI_RULE_OUT + 1];
+    if (c->core) c->core(x, r, 1);
+    if (!c->core || !(r[c->n_out] > 0)) c->value(x, r, 1);
+    memcpy(y, r, c->n_out * sizeof *y);
+}
+/* n <= DSI_STRIDE lanes: x [n_in][DSI_STRIDE], y [n_out + 1][DSI_STRIDE] */
+static void dsi_composite_lanes(const dsi_composite *c, const ds_real *x, ds_real *y, size_t n, int wide)
+{
+    const ds_real *const good = y + c->n_out * DSI_STRIDE;
+    size_t i;
+    if (c->core) c->cores[wide](x, y);
+    for (i = 0; i < n; i++)
+        if (!c->core || !(good[i] > 0)) c->value(x + i, y + i, DSI_STRIDE);
+}
 static ds_result dsi_composite_forward(const ds_custom_io *io)
 {
-    const dsi_composite *const c = (const dsi_composite *)io->user;
-    c->value(io->in, io->out);
+    dsi_composite_value((const dsi_composite *)io->user, io->in, io->out);
     return DSIM_OK;
 }
 static int dsi_is_composite(const ds_custom_type *type)
@@ -11839,7 +11990,7 @@ DIFFSIM_API ds_vars (ds_checkpoint)(ds_segment *body, void *user, const ds_var *
    functions records the rule on a small tape on the stack and asks it: its numbers are the tangent, a reverse
    sweep from y_dot gives J' y_bar at x_dot, and the tangent of that sweep, with x moving by x_dot and y by J
    x_dot, the second derivatives. From: Griewank and Walther 2008, ch. 5 and 15. */
-enum { DSI_RULE_IN = 9, DSI_RULE_OUT = 21, DSI_RULE_NODES = 96, DSI_RULE_VALUES = 256 };
+enum { DSI_RULE_NODES = 96, DSI_RULE_VALUES = 256 };
 
 /* memory: what ds_tape_bytes asks for; DSI_ARRAYS + 1 roundings up */
 typedef struct dsi_rule_run {
@@ -11974,11 +12125,14 @@ static ds_var3 dsi_solve_symmetric(ds_var33 m, ds_var3 b, double least)
    skew part says (tr S I - S) w = ax A; d tr S = R : dF. Divided by tr S, so that nothing underflows. */
 DSI_QUOTED(polar_value, "y: the rotation [9] and the trace of the stretch",
 
-DSI_APART void dsi_polar_value(const ds_real *x, ds_real *y)
+DSI_APART void dsi_polar_value(const ds_real *x, ds_real *y, size_t stride)
 {
-    ds_real p[9];
-    dsi_m3_polar(x, y, p);
-    y[9] = p[0] + p[4] + p[8];
+    ds_real a[9], r[9], p[9];
+    size_t k;
+    for (k = 0; k < 9; k++) a[k] = x[k * stride];
+    dsi_m3_polar(a, r, p);
+    for (k = 0; k < 9; k++) y[k * stride] = r[k];
+    y[9 * stride] = p[0] + p[4] + p[8];
 }
 )
 static void dsi_polar_rule(ds_vars x, ds_vars y, ds_vars x_dot, ds_var *y_dot)
@@ -11997,12 +12151,14 @@ static void dsi_polar_rule(ds_vars x, ds_vars y, ds_vars x_dot, ds_var *y_dot)
 /* y: w [3], v [9]. With B = v' dA v, dA made symmetric: dw_i = B_ii, v' dv has B_ij / (w_j - w_i) */
 DSI_QUOTED(eigen_value, "y: eigenvalues [3] and eigenvectors [9] of the symmetric part",
 
-DSI_APART void dsi_eigen_value(const ds_real *x, ds_real *y)
+DSI_APART void dsi_eigen_value(const ds_real *x, ds_real *y, size_t stride)
 {
-    ds_real a[9];
-    int k;
-    for (k = 0; k < 9; k++) a[k] = (x[k] + x[k % 3 * 3 + k / 3]) / 2;
-    dsi_m3_symmetric_eigen(a, y, y + 3);
+    ds_real a[9], w[3], v[9];
+    size_t k;
+    for (k = 0; k < 9; k++) a[k] = (x[k * stride] + x[(k % 3 * 3 + k / 3) * stride]) / 2;
+    dsi_m3_symmetric_eigen(a, w, v);
+    for (k = 0; k < 3; k++) y[k * stride] = w[k];
+    for (k = 0; k < 9; k++) y[(k + 3) * stride] = v[k];
 }
 )
 /* half of (m_ij + sign m_ji) / (q + sign_q p), with p and q numbers of i and j */
@@ -12031,9 +12187,17 @@ static void dsi_eigen_rule(ds_vars x, ds_vars y, ds_vars x_dot, ds_var *y_dot)
    P_ij + P_ji = (p_ij + q_ij) (s_j - s_i),  P_ij - P_ji = (p_ij - q_ij) (s_j + s_i) */
 DSI_QUOTED(svd_value, "y: u [9], s [3] and v [9]",
 
-DSI_APART void dsi_svd_value(const ds_real *x, ds_real *y)
+DSI_APART void dsi_svd_value(const ds_real *x, ds_real *y, size_t stride)
 {
-    dsi_m3_svd(x, y, y + 9, y + 12);
+    ds_real a[9], u[9], s[3], v[9];
+    size_t k;
+    for (k = 0; k < 9; k++) a[k] = x[k * stride];
+    dsi_m3_svd(a, u, s, v);
+    for (k = 0; k < 3; k++) y[(k + 9) * stride] = s[k];
+    for (k = 0; k < 9; k++) {
+        y[k * stride] = u[k];
+        y[(k + 12) * stride] = v[k];
+    }
 }
 )
 static void dsi_svd_rule(ds_vars x, ds_vars y, ds_vars x_dot, ds_var *y_dot)
@@ -12057,15 +12221,19 @@ static void dsi_svd_rule(ds_vars x, ds_vars y, ds_vars x_dot, ds_var *y_dot)
 
 static const dsi_composite dsi_polar = {
     9, 10, dsi_polar_value, dsi_polar_rule, "polar",
-    { dsi_quoted_turns, dsi_quoted_diagonal, dsi_quoted_signs, dsi_quoted_polar, dsi_quoted_polar_value }
+    { dsi_quoted_core_polar, dsi_quoted_turns, dsi_quoted_diagonal, dsi_quoted_signs, dsi_quoted_polar,
+      dsi_quoted_polar_value },
+    dsi_core_polar_alone, dsi_core_polar_lanes
 };
 static const dsi_composite dsi_eigen = {
     9, 12, dsi_eigen_value, dsi_eigen_rule, "eigen",
-    { dsi_quoted_turns, dsi_quoted_diagonal, dsi_quoted_eigen, dsi_quoted_eigen_value, NULL }
+    { dsi_quoted_turns, dsi_quoted_diagonal, dsi_quoted_eigen, dsi_quoted_eigen_value, NULL, NULL },
+    NULL, NULL
 };
 static const dsi_composite dsi_svd = {
     9, 21, dsi_svd_value, dsi_svd_rule, "svd",
-    { dsi_quoted_turns, dsi_quoted_diagonal, dsi_quoted_signs, dsi_quoted_svd, dsi_quoted_svd_value }
+    { dsi_quoted_turns, dsi_quoted_diagonal, dsi_quoted_signs, dsi_quoted_svd, dsi_quoted_svd_value, NULL },
+    NULL, NULL
 };
 /* by number: for kernels */
 static const dsi_composite *const dsi_composites[] = { &dsi_polar, &dsi_eigen, &dsi_svd };
@@ -12296,8 +12464,9 @@ DIFFSIM_API ds_result ds_grads(ds_vars vars, ds_real *out)
 
    A composite (section 6) is an expression of a list of its inputs; its outputs are expressions of it. To
    differentiate it, its rule is recorded, translated with placeholders for x_dot, and swept forward or back,
-   so that a derivative holds nothing but rows of the table and the composite's outputs. When run, the value
-   function is called lane by lane; printed text brings its code along.
+   so that a derivative holds nothing but rows of the table and the composite's outputs. When run, its core,
+   if it has one, is a loop over lanes; where that does not serve, the value function is called lane by lane.
+   Printed text brings the code of both along.
 
    Running. A program works on blocks of lanes. In each block every index is a line first + step * lane, if
    it can be: then loads are plain reads of the caller's memory. Elsewhere indices are computed for each lane
@@ -14470,7 +14639,6 @@ DIFFSIM_API ds_result (ds_kernel_end)(ds_kernel *kernel)
     DSI_ROW(add, 2) DSI_ROW(sub, 2) \
     DSI_ROW(mul, 2) DSI_ROW(div, 2) DSI_ROW(min, 2) DSI_ROW(max, 2) DSI_ROW(clip_gradient, 2) DSI_ROW(lt, 2) \
     DSI_ROW(le, 2) DSI_ROW(gt, 2) DSI_ROW(ge, 2) DSI_ROW(eq, 2) DSI_ROW(ne, 2) DSI_ROW(select, 3)
-#define DSI_STRIDE ((size_t)16)
 enum { DSI_MOST_WIDTH = 1024, DSI_FEW_LANES = 8 };
 
 #if defined(__clang__)
@@ -14486,16 +14654,6 @@ enum { DSI_MOST_WIDTH = 1024, DSI_FEW_LANES = 8 };
 #define DSI_IVDEP _Pragma("GCC ivdep") DSI_NO_UNROLL
 #else
 #define DSI_IVDEP
-#endif
-/* a sqrt that may set errno is not made a vector instruction; so it is declared once more, and may not */
-#if defined(__GLIBC__) && defined(__GNUC__) && !defined(__TINYC__) && !defined(__CUDACC__)
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wredundant-decls"
-#ifdef __cplusplus
-extern "C"
-#endif
-ds_real DSI_LIBM(sqrt)(ds_real) __attribute__((const));
-#pragma GCC diagnostic pop
 #endif
 
 /* the rows as numbers once more, always inlined, and products without a fence, which keeps loops from
@@ -15796,17 +15954,19 @@ static void dsi_look_at(dsi_run *run, size_t effect, const dsi_lane_block *block
         }
 }
 
-/* the value function of a composite, lane by lane */
+/* the values of a composite. Outputs may be in the slots of inputs, which are read first. */
 static void dsi_run_call(dsi_run *run, const dsi_call *call, size_t n)
 {
     const dsi_composite *const c = call->composite;
-    ds_real x[DSI_RULE_IN], y[DSI_RULE_OUT];
-    size_t i, k;
-    for (i = 0; i < n; i++) {
-        for (k = 0; k < c->n_in; k++) x[k] = *dsi_operand_at(&run->x, call->in[k], i);
-        c->value(x, y);
+    const size_t bytes = DSI_STRIDE * sizeof(ds_real);
+    ds_real x[DSI_RULE_IN * DSI_STRIDE], y[(DSI_RULE_OUT + 1) * DSI_STRIDE];
+    size_t at, k;
+    for (at = 0; at < n; at += DSI_STRIDE) {
+        for (k = 0; k < c->n_in; k++)
+            memcpy(x + k * DSI_STRIDE, dsi_operand_at(&run->x, call->in[k], at), bytes);
+        dsi_composite_lanes(c, x, y, n - at < DSI_STRIDE ? n - at : DSI_STRIDE, run->wide);
         for (k = 0; k < c->n_out; k++)
-            if (call->out[k] != DSI_NO_EXPR) run->x.at[call->out[k]][i] = y[k];
+            if (call->out[k] != DSI_NO_EXPR) memcpy(run->x.at[call->out[k]] + at, y + k * DSI_STRIDE, bytes);
     }
 }
 
@@ -18594,7 +18754,10 @@ static void dsi_find_stages(dsi_printer *p)
         if (function || p->stage[i] == UINT32_MAX) p->stage[i] = p->shown[i];
         p->n_functions += (size_t)(counts && (function || between));
         p->n_statements += (size_t)counts;
-        if (e->op == DSI_X_composite) p->composites |= 1u << e->b;
+        if (e->op == DSI_X_composite) {
+            p->composites |= 1u << e->b;
+            p->has_sqrt = 1;
+        }
         if (p->n_stages < p->stage[i] + 1 + (function && stored && !p->gains))
             p->n_stages = p->stage[i] + 1 + (function && stored && !p->gains);
         p->waits[i] |= (uint32_t)(function || (stored && p->gains));
@@ -18658,17 +18821,19 @@ static void dsi_print_operand(dsi_printer *p, uint32_t x)
         dsi_print_with(p, "v", x, "");
 }
 
-/* the same where only arrays have it: whole, from their lane `at` or 0 on, or one lane of it */
-static void dsi_print_array(dsi_printer *p, uint32_t x, int whole)
+/* the same where only arrays have it: whole, from their lane `at` or 0 on, or lane i, or k + i of it */
+enum { DSI_ONE_LANE, DSI_WHOLE, DSI_LANE_OF_STRIDE };
+static void dsi_print_array(dsi_printer *p, uint32_t x, int which)
 {
+    static const char *const places[2][3] = {{"[i]", "", "[k + i]"}, {"[at + i]", " + at", "[at + k + i]"}};
     if (p->program->uniform[x]) {
         dsi_print_operand(p, x);
         return;
     }
     if (dsi_is_printed(p, x))
-        dsi_print_with(p, "w", x, whole ? "" : "[i]");
+        dsi_print_with(p, "w", x, places[0][which]);
     else
-        dsi_print_with(p, "in", dsi_input_of(p, x), whole ? " + at" : "[at + i]");
+        dsi_print_with(p, "in", dsi_input_of(p, x), places[1][which]);
 }
 
 /* op of a, b, c in C */
@@ -18756,54 +18921,75 @@ static void dsi_print_function(dsi_printer *p, uint32_t x)
 /* of functions that printed kernels share */
 static const char *dsi_prefix(const dsi_printer *p) { return p->cuda ? "dsc_" : "dsp_"; }
 
-/* "const ds_real x[9] = { ... };", "ds_real y[10];", "dsp_polar_value(x, y);", of the composite x at this
-   indentation; in C of lane i, in CUDA with the number of the composite in the names */
-static void dsi_print_composite(dsi_printer *p, uint32_t at, const char *indent)
+/* "dsp_", "core_polar" and the like, of the composite */
+static void dsi_print_composite_name(dsi_printer *p, const dsi_composite *c, int core)
 {
-    const dsi_composite *const c = dsi_composites[p->program->body.exprs[at].b];
-    uint32_t x[DSI_RULE_IN];
-    char number[24] = "";
-    dsi_text t = dsi_text_into(number, sizeof number);
-    size_t k;
-    if (p->cuda) dsi_put_size(&t, at);
-    dsi_inputs_of(&p->program->body, at, x);
-    dsi_print(p, indent);
-    dsi_print(p, "const ds_real x");
-    dsi_print(p, number);
-    dsi_print_with(p, "[", c->n_in, "] = { ");
-    for (k = 0; k < c->n_in; k++) {
-        if (p->cuda) dsi_print_operand(p, x[k]);
-        else dsi_print_array(p, x[k], 0);
-        dsi_print(p, k + 1 == c->n_in ? " };\n" : k % 5 < 4 ? ", " : ",\n    ");
-        if (k % 5 == 4) dsi_print(p, indent);
-    }
-    dsi_print(p, indent);
-    dsi_print(p, "ds_real y");
-    dsi_print(p, number);
-    dsi_print_with(p, "[", c->n_out, "];\n");
-    dsi_print(p, indent);
     dsi_print(p, dsi_prefix(p));
+    dsi_print(p, core ? "core_" : "");
     dsi_print(p, c->name);
-    dsi_print(p, "_value(x");
-    dsi_print(p, number);
-    dsi_print(p, ", y");
-    dsi_print(p, number);
-    dsi_print(p, ");\n");
+    dsi_print(p, core ? "" : "_value");
 }
 
-/* a composite of a chunk, lane by lane */
+/* a composite of a chunk: a stride of its inputs, its core, its value where that does not serve */
 static void dsi_print_call(dsi_printer *p, uint32_t at)
 {
     const dsi_body *const body = &p->program->body;
-    uint32_t x;
-    dsi_print(p, "        for (i = 0; i < m; i++) {\n");
-    dsi_print_composite(p, at, "            ");
-    for (x = at; x < body->n_exprs; x++)
-        if (body->exprs[x].op == DSI_X_output && body->exprs[x].a == at && p->stage[x] != UINT32_MAX) {
-            dsi_print_with(p, "            w", x, "[i] = ");
-            dsi_print_with(p, "y[", body->exprs[x].b, "];\n");
+    const dsi_composite *const c = dsi_composites[body->exprs[at].b];
+    const size_t good = c->n_out * DSI_STRIDE;
+    uint32_t x[DSI_RULE_IN], y;
+    size_t k;
+    dsi_inputs_of(body, at, x);
+    dsi_print(p, "        for (k = 0; k < m; k += 16) {\n");
+    dsi_print_with(p, "            ds_real x[", c->n_in * DSI_STRIDE, "], ");
+    dsi_print_with(p, "y[", good + DSI_STRIDE, "];\n            DSI_EACH_LANE for (i = 0; i < 16; i++) {\n");
+    for (k = 0; k < c->n_in; k++) {
+        dsi_print_with(p, "                x[", k * DSI_STRIDE, " + i] = ");
+        dsi_print_array(p, x[k], DSI_LANE_OF_STRIDE);
+        dsi_print(p, ";\n");
+    }
+    dsi_print(p, "            }\n");
+    if (c->core) {
+        dsi_print(p, "            DSI_EACH_LANE for (i = 0; i < 16; i++) ");
+        dsi_print_composite_name(p, c, 1);
+        dsi_print(p, "(x + i, y + i, 16);\n");
+    }
+    dsi_print(p, "            for (i = 0; i < 16 && k + i < m; i++)\n                ");
+    if (c->core) dsi_print_with(p, "if (!(y[", good, " + i] > 0)) ");
+    dsi_print_composite_name(p, c, 0);
+    dsi_print(p, "(x + i, y + i, 16);\n            DSI_EACH_LANE for (i = 0; i < 16; i++) {\n");
+    for (y = at; y < body->n_exprs; y++)
+        if (body->exprs[y].op == DSI_X_output && body->exprs[y].a == at && p->stage[y] != UINT32_MAX) {
+            dsi_print_with(p, "                w", y, "[k + i] = ");
+            dsi_print_with(p, "y[", body->exprs[y].b * DSI_STRIDE, " + i];\n");
         }
-    dsi_print(p, "        }\n");
+    dsi_print(p, "            }\n        }\n");
+}
+
+/* the same in CUDA, of one lane: "const ds_real x5[9] = { ... };", "ds_real y5[11];",
+   "dsc_core_polar(x5, y5, 1);", "if (!(y5[10] > 0)) dsc_polar_value(x5, y5, 1);", 5 being its number */
+static void dsi_print_call_in_thread(dsi_printer *p, uint32_t at)
+{
+    const dsi_composite *const c = dsi_composites[p->program->body.exprs[at].b];
+    uint32_t x[DSI_RULE_IN];
+    size_t k;
+    int core;
+    dsi_inputs_of(&p->program->body, at, x);
+    dsi_print_with(p, "    const ds_real x", at, "[");
+    dsi_print_with(p, "", c->n_in, "] = { ");
+    for (k = 0; k < c->n_in; k++) {
+        dsi_print_operand(p, x[k]);
+        dsi_print(p, k + 1 == c->n_in ? " };\n" : k % 5 < 4 ? ", " : ",\n        ");
+    }
+    dsi_print_with(p, "    ds_real y", at, "[");
+    dsi_print_with(p, "", c->n_out + 1, "];\n");
+    for (core = c->core ? 1 : 0; core >= 0; core--) {
+        dsi_print(p, "    ");
+        if (c->core && !core) dsi_print_with(p, "if (!(y", at, "[");
+        if (c->core && !core) dsi_print_with(p, "", c->n_out, "] > 0)) ");
+        dsi_print_composite_name(p, c, core);
+        dsi_print_with(p, "(x", at, ", ");
+        dsi_print_with(p, "y", at, ", 1);\n");
+    }
 }
 
 /* what is in the loop of a stage: a statement; and effect i, a value of a function before it */
@@ -18855,7 +19041,8 @@ static void dsi_print_code_line(dsi_printer *p, const char *code, size_t n, size
     const size_t skip = indent || !p->cuda                 ? 0
                         : !strncmp(code, "static ", 7)     ? 7
                         : !strncmp(code, "DSI_APART ", 10) ? 10
-                                                           : 0;
+                        : !strncmp(code, "DSI_INLINE ", 11) ? 11
+                                                            : 0;
     char line[2000], c[2] = {0, 0};
     const char *from = line;
     dsi_text t = dsi_text_into(line, sizeof line);
@@ -18935,7 +19122,7 @@ static const char dsi_printed_numbers[] =
     "for (i = 0; i < n; i++) all &= x[i] - x[i] == 0; return all; } "
     "static ds_real dsi_nan(void) { return (ds_real)NAN; } "
     "static ds_real dsi_power(int exponent) { return ldexp@((ds_real)1, exponent); } "
-    "static ds_real dsi_root(ds_real x) { return sqrt@(x); } "
+    "DSI_INLINE ds_real dsi_root(ds_real x) { return sqrt@(x); } "
     "static ds_real dsi_eighth_unit(void) { return dsi_power(sizeof(ds_real) == 4 ? -26 : -55); } "
     "static int dsi_exponent_of(ds_real x) { int exponent; (void)frexp@(x, &exponent); return exponent; }";
 
@@ -19673,7 +19860,7 @@ static void dsi_print_in_thread(dsi_printer *p, uint32_t x)
 {
     const dsi_expr *const e = p->program->body.exprs + x;
     const int integer = e->op >= DSI_X_first_index;
-    if (e->op == DSI_X_composite) dsi_print_composite(p, x, "    ");
+    if (e->op == DSI_X_composite) dsi_print_call_in_thread(p, x);
     if (e->op == DSI_X_constant || dsi_is_between(p, x)) return;
     dsi_print_with(p, integer ? "    const long long i" : "    const ds_real v", x, " = ");
     if (integer)
@@ -26456,6 +26643,33 @@ static ds_var dsi_stable_no_log(ds_element *e)
     return ds_mul(s.volume, ds_add(shear, dsi_half_square(s.la, v)));
 }
 
+/* mu/4 (p I + p^2 |cof F|^2 - 6) + k/2 (J - 1)^2,  p = J^(-2/3).  In the plane F has a third 1: I gains 1,
+   |cof F|^2 is I + J^2. */
+static ds_var dsi_mooney_rivlin(ds_element *e)
+{
+    const dsi_solid s = dsi_solid_begin(e);
+    ds_var F[9], I, J, minors, p, shear;
+    dsi_shape_gradient(e, s.d, s.edge, F);
+    I = dsi_sum_of_products(s.d * s.d, F, F);
+    if (s.d == 3) {
+        const ds_var3 f0 = ds_pack3(F[0], F[3], F[6]), f1 = ds_pack3(F[1], F[4], F[7]);
+        const ds_var3 f2 = ds_pack3(F[2], F[5], F[8]);
+        const ds_var3 n0 = ds_cross3(f1, f2), n1 = ds_cross3(f2, f0), n2 = ds_cross3(f0, f1);
+        J = ds_dot3(f0, n0);
+        minors = ds_dot3(n0, n0);
+        minors = ds_add(minors, ds_dot3(n1, n1));
+        minors = ds_add(minors, ds_dot3(n2, n2));
+    } else {
+        J = dsi_determinant(s.d, F);
+        minors = ds_add(I, ds_square(J));
+        I = ds_add(I, ds_c(1));
+    }
+    p = ds_pow(J, ds_c(-2.0 / 3));
+    shear = ds_mul(p, ds_fma(p, minors, I));
+    shear = ds_mul(ds_mul(ds_c(0.25), s.mu), ds_sub(shear, ds_c(6)));
+    return ds_mul(s.volume, ds_add(shear, dsi_half_square(s.la, ds_sub(J, ds_c(1)))));
+}
+
 /* F m = sum of w_k edge_k,  w = Dm^-1 m */
 static void dsi_fibre_now(ds_element *e, ds_var *Fm)
 {
@@ -26637,6 +26851,14 @@ static void dsi_derive_no_log(ds_element *e, ds_var *constants)
     const size_t n = e->type->n_constants;
     dsi_derive_shape(e, constants);
     constants[n - 2] = ds_add(constants[n - 2], constants[n - 3]);
+}
+
+/* the bulk modulus in the place of la */
+static void dsi_derive_mooney(ds_element *e, ds_var *constants)
+{
+    const size_t n = e->type->n_constants;
+    dsi_derive_shape(e, constants);
+    constants[n - 2] = ds_add(constants[n - 2], ds_mul(ds_c(2.0 / 3), constants[n - 3]));
 }
 
 static void dsi_derive_viscous(ds_element *e, ds_var *constants)

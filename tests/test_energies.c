@@ -399,6 +399,23 @@ static double value_no_log(const element *e)
     return s.volume * (s.mu / 2 * (s.I - s.d) - s.mu * (s.J - 1) + (s.la + s.mu) / 2 * square(s.J - 1));
 }
 
+/* by the squares of the singular values a, b, c of a 3x3 F: I1 = a + b + c, I2 = a b + b c + c a */
+static double value_mooney_rivlin(const element *e)
+{
+    const strain s = strain_of(e, e->x);
+    const double bulk = s.la + s.mu * 2 / 3, p = 1 / cbrt(s.J * s.J);
+    ds_m3 C, V;
+    ds_v3 w;
+    for (int i = 0; i < 9; i++) {
+        C.m[i] = 0;
+        for (int k = 0; k < 3; k++) C.m[i] += (ds_real)(s.F[3 * k + i / 3] * s.F[3 * k + i % 3]);
+    }
+    ds_m3_symmetric_eigen(C, &w, &V);
+    const double a = (double)w.x, b = (double)w.y, c = (double)w.z;
+    return s.volume * (s.mu / 4 * (p * (a + b + c) + p * p * (a * b + b * c + c * a) - 6)
+                       + bulk / 2 * square(s.J - 1));
+}
+
 /* |F m|^2 */
 static double fibre(const element *e, double *volume)
 {
@@ -516,6 +533,7 @@ static const claim CLAIMS[] = {
     MATERIAL(STABLE_NEO_HOOKEAN, TURNED | FINITE, SAME, value_stable),
     MATERIAL(STABLE_NEO_HOOKEAN_RAW, TURNED | FINITE, RAW, value_raw),
     MATERIAL(STABLE_NEO_HOOKEAN_NO_LOG, TURNED | FINITE, SAME, value_no_log),
+    MATERIAL(MOONEY_RIVLIN, TURNED, SAME, value_mooney_rivlin),
     { DSIM_ENERGY_FIBRE, MOVES | TURNS | FINITE, SAME, { 0.3, 500, 1, 2, -1 }, value_fibre },
     { DSIM_ENERGY_FIBRE_2D, MOVES | TURNS_Z | FINITE | PLANE, SAME, { 0.3, 500, 1, 2, 0.7 }, value_fibre },
     { DSIM_ENERGY_FIBRE_LENGTH, MOVES | TURNS | FINITE, SAME, { 0.3, 500, 1, 2, -1 }, value_fibre_length },
@@ -988,8 +1006,10 @@ static double relative(double got, double want, double size) { return fabs(got -
 static void against_tet(element *e, const oracle_tet *o, double worst[6])
 {
     static ds_real H[TANGENTS];
-    const int no_log = !strcmp(o->material, "stable_neo_hookean_nolog");
-    const double mu = o->mu, la = no_log ? o->la - mu : o->la; /* of ds_lame */
+    const double shear = !strcmp(o->material, "stable_neo_hookean_nolog") ? 1        /* la of the reference is */
+                       : !strcmp(o->material, "mooney_rivlin_iso")        ? 2.0 / 3  /* that of ds_lame and so */
+                                                                          : 0;       /* many mu */
+    const double mu = o->mu, la = o->la - shear * mu;
     const double young = mu * (3 * la + 2 * mu) / (la + mu), nu = la / (2 * (la + mu));
     const double slopes[2][2] = { /* of mu, la by young, poisson */
         { 1 / (2 * (1 + nu)), -young / (2 * (1 + nu) * (1 + nu)) },
@@ -1017,7 +1037,7 @@ static void against_tet(element *e, const oracle_tet *o, double worst[6])
             worst[2] = fmax(worst[2], relative(hessian_at(e, H, 3 + i, 3 + j), o->hessian[at], size[2]));
     }
     for (size_t i = 0; i < 9; i++) { /* by young, poisson, nine rest coordinates: adjoint of the adjoint */
-        const double by_la = o->by_la[i], by_mu = o->by_mu[i] + (no_log ? by_la : 0);
+        const double by_la = o->by_la[i], by_mu = o->by_mu[i] + shear * by_la;
         moves bar;
         memset(w, 0, sizeof w);
         w[3 + i] = 1;
@@ -1045,7 +1065,8 @@ static void test_tets(void)
         { "linear", DSIM_ENERGY_LINEAR },
         { "arap", DSIM_ENERGY_ARAP },
         { "corotated", DSIM_ENERGY_COROTATED },
-        { "fixed_corotated", DSIM_ENERGY_FIXED_COROTATED }
+        { "fixed_corotated", DSIM_ENERGY_FIXED_COROTATED },
+        { "mooney_rivlin_iso", DSIM_ENERGY_MOONEY_RIVLIN }
     };
     size_t all = 0;
     for (size_t m = 0; m < sizeof names / sizeof names[0]; m++) {

@@ -354,6 +354,45 @@ static void test_scales(void)
     TAP_OK(!wrong, "svd is the same at every power of two");
 }
 
+/* the branch-free polar form serves where the header says, near it and far from it; and many lanes with any
+   instructions have the bits of one */
+static void test_core_polar(void)
+{
+    static const double served[][3] = { { 1, 1, 1 }, { 1, 1.0 / 6, 0 }, { 1, 1, -0.4 }, { 3, 1, 0.5 } };
+    static const double refused[][3] = { { 1, 1, -1 }, { 1, 0.1, -0.1 }, { 1, 0, 0 }, { 1e5, 1e5, 1e5 } };
+    ds_real x[9 * DSI_STRIDE], y[11 * DSI_STRIDE], one[11];
+    ds_rng rng = ds_rng_make(22, 0);
+    size_t k, i, c, wrong = 0, good = 0;
+    for (k = 0; k < 4; k++)
+        for (i = 0; i < SAMPLES; i++) {
+            dsi_core_polar_alone(turned(&rng, served[k][0], served[k][1], served[k][2]).m, one, 1);
+            wrong += !(one[10] > 0);
+            dsi_core_polar_alone(turned(&rng, refused[k][0], refused[k][1], refused[k][2]).m, one, 1);
+            wrong += one[10] > 0;
+        }
+    TAP_OK(!wrong, "the polar form without a branch serves where it is said to, and not beyond");
+    for (k = 0, wrong = 0; k < COUNT(kinds) * 20; k++) {
+        int wide;
+        for (i = 0; i < DSI_STRIDE; i++) {
+            const ds_m3 a = kinds[k % COUNT(kinds)].make(&rng);
+            for (c = 0; c < 9; c++) x[c * DSI_STRIDE + i] = a.m[c];
+        }
+        for (wide = 0; wide <= dsi_wide(); wide++) {
+            dsi_core_polar_lanes[wide](x, y);
+            for (i = 0; i < DSI_STRIDE; i++) {
+                ds_real alone[9];
+                for (c = 0; c < 9; c++) alone[c] = x[c * DSI_STRIDE + i];
+                dsi_core_polar_alone(alone, one, 1);
+                good += one[10] > 0;
+                for (c = 0; c < 11; c++) /* of NaN the sign is open */
+                    wrong += one[c] == one[c] ? memcmp(one + c, y + c * DSI_STRIDE + i, sizeof *one) != 0
+                                              : y[c * DSI_STRIDE + i] == y[c * DSI_STRIDE + i];
+            }
+        }
+    }
+    TAP_OK(good > 1000 && !wrong, "%s", "lanes have the bits of one");
+}
+
 static void test_not_finite(void)
 {
     const ds_real bad[2] = { (ds_real)NAN, (ds_real)INFINITY };
@@ -394,6 +433,7 @@ int main(void)
     test_zero();
     test_known_values();
     test_scales();
+    test_core_polar();
     test_not_finite();
     return tap_end();
 }
