@@ -14590,14 +14590,14 @@ enum { DSI_BITS_AT_ONCE = 64 / sizeof(ds_real) }; /* of one vector, or the compi
 #define DSI_FINITE_OF(target, attribute) \
     attribute static int dsi_lanes_finite_##target(const ds_real *x, size_t n) \
     { \
-        dsi_real_bits any[DSI_BITS_AT_ONCE], bits[DSI_BITS_AT_ONCE]; \
+        dsi_real_bits any[DSI_BITS_AT_ONCE], bits; \
         size_t i, k; \
         memset(any, 0, sizeof any); \
-        for (i = 0; i + DSI_BITS_AT_ONCE <= n; i += DSI_BITS_AT_ONCE) { \
-            memcpy(bits, x + i, sizeof bits); \
-            for (k = 0; k < DSI_BITS_AT_ONCE; k++) \
-                any[k] |= (bits[k] & DSI_BELOW_SIGN) + DSI_LOWEST_EXPONENT; \
-        } \
+        for (i = 0; i + DSI_BITS_AT_ONCE <= n; i += DSI_BITS_AT_ONCE) \
+            for (k = 0; k < DSI_BITS_AT_ONCE; k++) { \
+                memcpy(&bits, x + i + k, sizeof bits); /* one by one, or they go by way of the stack */ \
+                any[k] |= (bits & DSI_BELOW_SIGN) + DSI_LOWEST_EXPONENT; \
+            } \
         for (k = 1; k < DSI_BITS_AT_ONCE; k++) any[0] |= any[k]; \
         return any[0] <= DSI_BELOW_SIGN && dsi_all_finite(x + i, n - i); \
     }
