@@ -14652,8 +14652,10 @@ enum { DSI_MOST_WIDTH = 1024, DSI_FEW_LANES = 8 };
 #endif
 #if defined(__GNUC__) && !defined(__clang__) && !defined(__TINYC__) && !defined(__CUDACC__)
 #define DSI_IVDEP _Pragma("GCC ivdep") DSI_NO_UNROLL
+#define DSI_UNROLL_ALL _Pragma("GCC unroll 16")
 #else
 #define DSI_IVDEP
+#define DSI_UNROLL_ALL
 #endif
 
 /* the rows as numbers once more, always inlined, and products without a fence, which keeps loops from
@@ -14772,19 +14774,20 @@ enum { DSI_BITS_AT_ONCE = 64 / sizeof(ds_real) }; /* of one vector, or the compi
 #define DSI_FINITE_OF(target, attribute) \
     attribute static int dsi_lanes_finite_##target(const ds_real *x, size_t n) \
     { \
-        dsi_real_bits any[DSI_BITS_AT_ONCE], bits[DSI_BITS_AT_ONCE]; \
+        dsi_real_bits any[DSI_BITS_AT_ONCE], bits; \
         size_t i, k; \
         memset(any, 0, sizeof any); \
-        for (i = 0; i + DSI_BITS_AT_ONCE <= n; i += DSI_BITS_AT_ONCE) { \
-            memcpy(bits, x + i, sizeof bits); \
-            for (k = 0; k < DSI_BITS_AT_ONCE; k++) \
-                any[k] |= (bits[k] & DSI_BELOW_SIGN) + DSI_LOWEST_EXPONENT; \
-        } \
+        for (i = 0; i + DSI_BITS_AT_ONCE <= n; i += DSI_BITS_AT_ONCE) \
+            for (k = 0; k < DSI_BITS_AT_ONCE; k++) { \
+                memcpy(&bits, x + i + k, sizeof bits); /* one by one, or they go by way of the stack */ \
+                any[k] |= (bits & DSI_BELOW_SIGN) + DSI_LOWEST_EXPONENT; \
+            } \
         for (k = 1; k < DSI_BITS_AT_ONCE; k++) any[0] |= any[k]; \
         return any[0] <= DSI_BELOW_SIGN && dsi_all_finite(x + i, n - i); \
     }
 
-/* sum of squares of n numbers, in double: DSI_STRIDE partial sums, added up in pairs; products are rounded */
+/* sum of squares of n numbers, in double: DSI_STRIDE partial sums, added up in pairs; products are rounded.
+   Unrolled, or the compiler keeps the sums in memory. */
 #define DSI_SQUARES_OF(target, attribute) \
     attribute static double dsi_lanes_squares_##target(const ds_real *x, size_t n) \
     { \
@@ -14792,7 +14795,7 @@ enum { DSI_BITS_AT_ONCE = 64 / sizeof(ds_real) }; /* of one vector, or the compi
         size_t i, k, half; \
         for (k = 0; k < DSI_STRIDE; k++) sum[k] = 0; \
         for (i = 0; i + DSI_STRIDE <= n; i += DSI_STRIDE) \
-            for (k = 0; k < DSI_STRIDE; k++) sum[k] += (double)x[i + k] * (double)x[i + k]; \
+            DSI_UNROLL_ALL for (k = 0; k < DSI_STRIDE; k++) sum[k] += (double)x[i + k] * (double)x[i + k]; \
         for (k = 0; i < n; i++, k++) sum[k] += (double)x[i] * (double)x[i]; \
         for (half = DSI_STRIDE / 2; half; half /= 2) \
             for (k = 0; k < half; k++) sum[k] += sum[k + half]; \
@@ -14873,6 +14876,7 @@ DSI_ROW(sub_mul, 6)
 #undef DSI_LANES_OF
 #undef DSI_FINITE_OF
 #undef DSI_SQUARES_OF
+#undef DSI_UNROLL_ALL
 #undef DSI_BELOW_SIGN
 #undef DSI_LOWEST_EXPONENT
 #undef DSI_GATHER_OF
@@ -19628,11 +19632,14 @@ static const char dsi_printed_elements[] =
     "            from = beside[k] > from ? beside[k] : from;\n"
     "            to = width + beside[k] < to ? width + beside[k] : to;\n"
     "        }\n"
-    "        for (at = begin; at < end; at += 16) {\n"
+    "        for (at = begin; at < end; at += EDGE) {\n"
     "            int skip;\n"
-    "            if (all && at >= from) at += $_whole(row * step + at, to - at, in, uniforms, out);\n"
+    "            if (all && at >= from) {\n"
+    "                at += $_whole(row * step + at, to - at, 16, in, uniforms, out);\n"
+    "                at += $_whole(row * step + at, to - at, EDGE, in, uniforms, out);\n"
+    "            }\n"
     "            if (at >= end) break;\n"
-    "            skip = end - at < 16 ? (int)(at + 16 - end) : 0;\n"
+    "            skip = end - at < EDGE ? (int)(at + EDGE - end) : 0;\n"
     "            at -= skip;\n"
     "            $_edge(row * step + at, at, lanes, beside, widths, skip, in, uniforms, out);\n"
     "        }\n"
@@ -19646,17 +19653,17 @@ static void dsi_print_gather(dsi_printer *p)
     if (!p->n_groups) return;
     dsi_print(p, "\n/* The same by elements: whole strides of n of them gain from all lanes around, in\n"
                  "   their order. Returns how many they are. */\n"
-                 "DSI_INLINE ptrdiff_t $_whole(ptrdiff_t begin, ptrdiff_t n, ");
+                 "DSI_INLINE ptrdiff_t $_whole(ptrdiff_t begin, ptrdiff_t n, ptrdiff_t stride, ");
     dsi_print_gather_begin(p);
     dsi_print(p, "    ptrdiff_t from, i;\n    (void)in, (void)uniforms;\n"
-                 "    for (from = begin; from + 16 <= begin + n; from += 16) {\n");
+                 "    for (from = begin; from + stride <= begin + n; from += stride) {\n");
     for (k = 0; k < p->n_groups; k++) {
         dsi_print_with(p, "        const ptrdiff_t at", k, " = from");
         dsi_print_apart(p, -p->apart[k]);
         dsi_print(p, ";\n");
     }
     dsi_print_places(p, "        ");
-    dsi_print(p, "        DSI_EACH_LANE for (i = 0; i < 16; i++) {\n");
+    dsi_print(p, "        DSI_EACH_LANE for (i = 0; i < stride; i++) {\n");
     dsi_print_sum_lines(p, "            ds_real s# = to#[from# + i];\n");
     for (k = 0; k < p->n_groups; k++) {
         dsi_print(p, "            {\n");
@@ -19665,8 +19672,8 @@ static void dsi_print_gather(dsi_printer *p)
     }
     dsi_print_sum_lines(p, "            to#[from# + i] = s#;\n");
     dsi_print(p, "        }\n    }\n    return from - begin;\n}\n"
-                 "/* one, in a column at the edge, from those lanes that there are; the first, skip of\n"
-                 "   them, are done */\n"
+                 "/* a short one, in a column at the edge, from those lanes that there are; the first,\n"
+                 "   skip of them, are done */\n"
                  "DSI_INLINE void $_edge(ptrdiff_t from, ptrdiff_t column, const ptrdiff_t *lanes,\n"
                  "    const ptrdiff_t *beside, const unsigned *widths, int skip, ");
     dsi_print_gather_begin(p);
@@ -19680,7 +19687,7 @@ static void dsi_print_gather(dsi_printer *p)
     }
     dsi_print_places(p, "    ");
     dsi_print(p, "    int i;\n    (void)in, (void)uniforms;\n"
-                 "    DSI_EACH_LANE for (i = 0; i < 16; i++) {\n");
+                 "    DSI_EACH_LANE for (i = 0; i < 4; i++) {\n");
     dsi_print_sum_lines(p, "        ds_real s# = to#[from# + i];\n");
     for (k = 0; k < p->n_groups; k++) {
         dsi_print_with(p, "        {\n            const int on = lane", k, " + (unsigned)i < ");
@@ -19691,7 +19698,7 @@ static void dsi_print_gather(dsi_printer *p)
     dsi_print_sum_lines(p, "        to#[from# + i] = i < skip ? to#[from# + i] : s#;\n");
     dsi_print_with(p, "    }\n}\nDSI_INLINE void $_elements(size_t rows, size_t n, size_t pitch,\n"
                       "    const ds_real *const *in, const ds_real *uniforms, ds_real *const *out)\n{\n"
-                      "    enum { GROUPS = ", p->n_groups, " };\n"
+                      "    enum { EDGE = 4, GROUPS = ", p->n_groups, " };\n"
                                                   "    static const ptrdiff_t apart[GROUPS] = { ");
     for (k = 0; k < p->n_groups; k++) {
         dsi_print(p, p->apart[k] < 0 ? "-" : "");
@@ -28732,19 +28739,24 @@ static ds_result dsi_make_actions(ds_energies *s)
 
 /* Running it. */
 
-/* the array of a seat for n lanes from `first` on */
+/* where the numbers of a seat begin for lanes from `first` on; NULL: declared, and not used, as controls by
+   derive */
+static void *dsi_seated_data(const dsi_seat *p, const dsi_numbers_at *numbers, size_t first)
+{
+    const int own = p->space == DSI_AT_OWN;
+    void *const from = own ? p->array.data : numbers->at[p->of][p->space];
+    const size_t shift = (own ? 0 : p->offset) + (p->by_lane ? first * dsi_stride_of(&p->array) : 0);
+    if (!from) return NULL;
+    return p->array.type == DSIM_ARRAY_INT32 ? (void *)((int32_t *)from + shift)
+                                             : (void *)((ds_real *)from + shift);
+}
+/* its array for n lanes */
 static ds_array dsi_seated_array(const dsi_seat *p, const dsi_numbers_at *numbers, size_t first, size_t n)
 {
     ds_array r = p->array;
-    if (p->space != DSI_AT_OWN) {
-        ds_real *const from = numbers->at[p->of][p->space];
-        r.data = from ? from + p->offset : NULL;
-        if (!from) r.n = 0; /* declared, and not used: controls by derive */
-    }
-    if (!p->by_lane || !r.data) return r;
-    if (r.type == DSIM_ARRAY_INT32) r.data = (int32_t *)r.data + first * dsi_stride_of(&r);
-    else r.data = (ds_real *)r.data + first * dsi_stride_of(&r);
-    r.n = n;
+    r.data = dsi_seated_data(p, numbers, first);
+    if (!r.data && p->space != DSI_AT_OWN) r.n = 0;
+    if (r.data && p->by_lane) r.n = n;
     return r;
 }
 
@@ -28769,11 +28781,12 @@ static ds_result dsi_run_action(ds_energies *s, dsi_action *action, const dsi_nu
     if (action->kernel->error.code || action->n > 64 || !action->lanes)
         return dsi_launch_lanes(s, action->runner, action, numbers, action->first, action->lanes);
     for (i = 0; i < action->n; i++) {
-        s->args[i] = dsi_seated_array(action->seats + i, numbers, action->first, action->lanes);
-        data[i] = s->args[i].data;
+        data[i] = dsi_seated_data(action->seats + i, numbers, action->first);
         if (!data[i]) absent |= (uint64_t)1 << i;
     }
     if (!action->prepared) {
+        for (i = 0; i < action->n; i++)
+            s->args[i] = dsi_seated_array(action->seats + i, numbers, action->first, action->lanes);
         action->prepared =
             ds_launch_prepare(action->runner, action->kernel, &action->lanes, s->args, action->n);
         action->absent = absent;
@@ -28845,7 +28858,7 @@ static ds_result dsi_energies_force(void *user, const ds_system_io *io, ds_real 
     numbers.at[DSI_OF_NUMBERS][DSI_AT_FORCE] = f;
     memset(f, 0, s->system.n * sizeof *f);
     if (dsi_run_phase(s, DSI_PHASE_FORCE, &numbers)) return s->error.code;
-    return dsi_all_finite(f, s->system.n) ? DSIM_OK : dsi_refuse_force(s, &numbers, f);
+    return dsi_first_bad(f, s->system.n) == s->system.n ? DSIM_OK : dsi_refuse_force(s, &numbers, f);
 }
 
 /* bars that are not wanted go to the junk */
