@@ -27,7 +27,7 @@ typedef ds_real real;
 
 enum { NUMBERS = 3 * MASSES, MOST_BINDINGS = 8 };
 enum { AS_LIST, AS_WORLD };
-static const size_t groups_of[2][2] = { { 128, 32 }, { 128, 64 } }; /* chains: interpreted, printed */
+static const size_t groups_of[2][2] = { { 128, 128 / sizeof(real) }, { 256, 128 } }; /* [as][as_text] */
 
 typedef struct launched {
     size_t          group;
