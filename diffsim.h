@@ -1953,10 +1953,10 @@ DIFFSIM_API ds_kernel *ds_kernel_from_tape(ds_tape *tape, const char *name, cons
                                            const ds_var *out, size_t n_out);
 
 /* Two kernels over the same lanes as one: each lane does the first, then the second; numbers in between stay
-   in
-   registers. Arguments of the same name are one argument; the others follow in their order. What the second
-   loads from a result of the first is the number that the same lane has stored there, at the same index; what
-   both add to one number of a sum is added up first; any other way of meeting is refused as a RACE. */
+   in registers. Arguments of the same name are one argument; the others follow in their order. What the
+   second loads from a result of the first is the number that the same lane has stored there, at the same
+   index; what both add to one number of a sum is added up first; any other way of meeting is refused as a
+   RACE. */
 DIFFSIM_API ds_kernel *ds_kernel_fuse(const ds_kernel *first, const ds_kernel *second);
 
 /* What became of the body. operations: arithmetic per lane when run, loads and stores not counted; recorded:
