@@ -1954,10 +1954,10 @@ DIFFSIM_API ds_kernel *ds_kernel_from_tape(ds_tape *tape, const char *name, cons
                                            const ds_var *out, size_t n_out);
 
 /* Two kernels over the same lanes as one: each lane does the first, then the second; numbers in between stay
-   in
-   registers. Arguments of the same name are one argument; the others follow in their order. What the second
-   loads from a result of the first is the number that the same lane has stored there, at the same index; any
-   other way of meeting is refused as a RACE. */
+   in registers. Arguments of the same name are one argument; the others follow in their order. What the
+   second loads from a result of the first is the number that the same lane has stored there, at the same
+   index; what both add to one number of a sum is added up first; any other way of meeting is refused as a
+   RACE. */
 DIFFSIM_API ds_kernel *ds_kernel_fuse(const ds_kernel *first, const ds_kernel *second);
 
 /* What became of the body. operations: arithmetic per lane when run, loads and stores not counted; recorded:
@@ -18459,7 +18459,7 @@ static uint32_t dsi_fuse_load(dsi_fusing *f, const dsi_expr *e)
     return dsi_emit_load(body, arg, index, e->c);
 }
 
-/* copies expressions and effects of a kernel into the new one */
+/* copies expressions and effects of a kernel into the new one; of both kernels one sum remains */
 static void dsi_fuse_copy(dsi_fusing *f, const ds_kernel *from)
 {
     dsi_body *const body = &f->to->body;
@@ -18473,13 +18473,21 @@ static void dsi_fuse_copy(dsi_fusing *f, const ds_kernel *from)
     body->here.file = NULL;
     for (i = 0; i < from->body.n_effects && !dsi_kernel_failed(f->to); i++) {
         const dsi_effect *const e = from->body.effects + i;
-        const uint32_t arg = f->arg[e->arg];
-        for (k = 0; k < f->n_first && f->to->args[arg].kind != DSI_ARG_SUM; k++)
-            if (body->effects[k].arg == arg) {
-                dsi_fuse_refuse(f->to, arg, ": both kernels write");
-                return;
-            }
-        dsi_emit_effect(body, arg, f->map[e->index], e->component, f->map[e->value]);
+        const uint32_t arg = f->arg[e->arg], index = f->map[e->index];
+        const int sums = f->to->args[arg].kind == DSI_ARG_SUM;
+        for (k = 0; k < f->n_first; k++) {
+            const dsi_effect *const first = body->effects + k;
+            if (first->arg != arg) continue;
+            if (sums && first->index == index && first->component == e->component) break;
+            if (sums) continue;
+            dsi_fuse_refuse(f->to, arg, ": both kernels write");
+            return;
+        }
+        if (k < f->n_first) {
+            const uint32_t both = dsi_emit(body, DSI_OP_add, body->effects[k].value, f->map[e->value], 0);
+            body->effects[k].value = both;
+        } else
+            dsi_emit_effect(body, arg, index, e->component, f->map[e->value]);
     }
 }
 
@@ -26298,8 +26306,9 @@ static ds_var dsi_actuated_spring(ds_element *e)
 /* R = c/2 (w.n)^2,  f_0 = c (w.n) n = -f_1,  n = (x_1 - x_0) / l,  w = v_1 - v_0 */
 static ds_var dsi_damped(ds_element *e, size_t parameter)
 {
-    const ds_var3 n = ds_safe_normalize3(dsi_span(e));
-    return dsi_half_square(ds_parameter(e, parameter), ds_dot3(dsi_span_rate(e), n));
+    const ds_var3 d = dsi_span(e);
+    const ds_var l = ds_safe_norm3(d), divisor = ds_select(l, l, ds_c(1)); /* where l is 0, d is, too */
+    return dsi_half_square(ds_parameter(e, parameter), ds_div(ds_dot3(dsi_span_rate(e), d), divisor));
 }
 static ds_var dsi_damper(ds_element *e) { return dsi_damped(e, 0); }
 static ds_var dsi_spring_damper(ds_element *e) { return dsi_damped(e, 2); }
@@ -27467,7 +27476,6 @@ static int dsi_has_part(const ds_energy_type *type, ds_energy_part part)
     default: return 0;
     }
 }
-
 /* the arguments of a part, in their order */
 static void dsi_declare_element(ds_element *e)
 {
@@ -27545,7 +27553,8 @@ DIFFSIM_API ds_kernel *(ds_energy_kernel)(const ds_kernel_desc *desc, const ds_e
    kernel: the adjoint of a number has its seat in the adjoints.
 
    Of an energy E the force is the adjoint by x of E with the adjoint -1 of the energy; its adjoints and
-   tangents are those of that kernel. */
+   tangents are those of that kernel. A type with a dissipation, too, has one kernel for both forces, so that
+   an element is loaded once and what both need is computed once. */
 
 enum { DSI_AT_NOWHERE, DSI_AT_OWN, DSI_AT_X, DSI_AT_V, DSI_AT_PARAM, DSI_AT_DERIVED, DSI_AT_CONTROL,
        DSI_AT_FORCE, DSI_AT_MASS, DSI_AT_COUNT };
@@ -27592,6 +27601,7 @@ typedef struct dsi_family {
     unsigned char from_control[DSI_MOST_PARAMETERS + 1];
     int has_density;
     size_t n_fields[DSI_PARTS]; /* of a part's kernel: its last arguments */
+    int is_joined; /* the kernels of the energy have the forces of the dissipation, too */
     ds_kernel *kernels[DSI_PARTS][DSI_ROLES];
 } dsi_family;
 
@@ -28042,19 +28052,20 @@ static ds_result dsi_lay_out_energies(ds_energies *s)
 
 /* Making it: kernels. */
 
-/* The names of what a kernel reads of its first n arguments: of what changes in a step, that is the state and
-   controls, or of parameters and constants, or of all. */
+/* The names of what a kernel reads of its first n arguments, and of v wherever it is: of what changes in a
+   step, that is the state and controls, or of parameters and constants, or of all. */
 enum { DSI_BY_STATE = 1, DSI_BY_REST = 2, DSI_BY_ALL = 3 };
 static void dsi_names_of_inputs(const ds_kernel *kernel, const dsi_family *family, size_t n, int by,
                                 char *names, size_t bytes)
 {
     dsi_text t = dsi_text_into(names, bytes);
     size_t i, parameter = 0;
-    for (i = 0; i < n && i < kernel->n_args; i++) {
+    for (i = 0; i < kernel->n_args; i++) {
         const char *const name = kernel->args[i].name;
-        const int numbered = name[0] == 'p' && name[1] >= '0' && name[1] <= '9';
-        const int changes =
-            numbered ? family->from_control[parameter++] : !strcmp(name, "x") || !strcmp(name, "v");
+        const int numbered = i < n && name[0] == 'p' && name[1] >= '0' && name[1] <= '9';
+        const int is_v = !strcmp(name, "v");
+        const int changes = numbered ? family->from_control[parameter++] : !strcmp(name, "x") || is_v;
+        if (i >= n && !is_v) continue;
         if (kernel->args[i].kind != DSI_ARG_IN || !(by & (changes ? DSI_BY_STATE : DSI_BY_REST))) continue;
         dsi_put(&t, name);
         dsi_put(&t, " ");
@@ -28163,7 +28174,7 @@ static ds_result dsi_keep_kernel(ds_energies *s, size_t k, dsi_family *family, i
     return DSIM_OK;
 }
 
-/* adjoint and tangent of a kernel by its first n arguments, which are all but the fields */
+/* adjoint and tangent of a kernel by its first n arguments, which are all but the fields, and by v */
 static ds_result dsi_derive_role(ds_energies *s, size_t k, dsi_family *family, int part, int from, int role,
                                  size_t n)
 {
@@ -28218,18 +28229,57 @@ static ds_result dsi_spread_kernels(ds_energies *s, size_t k, dsi_family *family
     unsigned char whose[DSI_MOST_ARGS];
     const size_t n = dsi_find_whose(family, part, whose), result = n - 1 - family->n_fields[part];
     const unsigned char as_found = whose[result];
+    const int joined = part == DSIM_ENERGY_PART_ENERGY && family->is_joined;
     int role;
+    memcpy(whose + n, whose, n);
+    whose[2 * n] = whose[2 * n + 1] = DSI_OF_LANE; /* v and its adjoint */
     for (role = 0; role < DSI_ROLES; role++) {
         ds_kernel *const alone = family->kernels[part][role];
         if (!alone) continue;
         whose[result] = as_found;
         if (part == DSIM_ENERGY_PART_ENERGY && role == DSI_ROLE_BASE) whose[result] = DSI_OF_WORLD;
-        family->kernels[part][role] = dsi_kernel_of_worlds(alone, whose, n);
+        family->kernels[part][role] = dsi_kernel_of_worlds(
+            alone, whose, joined && role >= DSI_ROLE_FORCE && role <= DSI_ROLE_JVP ? 2 * n + 2 : n);
         ds_kernel_destroy(alone);
         if (!family->kernels[part][role] || family->kernels[part][role]->error.code == DSIM_ERROR_MEMORY)
             return dsi_energies_refuse_set(s, DSIM_ERROR_MEMORY, k, "its kernels");
     }
     return DSIM_OK;
+}
+
+/* The force of an energy becomes that of its dissipation, too, if that looks up the same fields: behind its
+   arguments come v and nothing. The adjoint of a dissipation has its force in v_bar, and in x_bar nothing;
+   the names are exchanged. */
+static ds_result dsi_join_dissipation(ds_energies *s, size_t k, dsi_family *family,
+                                      const ds_kernel_desc *desc)
+{
+    const int part = DSIM_ENERGY_PART_DISSIPATION;
+    ds_kernel **const kernels = family->kernels[part];
+    ds_kernel *const alone = family->kernels[DSIM_ENERGY_PART_ENERGY][DSI_ROLE_FORCE], *joined;
+    dsi_argument *bars;
+    char name[sizeof bars->name];
+    if (dsi_keep_kernel(s, k, family, part, DSI_ROLE_BASE,
+                        ds_energy_kernel(desc, family->type, DSIM_ENERGY_PART_DISSIPATION, family->kinds)))
+        return s->error.code;
+    dsi_note_fields(family, part, kernels[DSI_ROLE_BASE]);
+    family->is_joined = family->n_fields[part] == family->n_fields[DSIM_ENERGY_PART_ENERGY];
+    if (!family->is_joined) {
+        ds_kernel_destroy(kernels[DSI_ROLE_BASE]);
+        kernels[DSI_ROLE_BASE] = NULL;
+        return DSIM_OK;
+    }
+    if (dsi_keep_kernel(s, k, family, part, DSI_ROLE_FORCE, ds_kernel_adjoint(kernels[DSI_ROLE_BASE], "v")))
+        return s->error.code;
+    bars = kernels[DSI_ROLE_FORCE]->args + kernels[DSI_ROLE_BASE]->n_args;
+    memcpy(name, bars[1].name, sizeof name);
+    memcpy(bars[1].name, bars[2].name, sizeof name);
+    memcpy(bars[2].name, name, sizeof name);
+    joined = ds_kernel_fuse(alone, kernels[DSI_ROLE_FORCE]);
+    ds_kernel_destroy(alone);
+    ds_kernel_destroy(kernels[DSI_ROLE_BASE]);
+    ds_kernel_destroy(kernels[DSI_ROLE_FORCE]);
+    kernels[DSI_ROLE_BASE] = kernels[DSI_ROLE_FORCE] = NULL;
+    return dsi_keep_kernel(s, k, family, DSIM_ENERGY_PART_ENERGY, DSI_ROLE_FORCE, joined);
 }
 
 /* kernels of what acts on points; of a dissipation its number is not wanted */
@@ -28250,7 +28300,12 @@ static ds_result dsi_make_forces(ds_energies *s, size_t k, dsi_family *family, d
     if (!is_force && dsi_keep_kernel(s, k, family, (int)part, DSI_ROLE_FORCE,
                                      ds_kernel_adjoint(base, is_energy ? "x" : "v")))
         return s->error.code;
-    for (role = DSI_ROLE_STATE_VJP; role <= (is_energy ? DSI_ROLE_PRODUCT : DSI_ROLE_JVP); role++)
+    if (is_energy && dsi_derive_role(s, k, family, (int)part, DSI_ROLE_FORCE, DSI_ROLE_PRODUCT, n))
+        return s->error.code;
+    if (is_energy && dsi_has_part(family->type, DSIM_ENERGY_PART_DISSIPATION) &&
+        dsi_join_dissipation(s, k, family, &desc))
+        return s->error.code;
+    for (role = DSI_ROLE_STATE_VJP; role <= DSI_ROLE_JVP; role++)
         if (dsi_derive_role(s, k, family, (int)part, DSI_ROLE_FORCE, role, n)) return s->error.code;
     if (is_energy && s->d.hessian && dsi_is_loaded(base, "x") &&
         dsi_keep_kernel(s, k, family, (int)part, DSI_ROLE_HESSIAN, ds_kernel_hessian(base, "x")))
@@ -28321,6 +28376,12 @@ static ds_result dsi_fit_family(ds_energies *s, size_t k, const dsi_family *fami
     return dsi_check_derive(s, k, family) ? s->error.code : dsi_fit_fields(s, k, family);
 }
 
+/* has a part kernels of its own for forces? */
+static int dsi_has_forces(const dsi_family *family, ds_energy_part part)
+{
+    return dsi_has_part(family->type, part) && !(part == DSIM_ENERGY_PART_DISSIPATION && family->is_joined);
+}
+
 /* the family of set k: one that is there, or a new one with its kernels */
 static ds_result dsi_find_family(ds_energies *s, size_t k)
 {
@@ -28349,7 +28410,7 @@ static ds_result dsi_find_family(ds_energies *s, size_t k)
     *family = wanted;
     s->n_families++;
     for (part = 0; part < DSIM_ENERGY_PART_DERIVE; part++)
-        if (dsi_has_part(set->type, (ds_energy_part)part) &&
+        if (dsi_has_forces(family, (ds_energy_part)part) &&
             dsi_make_forces(s, k, family, (ds_energy_part)part))
             return s->error.code;
     if (set->type->derive && dsi_make_derived(s, k, family, DSIM_ENERGY_PART_DERIVE)) return s->error.code;
@@ -28510,6 +28571,10 @@ static void dsi_add_forces(ds_energies *s, size_t k, int part)
         dsi_add_action(s, k, DSI_PHASE_ENERGY, kernels[DSI_ROLE_BASE], lanes, base, n);
     if (part == DSIM_ENERGY_PART_FORCE) memcpy(p, base, n * sizeof *p);
     else n_force = dsi_seat_force(set, part, base, n, &s->minus_one, p);
+    if (part == DSIM_ENERGY_PART_ENERGY && set->family->is_joined) {
+        p[n_force++] = dsi_seat_at(DSI_AT_V, 0, base[1].array);
+        p[n_force++] = dsi_seat_nowhere();
+    }
     dsi_add_action(s, k, DSI_PHASE_FORCE, kernels[DSI_ROLE_FORCE], lanes, p, n_force);
     dsi_seat_again(p, n_force, DSI_OF_BARS);
     dsi_add_action(s, k, DSI_PHASE_STATE_VJP, kernels[DSI_ROLE_STATE_VJP], lanes, p, 2 * n_force);
@@ -28517,7 +28582,7 @@ static void dsi_add_forces(ds_energies *s, size_t k, int part)
     dsi_seat_again(p, n_force, DSI_OF_DOTS);
     dsi_add_action(s, k, DSI_PHASE_JVP, kernels[DSI_ROLE_JVP], lanes, p, 2 * n_force);
     if (part != DSIM_ENERGY_PART_ENERGY) return;
-    dsi_seat_force(set, part, base, n, &s->one, p);
+    n_force = dsi_seat_force(set, part, base, n, &s->one, p);
     dsi_seat_again(p, n_force, DSI_OF_DOTS);
     dsi_add_action(s, k, DSI_PHASE_PRODUCT, kernels[DSI_ROLE_PRODUCT], lanes, p, 2 * n_force);
 }
@@ -28727,7 +28792,7 @@ static ds_result dsi_make_actions(ds_energies *s)
     for (k = 0; k < s->d.n_sets; k++) {
         if (dsi_find_family(s, k)) return s->error.code;
         for (part = 0; part < DSIM_ENERGY_PART_DERIVE; part++)
-            if (dsi_has_part(s->sets[k].type, (ds_energy_part)part)) dsi_add_forces(s, k, part);
+            if (dsi_has_forces(s->sets[k].family, (ds_energy_part)part)) dsi_add_forces(s, k, part);
         if (s->sets[k].type->derive) dsi_add_derived(s, k, DSIM_ENERGY_PART_DERIVE, DSI_PHASE_DERIVE);
         if (s->sets[k].has_density) dsi_add_derived(s, k, DSI_PART_MASS, DSI_PHASE_MASS);
     }

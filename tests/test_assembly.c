@@ -1108,6 +1108,14 @@ static void test_kernels(void)
     other = count_kernels(&s->desc);
     TAP_OK(one > 0 && two == one && other == 2 * one, "sets of one type and kinds share kernels: %d, %d, %d",
            (int)one, (int)two, (int)other);
+    s->desc.n_sets = 1;
+    sets[0].parameters = NULL;
+    sets[0].type = ds_energy_get_type(DSIM_ENERGY_SPRING);
+    one = count_kernels(&s->desc);
+    sets[0].type = ds_energy_get_type(DSIM_ENERGY_DAMPED_SPRING);
+    two = count_kernels(&s->desc);
+    TAP_OK(one == two, "energy and dissipation of a type have one force, and its derivatives: %d kernels, %d",
+           (int)one, (int)two);
     scene_free(s);
 }
 

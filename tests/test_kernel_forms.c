@@ -148,6 +148,46 @@ static void test_fuse(ds_runner *r)
     ds_kernel_destroy(first);
 }
 
+/* e[lane] and e[0] gain factor (lane + 1) */
+static ds_kernel *adding_kernel(const char *name, double factor)
+{
+    ds_kernel *k = ds_kernel_begin(NULL, name);
+    ds_arg x = ds_arg_in(k, "x", 1), e = ds_arg_sum(k, "e", 1);
+    ds_index lane = ds_lane(k);
+    ds_var gain = ds_mul(ds_c(factor), ds_load(x, lane));
+    ds_add_at(e, lane, gain);
+    ds_add_at(e, ds_i(0), gain);
+    ds_kernel_end(k);
+    return k;
+}
+
+/* what both add to a number goes there once */
+static void test_fuse_sums(ds_runner *r)
+{
+    ds_kernel *first = adding_kernel("one", 1), *second = adding_kernel("two", 2), *fused;
+    ds_real x[LANES], e[LANES];
+    ds_array args[2];
+    int i, good;
+    for (i = 0; i < LANES; i++) {
+        x[i] = (ds_real)(i + 1);
+        e[i] = 5;
+    }
+    args[0] = ds_array_reals(x, LANES, 1);
+    args[1] = ds_array_reals(e, LANES, 1);
+    fused = ds_kernel_fuse(first, second);
+    TAP_OK(fused && !ds_kernel_error(fused)->code, "sums fused: %s", ds_kernel_error(fused)->text);
+    TAP_OK(ds_kernel_get_info(fused).stores == ds_kernel_get_info(first).stores &&
+               ds_kernel_get_info(fused).loads == 1,
+           "both add to the same numbers: each is added to once");
+    TAP_OK(!ds_launch(r, fused, LANES, args, 2), "they run: %s", ds_runner_error(r)->text);
+    good = e[0] == (ds_real)(5 + 3 + 3 * LANES * (LANES + 1) / 2);
+    for (i = 1; i < LANES; i++) good &= e[i] == (ds_real)(5 + 3 * (i + 1));
+    TAP_OK(good, "and gain what both add");
+    ds_kernel_destroy(fused);
+    ds_kernel_destroy(second);
+    ds_kernel_destroy(first);
+}
+
 /* y[to[lane]] = 1 / x[lane] */
 static void test_validate(void)
 {
@@ -222,6 +262,7 @@ int main(void)
     ds_runner *r = ds_runner_create(NULL);
     test_from_tape(r);
     test_fuse(r);
+    test_fuse_sums(r);
     test_validate();
     ds_runner_destroy(r);
     test_names();

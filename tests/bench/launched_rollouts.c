@@ -1,7 +1,7 @@
 /* launched_rollouts.c - the rollouts of rollouts.h as launch lists of the library, and as worlds:
    interpreted, and as C that was printed. Chains go in groups, each a rollout of its own, so that its states
-   stay in the cache; those of the interpreter are larger, since it goes through them operation by operation.
-   As worlds the chains of a group stand side by side.
+   stay in the cache; those of the interpreter are larger, since it goes through them operation by operation,
+   and so are those of worlds, in which the chains of a group stand side by side: a step is several launches.
 
    Without ROLLOUT_PRINTED, the text of the kernels, this is the program that prints it. */
 
@@ -26,8 +26,8 @@ typedef ds_real real;
 #define TEXT(x) TEXT_OF(x)
 
 enum { NUMBERS = 3 * MASSES, MOST_BINDINGS = 8 };
-static const size_t groups_of[2] = { 128, 32 };         /* chains: interpreted, printed */
 enum { AS_LIST, AS_WORLD };
+static const size_t groups_of[2][2] = { { 128, 128 / sizeof(real) }, { 256, 128 } }; /* [as][as_text] */
 
 typedef struct launched {
     size_t          group;
@@ -575,7 +575,7 @@ static void *create(int which, int as, int as_text)
     if (!l) return NULL;
     l->which = which;
     l->as = as;
-    l->group = groups_of[as_text];
+    l->group = groups_of[as][as_text];
     l->start = (real *)calloc(n_start, sizeof(real));
     l->numbers = (real *)calloc(2, sizeof(real));
     l->param = (real *)calloc(4 * W1_SPRINGS, sizeof(real));

@@ -3,7 +3,7 @@
 
 . full/planting
 
-begin ctext random_kernels test_kernels test_kernel_programs test_kernel_misuse test_kernel_lines
+begin ctext random_kernels test_kernels test_kernel_programs test_kernel_misuse test_kernel_lines test_kernel_forms
 
 script=random_kernels
 plant 'a simplifier that drops a minus' 'tape' \
@@ -50,6 +50,12 @@ plant 'a remainder with the sign of the dividend' 'index operation 4' \
 plant 'numbers of a block that come from the one before' '' \
     's/^        if (block->flat % DSI_CHUNK == 0) memset(part, 0, .*//'
 
+script=test_kernel_forms
+plant 'a sum of two fused kernels that forgets the second' 'gain what both add' \
+    's/body->effects\[k\].value = both;/(void)both;/'
+plant 'a sum of two fused kernels that stays apart' 'added to once' \
+    's/        if (k < f->n_first) {/        if (k > f->n_first) {/'
+
 script=ctext
 plant 'printed text of a kernel that has changed' 'another hash' \
     's/^        if (printed->hash == kernel->program.text_hash) {/        if (1) {/'
@@ -60,6 +66,7 @@ plant 'neighbours that text adds to in the order of elements' 'bits' \
 plant 'last lanes that text adds twice' 'bits' 's/skip = (int)(at + 16 - end);/skip = (int)(at + 15 - end);/'
 plant 'elements that gain from a lane too many at the edge' 'bits' \
     's/widths\[k\] = up < 0 || up >= last ? 0 : (unsigned)n;/widths[k] = up < 0 || up >= last ? 0 : (unsigned)n + 1;/'
+plant 'elements at the edge that gain twice' 'bits' 's/(int)(at + EDGE - end)/(int)(at + EDGE - 1 - end)/'
 plant 'elements that gain in another order' 'bits' \
     's/k > 0 \&\& p->apart\[k - 1\] < other - apart; k--/k > 0 \&\& p->apart[k - 1] > other - apart; k--/'
 plant 'a column of indices that begins one later' 'bits' \

@@ -3,7 +3,7 @@
 
 . full/planting
 
-begin test_world
+begin test_world test_assembly
 
 script=test_world
 plant 'a logarithm that is not taken' 'the logarithm is there' \
@@ -22,5 +22,11 @@ plant 'models of any parameters' 'refused 13' \
     's/^    return type->energy && type->n_points == n_points && .*/    return type->energy \&\& type->n_points == n_points \&\& parameters[0];/'
 plant 'a state that is lost when memory ends' 'allocations may fail' \
     's/^    if (!w->state) return dsi_world_adopt(w, NULL);/    w->stepper = s;\n    if (!w->state) return dsi_world_adopt(w, NULL);/'
+
+script=test_assembly
+plant 'a damper whose force is lost' 'force is that of hand-made gradients' \
+    '/^    bars = kernels.DSI_ROLE_FORCE.->args/,/^    joined/s/bars\[1\].name, bars\[2\].name/bars[1].name, bars[1].name/'
+plant 'a damper that has its own kernel besides' 'one force' \
+    's/ && !(part == DSIM_ENERGY_PART_DISSIPATION && family->is_joined);/;/'
 
 finish
