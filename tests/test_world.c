@@ -100,7 +100,7 @@ static void add_obstacles(everything *e)
 {
     ds_number numbers[11];
     ds_real values[SPHERE_VALUES(9)];
-    ds_distance_field ball = sphere_on_grid(v3(0.3, -0.5, 0.3), 0.6, 9, values);
+    ds_distance_field ball = sphere_on_grid(v3(0, 0, 0), 0.6, 9, values);
     ds_contact c = rough(DSIM_CONTACT_SOFTPLUS, DSIM_FRICTION_SMOOTH);
     e->bodies[PLANE] = ds_world_add_plane(e->w, v3(0.1, 2, 0.2), -0.3, &c);
     numbers[0] = num(0.5), numbers[1] = num(-0.6), numbers[2] = num(0.4), numbers[3] = num(0.7);
