@@ -2691,6 +2691,7 @@ DIFFSIM_API ds_result ds_mesh_write_vtk(const ds_mesh *mesh, const ds_mesh_field
    but for rounding; the sign is that of the angle-weighted pseudo-normal of the nearest corner, edge or face,
    which is right for every surface that is closed, wound outward and does not cut itself. In a kernel:
        ds_grid_sample(field, 0, &grid, x) with x the position, less origin, divided by spacing
+   As an obstacle of a world: ds_contact.grid.
    From: Baerentzen, Aanaes 2005.
    make: triangles of the mesh alone count, and n log n time each. grid is {0} after an error. Errors: MESH: a
    border, a fork, two triangles that do not fit, a flat one, a surface wound inward; RANGE, NON_FINITE,
@@ -2801,8 +2802,8 @@ DIFFSIM_API ds_var ds_friction_tanh(ds_var y2, ds_var slip);
             nearest side counts, with a kink where two are as near; on a flat side the slope is that side's
    grid     the field's cells, n along each axis (at least 4), hold distances at the places spacing (i, j, k),
             smoothed by cubic B-splines: C2. Up to one cell before the border; a point outside is brought
-            there, and how far it was is added. A linear field is met, a curved one flattened by spacing^2 / 6
-            of its Laplacian
+            there, and how far it was is added, so that slopes jump there. A linear field is met, a curved one
+            flattened by spacing^2 / 6 of its Laplacian
    From: Macklin et al. 2020 (contact with distance fields); Quilez (box). */
 DIFFSIM_API ds_var ds_sdf_plane(ds_var3 x, ds_var3 normal, ds_var offset, ds_var3 *slope);
 DIFFSIM_API ds_var ds_sdf_sphere(ds_var3 x, ds_var3 centre, ds_var radius, ds_var3 *slope);
@@ -3456,8 +3457,13 @@ typedef enum ds_contact_law { DSIM_CONTACT_PENALTY, DSIM_CONTACT_SOFTPLUS,
 typedef enum ds_friction_law { DSIM_FRICTION_SMOOTH, DSIM_FRICTION_TANH } ds_friction_law;
 /* stiffness, width, offset: of the law, see the table. friction: coefficient, 0 and damping 0: without. slip:
    speed below which friction fades (m/s), 0 means 0.1; explicit steps need dt < 2 slip m / (friction force).
-   grid: of a GRID alone, at least 4 points along each axis, copied; smoothed, and beyond one spacing inside
-   of its border continued, as ds_sdf_grid does it. */
+   grid: of a GRID alone, at least 4 points along each axis, copied. It is smoothed, and from one spacing
+   inside of its border on continued, as ds_sdf_grid does it; so a mesh wants a margin of one spacing and as
+   much as the law reaches:
+
+       ds_distance_field_make(&rock_mesh, &field_desc, &field, NULL);
+       rock.grid = &field;
+       ds_world_add_contact(w, jelly, DSIM_SHAPE_GRID, NULL, &rock); */
 typedef struct ds_contact {
     ds_contact_law law;
     ds_friction_law friction_law;
@@ -33866,8 +33872,9 @@ DSI_INLINE const ds_var3 *dsi_here_points(const ds_var3 *x, const char *file, in
 
 /* Changes
 
-   0.5.0  energies: springs, solids, shells, contact, friction, yours; meshes and their files; explicit
-          integrators with exact adjoints; worlds; prepared launches; numbers derived from parameters
+   0.5.0  energies: springs, solids, shells, contact, friction, yours; meshes and their files, distance grids
+          as obstacles; explicit integrators with exact adjoints; worlds; prepared launches; numbers derived
+          from parameters
    0.4.0  kernels with their derivatives, run over lanes and printed as C and CUDA, grids, reductions;
           rollouts with checkpoints, steppers from tapes and lists of launches, batches, files; ds_mlp
    0.3.0  Hessians many rows at a time; C++ operators and descs by reference; ds_check_hessian,

@@ -3,7 +3,7 @@
 
 . full/planting
 
-begin test_integrators
+begin test_integrators test_assembly
 
 script=test_integrators
 plant 'a stage of RK4 without its factor 2 on the way back' 'RK4.*(dot products|passes)' \
@@ -24,5 +24,15 @@ plant 'a substep that begins where the last one did' 'four substeps|dot products
     's/^    return trace ? (ds_real \*)(uintptr_t)trace + (j - 1) \* 2 \* it->n : it->between\[j & 1\];/    return it->between[0];/'
 plant 'a stepper that is not asked why' 'the dt that would be stable' \
     's/^    const ds_error \*const why = r->s.explain ? r->s.explain(r->s.user, io, bad) : NULL;/    const ds_error *const why = io ? NULL : r->s.explain(r->s.user, io, bad);/'
+
+script=test_assembly
+plant 'a field that stands where the energy is' 'contacts with a grid|bare kernels' \
+    's/^    to\[2 \* n - 1 - set->family->n_fields\[part\]\] =/    to[2 * n - 1] =/'
+plant 'worlds that sum into their field' '3 worlds: forces|4 worlds|5 worlds|energy of each' \
+    's/whose), result = n - 1 - family->n_fields\[part\];/whose), result = n - 1;/'
+plant 'adjoints of fields that nobody keeps' 'contacts with a grid|vjp' \
+    's/^    family->n_fields\[part\] = base->n_args - n;/&\n    n = base->n_args;/'
+plant 'a field of the second set that is that of the first' 'are looked up' \
+    's/ds_array_reals(set->fields\[i\].values, set->fields\[i\].n, 1)/ds_array_reals(set->fields[0].values, set->fields[0].n, 1)/'
 
 finish

@@ -22,6 +22,12 @@ plant 'models of any parameters' 'refused 13' \
     's/^    return type->energy && type->n_points == n_points && .*/    return type->energy \&\& type->n_points == n_points \&\& parameters[0];/'
 plant 'a state that is lost when memory ends' 'allocations may fail' \
     's/^    if (!w->state) return dsi_world_adopt(w, NULL);/    w->stepper = s;\n    if (!w->state) return dsi_world_adopt(w, NULL);/'
+plant 'a grid that lies where its field does, whatever is asked' 'where it was asked for' \
+    's/^    for (k = 0; numbers \&\& k < 4; k++) to\[k\] = numbers\[k\];/    for (k = 0; numbers \&\& k < 0; k++) to[k] = numbers[k];/'
+plant 'sides of a grid in another order' 'a sphere but for' \
+    's/^    to\[5\] = ds_number_make((double)grid->ny);/    to[5] = ds_number_make((double)grid->nx);/'
+plant 'a field that is not copied' 'a sphere but for|backward' \
+    's/^            fields\[i\].values = (ds_real \*)dsi_copy_into(.*/            fields[i].values = from->values;/'
 
 script=test_assembly
 plant 'a damper whose force is lost' 'force is that of hand-made gradients' \
