@@ -6628,7 +6628,7 @@ DSI_INLINE void dsi_core_polar(const ds_real *x, ds_real *y, size_t stride)
     const ds_real e4 = (1 - (r1 * r1 + r4 * r4 + r7 * r7)) / 2, e2 = (r0 * r2 + r3 * r5 + r6 * r8) / 2;
     const ds_real e8 = (1 - (r2 * r2 + r5 * r5 + r8 * r8)) / 2, e5 = (r1 * r2 + r4 * r5 + r7 * r8) / 2;
     const ds_real error = e0 + e4 + e8, most = sizeof(ds_real) == 4 ? (ds_real)1e-8 : (ds_real)1e-16;
-    /* all above 0; NaN passes, as the arm that is taken where nothing compares */
+    /* all above 0; where z is rounding, error may be small by chance. NaN is taken where nothing compares */
     const ds_real small = n - (ds_real)1e-8, large = (ds_real)1e8 - n, near = 16 * z - n * l;
     const ds_real size = small < large ? small : large, apart = size < near ? size : near;
     const ds_real off = most - error * error, good = apart < off ? apart : off;
