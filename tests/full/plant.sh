@@ -95,7 +95,7 @@ script=test_m3
 plant 'a step to the trace of the stretch is wrong' 'without a branch' 's|(l \* l + h / 2)|(l * l - h / 2)|'
 plant 'a rotation is not made one' 'polar_rotates' 's/q4 = r4 + (r4 \* e4 - r3/q4 = r4 + (r4 * e4 + r3/'
 plant 'what has not converged is taken' 'polar_rotates' 's/most - error \* error/most + error * error/'
-plant 'tiny matrices are taken' 'without a branch' 's/small = n - (ds_real)1e-8/small = n + (ds_real)1e-8/'
+plant 'tiny matrices are taken' 'without a branch' 's/low = n - (ds_real)1e-8/low = n + (ds_real)1e-8/'
 
 script=test_mlp
 plant 'a wrong slope of tanh' 'gradient by parameters' '/DSI_ROW(TANH,/s/1 - dsi_product(v, v)/1 - v/'
