@@ -318,6 +318,14 @@ typedef DIFFSIM_REAL ds_real;
 extern "C" {
 #endif
 
+/* DSI_LIBM(fabs) is fabs or fabsf: DIFFSIM_REAL is a macro, and ## does not expand its operands, so one
+   level hands it on, the next has it as the word double or float, and the last pastes. */
+#define DSI_LIBM(function) DSI_LIBM_OF(DIFFSIM_REAL)(function)
+#define DSI_LIBM_OF(real) DSI_LIBM_PASTE(real)
+#define DSI_LIBM_PASTE(real) DSI_LIBM_##real
+#define DSI_LIBM_double(function) function
+#define DSI_LIBM_float(function) function##f
+
 /* Results. One row: name, sentence. DSIM_OK is zero; the sentence says what is wrong and what to do. */
 #define DSI_RESULTS(DSI_ROW) \
     DSI_ROW(OK, "everything went well") \
@@ -3913,13 +3921,6 @@ extern "C" {
 #define DSI_3(name, x, y, z) dsi_##name(x, y, z)
 #define DSI_K(number) ((ds_real)(number))
 #define DSI_RAW(expression) ((ds_real)(expression))
-/* DSI_LIBM(fabs) is fabs or fabsf: DIFFSIM_REAL is a macro, and ## does not expand its operands, so one
-   level hands it on, the next has it as the word double or float, and the last pastes. */
-#define DSI_LIBM(function) DSI_LIBM_OF(DIFFSIM_REAL)(function)
-#define DSI_LIBM_OF(real) DSI_LIBM_PASTE(real)
-#define DSI_LIBM_PASTE(real) DSI_LIBM_##real
-#define DSI_LIBM_double(function) function
-#define DSI_LIBM_float(function) function##f
 
 /* kinds: the number type, and a number made from its components. A row's kinds are pasted: DSI_TYPE_##R is
    the C type, dsi_make_##R, dsi_load_##R, dsi_store_##R its functions. So one expansion serves numbers and
@@ -6658,10 +6659,10 @@ DSI_INLINE void dsi_core_polar(const ds_real *x, ds_real *y, size_t stride)
     const ds_real e4 = (1 - (r1 * r1 + r4 * r4 + r7 * r7)) / 2, e2 = (r0 * r2 + r3 * r5 + r6 * r8) / 2;
     const ds_real e8 = (1 - (r2 * r2 + r5 * r5 + r8 * r8)) / 2, e5 = (r1 * r2 + r4 * r5 + r7 * r8) / 2;
     const ds_real error = e0 + e4 + e8, most = sizeof(ds_real) == 4 ? (ds_real)1e-8 : (ds_real)1e-16;
-    /* all above 0; NaN passes, as the arm that is taken where nothing compares */
-    const ds_real small = n - (ds_real)1e-8, large = (ds_real)1e8 - n, near = 16 * z - n * l;
-    const ds_real size = small < large ? small : large, apart = size < near ? size : near;
-    const ds_real off = most - error * error, good = apart < off ? apart : off;
+    /* all above 0; where z is rounding, error may be small by chance. NaN is taken where nothing compares */
+    const ds_real low = n - (ds_real)1e-8, high = (ds_real)1e8 - n, unique = 16 * z - n * l;
+    const ds_real size = low < high ? low : high, shape = size < unique ? size : unique;
+    const ds_real off = most - error * error, good = shape < off ? shape : off;
     /* R + R e */
     const ds_real q0 = r0 + (r0 * e0 - r1 * e1 - r2 * e2), q1 = r1 + (r1 * e4 - r0 * e1 - r2 * e5);
     const ds_real q2 = r2 + (r2 * e8 - r0 * e2 - r1 * e5), q3 = r3 + (r3 * e0 - r4 * e1 - r5 * e2);

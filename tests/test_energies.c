@@ -1006,9 +1006,10 @@ static double relative(double got, double want, double size) { return fabs(got -
 static void against_tet(element *e, const oracle_tet *o, double worst[6])
 {
     static ds_real H[TANGENTS];
-    const double shear = !strcmp(o->material, "stable_neo_hookean_nolog") ? 1        /* la of the reference is */
-                       : !strcmp(o->material, "mooney_rivlin_iso")        ? 2.0 / 3  /* that of ds_lame and so */
-                                                                          : 0;       /* many mu */
+    /* by so many mu the reference's la is above that of ds_lame */
+    const double shear = !strcmp(o->material, "stable_neo_hookean_nolog") ? 1
+                       : !strcmp(o->material, "mooney_rivlin_iso")        ? 2.0 / 3
+                                                                          : 0;
     const double mu = o->mu, la = o->la - shear * mu;
     const double young = mu * (3 * la + 2 * mu) / (la + mu), nu = la / (2 * (la + mu));
     const double slopes[2][2] = { /* of mu, la by young, poisson */

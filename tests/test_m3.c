@@ -358,18 +358,23 @@ static void test_scales(void)
    instructions have the bits of one */
 static void test_core_polar(void)
 {
-    static const double served[][3] = { { 1, 1, 1 }, { 1, 1.0 / 6, 0 }, { 1, 1, -0.4 }, { 3, 1, 0.5 } };
-    static const double refused[][3] = { { 1, 1, -1 }, { 1, 0.1, -0.1 }, { 1, 0, 0 }, { 1e5, 1e5, 1e5 } };
+    static const double served[][3] = { { 1, 1, 1 }, { 1, 1.0 / 6, 0 }, { 1, 1, -0.4 }, { 6, 1, 1 } };
+    static const double refused[][3] = {
+        { 1, 1, -1 }, { 1, 0.1, -0.1 }, { 1, 0, 0 }, { 1e5, 1e5, 1e5 }, { 1e-5, 1e-5, 1e-5 }
+    };
     ds_real x[9 * DSI_STRIDE], y[11 * DSI_STRIDE], one[11];
     ds_rng rng = ds_rng_make(22, 0);
     size_t k, i, c, wrong = 0, good = 0;
-    for (k = 0; k < 4; k++)
-        for (i = 0; i < SAMPLES; i++) {
-            dsi_core_polar_alone(turned(&rng, served[k][0], served[k][1], served[k][2]).m, one, 1);
-            wrong += !(one[10] > 0);
-            dsi_core_polar_alone(turned(&rng, refused[k][0], refused[k][1], refused[k][2]).m, one, 1);
-            wrong += one[10] > 0;
-        }
+    for (k = 0; k < COUNT(served) * SAMPLES; k++) {
+        const double *const s = served[k % COUNT(served)];
+        dsi_core_polar_alone(turned(&rng, s[0], s[1], s[2]).m, one, 1);
+        wrong += !(one[10] > 0);
+    }
+    for (k = 0; k < COUNT(refused) * SAMPLES; k++) {
+        const double *const s = refused[k % COUNT(refused)];
+        dsi_core_polar_alone(turned(&rng, s[0], s[1], s[2]).m, one, 1);
+        wrong += one[10] > 0;
+    }
     TAP_OK(!wrong, "the polar form without a branch serves where it is said to, and not beyond");
     for (k = 0, wrong = 0; k < COUNT(kinds) * 20; k++) {
         int wide;

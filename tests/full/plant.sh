@@ -3,7 +3,7 @@
 
 . full/planting
 
-begin head layers symbols macros link hash warnings parse_time programs test_mlp
+begin head layers symbols macros link hash warnings parse_time programs test_m3 test_mlp
 
 # places: the first function of layer 1, declarations, the first page
 version='^DIFFSIM_API const char \*ds_version(void) {'
@@ -90,6 +90,12 @@ plant 'a bug in the tape of the head' 'whole tape in 60 lines: output' 's/ cos(a
 more='\n       \/\/ one more line'
 more=$more$more$more$more$more
 plant 'a tape of more than 60 lines' 'at most 60' "s/^       static int n;/&$more$more$more/"
+
+script=test_m3
+plant 'a step to the trace of the stretch is wrong' 'without a branch' 's|(l \* l + h / 2)|(l * l - h / 2)|'
+plant 'a rotation is not made one' 'polar_rotates' 's/q4 = r4 + (r4 \* e4 - r3/q4 = r4 + (r4 * e4 + r3/'
+plant 'what has not converged is taken' 'polar_rotates' 's/most - error \* error/most + error * error/'
+plant 'tiny matrices are taken' 'without a branch' 's/low = n - (ds_real)1e-8/low = n + (ds_real)1e-8/'
 
 script=test_mlp
 plant 'a wrong slope of tanh' 'gradient by parameters' '/DSI_ROW(TANH,/s/1 - dsi_product(v, v)/1 - v/'

@@ -6,11 +6,11 @@
 . text/tap.sh
 
 double='values 5e2587f6c7136fe9 gradients 7d32e285cbc57b1d'
-double="$double hessians eab40445cddd62aa matrices 9964c23660dd74c4 f 1656.62275"
+double="$double hessians eab40445cddd62aa matrices 2e3d227a976f7319 f 1656.62275"
 float='values 75f6a044c1fa6c55 gradients f2b610714c772f26'
-float="$float hessians 9476e9fb355b2f16 matrices e88f662c66f137c6 f 1656.5968"
-double_kernels='kernels 2cae48620a0c1101 adjoints 45a673188d87abb7 Hessians 6cd6112f9b21f424'
-float_kernels='kernels c157559b50b176ea adjoints 1474111fc727ef05 Hessians cfbb3cffe41ac8e5'
+float="$float hessians 9476e9fb355b2f16 matrices d279847f4129aa6d f 1656.5968"
+double_kernels='kernels 49fc40687c62c02d adjoints 0b2a8eee044dfc57 Hessians 6cd6112f9b21f424'
+float_kernels='kernels c3c7ebd1d5bd1697 adjoints 14c22a2baacdc070 Hessians cfbb3cffe41ac8e5'
 
 include=-I$(dirname "$header")
 for program in same same_kernels; do
