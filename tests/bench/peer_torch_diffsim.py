@@ -10,6 +10,7 @@ central differences check. Where it is not finite, the operations that made it s
 
 import argparse
 import importlib.util
+import math
 import multiprocessing
 import os
 import resource
@@ -262,12 +263,14 @@ def rows_of(files):
 
 
 def beside(ours, name, cells, real, threads, theirs):
-    """Our seconds for a gradient, interpreted and printed, and how many times theirs are those."""
+    """Our seconds for a gradient, interpreted and printed, and how many times theirs are those; nothing where
+    the gradient was refused."""
     real = {"float32": "float", "float64": "double"}[real]
     key = name.split("-")[-1], "rest", str(6 * cells ** 3), real, str(threads)
-    times = [ours.get((*key, way), [0, 0])[1] for way in ("interpreter", "printed")]
-    if not all(times):
+    rows = [ours.get((*key, way)) for way in ("interpreter", "printed")]
+    if not all(rows) or any(math.isnan(row[-1]) for row in rows):
         return ""
+    times = [row[1] for row in rows]
     return "".join("%9.5f" % t for t in times) + "".join("%7.1f" % (theirs / t) for t in times)
 
 
