@@ -183,15 +183,17 @@ int main(int argc, char **argv)
     printf("the same as a world, %d steps of %d substeps, the least of %d runs; seconds per step; MB of the\n"
            "rollout; loss and length of the gradient by log E; library: %s\n\n"
            "%-5s %-4s %6s %-6s %s %-9s %9s %9s %6s %16s %11s\n", CUBE_STEPS, CUBE_SUBSTEPS, reps,
-           KERNEL_FLAGS, "", "", "tets", "real", "threads", "", "forward", "gradient", "MB", "loss", "length");
+           KERNEL_FLAGS, "", "", "tets", "real", "threads", "", "forward", "gradient", "MB", "loss",
+           "length");
     for (int cells = 0; cells < 2 - quick; cells++)
         for (int version = 0; version < CUBE_VERSIONS; version++)
             wrong += measure(version, CELLS[cells], reps, pool);
     ds_pool_destroy(pool);
     if (is_double) {
-        printf("\nthe gradient by log E along a fixed direction, of the step or with friction detached; the same\n"
-               "by the tangent and by central differences\n\n"
-               "%-5s %-5s %6s %-8s %19s %14s %14s %7s %14s %7s\n", "", "scene", "tets", "friction", "loss", "gradient", "tangent", "error", "differences", "error");
+        printf("\nthe gradient by log E along a fixed direction, of the step or with friction detached; the\n"
+               "same by the tangent and by central differences\n\n"
+               "%-5s %-5s %6s %-8s %19s %14s %14s %7s %14s %7s\n", "", "scene", "tets", "friction", "loss",
+               "gradient", "tangent", "error", "differences", "error");
         for (int version = 0; version < CUBE_VERSIONS; version++)
             for (int scene = 0; scene < CUBE_SCENES; scene++)
                 wrong += check(version, scene, CELLS[0], 0);
