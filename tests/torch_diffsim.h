@@ -232,7 +232,8 @@ static inline const char *cube_create(cube *c, const ds_runner_desc *runner)
     }
     free(corners);
     free(each);
-    if (!c->world || !ds_world_stepper(c->world)) return c->world ? ds_world_error(c->world)->text : "no memory";
+    if (!c->world) return "no memory";
+    if (!ds_world_stepper(c->world)) return ds_world_error(c->world)->text;
 
     ds_real *const log_E = ds_world_params(c->world) + c->log_E.first;
     for (size_t e = 0; e < c->n_tets; e++)

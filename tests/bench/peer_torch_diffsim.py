@@ -2,16 +2,20 @@
 seconds per step, memory, loss, and its gradient by the log of each tetrahedron's Young's modulus, which
 central differences check. Where it is not finite, the operations that made it so.
 
-    --reps N                                  runs of which the least time counts
-    --dump FILE [--scene NAME] [--cells N]    instead: the scene and what came out, in double, as dump() says
+    --reps N          runs of which the least time counts
+    --threads N       at most so many; where others use the cores two take far longer than one
+    --ours FILE ...   what cubes_double and cubes_float printed, to stand beside it
+    --oracle          instead: ../oracle/torch_diffsim.h, in double
 """
 
 import argparse
 import importlib.util
+import math
 import multiprocessing
 import os
 import resource
 import sys
+import textwrap
 import time
 import types
 
@@ -27,15 +31,6 @@ SCENES = {
     "touch": {"height": 0.02, "fixed": 0.0, "velocity": (0.3, 0.0, 0.2), "solver": {"dt": 0.002}},
     "held": {"height": 0.5, "fixed": 0.58, "velocity": (0.0, 0.0, 0.0),
              "solver": {"dt": 0.005, "damping": 0.98}},
-}
-
-# what stands as numbers in the code of its step
-LITERALS = {"floor": 0.0, "friction": 0.3, "velocity_most": 50.0, "velocity_shift": 1e-6}
-LITERALS_OF = {
-    "0.1.0": {"energy": "log", "J_least": 0.1, "J_most": 5.0, "mass_shift": 1e-6, "friction_adjoint": 0,
-              "contact": "barrier", "contact_sharpness": 100.0, "contact_least": 1e-6,
-              "contact_shift": 1e-12},
-    "0.2.0": {"energy": "stable", "mass_shift": 0.0, "friction_adjoint": 1, "contact": "cubic"},
 }
 
 
@@ -212,44 +207,41 @@ def why(directory, scene, cells):
     return lines
 
 
-def dump(directory, scene, cells, file):
-    """Lines of a name and a value, then two tables that begin with their name and number of rows:
-        vertices      x y z (m), vx vy vz (m/s) at the start, 1 where it is fixed, mass (kg), x y z at the end
-        tetrahedra    four vertices, log of Young's modulus (Pa), Poisson's ratio, derivative of the loss by
-                      that log
-    Rest shapes are the start's; wave_A is the sum of A[q] cos 0.37 q; difference_A is wave_A of a gradient by
-    central differences."""
+def facts(directory, scene, cells, every):
+    """A row of the oracle: loss, then length, part along wave() and some entries of places and gradients."""
     load(directory, "float64", 1)
     sim = build(scene, cells)
     leaf = leaves(sim, scene)
-    start = [a.detach().clone() for a in (sim.positions, sim.velocities)]
     loss = loss_of(sim)
-    gradient = dict(zip(leaf, torch.autograd.grad(loss, list(leaf.values()))))
-    end, solver = sim.positions.detach(), sim.solver
-    values = {
-        "version": diffsim.__version__, "scene": scene, "steps": STEPS, "substeps": solver.substeps,
-        "dt": solver.dt, "gravity": solver.gravity[1].item(), "damping": solver.damping, **LITERALS,
-        **LITERALS_OF[diffsim.__version__], "contact_stiffness": solver.contact_handler.kappa,
-        "contact_width": solver.contact_handler.d_hat, "density": 1000.0, "loss": loss.item(),
-        "norm_end": end.norm().item(), "wave_end": (end * wave(end)).sum().item(),
-    }
-    for name, g in gradient.items():
-        values.update({"norm_" + name: g.norm().item(), "wave_" + name: (g * wave(g)).sum().item(),
-                       "difference_" + name: central_difference(sim, scene, name)})
-    fixed = torch.zeros_like(sim.masses)
-    if sim.fixed_vertices is not None:
-        fixed[sim.fixed_vertices] = 1
-    vertices = torch.cat(start + [fixed[:, None], sim.masses[:, None], end], 1)
-    elements = torch.stack([leaf["log_E"].detach(), sim.material.nu.detach(), gradient["log_E"]], 1)
-    with open(file, "w") as out:
-        for name, value in values.items():
-            print(name, value if isinstance(value, str) else "%.17g" % value, file=out)
-        print("vertices", len(vertices), file=out)
-        for row in vertices.tolist():
-            print(*["%.17g" % a for a in row], file=out)
-        print("tetrahedra", len(elements), file=out)
-        for corners, row in zip(sim.mesh.tetrahedra.tolist(), elements.tolist()):
-            print(*corners, *["%.17g" % a for a in row], file=out)
+    found = [sim.positions.detach(), *torch.autograd.grad(loss, list(leaf.values()))]
+    vectors = [[a.norm().item(), (a * wave(a)).sum().item(), *a.flatten()[::every].tolist()] for a in found]
+    lines = [textwrap.fill("{ %s }" % ", ".join("%.17g" % x for x in a), 102) for a in vectors]
+    return '    { "%s", "%s", %.17g, {\n%s } },' % (diffsim.__version__, scene, loss.item(),
+                                               textwrap.indent(",\n".join(lines), " " * 8))
+
+
+ORACLE = """\
+/* torch_diffsim.h - torch-diffsim 0.1.0 and 0.2.0 (PyPI, MIT) on the scenes of bench/peer_torch_diffsim.py,
+   which has printed this with --oracle: cubes of %d cells along each edge, %d steps, double. Loss; then of
+   the places at the end and of the gradients by log E, by the places and by the velocities at the start:
+   length, the sum of a[q] cos 0.37 q, and the first, then each %dth number. */
+
+#ifndef ORACLE_TORCH_DIFFSIM_H
+#define ORACLE_TORCH_DIFFSIM_H
+
+enum { ORACLE_CUBE_CELLS = %d, ORACLE_CUBE_EVERY = %d };
+static const struct { const char *version, *scene; double loss, vectors[4][%d]; } ORACLE_CUBES[] = {
+%s
+};
+
+#endif"""
+
+
+def oracle(directories):
+    cells, every = 3, 17
+    print(ORACLE % (cells, STEPS, every, cells, every, 2 + (3 * (cells + 1) ** 3 + every - 1) // every,
+                    "\n".join(apart(facts, d, scene, cells, every) for d in directories for scene in SCENES
+                              if scene != "rest" or "0.1.0" not in d)))
 
 
 def apart(function, *arguments):
@@ -258,32 +250,65 @@ def apart(function, *arguments):
         return pool.apply(function, arguments)
 
 
-def tables(directories, reps):
+def rows_of(files):
+    """Rows of cubes.c by what comes before their numbers: version, scene, tets, and real, threads, way, or
+    the kind of friction."""
+    rows = {}
+    for file in files:
+        for words in map(str.split, open(file)):
+            n = 6 if "rest" in words and words[3:4] in (["float"], ["double"]) else 4
+            if len(words) > n and words[1] in SCENES:
+                rows[tuple(words[:n])] = [float(w) for w in words[n:]]
+    return rows
+
+
+def beside(ours, name, cells, real, threads, theirs):
+    """Our seconds for a gradient, interpreted and printed, and how many times theirs are those; nothing where
+    the gradient was refused."""
+    real = {"float32": "float", "float64": "double"}[real]
+    key = name.split("-")[-1], "rest", str(6 * cells ** 3), real, str(threads)
+    rows = [ours.get((*key, way)) for way in ("interpreter", "printed")]
+    if not all(rows) or any(math.isnan(row[-1]) for row in rows):
+        return ""
+    times = [row[1] for row in rows]
+    return "".join("%9.5f" % t for t in times) + "".join("%7.1f" % (theirs / t) for t in times)
+
+
+def tables(directories, reps, most_threads, ours):
     print("torch-diffsim, %d steps of 4 substeps, the least of %d runs; seconds per step, of the processor\n"
           "with one thread: Simulator (stress by hand, no gradient), DifferentiableSimulator, that with its\n"
-          "gradient; MB that the latter takes\n" % (STEPS, reps))
-    layout = "%-21s %-6s %6s %-8s %7s %10s %9s %9s %6s %12s  %s"
-    print(layout % ("", "scene", "tets", "real", "threads", "Simulator", "forward", "gradient", "MB", "loss",
-                    "|gradient by log E|"))
+          "gradient; MB that the latter takes; the gradient as a world, interpreted and printed, and how\n"
+          "many times faster each is\n" % (STEPS, reps))
+    layout = "%-19s %-4s %6s %-7s %7s %9s %9s %9s %6s %12s %20s %s"
+    print(layout % ("", "", "tets", "real", "threads", "Simulator", "forward", "gradient", "MB", "loss",
+                    "|gradient by log E|", "   world  printed times  times" if ours else ""))
     broken = set()
     for directory in directories:
         name = os.path.basename(os.path.normpath(directory))
         for cells in CELLS:
             for real, threads in ("float32", 1), ("float32", 2), ("float64", 1):
+                if threads > most_threads:
+                    continue
                 *seconds, peak, loss, found = apart(measure, directory, "rest", cells, real, threads, reps)
                 print(layout % (name, "rest", 6 * cells ** 3, real, threads, *["%.5f" % s for s in seconds],
-                                "%.0f" % peak, "%.6e" % loss, found), flush=True)
+                                "%.0f" % peak, "%.6e" % loss, found,
+                                beside(ours, name, cells, real, threads, seconds[2])), flush=True)
                 if "not finite" in found:
                     broken.add((directory, "rest", cells))
-    print("\ndouble; the gradient by log E along a fixed direction, and the same by central differences\n")
-    layout = "%-21s %-6s %6s %16s %12s %12s %9s"
-    print(layout % ("", "scene", "tets", "loss", "gradient", "differences", "error"))
+    print("\ndouble; the gradient by log E along a fixed direction, the same by central differences; how\n"
+          "far off loss and gradient of the world are, friction detached where it is in the package\n")
+    layout = "%-19s %-6s %6s %16s %12s %12s %9s %9s %9s"
+    print(layout % ("", "scene", "tets", "loss", "gradient", "differences", "error",
+                    *(("loss", "gradient") if ours else ("", ""))))
     for directory in directories:
         name = os.path.basename(os.path.normpath(directory))
         for scene in SCENES:
             loss, along, difference = apart(check, directory, scene, CELLS[0])
-            print(layout % (name, scene, 6 * CELLS[0] ** 3, "%.12e" % loss, "%.5e" % along,
-                            "%.5e" % difference, "%.1e" % abs(along / difference - 1)), flush=True)
+            key = name.split("-")[-1], scene, str(6 * CELLS[0] ** 3)
+            row = ours.get((*key, "detached"), ours.get((*key, "exact")))
+            off = ["%.1e" % abs(a / b - 1) for a, b in zip(row, (loss, along))] if row else ["", ""]
+            print(layout % (name, scene, key[2], "%.12e" % loss, "%.5e" % along, "%.5e" % difference,
+                            "%.1e" % abs(along / difference - 1), *off), flush=True)
     for directory, scene, cells in sorted(broken):
         print("\nwhy the gradient of %s at %s is not finite, %d tetrahedra, float:" % (
             os.path.basename(os.path.normpath(directory)), scene, 6 * cells ** 3))
@@ -293,19 +318,19 @@ def tables(directories, reps):
 def main():
     parser = argparse.ArgumentParser(usage=__doc__)
     parser.add_argument("--reps", type=int, default=3)
-    parser.add_argument("--dump")
-    parser.add_argument("--scene", choices=SCENES, default="touch")
-    parser.add_argument("--cells", type=int, default=CELLS[0])
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--oracle", action="store_true")
+    parser.add_argument("--ours", nargs="*", default=[])
     parser.add_argument("directories", nargs="*")
     options = parser.parse_args()
     directories = [d for d in options.directories if os.path.isdir(os.path.join(d, "diffsim"))]
     if not directories or not importlib.util.find_spec("torch"):
         what = "torch" if directories else "torch-diffsim"
         print("skipped: %s is not here; to have it type: %s" % (what, INSTALL))
-    elif options.dump:
-        dump(directories[0], options.scene, options.cells, options.dump)
+    elif options.oracle:
+        oracle(directories)
     else:
-        tables(directories, options.reps)
+        tables(directories, options.reps, options.threads, rows_of(options.ours))
 
 
 if __name__ == "__main__":
