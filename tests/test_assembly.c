@@ -184,8 +184,9 @@ static void scene_free(scene *s)
 static const ds_energy contacts[] = { DSI_ENERGIES_CONTACT(DSI_ROW) };
 #undef DSI_ROW
 
-/* Ground: E = k/2 (y - c - height(x, z))^2 with c = field 1 at rest; F = -drag height v; the last constant
-   weighs. Heights are of 6 x 5 cells, linear in between. */
+/* Ground: E = k/2 (y - c - height(x, z))^2 with c = field 1 at rest; F = -drag height v, and as much by a
+   dissipation with field 1, which the energy does not look up; the last constant weighs. Heights are of 6 x 5
+   cells, linear in between. */
 static ds_var looked_up(ds_element *e, size_t field, ds_var3 x)
 {
     const ds_index n[2] = { ds_i(6), ds_i(5) };
@@ -199,6 +200,12 @@ static ds_var ground_energy(ds_element *e)
     const ds_var above = ds_sub(ds_sub(ds_y(x), ds_constant(e, 0)), looked_up(e, 0, x));
     return ds_mul(ds_mul(ds_c(0.5), ds_parameter(e, 0)), ds_square(above));
 }
+static ds_var ground_dissipation(ds_element *e)
+{
+    const ds_var3 v = ds_velocity(e, 0);
+    const ds_var drag = ds_mul(ds_parameter(e, 1), looked_up(e, 1, ds_point(e, 0)));
+    return ds_mul(ds_mul(ds_c(0.5), drag), ds_dot3(v, v));
+}
 static void ground_force(ds_element *e, ds_var3 *force)
 {
     const ds_var height = looked_up(e, 0, ds_point(e, 0));
@@ -210,8 +217,8 @@ static void ground_derive(ds_element *e, ds_var *constants)
     constants[1] = ds_c(1);
 }
 static const ds_energy_type ground = {
-    "ground", 1, 3, 2, "stiffness (N/m), drag (kg/(m s)), density (kg)", ground_energy, NULL, ground_force,
-    ground_derive };
+    "ground", 1, 3, 2, "stiffness (N/m), drag (kg/(m s)), density (kg)", ground_energy, ground_dissipation,
+    ground_force, ground_derive };
 
 enum { GRIDS = 9, EACH = 3, ON_GROUND = 4, GRID_SETS = GRIDS + 1, CELLS = 10 * 9 * 8, HEIGHTS = 30 };
 static ds_real cells[CELLS], heights[2][HEIGHTS];
@@ -1206,7 +1213,7 @@ static void test_fields(size_t worlds, int have_params)
         const double press = (double)a.p[0] * ((double)a.x[1] - height - rest);
         const double by_x = (height_by_hand(field, x + d, z) - height_by_hand(field, x - d, z)) / (2 * d);
         const double by_z = (height_by_hand(field, x, z + d) - height_by_hand(field, x, z - d)) / (2 * d);
-        const double drag = (double)a.p[1] * height;
+        const double drag = (double)a.p[1] * (height + height_by_hand(heights[1], x, z));
         const double f[3] = { press * by_x - drag * (double)a.v[0], -press - drag * (double)a.v[1],
                               press * by_z - drag * (double)a.v[2] };
         ds_real got[3];
