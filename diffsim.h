@@ -1857,7 +1857,7 @@ DIFFSIM_API ds_var dsi_record(unsigned op, ds_var a, ds_var b, ds_var c);
    ds_backward refuse them. Branches and loops of C run while recording; ds_select chooses in each lane.
    Custom nodes and checkpoints are refused; ds_polar33 and its kin are allowed, but make no index. Rotations
    and stretches of matrices that are not far out (singular values from 1/6 to 6 times each other) go many
-   lanes at once; eigenvectors, singular values and other matrices, lane by lane, take 20 times as long.
+   lanes at once; eigenvectors, singular values and other matrices, lane by lane, take some 40 times as long.
 
    Sums have the order of the plain loop, lane by lane, statement by statement; those into an element that is
    the same for all lanes go by chunks of 4096 lanes. Either way the bits are the same for every width of
@@ -6615,7 +6615,7 @@ DSI_INLINE ds_real dsi_root(ds_real x) { return DSI_LIBM(sqrt)(x); }
    four steps of Halley from sqrt(3 n), which is not below it, go down to it. An error of l turns nothing, it
    stretches R only, and one step R (3 I - R'R) / 2 squares what is left of that.
    It serves where z is not small against n l, n neither tiny nor huge: singular values 1, 1/6, 0 do, and
-   inverted ones 1, 1, -0.4. Rounding turns R by 5 units then, near a rotation by one.
+   inverted ones 1, 1, -0.4. Rounding turns R by 3 units then, near a rotation by one.
    From: Markley 1993 (the attitude problem of Wahba; s_2 < 0 is the sign convention of ds_m3_polar). */
 DSI_QUOTED(core_polar, "the rotation nearest to x, the trace of the stretch, right where y[10] is above 0",
 
