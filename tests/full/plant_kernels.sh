@@ -66,7 +66,6 @@ plant 'neighbours that text adds to in the order of elements' 'bits' \
 plant 'last lanes that text adds twice' 'bits' 's/skip = (int)(at + 16 - end);/skip = (int)(at + 15 - end);/'
 plant 'elements that gain from a lane too many at the edge' 'bits' \
     's/widths\[k\] = up < 0 || up >= last ? 0 : (unsigned)n;/widths[k] = up < 0 || up >= last ? 0 : (unsigned)n + 1;/'
-plant 'elements at the edge that gain twice' 'bits' 's/(int)(at + EDGE - end)/(int)(at + EDGE - 1 - end)/'
 plant 'elements that gain in another order' 'bits' \
     's/k > 0 \&\& p->apart\[k - 1\] < other - apart; k--/k > 0 \&\& p->apart[k - 1] > other - apart; k--/'
 plant 'a column of indices that begins one later' 'bits' \
