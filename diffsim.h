@@ -12584,6 +12584,9 @@ typedef void dsi_lanes_fn(const dsi_numbers *x, const dsi_instruction *step, siz
 typedef struct dsi_stream { /* a load */
     uint32_t arg, index, component, slot;
     uint32_t copied; /* of an update, and another effect's value: it may be overwritten first */
+    /* streams of the next two components of the same elements, which are gathered with this one, DSI_NO_EXPR:
+       none; led: is gathered with another */
+    uint32_t next[2], led;
 } dsi_stream;
 /* an element that lanes use: `index` of argument `arg`. shared: 1 + the number of the argument among those
    that several lanes add to, or 0 */
@@ -14149,6 +14152,8 @@ static int dsi_assign_load(dsi_program *p, dsi_slotting *s, size_t i, int is_upd
     stream->component = e->c;
     stream->slot = s->slot_of[i] = dsi_take_slot(p, s);
     stream->copied = is_update && s->last[i] == UINT32_MAX;
+    stream->next[0] = stream->next[1] = DSI_NO_EXPR;
+    stream->led = 0;
     p->places[i] = (uint32_t)p->n_streams | DSI_IN_STREAM;
     return dsi_add_step(p, DSI_X_load, p->places[i], (uint32_t)p->n_streams++, 0, 0);
 }
@@ -14502,6 +14507,31 @@ static void dsi_settle(dsi_program *p)
     p->n_places = p->n_slots + p->n_uniforms + p->n_streams + p->n_before;
 }
 
+/* the stream of a component of the same elements, or DSI_NO_EXPR */
+static uint32_t dsi_find_stream(const dsi_program *p, const dsi_stream *of, uint32_t component)
+{
+    size_t i;
+    for (i = 0; i < p->n_streams; i++)
+        if (p->streams[i].arg == of->arg && p->streams[i].index == of->index &&
+            p->streams[i].component == component)
+            return (uint32_t)i;
+    return DSI_NO_EXPR;
+}
+/* which three streams are the coordinates of a point? */
+static void dsi_find_points(dsi_program *p)
+{
+    size_t i;
+    for (i = 0; i < p->n_streams; i++) {
+        dsi_stream *const stream = p->streams + i;
+        const uint32_t y = dsi_find_stream(p, stream, stream->component + 1);
+        const uint32_t z = dsi_find_stream(p, stream, stream->component + 2);
+        if (stream->component % 3 || y == DSI_NO_EXPR || z == DSI_NO_EXPR) continue;
+        stream->next[0] = y;
+        stream->next[1] = z;
+        p->streams[y].led = p->streams[z].led = 1;
+    }
+}
+
 /* What runs each step, what is done once for all lanes, and where printed text has the values of effects: it
    computes them all but for uniforms, loads and numbers of indices, a value of several effects for the first.
    where [n_exprs] is scratch. */
@@ -14522,6 +14552,7 @@ static int dsi_find_runners(dsi_program *p, uint32_t *where)
             op < DSI_X_constant || op == DSI_X_gate || (op >= DSI_X_mul_add && op <= DSI_X_sub_mul);
         p->fns[i] = plain ? dsi_lanes_of(op, wide) : NULL;
     }
+    dsi_find_points(p);
     p->n_inputs = p->n_streams;
     for (i = 0; i < body->n_exprs; i++) {
         const unsigned op = body->exprs[i].op;
@@ -14733,6 +14764,29 @@ DSI_OPS_3(DSI_VALUE_3)
     { \
         size_t i = DSI_GATHERED_##target(from, stride, column, out, n); \
         for (; i < n; i++) out[i] = from[(size_t)column[i] * stride]; \
+    } \
+    /* the same of three components: an index is read once for them, and four of each are stored at once */ \
+    attribute static void dsi_lanes_gather_three_##target(const ds_real *const *from, size_t stride, \
+                                                          const int32_t *column, ds_real *const *out, \
+                                                          size_t n) \
+    { \
+        const ds_real *const x = from[0], *const y = from[1], *const z = from[2]; \
+        size_t i = DSI_GATHERED_##target(x, stride, column, out[0], n); \
+        (void)DSI_GATHERED_##target(y, stride, column, out[1], n); \
+        (void)DSI_GATHERED_##target(z, stride, column, out[2], n); \
+        for (; i + 4 <= n; i += 4) { \
+            const size_t j = (size_t)column[i] * stride, k = (size_t)column[i + 1] * stride; \
+            const size_t l = (size_t)column[i + 2] * stride, m = (size_t)column[i + 3] * stride; \
+            const ds_real a[4] = {x[j], x[k], x[l], x[m]}, b[4] = {y[j], y[k], y[l], y[m]}; \
+            const ds_real c[4] = {z[j], z[k], z[l], z[m]}; \
+            memcpy(out[0] + i, a, sizeof a); \
+            memcpy(out[1] + i, b, sizeof b); \
+            memcpy(out[2] + i, c, sizeof c); \
+        } \
+        for (; i < n; i++) { \
+            const size_t at = (size_t)column[i] * stride; \
+            out[0][i] = x[at], out[1][i] = y[at], out[2][i] = z[at]; \
+        } \
     }
 #define DSI_GATHERED_plain(from, stride, column, out, n) 0
 #define DSI_GATHERED_avx2(from, stride, column, out, n) 0
@@ -15558,6 +15612,12 @@ static int dsi_plan_block(dsi_run *run, dsi_lane_block *block, dsi_planned *plan
     return 1;
 }
 
+/* a stream whose elements are listed, in a table of its own or an array of indices */
+static int dsi_is_gathered(const dsi_run *run, size_t stream)
+{
+    const dsi_line *const line = run->lines + run->sources[stream].line;
+    return run->sources[stream].first && line->column && line->apart == 1;
+}
 /* the numbers of a load: read in place where they lie one after the other and the last stride ends within the
    array, else gathered into its slot */
 static void dsi_run_load(dsi_run *run, uint32_t stream, uint32_t place, size_t n)
@@ -15570,7 +15630,7 @@ static void dsi_run_load(dsi_run *run, uint32_t stream, uint32_t place, size_t n
         return;
     }
     run->x.at[place] = source->slot;
-    if (source->first && line->column && line->apart == 1)
+    if (dsi_is_gathered(run, stream))
         DSI_BY_WIDTH(gather, run->wide)(source->first, source->stride, line->column, source->slot, n);
     else
         dsi_load_lanes(run->args + run->program->streams[stream].arg,
@@ -16056,6 +16116,21 @@ static void dsi_run_adding_text(dsi_run *run, const dsi_lane_block *block)
     t->kernel->fn(block->rows, block->n, block->pitch, t->in, t->uniforms, t->to, block->adding);
 }
 
+/* a stream and the next two components of its elements, into their slots */
+static void dsi_gather_three(const dsi_run *run, size_t stream, size_t n)
+{
+    const dsi_source *const source = run->sources + stream;
+    const ds_real *from[3];
+    ds_real *to[3];
+    size_t i, k;
+    for (k = 0; k < 3; k++) {
+        i = k ? run->program->streams[stream].next[k - 1] : stream;
+        from[k] = run->sources[i].first;
+        to[k] = run->sources[i].slot;
+    }
+    DSI_BY_WIDTH(gather_three, run->wide)(from, source->stride, run->lines[source->line].column, to, n);
+}
+
 /* the inputs of printed text in a block: loads, and numbers of indices */
 static void dsi_find_inputs(dsi_run *run, const dsi_lane_block *block)
 {
@@ -16069,8 +16144,11 @@ static void dsi_find_inputs(dsi_run *run, const dsi_lane_block *block)
     } else
         for (i = 0; i < p->n_streams; i++) {
             const size_t place = p->n_slots + p->n_uniforms + i;
-            dsi_run_load(run, (uint32_t)i, (uint32_t)place, block->extent);
-            t->in[i] = run->x.at[place];
+            const int three = (p->streams[i].next[0] != DSI_NO_EXPR || p->streams[i].led) &&
+                              dsi_is_gathered(run, i);
+            if (!three) dsi_run_load(run, (uint32_t)i, (uint32_t)place, block->extent);
+            else if (!p->streams[i].led) dsi_gather_three(run, i, block->extent);
+            t->in[i] = three ? run->sources[i].slot : run->x.at[place];
         }
     for (step = p->steps + p->n_once; i < p->n_inputs; step++) {
         ds_real *const at = t->numbers + i * run->width;
