@@ -14518,7 +14518,7 @@ static uint32_t dsi_find_stream(const dsi_program *p, const dsi_stream *of, uint
     return DSI_NO_EXPR;
 }
 /* which three streams are the coordinates of a point? */
-static void dsi_find_points(dsi_program *p)
+static void dsi_find_triples(dsi_program *p)
 {
     size_t i;
     for (i = 0; i < p->n_streams; i++) {
@@ -14552,7 +14552,7 @@ static int dsi_find_runners(dsi_program *p, uint32_t *where)
             op < DSI_X_constant || op == DSI_X_gate || (op >= DSI_X_mul_add && op <= DSI_X_sub_mul);
         p->fns[i] = plain ? dsi_lanes_of(op, wide) : NULL;
     }
-    dsi_find_points(p);
+    dsi_find_triples(p);
     p->n_inputs = p->n_streams;
     for (i = 0; i < body->n_exprs; i++) {
         const unsigned op = body->exprs[i].op;
