@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 const char *const kernel_case_names[N_KERNEL_CASES] = {
-    "W1_64", "W1_256", "W2_128", "W2_512", "W5", "Hessian", "Hess_d", "small", "make"
+    "W1_64", "W1_256", "W2_128", "W2_512", "W5", "Hessian", "Hess_d", "Product", "small", "make"
 };
 
 static int allocate(kernel_case *c)
@@ -204,15 +204,16 @@ static int make_tets(kernel_case *c)
 
 /* the first tetrahedra of W5, few enough to stay in the second cache; no power of two, so that components do
    not share the sets of the first */
-static int make_hessian(kernel_case *c, int of_edges)
+static int make_hessian(kernel_case *c, int kind, int of_edges)
 {
     kernel_case tets = { 0 };
-    c->kind = CASE_HESSIAN;
+    const int is_product = kind == CASE_PRODUCT;
+    c->kind = kind;
     c->of_edges = of_edges;
     c->lanes = 528;
-    c->n_in = 24 * c->lanes;
-    c->n_out = HESSIAN_NUMBERS * c->lanes;
-    c->grads[0] = 12 * c->lanes;
+    c->n_in = (size_t)(is_product ? 37 : 24) * c->lanes;
+    c->n_out = (size_t)(is_product ? 12 : HESSIAN_NUMBERS) * c->lanes;
+    c->grads[0] = is_product ? 0 : 12 * c->lanes;
     const int ok = make_tets(&tets) && allocate(c);
     for (size_t e = 0; ok && e < c->lanes; e++) {
         const double *from = tets.in + 3 * MESH_POINTS;
@@ -222,6 +223,8 @@ static int make_hessian(kernel_case *c, int of_edges)
             c->in[(12 + k) * c->lanes + e] = from[k * MESH_TETS + e];
         }
     }
+    for (size_t i = 24 * c->lanes; ok && i < c->n_in; i++)
+        c->in[i] = i < 36 * c->lanes ? sin(0.7 * (double)i) : 1;
     kernel_case_free(&tets);
     return ok;
 }
@@ -248,9 +251,10 @@ int kernel_case_make(kernel_case *c, int which)
     case 2: return make_stencil(c, 128);
     case 3: return make_stencil(c, 512);
     case 4: return make_tets(c);
-    case 5: return make_hessian(c, 0);
-    case 6: return make_hessian(c, 1);
-    case 7: return make_small(c);
+    case 5: return make_hessian(c, CASE_HESSIAN, 0);
+    case 6: return make_hessian(c, CASE_HESSIAN, 1);
+    case 7: return make_hessian(c, CASE_PRODUCT, 0);
+    case 8: return make_small(c);
     default:
         c->kind = CASE_MAKE;
         c->lanes = 1;

@@ -96,8 +96,6 @@ static int n_wanted(const bench *b)
     return n;
 }
 
-static int has_adjoint(const kernel_case *c) { return c->kind != CASE_HESSIAN && c->kind != CASE_MAKE; }
-
 /* >>set up ---- */
 
 static int bench_make(bench *b)

@@ -6,6 +6,7 @@
    W5    5 * 2000 tetrahedra of stable neo-Hookean material: forces, and adjoints of positions, mu and lambda
    Hessian, Hess_d   and gradients of one tetrahedron by its 12 coordinates; the energy is recorded by its
          deformation F, as one writes it, and by its edges d, as in the closed form
+   Product   of that Hessian, by F, and a direction p
    and a small launch, and how long making a kernel takes.
 
    The data are computed in double. Each way to run them is a file compiled with flags and a number type of
@@ -17,7 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { CASE_SPRINGS, CASE_STENCIL, CASE_TETS, CASE_HESSIAN, CASE_SMALL, CASE_MAKE };
+enum { CASE_SPRINGS, CASE_STENCIL, CASE_TETS, CASE_HESSIAN, CASE_PRODUCT, CASE_SMALL, CASE_MAKE };
 
 /* Arrays of several components are stored one component after the other. In their order, and [components]:
 
@@ -26,6 +27,7 @@ enum { CASE_SPRINGS, CASE_STENCIL, CASE_TETS, CASE_HESSIAN, CASE_SMALL, CASE_MAK
    stencil   -                one back, two back [cells], a, b       u [cells]    both [cells]
    tets      corners          x [3] of points, B [9], vol, mu, la    force [3]    x_bar [3], mu_bar, la_bar
    Hessian   -                x [12], B [9], vol, mu, la             [78], row by row    gradient [12]
+   Product   -                the same, p [12], 1                    H p [12]               -
    small     -                x                                      a polynomial of degree 10
    make      -                -                                      -                                      */
 typedef struct kernel_case {
@@ -40,6 +42,12 @@ typedef struct kernel_case {
     double     *in, *out_bar;                       /* [n_in], [n_out] */
 } kernel_case;
 
+/* first derivatives are all there is of the others */
+static inline int has_adjoint(const kernel_case *c)
+{
+    return c->kind != CASE_HESSIAN && c->kind != CASE_PRODUCT && c->kind != CASE_MAKE;
+}
+
 /* cells of the stencil have a border of zeros; a row begins 8 numbers before its first cell */
 enum { CELLS_BEFORE = 8, CELLS_BESIDE = 16 };
 static inline size_t cells_row(const kernel_case *c) { return c->side + CELLS_BESIDE; }
@@ -47,7 +55,7 @@ static inline size_t cells_count(const kernel_case *c) { return (c->side + 2) * 
 enum { HESSIAN_NUMBERS = 78, SMALL_DEGREE = 10, MADE_OPERATIONS = 1000 };
 
 /* A way to run cases. create: NULL if it does not run this one. forward: out = (stencil, Hessian with its
-   gradient, small), out += (springs, tets); adjoint: grad +=; both return 0 if it worked. */
+   gradient, small), out += (springs, tets, Product); adjoint: grad +=; both return 0 if it worked. */
 typedef struct kernel_side {
     const char *name, *real, *flags;
     void      *(*create)(const kernel_case *c);
@@ -60,7 +68,7 @@ typedef struct kernel_side {
     size_t     (*operations)(const void *state, int adjoint); /* per lane; NULL: not counted */
 } kernel_side;
 
-enum { N_KERNEL_CASES = 9 };
+enum { N_KERNEL_CASES = 10 };
 extern const char *const kernel_case_names[N_KERNEL_CASES];
 int kernel_case_make(kernel_case *c, int which);    /* 0: no memory */
 void kernel_case_free(kernel_case *c);

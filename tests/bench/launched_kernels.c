@@ -44,7 +44,7 @@ typedef struct launched {
     ds_pool   *pool;
     processors all, own[N_THREADS];                 /* see seat_threads */
     int        seated[N_THREADS];
-    ds_array   args[2 * MOST_ARGS];                 /* those of forward, then their adjoints */
+    ds_array   args[4 * MOST_ARGS];                 /* of forward, their adjoints, directions of both */
     size_t     n_args, rank, lanes[2];
 } launched;
 
@@ -344,6 +344,27 @@ static void hessian(launched *l)
     array(l, s->out, lanes, HESSIAN_NUMBERS);
 }
 
+/* the tangent of the gradient: behind its arguments, and their adjoints, the directions of both */
+static void product(launched *l)
+{
+    numbers *s = &l->numbers;
+    const size_t lanes = s->c->lanes;
+    real *at = s->in;
+    ds_kernel *energy = energy_body(s->c->of_edges), *gradient = ds_kernel_adjoint(energy, "x");
+    l->forward = ds_kernel_tangent(gradient, "x");
+    ds_kernel_destroy(energy);
+    ds_kernel_destroy(gradient);
+    at = array(l, at, lanes, 12);
+    at = array(l, at, lanes, 9);
+    at = array(l, array(l, array(l, at, lanes, 1), lanes, 1), lanes, 1);
+    nothing(l, 6);
+    array(l, at + 12 * lanes, lanes, 1);
+    array(l, at, lanes, 12);
+    nothing(l, 5);
+    array(l, s->out, lanes, 12);
+    nothing(l, 5);
+}
+
 static void small(launched *l)
 {
     numbers *s = &l->numbers;
@@ -455,6 +476,7 @@ static void record(launched *l)
     case CASE_STENCIL: stencil(l); break;
     case CASE_TETS: tets(l); break;
     case CASE_HESSIAN: hessian(l); break;
+    case CASE_PRODUCT: product(l); break;
     case CASE_SMALL: small(l); break;
     default: break;
     }
@@ -515,8 +537,7 @@ static int forward(void *state)
 static int adjoint(void *state)
 {
     launched *l = (launched *)state;
-    if (l->numbers.c->kind == CASE_MAKE || l->numbers.c->kind == CASE_HESSIAN) return 0;
-    return launch(l, l->adjoint);
+    return has_adjoint(l->numbers.c) ? launch(l, l->adjoint) : 0;
 }
 
 static size_t operations(const void *state, int of_adjoint)

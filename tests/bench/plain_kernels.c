@@ -401,6 +401,10 @@ static inline void put_gradient(real *to, size_t n, v3 g)
 {
     to[0] = g.x, to[n] = g.y, to[2 * n] = g.z;
 }
+static inline void add_gradient(real *to, size_t n, v3 g)
+{
+    to[0] += g.x, to[n] += g.y, to[2 * n] += g.z;
+}
 
 /* Hessian and gradient of vol (mu/2 (I - 3) - mu/2 log(I + 1) + la/2 (J - 1)^2 - 3/4 mu (J - 1)) by the 12
    coordinates, about 500 operations. All is said by edges d_a: with G = B B' (rows b_a), y_a = sum_c G_ac d_c
@@ -468,6 +472,45 @@ static void hessian_list_forward(const numbers *s)
     for (size_t e = 0; e < s->c->lanes; e++) tet_hessian(s, e, s->out + e, s->c->lanes);
 }
 
+/* the product of that Hessian with p: the change of g_a = mu (1-q) y_a + (la (J-1) - 3/4 mu) c_a */
+LANE void tet_product(const numbers *s, size_t e)
+{
+    const size_t n = s->c->lanes;
+    const real *x = s->in, *B_of = x + 12 * n, *p = x + 24 * n;
+    real *to = s->out + e;
+    const v3 x0 = load(x, n, e), p0 = load(p, n, e);
+    const v3 d1 = sub(load(x + 3 * n, n, e), x0), d2 = sub(load(x + 6 * n, n, e), x0);
+    const v3 d3 = sub(load(x + 9 * n, n, e), x0), e1 = sub(load(p + 3 * n, n, e), p0);
+    const v3 e2 = sub(load(p + 6 * n, n, e), p0), e3 = sub(load(p + 9 * n, n, e), p0);
+    const v3 b1 = load(B_of, n, e), b2 = load(B_of + 3 * n, n, e), b3 = load(B_of + 6 * n, n, e);
+    const real vol = B_of[9 * n + e], mu = vol * B_of[10 * n + e], la = vol * B_of[11 * n + e];
+    const real G11 = dot(b1, b1), G12 = dot(b1, b2), G13 = dot(b1, b3);
+    const real G22 = dot(b2, b2), G23 = dot(b2, b3), G33 = dot(b3, b3), det_B = dot(b1, cross(b2, b3));
+    const v3 y1 = add(add(scale(G11, d1), scale(G12, d2)), scale(G13, d3));
+    const v3 y2 = add(add(scale(G12, d1), scale(G22, d2)), scale(G23, d3));
+    const v3 y3 = add(add(scale(G13, d1), scale(G23, d2)), scale(G33, d3));
+    const v3 z1 = add(add(scale(G11, e1), scale(G12, e2)), scale(G13, e3));
+    const v3 z2 = add(add(scale(G12, e1), scale(G22, e2)), scale(G23, e3));
+    const v3 z3 = add(add(scale(G13, e1), scale(G23, e2)), scale(G33, e3));
+    const v3 c1 = cross(d2, d3), c2 = cross(d3, d1), c3 = cross(d1, d2);
+    const real q = 1 / (dot(d1, y1) + dot(d2, y2) + dot(d3, y3) + 1), J = det_B * dot(d1, c1);
+    const real s1 = mu * (1 - q), s2 = 2 * mu * q * q * (dot(e1, y1) + dot(e2, y2) + dot(e3, y3));
+    const real s3 = det_B * (la * (J - 1) - (real)0.75 * mu);
+    const real s4 = la * det_B * det_B * (dot(e1, c1) + dot(e2, c2) + dot(e3, c3));
+    const v3 k1 = add(cross(e2, d3), cross(d2, e3)), k2 = add(cross(e3, d1), cross(d3, e1));
+    const v3 k3 = add(cross(e1, d2), cross(d1, e2));
+    const v3 h1 = add(add(scale(s1, z1), scale(s2, y1)), add(scale(s3, k1), scale(s4, c1)));
+    const v3 h2 = add(add(scale(s1, z2), scale(s2, y2)), add(scale(s3, k2), scale(s4, c2)));
+    const v3 h3 = add(add(scale(s1, z3), scale(s2, y3)), add(scale(s3, k3), scale(s4, c3)));
+    add_gradient(to, n, scale(-1, add(add(h1, h2), h3)));
+    add_gradient(to + 3 * n, n, h1), add_gradient(to + 6 * n, n, h2), add_gradient(to + 9 * n, n, h3);
+}
+static void product_forward(const numbers *s)
+{
+    SIMD
+    for (size_t e = 0; e < s->c->lanes; e++) tet_product(s, e);
+}
+
 static double hessian_out(const void *state, size_t i)
 {
     const numbers *s = (const numbers *)state;
@@ -530,6 +573,7 @@ static int forward(void *state)
     case CASE_STENCIL: stencil_forward(s); break;
     case CASE_TETS: tets_forward(s); break;
     case CASE_HESSIAN: hessian_forward(s); break;
+    case CASE_PRODUCT: product_forward(s); break;
     default: small_forward(s); break;
     }
     return 0;
