@@ -406,6 +406,21 @@ static inline void add_gradient(real *to, size_t n, v3 g)
     to[0] += g.x, to[n] += g.y, to[2 * n] += g.z;
 }
 
+/* G = B B' by rows, and det B */
+typedef struct metric { v3 row1, row2, row3; real det_B; } metric;
+static inline metric metric_of(const real *B, size_t n, size_t e)
+{
+    const v3 b1 = load(B, n, e), b2 = load(B + 3 * n, n, e), b3 = load(B + 6 * n, n, e);
+    const real b12 = dot(b1, b2), b13 = dot(b1, b3), b23 = dot(b2, b3);
+    const metric G = { v3_make(dot(b1, b1), b12, b13), v3_make(b12, dot(b2, b2), b23),
+                       v3_make(b13, b23, dot(b3, b3)), dot(b1, cross(b2, b3)) };
+    return G;
+}
+static inline v3 mixed(v3 row, v3 u, v3 v, v3 w)
+{
+    return add(add(scale(row.x, u), scale(row.y, v)), scale(row.z, w));
+}
+
 /* Hessian and gradient of vol (mu/2 (I - 3) - mu/2 log(I + 1) + la/2 (J - 1)^2 - 3/4 mu (J - 1)) by the 12
    coordinates, about 500 operations. All is said by edges d_a: with G = B B' (rows b_a), y_a = sum_c G_ac d_c
    = F b_a and c_a = det B d_b x d_c = cof F b_a, block (a, b) is
@@ -418,18 +433,14 @@ LANE void tet_hessian(const numbers *s, size_t e, real *to, size_t step)
     real *gradient = s->grad + e;
     const v3 x0 = load(x, n, e), d1 = sub(load(x + 3 * n, n, e), x0), d2 = sub(load(x + 6 * n, n, e), x0);
     const v3 d3 = sub(load(x + 9 * n, n, e), x0);
-    const v3 b1 = load(B_of, n, e), b2 = load(B_of + 3 * n, n, e), b3 = load(B_of + 6 * n, n, e);
+    const metric G = metric_of(B_of, n, e);
     const real vol = B_of[9 * n + e], mu = vol * B_of[10 * n + e], la = vol * B_of[11 * n + e];
-    const real G11 = dot(b1, b1), G12 = dot(b1, b2), G13 = dot(b1, b3);
-    const real G22 = dot(b2, b2), G23 = dot(b2, b3), G33 = dot(b3, b3), det_B = dot(b1, cross(b2, b3));
-    const v3 y1 = add(add(scale(G11, d1), scale(G12, d2)), scale(G13, d3));
-    const v3 y2 = add(add(scale(G12, d1), scale(G22, d2)), scale(G23, d3));
-    const v3 y3 = add(add(scale(G13, d1), scale(G23, d2)), scale(G33, d3));
-    const v3 c1 = scale(det_B, cross(d2, d3)), c2 = scale(det_B, cross(d3, d1));
-    const v3 c3 = scale(det_B, cross(d1, d2));
+    const v3 y1 = mixed(G.row1, d1, d2, d3), y2 = mixed(G.row2, d1, d2, d3), y3 = mixed(G.row3, d1, d2, d3);
+    const v3 c1 = scale(G.det_B, cross(d2, d3)), c2 = scale(G.det_B, cross(d3, d1));
+    const v3 c3 = scale(G.det_B, cross(d1, d2));
     const real q = 1 / (dot(d1, y1) + dot(d2, y2) + dot(d3, y3) + 1), J = dot(d1, c1);
     const real s1 = mu * (1 - q), s2 = 2 * mu * q * q;
-    const real pressure = la * (J - 1) - (real)0.75 * mu, s3 = det_B * pressure;
+    const real pressure = la * (J - 1) - (real)0.75 * mu, s3 = G.det_B * pressure;
 
     const v3 g1 = add(scale(s1, y1), scale(pressure, c1)), g2 = add(scale(s1, y2), scale(pressure, c2));
     const v3 g3 = add(scale(s1, y3), scale(pressure, c3));
@@ -440,14 +451,14 @@ LANE void tet_hessian(const numbers *s, size_t e, real *to, size_t step)
 
     const v3 z1 = scale(s2, y1), z2 = scale(s2, y2), z3 = scale(s2, y3);
     const v3 w1 = scale(la, c1), w2 = scale(la, c2), w3 = scale(la, c3);
-    const m3 H11 = plus_diagonal(m3_sum(outer(y1, z1), outer(c1, w1)), s1 * G11);
-    const m3 H22 = plus_diagonal(m3_sum(outer(y2, z2), outer(c2, w2)), s1 * G22);
-    const m3 H33 = plus_diagonal(m3_sum(outer(y3, z3), outer(c3, w3)), s1 * G33);
+    const m3 H11 = plus_diagonal(m3_sum(outer(y1, z1), outer(c1, w1)), s1 * G.row1.x);
+    const m3 H22 = plus_diagonal(m3_sum(outer(y2, z2), outer(c2, w2)), s1 * G.row2.y);
+    const m3 H33 = plus_diagonal(m3_sum(outer(y3, z3), outer(c3, w3)), s1 * G.row3.z);
     const m3 K12 = cross_with(scale(s3, d3)), K13 = cross_with(scale(-s3, d2));
     const m3 K23 = cross_with(scale(s3, d1));
-    const m3 H12 = plus_diagonal(m3_sum(m3_sum(outer(y1, z2), outer(c1, w2)), K12), s1 * G12);
-    const m3 H13 = plus_diagonal(m3_sum(m3_sum(outer(y1, z3), outer(c1, w3)), K13), s1 * G13);
-    const m3 H23 = plus_diagonal(m3_sum(m3_sum(outer(y2, z3), outer(c2, w3)), K23), s1 * G23);
+    const m3 H12 = plus_diagonal(m3_sum(m3_sum(outer(y1, z2), outer(c1, w2)), K12), s1 * G.row1.y);
+    const m3 H13 = plus_diagonal(m3_sum(m3_sum(outer(y1, z3), outer(c1, w3)), K13), s1 * G.row1.z);
+    const m3 H23 = plus_diagonal(m3_sum(m3_sum(outer(y2, z3), outer(c2, w3)), K23), s1 * G.row2.z);
 
     const m3 H01 = minus_sum(H11, transpose(H12), transpose(H13));
     const m3 H02 = minus_sum(H12, H22, transpose(H23)), H03 = minus_sum(H13, H23, H33);
@@ -482,21 +493,15 @@ LANE void tet_product(const numbers *s, size_t e)
     const v3 d1 = sub(load(x + 3 * n, n, e), x0), d2 = sub(load(x + 6 * n, n, e), x0);
     const v3 d3 = sub(load(x + 9 * n, n, e), x0), e1 = sub(load(p + 3 * n, n, e), p0);
     const v3 e2 = sub(load(p + 6 * n, n, e), p0), e3 = sub(load(p + 9 * n, n, e), p0);
-    const v3 b1 = load(B_of, n, e), b2 = load(B_of + 3 * n, n, e), b3 = load(B_of + 6 * n, n, e);
+    const metric G = metric_of(B_of, n, e);
     const real vol = B_of[9 * n + e], mu = vol * B_of[10 * n + e], la = vol * B_of[11 * n + e];
-    const real G11 = dot(b1, b1), G12 = dot(b1, b2), G13 = dot(b1, b3);
-    const real G22 = dot(b2, b2), G23 = dot(b2, b3), G33 = dot(b3, b3), det_B = dot(b1, cross(b2, b3));
-    const v3 y1 = add(add(scale(G11, d1), scale(G12, d2)), scale(G13, d3));
-    const v3 y2 = add(add(scale(G12, d1), scale(G22, d2)), scale(G23, d3));
-    const v3 y3 = add(add(scale(G13, d1), scale(G23, d2)), scale(G33, d3));
-    const v3 z1 = add(add(scale(G11, e1), scale(G12, e2)), scale(G13, e3));
-    const v3 z2 = add(add(scale(G12, e1), scale(G22, e2)), scale(G23, e3));
-    const v3 z3 = add(add(scale(G13, e1), scale(G23, e2)), scale(G33, e3));
+    const v3 y1 = mixed(G.row1, d1, d2, d3), y2 = mixed(G.row2, d1, d2, d3), y3 = mixed(G.row3, d1, d2, d3);
+    const v3 z1 = mixed(G.row1, e1, e2, e3), z2 = mixed(G.row2, e1, e2, e3), z3 = mixed(G.row3, e1, e2, e3);
     const v3 c1 = cross(d2, d3), c2 = cross(d3, d1), c3 = cross(d1, d2);
-    const real q = 1 / (dot(d1, y1) + dot(d2, y2) + dot(d3, y3) + 1), J = det_B * dot(d1, c1);
+    const real q = 1 / (dot(d1, y1) + dot(d2, y2) + dot(d3, y3) + 1), J = G.det_B * dot(d1, c1);
     const real s1 = mu * (1 - q), s2 = 2 * mu * q * q * (dot(e1, y1) + dot(e2, y2) + dot(e3, y3));
-    const real s3 = det_B * (la * (J - 1) - (real)0.75 * mu);
-    const real s4 = la * det_B * det_B * (dot(e1, c1) + dot(e2, c2) + dot(e3, c3));
+    const real s3 = G.det_B * (la * (J - 1) - (real)0.75 * mu);
+    const real s4 = la * G.det_B * G.det_B * (dot(e1, c1) + dot(e2, c2) + dot(e3, c3));
     const v3 k1 = add(cross(e2, d3), cross(d2, e3)), k2 = add(cross(e3, d1), cross(d3, e1));
     const v3 k3 = add(cross(e1, d2), cross(d1, e2));
     const v3 h1 = add(add(scale(s1, z1), scale(s2, y1)), add(scale(s3, k1), scale(s4, c1)));
