@@ -1383,7 +1383,7 @@ static void test_memory(void)
     calls = m.calls;
     complete = calls_to_complete;
     /* the first and those around the world's completion all, of the rest, which record kernels, some */
-    for (size_t k = 1; k <= calls; k += k < 100 || (k + 10 >= complete && k <= complete) ? 1 : 23) {
+    for (size_t k = 1; k <= calls; k += k < 100 || (k + 60 >= complete && k <= complete) ? 1 : 23) {
         ds_result result;
         allocator = meter_allocator(&m);
         m.fail_at = k;
