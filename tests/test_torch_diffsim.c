@@ -1,6 +1,7 @@
 /* The elastic cube of torch-diffsim as a world: motion and gradients are those of the package, those of the
    step itself what tangents and central differences say. */
 
+#define DIFFSIM_IMPLEMENTATION
 #include "../diffsim.h"
 
 #include "tap.h"
