@@ -282,7 +282,8 @@ static void grid_scene_sets(void)
     grid_kinds[1][0].kind = DSIM_PARAMETER_SHARED_LOG;
     grid_kinds[2][4].kind = DSIM_PARAMETER_SHARED;
     grid_kinds[2][4].from_control = 1;
-    grid_kinds[4][0].from_control = grid_kinds[4][0].control_at = 1;
+    grid_kinds[4][0].from_control = 1;
+    grid_kinds[4][0].control_at = 1;
     grid_kinds[GRIDS][0].kind = DSIM_PARAMETER_SHARED;
 }
 
