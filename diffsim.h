@@ -27561,6 +27561,7 @@ static int dsi_has_part(const ds_energy_type *type, ds_energy_part part)
     default: return 0;
     }
 }
+
 /* the arguments of a part, in their order */
 static void dsi_declare_element(ds_element *e)
 {
@@ -27874,29 +27875,30 @@ static size_t dsi_density_of(const ds_energy_type *type)
     return type->n_parameters;
 }
 
-/* what is wrong with a field: a sentence, and at which number; NULL: nothing */
-static const char *dsi_flaw_of_field(const ds_energy_field *field, size_t *at)
+/* what is wrong with a field, in words, too, and at which number */
+static ds_result dsi_check_field(const ds_energy_field *field, const char **what, size_t *at)
 {
     *at = 0;
-    if (!field->values || !field->n) return "a field without values";
+    *what = "a field without values";
+    if (!field->values || !field->n) return DSIM_ERROR_ARGUMENT;
     *at = dsi_first_non_finite(field->values, field->n);
-    return *at < field->n ? "a field that is not finite" : NULL;
+    *what = "a field that is not finite";
+    return *at < field->n ? DSIM_ERROR_NON_FINITE : DSIM_OK;
 }
 
 static ds_result dsi_check_set_fields(ds_energies *s, size_t k)
 {
     const ds_energy_set *const set = s->d.sets + k;
-    const char *what = NULL;
+    const char *what = "";
+    ds_result result = DSIM_OK;
     size_t i, at = 0;
     dsi_text t;
     if (set->n_fields && !set->fields)
         return dsi_energies_refuse_set(s, DSIM_ERROR_ARGUMENT, k, "fields is NULL");
     for (i = 0; i < set->n_fields; i++)
-        if ((what = dsi_flaw_of_field(set->fields + i, &at)) != NULL) break;
-    if (!what) return DSIM_OK;
-    t = dsi_energies_refuse(s, set->fields[i].values && set->fields[i].n ? DSIM_ERROR_NON_FINITE
-                                                                         : DSIM_ERROR_ARGUMENT,
-                            k, k, (size_t)-1);
+        if ((result = dsi_check_field(set->fields + i, &what, &at)) != DSIM_OK) break;
+    if (!result) return DSIM_OK;
+    t = dsi_energies_refuse(s, result, k, k, (size_t)-1);
     dsi_put(&t, what);
     dsi_put(&t, ": field ");
     dsi_put_size(&t, i);
@@ -31157,10 +31159,10 @@ static void dsi_add_fields(dsi_addition *a, ds_energy_set *set, const dsi_new_se
     set->n_fields = is->n_fields;
     for (i = 0; i < is->n_fields && !w->error.code; i++) {
         const ds_energy_field *const from = is->fields ? is->fields + i : NULL;
-        const char *const what = from ? dsi_flaw_of_field(from, &at) : "no fields";
-        if (what) {
-            dsi_world_refuse(w, from && from->values && from->n ? DSIM_ERROR_NON_FINITE : DSIM_ERROR_ARGUMENT,
-                             at, a->function, what, NULL);
+        const char *what = "no fields";
+        const ds_result result = from ? dsi_check_field(from, &what, &at) : DSIM_ERROR_ARGUMENT;
+        if (result) {
+            dsi_world_refuse(w, result, at, a->function, what, NULL);
             return;
         }
         if (fields) {

@@ -1294,6 +1294,7 @@ static void test_partly_stored(void)
         b[0] = b[1];
         ds_launch_list_add(list, all, &every, b, 1);
         check_list(ds_launch_list_stepper(list), list, before ? "stored over others" : "stored in part");
+        TAP_OK(list->n_kept == (before ? 1 : 3), "parts that are copied: %d", (int)list->n_kept);
         ds_launch_list_destroy(list);
     }
     ds_kernel_destroy(k);
